@@ -1,0 +1,141 @@
+# Assay. `make help` lists what can be asked for.
+# Every folder lists its own files in FOLDER/sources.mk: NAME_SRCS, NAME_PROTOS, NAME_TESTS.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+BUILD   ?= $(if $(SANITIZE),build/sanitize,build)
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+# make V=1 shows whole commands.
+Q := $(if $(V),,@)
+
+PACKAGES := libuv lmdb libsodium libcrypto libprotobuf-c nng libmicrohttpd libcurl jansson inih gnutls
+DEBIAN_PACKAGES := pkg-config libuv1-dev liblmdb-dev libsodium-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler \
+    protobuf-compiler libnng-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libinih-dev \
+    libcmocka-dev python3 python3-pytest python3-cryptography clang libclang-rt-14-dev clang-format clang-tidy
+
+FOLDERS := base verify store consensus contracts ipfs-lite device node
+include $(FOLDERS:%=%/sources.mk)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+    -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wformat=2 -Werror
+OPTIMIZE ?= -O2
+HARDEN   := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+ifdef SANITIZE
+HARDEN   := -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDHARDEN := -pie -fsanitize=address,undefined
+else
+LDHARDEN := -pie -Wl,-z,relro,-z,now
+endif
+CPPFLAGS += -D_GNU_SOURCE -DASSAY_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
+CFLAGS   += -std=c17 -g $(OPTIMIZE) $(WARNINGS) $(HARDEN)
+LDFLAGS  += $(LDHARDEN)
+
+LIBS_base      := -lsodium -lcrypto
+LIBS_store     := -llmdb
+LIBS_contracts := -lprotobuf-c
+LIBS_node      := -luv -lnng -lmicrohttpd -lgnutls -lcurl -ljansson -linih -lprotobuf-c -llmdb -lsodium -lcrypto -lpthread
+LIBS_host_port := -lcurl -ljansson -lsodium -lcrypto
+
+# Which libraries of ours a folder stands on, in link order.
+NEEDS_base      := base
+NEEDS_verify    := verify base
+NEEDS_store     := store verify base
+NEEDS_consensus := consensus verify base
+NEEDS_contracts := contracts verify base
+NEEDS_ipfs-lite := ipfs-lite store verify base
+NEEDS_device    := device verify base
+NEEDS_node      := node device ipfs-lite contracts consensus store verify base
+
+lib = $(BUILD)/lib/lib$(1).a
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+gen = $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(1))
+genobj = $(patsubst %.proto,$(BUILD)/gen/%.pb-c.o,$(1))
+
+PROGRAMS := $(BUILD)/bin/assayd $(BUILD)/bin/assay $(BUILD)/bin/assay-device
+ALL_PROTOS := $(foreach f,$(FOLDERS),$($(f)_PROTOS))
+GEN_HEADERS := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.h,$(ALL_PROTOS))
+
+.PHONY: all help
+all: $(PROGRAMS)
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+# ---- Compiling ----------------------------------------------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c | $(GEN_HEADERS)
+	@mkdir -p $(@D)
+	@echo '  CC     $<'
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: %.proto
+	@mkdir -p $(BUILD)/gen
+	@echo '  PROTO  $<'
+	$(Q)protoc-c --c_out=$(BUILD)/gen $<
+
+# Generated code is compiled without our warnings: it isn't ours to change.
+$(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c
+	$(Q)$(CC) $(CPPFLAGS) -std=c17 -g $(OPTIMIZE) $(HARDEN) -w -c $< -o $@
+
+# verify/ and device/ must stand alone: C99, no hosted library.
+$(BUILD)/obj/verify/%.o: CFLAGS := $(subst -std=c17,-std=c99,$(CFLAGS))
+$(BUILD)/obj/device/%.o: CFLAGS := $(subst -std=c17,-std=c99,$(CFLAGS))
+$(BUILD)/obj/device/ports/%.o: CFLAGS := $(subst -std=c99,-std=c17,$(CFLAGS))
+
+define library
+$(call lib,$(1)): $(call obj,$($(1)_SRCS)) $(call genobj,$($(1)_PROTOS))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	@echo '  AR     $$@'
+	$(Q)ar rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call library,$(f))))
+
+# ---- Programs -----------------------------------------------------------------------------------------------------
+
+node_libs := $(foreach f,$(NEEDS_node),$(call lib,$(f)))
+
+$(BUILD)/bin/assayd: $(call obj,node/assayd_main.c) $(node_libs)
+	@mkdir -p $(@D)
+	@echo '  LINK   $@'
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_node) -o $@
+
+$(BUILD)/bin/assay: $(call obj,node/assay_main.c) $(node_libs)
+	@mkdir -p $(@D)
+	@echo '  LINK   $@'
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_node) -o $@
+
+$(BUILD)/bin/assay-device: $(call obj,$(device_host_SRCS)) $(call lib,device) $(call lib,verify)
+	@mkdir -p $(@D)
+	@echo '  LINK   $@'
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_host_port) -o $@
+
+# ---- Unit tests: tests/unit/FOLDER/test_MODULE.c, one program each, linked with what the folder may use ----------
+
+define unit_test
+$(BUILD)/tests/$(2:tests/unit/%.c=%): $(call obj,$(2)) $(if $(filter device,$(1)),$(call obj,$(device_host_lib_SRCS))) $(foreach f,$(NEEDS_$(1)),$(call lib,$(f)))
+	@mkdir -p $$(@D)
+	@echo '  LINK   $$@'
+	$(Q)$$(CC) $$(LDFLAGS) $$^ $$(LIBS_node) -lcmocka -o $$@
+UNIT_$(1) += $(BUILD)/tests/$(2:tests/unit/%.c=%)
+endef
+$(foreach f,$(FOLDERS),$(foreach t,$($(f)_TESTS),$(eval $(call unit_test,$(f),$(t)))))
+UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
+
+## make check-unit           unit tests of every folder
+## make check-unit-FOLDER    unit tests of one folder
+.PHONY: check-unit $(FOLDERS:%=check-unit-%)
+check-unit: $(UNIT_ALL)
+	@tests/check/run-unit $^
+$(FOLDERS:%=check-unit-%): check-unit-%: 
+	@$(MAKE) --no-print-directory unit-run FOLDER=$*
+.PHONY: unit-run
+unit-run: $(UNIT_$(FOLDER))
+	@tests/check/run-unit $^
+
+.PHONY: $(FOLDERS:%=lib-%)
+$(foreach f,$(FOLDERS),$(eval lib-$(f): $(call lib,$(f))))
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

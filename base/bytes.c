@@ -1,0 +1,106 @@
+#include "base/bytes.h"
+
+#include <string.h>
+
+struct bytes bytes_str(const char *text) {
+    return bytes_of(text, strlen(text));
+}
+
+bool bytes_equal(struct bytes a, struct bytes b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+int bytes_compare(struct bytes a, struct bytes b) {
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n == 0 ? 0 : memcmp(a.data, b.data, n);
+    if (order != 0 || a.len == b.len) {
+        return order;
+    }
+    return a.len < b.len ? -1 : 1;
+}
+
+bool bytes_is_zero(const void *data, size_t len) {
+    const uint8_t *p = data;
+    uint8_t sum = 0;
+    for (size_t i = 0; i < len; i++) {
+        sum |= p[i];
+    }
+    return sum == 0;
+}
+
+void hex_encode(const void *data, size_t len, char *out) {
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *p = data;
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+    out[2 * len] = '\0';
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+    return -1;
+}
+
+enum err hex_decode(const char *text, void *out, size_t len) {
+    if (strlen(text) != 2 * len) {
+        return ERR_MALFORMED;
+    }
+    for (size_t i = 0; i < 2 * len; i++) {
+        if (hex_digit(text[i]) < 0) {
+            return ERR_MALFORMED;
+        }
+    }
+    uint8_t *p = out;
+    for (size_t i = 0; i < len; i++) {
+        p[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+    }
+    return OK;
+}
+
+/* Length of the well-formed UTF-8 sequence at p, 0 if there is none. Table 3-7 of the Unicode Standard. */
+static size_t utf8_sequence(const uint8_t *p, size_t left) {
+    uint8_t a = p[0];
+    if (a < 0x80) {
+        return 1;
+    }
+    size_t len = a >= 0xf0 ? 4 : a >= 0xe0 ? 3 : 2;
+    if (a < 0xc2 || a > 0xf4 || left < len) {
+        return 0;
+    }
+    uint8_t low = a == 0xe0 ? 0xa0 : a == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = a == 0xed ? 0x9f : a == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < low || p[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return len;
+}
+
+bool text_is_clean(struct bytes text) {
+    for (size_t i = 0; i < text.len;) {
+        uint8_t c = text.data[i];
+        if ((c < 0x20 && c != '\t' && c != '\n') || c == 0x7f) {
+            return false;
+        }
+        size_t len = utf8_sequence(text.data + i, text.len - i);
+        if (len == 0) {
+            return false;
+        }
+        i += len;
+    }
+    return true;
+}

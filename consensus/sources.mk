@@ -1,0 +1,3 @@
+consensus_SRCS :=
+consensus_PROTOS :=
+consensus_TESTS :=

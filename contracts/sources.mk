@@ -1,0 +1,3 @@
+contracts_SRCS := contracts/transaction.c
+contracts_PROTOS :=
+contracts_TESTS :=

@@ -1,0 +1,3 @@
+ipfs-lite_SRCS :=
+ipfs-lite_PROTOS :=
+ipfs-lite_TESTS :=

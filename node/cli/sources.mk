@@ -1,0 +1,3 @@
+node_cli_SRCS :=
+node_cli_PROTOS :=
+node_cli_TESTS :=

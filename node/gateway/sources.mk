@@ -1,0 +1,3 @@
+node_gateway_SRCS :=
+node_gateway_PROTOS :=
+node_gateway_TESTS :=

@@ -1,0 +1,27 @@
+/* A block as it travels and as it is stored: header (259 bytes) | transaction count (4) | count x [ length (4) |
+ * envelope ]. Its hash is the header's; the header's transactions root covers the envelopes.
+ */
+#ifndef ASSAY_NODE_LEDGER_BLOCK_H
+#define ASSAY_NODE_LEDGER_BLOCK_H
+
+#include "contracts/transaction.h"
+#include "verify/block_header.h"
+
+/* A decoded block; spans borrow from the encoded bytes. */
+struct block {
+    struct block_header header;
+    uint8_t hash[HASH_LEN];
+    struct bytes encoded;
+    size_t tx_count;
+    struct transaction *txs; /* on the heap, owned */
+};
+
+/* Structure, limits and the transactions root; signatures are not looked at. ERR_MALFORMED, ERR_TOOLARGE,
+ * ERR_MISMATCH (transactions root). */
+NODISCARD enum err block_decode(struct bytes encoded, struct block *out);
+void block_free(struct block *block);
+
+/* The header at the front of an encoded block and its hash, without looking at the rest. */
+NODISCARD enum err block_peek(struct bytes encoded, struct block_header *out_header, uint8_t out_hash[HASH_LEN]);
+
+#endif

@@ -1,0 +1,120 @@
+/* The chain: blocks, their execution, and what is final.
+ *
+ * It knows the final chain (block log and key-value store) and a bounded tree of candidate blocks above it, each
+ * executed on its parent's state in memory. Making a block final appends it to the block log and pushes its writes.
+ * The block log is synced lazily: until chain_synced_height() reaches a height, the vote journal must keep what could
+ * bring that height back.
+ *
+ * Belongs to the ledger thread, except views, which any thread may open and read.
+ */
+#ifndef ASSAY_NODE_LEDGER_CHAIN_H
+#define ASSAY_NODE_LEDGER_CHAIN_H
+
+#include "contracts/genesis.h"
+#include "node/ledger/block.h"
+#include "store/disk.h"
+#include "store/kv.h"
+#include "store/tree.h"
+#include "verify/certificate.h"
+
+struct chain;
+
+struct chain_config {
+    struct disk disk;
+    const char *dir;           /* block log lives in dir/blocks; copied */
+    struct kv_backend backend; /* taken over */
+    const struct genesis *genesis;
+    const struct verify_crypto *crypto;
+    uint64_t segment_bytes;       /* of the block log */
+    uint64_t version_keep_ms;     /* how long old tree versions can be proven */
+    size_t checkpoint_bytes;      /* pending bytes that make a checkpoint due */
+};
+
+/* Opens and brings the store up to date from the block log. ERR_CORRUPT with chain_error() saying where. */
+NODISCARD enum err chain_open(const struct chain_config *config, struct chain **out);
+void chain_close(struct chain *chain);
+/* Why the last call failed, in words; "" when there is nothing to add. */
+const char *chain_error(const struct chain *chain);
+
+struct chain_head {
+    struct block_header header;
+    uint8_t hash[HASH_LEN];
+};
+/* The last final block (the genesis block at first). */
+const struct chain_head *chain_head(const struct chain *chain);
+const uint8_t *chain_id(const struct chain *chain);
+/* Highest height whose block is durable in the block log. */
+uint64_t chain_synced_height(const struct chain *chain);
+
+/* ---- Candidates --------------------------------------------------------------------------------------------- */
+
+enum chain_status {
+    CHAIN_UNKNOWN,  /* never seen, or already discarded */
+    CHAIN_HELD,     /* body here, not executed (its parent is missing or not executed) */
+    CHAIN_VALID,    /* executed, all roots equal */
+    CHAIN_INVALID,  /* breaks a rule; stays refused */
+    CHAIN_FINAL,    /* final */
+};
+
+/* Takes a body (copied). ERR_MALFORMED and friends when it is not a block of this chain, ERR_FULL when too many
+ * candidates stand above the final head, ERR_DUPLICATE when it is here already. */
+NODISCARD enum err chain_add(struct chain *chain, struct bytes encoded, uint8_t out_hash[HASH_LEN]);
+enum chain_status chain_status(const struct chain *chain, const uint8_t hash[HASH_LEN]);
+/* Header of a candidate or of the final head; NULL when unknown. Borrowed until the block is final or discarded. */
+const struct block_header *chain_header(const struct chain *chain, const uint8_t hash[HASH_LEN]);
+/* Encoded body of a candidate; data == NULL when unknown. */
+struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN]);
+
+/* Executes a held block on its parent (which must be CHAIN_VALID or the final head). An answer about the block is
+ * `*out_status` (CHAIN_VALID, CHAIN_INVALID, or CHAIN_HELD when the parent is not ready); an error is a local fault.
+ * Rules checked: linkage (height, epoch, validators hash), time >= parent + 1, transactions' chain, signatures (unless
+ * the mempool vouches for them), expiry, no id used before, limits, and all three roots. The clock bound of a proposal
+ * is the voter's business, not the chain's: it does not apply when catching up. */
+NODISCARD enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum chain_status *out_status);
+
+/* Builds, executes and holds a block on a valid parent with what the mempool offers (possibly nothing). */
+struct mempool;
+NODISCARD enum err chain_build(struct chain *chain, struct mempool *mempool, const uint8_t parent[HASH_LEN],
+                               uint64_t epoch, uint64_t view, uint16_t proposer, uint64_t time_ms,
+                               uint8_t out_hash[HASH_LEN]);
+/* Would a block on the head have anything to do at this time (due-queue)? */
+bool chain_has_due(const struct chain *chain, uint64_t time_ms);
+
+/* ---- Finality ----------------------------------------------------------------------------------------------- */
+
+/* Makes a valid candidate and its ancestors final; `finalization` is the encoded certificate over `hash` itself.
+ * `each` (may be NULL) sees every newly final block, oldest first. Candidates that do not descend from it go. */
+NODISCARD enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struct bytes finalization,
+                                  void (*each)(void *arg, const struct block *block), void *arg);
+/* One fdatasync of the block log if anything was appended since. */
+NODISCARD enum err chain_sync(struct chain *chain);
+
+/* Final block by height: appends body and its finalization (`*out_certificate_len` 0 when it is final only through a
+ * descendant). ERR_NOTFOUND above the head or when pruned. */
+NODISCARD enum err chain_read(struct chain *chain, uint64_t height, struct buffer *out_body,
+                              struct buffer *out_finalization);
+
+/* ---- Upkeep: checkpoints and pruning of old tree versions, in steps the caller schedules ------------------------ */
+
+bool chain_checkpoint_due(const struct chain *chain);
+/* begin on the ledger thread, write on any thread, end on the ledger thread. */
+NODISCARD enum err chain_checkpoint_begin(struct chain *chain, struct kv_checkpoint **out);
+NODISCARD enum err chain_checkpoint_end(struct chain *chain, struct kv_checkpoint *checkpoint, enum err written);
+
+/* ---- Views: what is final, for readers on any thread ------------------------------------------------------------ */
+
+struct chain_view {
+    struct kv_view *kv;
+    struct chain_head head;
+    struct tree_root root;
+};
+/* Safe from any thread at any time between open and close of the chain. */
+NODISCARD enum err chain_view_open(struct chain *chain, struct chain_view *out);
+void chain_view_close(struct chain_view *view);
+
+/* Appends a proof bundle for one key at the view's newest height that has a finalization (or links to one), or at
+ * `height` when it is not 0 and still kept. ERR_NOTFOUND, ERR_EXPIRED (version no longer kept). */
+NODISCARD enum err chain_view_prove(struct chain *chain, struct chain_view *view, struct bytes contract,
+                                    struct bytes user_key, uint64_t height, struct buffer *out);
+
+#endif

@@ -1,0 +1,3 @@
+node_ledger_SRCS :=
+node_ledger_PROTOS :=
+node_ledger_TESTS :=

@@ -1,0 +1,3 @@
+node_net_SRCS :=
+node_net_PROTOS :=
+node_net_TESTS :=

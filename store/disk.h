@@ -1,0 +1,40 @@
+/* The seam between store/ and a disk: the few file operations the logs need. `disk_posix` is the real one; the
+ * simulator gives its own, which can tear, lose and refuse writes.
+ *
+ * Everything a disk reports as synced must survive a power cut; what is written and not synced may be lost wholly, in
+ * part, or in any order.
+ */
+#ifndef ASSAY_STORE_DISK_H
+#define ASSAY_STORE_DISK_H
+
+#include "base/bytes.h"
+
+#define DISK_NAME_MAX 64
+
+struct disk_file; /* opaque; made by a disk */
+
+struct disk_ops {
+    /* Opens for reading and writing, making the file when `create`. ERR_NOTFOUND, ERR_IO, ERR_NOSPACE. */
+    enum err (*open)(void *ctx, const char *path, bool create, struct disk_file **out);
+    void (*close)(struct disk_file *file);
+    enum err (*size)(struct disk_file *file, uint64_t *out_len);
+    /* Whole span or an error; reading past the end is ERR_RANGE. */
+    enum err (*read)(struct disk_file *file, uint64_t offset, void *out, size_t len);
+    enum err (*write)(struct disk_file *file, uint64_t offset, const void *data, size_t len);
+    /* fdatasync. After a failed sync nothing that was written since the last good one may be relied on. */
+    enum err (*sync)(struct disk_file *file);
+    enum err (*remove)(void *ctx, const char *path);
+    enum err (*rename)(void *ctx, const char *from, const char *to);
+    enum err (*sync_dir)(void *ctx, const char *dir);
+    /* Calls back once per name in the folder, any order; a missing folder is made. */
+    enum err (*list)(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg);
+};
+
+struct disk {
+    const struct disk_ops *ops;
+    void *ctx;
+};
+
+struct disk disk_posix(void);
+
+#endif

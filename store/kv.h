@@ -1,0 +1,109 @@
+/* The key-value store under everything that can be rebuilt from the block log: state, tree nodes, indices.
+ *
+ * Two floors. The lower one is a checkpoint in LMDB (or in memory, for the simulator): all or nothing, as of one block.
+ * Above it stands a stack of immutable layers, one per final block since, merged as they age so that a read meets few.
+ * A view pins a checkpoint snapshot and a stack; it reads without waiting for the writer, from any thread.
+ *
+ * One thread writes (push, checkpoint_begin, checkpoint_end). Keys sort bytewise within a table.
+ */
+#ifndef ASSAY_STORE_KV_H
+#define ASSAY_STORE_KV_H
+
+#include "base/buffer.h"
+
+enum kv_table {
+    KV_META,    /* small facts: checkpoint height and the like */
+    KV_STATE,   /* contract || 0x00 || user key -> value */
+    KV_NODES,   /* node id (8) -> tree node; ids only grow, so this is appended to */
+    KV_ROOTS,   /* height (8) -> tree root, so that recent heights can be proven */
+    KV_STALE,   /* height (8) || node id (8) -> nothing: nodes that height made superfluous */
+    KV_BLOCKS,  /* height (8) -> header, place in the block log, finalization when it has its own */
+    KV_HASHES,  /* block hash -> height (8) */
+    KV_TXS,     /* tx id (32) -> height (8) || index (4) || receipt */
+    KV_USED,    /* expiry ms (8) || tx id (32) -> nothing: ids that may not be executed again */
+    KV_HISTORY, /* record key || 0x00 || height (8) || index (4) || n (2) -> entry */
+    KV_SENDERS, /* signer (32) || height (8) || index (4) -> tx id */
+    KV_TABLES
+};
+
+/* ---- A layer: what one block writes ------------------------------------------------------------------------- */
+
+struct kv_layer; /* building: one owner; sealed: immutable and reference counted */
+
+NODISCARD enum err kv_layer_new(struct kv_layer **out);
+/* Later writes of one key win. Copies key and value. */
+NODISCARD enum err kv_layer_put(struct kv_layer *layer, enum kv_table table, struct bytes key, struct bytes value);
+NODISCARD enum err kv_layer_delete(struct kv_layer *layer, enum kv_table table, struct bytes key);
+/* Reads what the layer itself says about a key, also while it is being built. */
+enum kv_found { KV_UNKNOWN, KV_PRESENT, KV_DELETED };
+enum kv_found kv_layer_get(const struct kv_layer *layer, enum kv_table table, struct bytes key, struct bytes *out);
+/* Visits a table's entries in key order; deleted ones have value.data == NULL. */
+NODISCARD enum err kv_layer_each(const struct kv_layer *layer, enum kv_table table,
+                                 enum err (*each)(void *arg, struct bytes key, struct bytes value), void *arg);
+struct kv_layer *kv_layer_ref(struct kv_layer *layer);
+void kv_layer_unref(struct kv_layer *layer); /* NULL is fine */
+
+/* ---- The lower floor ---------------------------------------------------------------------------------------- */
+
+struct kv_backend_ops {
+    NODISCARD enum err (*snapshot)(void *ctx, void **out); /* read transaction; may be used from any one thread at a time */
+    void (*release)(void *ctx, void *snapshot);
+    /* Borrowed until the snapshot is released. ERR_NOTFOUND. */
+    enum err (*get)(void *ctx, void *snapshot, enum kv_table table, struct bytes key, struct bytes *out);
+    /* First entry with key >= `from`. ERR_NOTFOUND at the end. */
+    enum err (*seek)(void *ctx, void *snapshot, enum kv_table table, struct bytes from, struct bytes *out_key,
+                     struct bytes *out_value);
+    /* Last entry with key <= `from`. */
+    enum err (*seek_back)(void *ctx, void *snapshot, enum kv_table table, struct bytes from, struct bytes *out_key,
+                          struct bytes *out_value);
+    /* Applies a merged layer in one durable transaction, all or nothing. */
+    enum err (*commit)(void *ctx, const struct kv_layer *merged);
+    void (*close)(void *ctx);
+};
+
+struct kv_backend {
+    const struct kv_backend_ops *ops;
+    void *ctx;
+};
+
+NODISCARD enum err kv_lmdb_open(const char *dir, uint64_t map_bytes, struct kv_backend *out);
+NODISCARD enum err kv_memory_open(struct kv_backend *out);
+
+/* ---- The store ---------------------------------------------------------------------------------------------- */
+
+struct kv;
+
+/* Takes over the backend. */
+NODISCARD enum err kv_open(struct kv_backend backend, struct kv **out);
+void kv_close(struct kv *kv);
+/* Puts a sealed layer on top (keeps a reference of its own); views opened from now on see it. */
+NODISCARD enum err kv_push(struct kv *kv, struct kv_layer *layer);
+/* Bytes held by the layers above the checkpoint. */
+size_t kv_pending_bytes(const struct kv *kv);
+/* Begin freezes what is stacked so far and gives one merged layer; write it with kv_checkpoint_write on any thread, then
+ * call end on the writer's thread, which drops the frozen layers when the write went well. ERR_BUSY while one runs,
+ * ERR_NOTFOUND when there is nothing to write. */
+struct kv_checkpoint;
+NODISCARD enum err kv_checkpoint_begin(struct kv *kv, struct kv_checkpoint **out);
+NODISCARD enum err kv_checkpoint_write(struct kv_checkpoint *checkpoint);
+NODISCARD enum err kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, enum err written);
+
+/* ---- Reading ------------------------------------------------------------------------------------------------ */
+
+struct kv_view; /* reference counted; one thread at a time reads through one view */
+
+NODISCARD enum err kv_view_open(struct kv *kv, struct kv_view **out);
+/* A view with more (unsealed or sealed, not yet final) layers on top, newest last: execution above the final head.
+ * Borrows the layers: they outlive the view. */
+NODISCARD enum err kv_view_open_above(struct kv *kv, struct kv_layer *const *layers, size_t count,
+                                      struct kv_view **out);
+void kv_view_close(struct kv_view *view);
+/* Borrowed until the next call on this view with the layers unchanged, or its close. ERR_NOTFOUND. */
+NODISCARD enum err kv_get(struct kv_view *view, enum kv_table table, struct bytes key, struct bytes *out);
+/* First live entry with key >= `from` (or the last with key <= `from`), across all floors. ERR_NOTFOUND. */
+NODISCARD enum err kv_seek(struct kv_view *view, enum kv_table table, struct bytes from, struct bytes *out_key,
+                           struct bytes *out_value);
+NODISCARD enum err kv_seek_back(struct kv_view *view, enum kv_table table, struct bytes from, struct bytes *out_key,
+                                struct bytes *out_value);
+
+#endif

@@ -1,0 +1,3 @@
+store_SRCS :=
+store_PROTOS :=
+store_TESTS :=

@@ -1,0 +1,3 @@
+verify_SRCS :=
+verify_PROTOS :=
+verify_TESTS :=
