@@ -124,6 +124,18 @@ endef
 $(foreach f,$(FOLDERS),$(foreach t,$($(f)_TESTS),$(eval $(call unit_test,$(f),$(t)))))
 UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 
+## make                      builds assayd, assay and assay-device into build/bin
+## make deps                 installs the Debian packages that building and testing need
+## make demo [KEEP=1]        one release from its author to a device, and what is refused on the way
+## make check                everything below, with sanitizers; under 15 minutes on 2 cores
+## make check-static         include table, format, clang-tidy
+## make check-e2e            end-to-end tests on real processes (T=pattern picks some)
+## make sim SEEDS=n FIRST=s  deterministic simulator, seeds s to s+n-1
+## make fuzz SECONDS=n       every fuzzer for n seconds
+## make bench                figures, with their targets
+## make install              into PREFIX (default /usr/local) under DESTDIR
+## make SANITIZE=1 ...       any of these with AddressSanitizer and UBSan, in build/sanitize
+## make clean
 ## make check-unit           unit tests of every folder
 ## make check-unit-FOLDER    unit tests of one folder
 .PHONY: check-unit $(FOLDERS:%=check-unit-%)
@@ -139,3 +151,83 @@ unit-run: $(UNIT_$(FOLDER))
 $(foreach f,$(FOLDERS),$(eval lib-$(f): $(call lib,$(f))))
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- Dependencies -------------------------------------------------------------------------------------------------
+
+.PHONY: deps
+deps:
+	@tests/check/deps $(DEBIAN_PACKAGES)
+
+# ---- Simulator ----------------------------------------------------------------------------------------------------
+
+SEEDS ?= 500
+FIRST ?= 1
+include tests/sim/sources.mk
+
+$(BUILD)/bin/sim: $(call obj,$(sim_SRCS)) $(node_libs)
+	@mkdir -p $(@D)
+	@echo '  LINK   $@'
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_node) -o $@
+
+.PHONY: sim
+sim: $(BUILD)/bin/sim
+	@$(BUILD)/bin/sim $(SEEDS) $(FIRST)
+
+# ---- Static checks ------------------------------------------------------------------------------------------------
+
+SOURCES := $(wildcard $(addsuffix /*.[ch],$(FOLDERS) node/ledger node/net node/http node/cli node/gateway device/ports/host \
+    tests/sim tests/fuzz tests/bench) $(FOLDERS:%=tests/unit/%/*.[ch]))
+PRODUCT := $(filter-out tests/%,$(filter %.c,$(SOURCES)))
+
+.PHONY: check-static check-includes check-format check-tidy format
+check-static: check-includes check-format check-tidy
+check-includes:
+	@tests/check/includes.py
+check-format:
+	@clang-format --dry-run -Werror $(SOURCES) && echo "format: $(words $(SOURCES)) files"
+format:
+	@clang-format -i $(SOURCES)
+check-tidy: $(GEN_HEADERS)
+	@printf '%s\n' $(PRODUCT) | xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$$@" -- $(CPPFLAGS) -std=c17 2>/dev/null' tidy \
+	    && echo "tidy: $(words $(PRODUCT)) files"
+
+# ---- End to end ---------------------------------------------------------------------------------------------------
+
+.PHONY: check-e2e
+check-e2e: all
+	@ASSAY_BIN=$(abspath $(BUILD)/bin) tests/check/run-e2e $(T)
+
+# ---- Fuzzers ------------------------------------------------------------------------------------------------------
+
+SECONDS ?= 10
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: fuzz
+fuzz:
+	@tests/check/run-fuzz $(SECONDS) $(FUZZERS)
+
+# ---- Everything ---------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check:
+	@tests/check/run-all
+
+# ---- Demonstration and figures ------------------------------------------------------------------------------------
+
+.PHONY: demo bench
+demo:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -j2 all
+	@KEEP=$(KEEP) ASSAY_BIN=$(abspath $(BUILD)/bin) tests/demo/demo.py
+bench: all
+	@ASSAY_BIN=$(abspath $(BUILD)/bin) tests/bench/run
+
+# ---- Installing ---------------------------------------------------------------------------------------------------
+
+.PHONY: install clean
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	sed 's|@PREFIX@|$(PREFIX)|g' node/assayd.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/assayd@.service
+clean:
+	rm -rf build

@@ -17,10 +17,9 @@ enum kv_table {
     KV_NODES,   /* node id (8) -> tree node; ids only grow, so this is appended to */
     KV_ROOTS,   /* height (8) -> tree root, so that recent heights can be proven */
     KV_STALE,   /* height (8) || node id (8) -> nothing: nodes that height made superfluous */
-    KV_BLOCKS,  /* height (8) -> header, place in the block log, finalization when it has its own */
+    KV_BLOCKS,  /* height (8) -> header || transaction count (4) || finalization, empty without its own */
     KV_HASHES,  /* block hash -> height (8) */
     KV_TXS,     /* tx id (32) -> height (8) || index (4) || receipt */
-    KV_USED,    /* expiry ms (8) || tx id (32) -> nothing: ids that may not be executed again */
     KV_HISTORY, /* record key || 0x00 || height (8) || index (4) || n (2) -> entry */
     KV_SENDERS, /* signer (32) || height (8) || index (4) -> tx id */
     KV_TABLES

@@ -18,6 +18,7 @@
 #include "verify/certificate.h"
 
 struct chain;
+struct mempool;
 
 struct chain_config {
     struct disk disk;
@@ -25,12 +26,14 @@ struct chain_config {
     struct kv_backend backend; /* taken over */
     const struct genesis *genesis;
     const struct verify_crypto *crypto;
+    struct mempool *mempool;      /* borrowed: vouches for signatures, feeds chain_build, loses what became final */
     uint64_t segment_bytes;       /* of the block log */
     uint64_t version_keep_ms;     /* how long old tree versions can be proven */
     size_t checkpoint_bytes;      /* pending bytes that make a checkpoint due */
 };
 
-/* Opens and brings the store up to date from the block log. ERR_CORRUPT with chain_error() saying where. */
+/* Opens and brings the store up to date from the block log. On failure `*out` is NULL or a chain that can only be asked
+ * chain_error() and closed. ERR_CORRUPT, ERR_MISMATCH (store of another chain), ERR_BUSY. */
 NODISCARD enum err chain_open(const struct chain_config *config, struct chain **out);
 void chain_close(struct chain *chain);
 /* Why the last call failed, in words; "" when there is nothing to add. */
@@ -73,10 +76,8 @@ struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN])
 NODISCARD enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum chain_status *out_status);
 
 /* Builds, executes and holds a block on a valid parent with what the mempool offers (possibly nothing). */
-struct mempool;
-NODISCARD enum err chain_build(struct chain *chain, struct mempool *mempool, const uint8_t parent[HASH_LEN],
-                               uint64_t epoch, uint64_t view, uint16_t proposer, uint64_t time_ms,
-                               uint8_t out_hash[HASH_LEN]);
+NODISCARD enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t epoch, uint64_t view,
+                               uint16_t proposer, uint64_t time_ms, uint8_t out_hash[HASH_LEN]);
 /* Would a block on the head have anything to do at this time (due-queue)? */
 bool chain_has_due(const struct chain *chain, uint64_t time_ms);
 
@@ -89,8 +90,8 @@ NODISCARD enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_L
 /* One fdatasync of the block log if anything was appended since. */
 NODISCARD enum err chain_sync(struct chain *chain);
 
-/* Final block by height: appends body and its finalization (`*out_certificate_len` 0 when it is final only through a
- * descendant). ERR_NOTFOUND above the head or when pruned. */
+/* Final block by height, from any thread: appends body and finalization (either may be NULL when not wanted; nothing is
+ * appended for the finalization when the block is final only through a descendant). ERR_NOTFOUND above the head or when pruned. */
 NODISCARD enum err chain_read(struct chain *chain, uint64_t height, struct buffer *out_body,
                               struct buffer *out_finalization);
 
@@ -112,8 +113,18 @@ struct chain_view {
 NODISCARD enum err chain_view_open(struct chain *chain, struct chain_view *out);
 void chain_view_close(struct chain_view *view);
 
+/* A final block by height, without reading the block log. ERR_NOTFOUND. */
+struct chain_block_info {
+    struct block_header header;
+    uint8_t hash[HASH_LEN];
+    uint32_t tx_count;
+    bool has_finalization; /* of its own, not only through a descendant */
+};
+NODISCARD enum err chain_view_block(struct chain_view *view, uint64_t height, struct chain_block_info *out);
+
 /* Appends a proof bundle for one key at the view's newest height that has a finalization (or links to one), or at
- * `height` when it is not 0 and still kept. ERR_NOTFOUND, ERR_EXPIRED (version no longer kept). */
+ * `height` when it is not 0 and still kept. At an older height only a value that has not changed since can be given.
+ * ERR_NOTFOUND (no such height), ERR_EXPIRED (version or value no longer kept), ERR_TOOLARGE. */
 NODISCARD enum err chain_view_prove(struct chain *chain, struct chain_view *view, struct bytes contract,
                                     struct bytes user_key, uint64_t height, struct buffer *out);
 

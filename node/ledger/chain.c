@@ -1,0 +1,362 @@
+#include "node/ledger/chain_state.h"
+
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TREE_CACHE_NODES 16384
+
+enum err chain_fail(struct chain *chain, enum err e, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(chain->error, sizeof chain->error, format, args);
+    va_end(args);
+    return e;
+}
+
+const char *chain_error(const struct chain *chain) {
+    return chain->error;
+}
+
+const struct chain_head *chain_head(const struct chain *chain) {
+    return &chain->head;
+}
+
+const uint8_t *chain_id(const struct chain *chain) {
+    return chain->id;
+}
+
+uint64_t chain_synced_height(const struct chain *chain) {
+    return chain->synced_height;
+}
+
+/* ---- Candidates -------------------------------------------------------------------------------------------------- */
+
+struct candidate *chain_candidate(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
+    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
+        const struct candidate *c = &chain->candidates[i];
+        if (c->status != CHAIN_UNKNOWN && memcmp(c->hash, hash, HASH_LEN) == 0) {
+            return (struct candidate *)(uintptr_t)c;
+        }
+    }
+    return NULL;
+}
+
+static struct candidate *candidate_slot(struct chain *chain) {
+    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
+        if (chain->candidates[i].status == CHAIN_UNKNOWN) {
+            return &chain->candidates[i];
+        }
+    }
+    return NULL;
+}
+
+void chain_candidate_drop(struct candidate *c) {
+    block_free(&c->block);
+    free(c->encoded);
+    kv_layer_unref(c->layer);
+    memset(c, 0, sizeof *c);
+}
+
+bool chain_is_head(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
+    return memcmp(chain->head.hash, hash, HASH_LEN) == 0;
+}
+
+/* Copies and decodes into a free slot. */
+enum err chain_candidate_take(struct chain *chain, struct bytes encoded, struct candidate **out) {
+    struct candidate *c = candidate_slot(chain);
+    if (c == NULL) {
+        return ERR_FULL;
+    }
+    uint8_t *copy = malloc(encoded.len + 1);
+    if (copy == NULL) {
+        return ERR_NOMEM;
+    }
+    if (encoded.len > 0) {
+        memcpy(copy, encoded.data, encoded.len);
+    }
+    struct block block;
+    enum err e = block_decode(bytes_of(copy, encoded.len), &block);
+    if (e != OK) {
+        free(copy);
+        return e;
+    }
+    *c = (struct candidate){.status = CHAIN_HELD, .block = block, .encoded = copy};
+    memcpy(c->hash, block.hash, HASH_LEN);
+    *out = c;
+    return OK;
+}
+
+enum err chain_add(struct chain *chain, struct bytes encoded, uint8_t out_hash[HASH_LEN]) {
+    struct block_header header;
+    uint8_t hash[HASH_LEN];
+    enum err e = block_peek(encoded, &header, hash);
+    if (e != OK) {
+        return e;
+    }
+    if (memcmp(header.chain_id, chain->id, CHAIN_ID_LEN) != 0) {
+        return ERR_INVALID;
+    }
+    if (chain_candidate(chain, hash) != NULL || chain_is_head(chain, hash)) {
+        memcpy(out_hash, hash, HASH_LEN);
+        return ERR_DUPLICATE;
+    }
+    uint64_t final = chain->head.header.height;
+    if (header.height <= final) {
+        return ERR_INVALID;
+    }
+    if (header.height - final > LIMIT_UNFINAL_DEPTH) {
+        return ERR_FULL;
+    }
+    struct candidate *c;
+    e = chain_candidate_take(chain, encoded, &c);
+    if (e == OK) {
+        memcpy(out_hash, hash, HASH_LEN);
+    }
+    return e;
+}
+
+enum chain_status chain_status(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
+    if (chain_is_head(chain, hash)) {
+        return CHAIN_FINAL;
+    }
+    const struct candidate *c = chain_candidate(chain, hash);
+    if (c != NULL) {
+        return c->status;
+    }
+    return CHAIN_UNKNOWN;
+}
+
+const struct block_header *chain_header(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
+    if (chain_is_head(chain, hash)) {
+        return &chain->head.header;
+    }
+    const struct candidate *c = chain_candidate(chain, hash);
+    return c != NULL ? &c->block.header : NULL;
+}
+
+struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
+    const struct candidate *c = chain_candidate(chain, hash);
+    return c != NULL ? c->block.encoded : bytes_of(NULL, 0);
+}
+
+/* ---- Opening and closing ------------------------------------------------------------------------------------------- */
+
+static void genesis_header(const struct chain *chain, const struct genesis *genesis, const struct tree_root *root,
+                           struct block_header *out) {
+    *out = (struct block_header){.time_ms = genesis->time_ms};
+    memcpy(out->chain_id, chain->id, CHAIN_ID_LEN);
+    memcpy(out->state_root, root->hash, HASH_LEN);
+    memcpy(out->validators_hash, chain->validators_hash, HASH_LEN);
+    memcpy(out->next_validators_hash, chain->validators_hash, HASH_LEN);
+}
+
+/* Lays the genesis state in a layer of its own and gives the genesis block. */
+static enum err lay_genesis(struct chain *chain, const struct genesis *genesis, struct kv_layer **out_layer,
+                            struct chain_head *out_head, struct tree_root *out_root) {
+    struct branch branch = {.root = TREE_EMPTY};
+    struct kv_layer *layer;
+    struct kv_view *view;
+    enum err e = chain_open_above(chain, &branch, &layer, &view);
+    if (e != OK) {
+        return e;
+    }
+    struct execution x = chain_execution(chain, view, layer, TREE_EMPTY, 0, genesis->time_ms);
+    struct tree_root root;
+    e = execute_genesis(&x, genesis, &root);
+    kv_view_close(view);
+    struct chain_head head = {0};
+    uint8_t encoded[BLOCK_HEADER_LEN];
+    if (e == OK) {
+        genesis_header(chain, genesis, &root, &head.header);
+        block_header_encode(&head.header, encoded);
+        block_header_hash(chain->crypto, encoded, head.hash);
+        e = block_entry_put(layer, 0, head.hash, encoded, 0, bytes_of(NULL, 0));
+    }
+    if (e == OK) {
+        e = chain_put_facts(chain, layer, 0, head.hash, &root);
+    }
+    if (e != OK) {
+        kv_layer_unref(layer);
+        return e;
+    }
+    *out_layer = layer;
+    *out_head = head;
+    *out_root = root;
+    return OK;
+}
+
+static enum err start_store(struct chain *chain, const struct genesis *genesis) {
+    struct kv_layer *layer;
+    enum err e = lay_genesis(chain, genesis, &layer, &chain->head, &chain->root);
+    if (e != OK) {
+        return e;
+    }
+    e = kv_push(chain->kv, layer);
+    kv_layer_unref(layer);
+    return e == OK ? chain_checkpoint_now(chain) : e;
+}
+
+/* Takes up where the checkpoint stands. ERR_NOTFOUND: the store is new. */
+static enum err load_head(struct chain *chain, struct kv_view *view) {
+    struct bytes value;
+    enum err e = kv_get(view, KV_META, bytes_str(CHAIN_META_HEAD), &value);
+    if (e != OK) {
+        return e;
+    }
+    struct reader r = reader_of(value);
+    uint64_t height = read_u64(&r);
+    read_bytes(&r, chain->head.hash, HASH_LEN);
+    chain->root.id = read_u64(&r);
+    read_bytes(&r, chain->root.hash, sizeof chain->root.hash);
+    chain->next_node_id = read_u64(&r);
+    chain->provable_from = read_u64(&r);
+    struct block_entry entry;
+    if (!reader_done(&r) || block_entry_get(view, height, &entry, NULL) != OK) {
+        return chain_fail(chain, ERR_CORRUPT, "the store's head record is damaged");
+    }
+    chain->head.header = entry.header;
+    return OK;
+}
+
+/* The store must have grown from this very genesis. */
+static enum err check_genesis(struct chain *chain, struct kv_view *view, const struct genesis *genesis) {
+    struct block_entry entry;
+    enum err e = block_entry_get(view, 0, &entry, NULL);
+    if (e != OK) {
+        return e;
+    }
+    if (memcmp(entry.header.chain_id, chain->id, CHAIN_ID_LEN) != 0 || entry.header.time_ms != genesis->time_ms) {
+        return chain_fail(chain, ERR_MISMATCH, "the store belongs to another chain than genesis.json");
+    }
+    return OK;
+}
+
+static enum err open_store(struct chain *chain, const struct genesis *genesis) {
+    struct kv_view *view;
+    enum err e = kv_view_open(chain->kv, &view);
+    if (e != OK) {
+        return e;
+    }
+    e = load_head(chain, view);
+    bool fresh = e == ERR_NOTFOUND;
+    if (e == OK) {
+        e = check_genesis(chain, view, genesis);
+    }
+    kv_view_close(view);
+    return fresh ? start_store(chain, genesis) : e;
+}
+
+static enum err replay_block(void *arg, uint64_t sequence, uint8_t type, struct bytes record) {
+    struct chain *chain = arg;
+    if (type != CHAIN_RECORD_BLOCK || record.len < 4 || load_u32(record.data) > record.len - 4) {
+        return chain_fail(chain, ERR_CORRUPT, "block log: record %llu is not a block", (unsigned long long)sequence);
+    }
+    if (sequence <= chain->head.header.height) {
+        return OK;
+    }
+    size_t certificate_len = load_u32(record.data);
+    struct bytes finalization = bytes_of(record.data + 4, certificate_len);
+    struct bytes encoded = bytes_of(record.data + 4 + certificate_len, record.len - 4 - certificate_len);
+    uint8_t hash[HASH_LEN];
+    enum chain_status status;
+    enum err e = chain_add(chain, encoded, hash);
+    if (e == OK) {
+        e = chain_execute(chain, hash, &status);
+    }
+    if (e == OK && status != CHAIN_VALID) {
+        e = ERR_CORRUPT;
+    }
+    if (e == OK) {
+        e = chain_finalize(chain, hash, finalization, NULL, NULL);
+    }
+    if (e == OK && chain_checkpoint_due(chain)) {
+        e = chain_checkpoint_now(chain);
+    }
+    return e == OK || e == ERR_NOMEM || e == ERR_NOSPACE || e == ERR_IO
+               ? e
+               : chain_fail(chain, ERR_CORRUPT, "block log: block %llu does not follow from the one before (%s)",
+                            (unsigned long long)sequence, err_text(e));
+}
+
+static enum err open_log(struct chain *chain, const struct chain_config *config) {
+    char dir[512];
+    int n = snprintf(dir, sizeof dir, "%s/blocks", config->dir);
+    if (n < 0 || (size_t)n >= sizeof dir) {
+        return chain_fail(chain, ERR_TOOLARGE, "home path is too long");
+    }
+    const struct seglog_config log = {.disk = config->disk,
+                                      .dir = dir,
+                                      .stem = "block",
+                                      .segment_bytes = config->segment_bytes,
+                                      .trusted_below = chain->head.header.height + 1};
+    chain->replaying = true;
+    enum err e = seglog_open(&log, replay_block, chain, &chain->log);
+    chain->replaying = false;
+    if (e != OK) {
+        return chain->error[0] != '\0' ? e : chain_fail(chain, e, "block log: %s", seglog_error());
+    }
+    chain->synced_height = seglog_last(chain->log);
+    if (chain->synced_height < chain->head.header.height) {
+        return chain_fail(chain, ERR_CORRUPT, "block log ends at %llu, before the checkpoint at %llu",
+                          (unsigned long long)chain->synced_height, (unsigned long long)chain->head.header.height);
+    }
+    return OK;
+}
+
+enum err chain_open(const struct chain_config *config, struct chain **out) {
+    struct chain *chain = calloc(1, sizeof *chain);
+    if (chain == NULL) {
+        config->backend.ops->close(config->backend.ctx);
+        return ERR_NOMEM;
+    }
+    chain->disk = config->disk;
+    chain->crypto = config->crypto;
+    chain->mempool = config->mempool;
+    chain->params = config->genesis->params;
+    chain->version_keep_ms = config->version_keep_ms;
+    chain->checkpoint_bytes = config->checkpoint_bytes;
+    chain->next_node_id = 1;
+    (void)pthread_mutex_init(&chain->head_lock, NULL);
+    (void)pthread_mutex_init(&chain->log_lock, NULL);
+    genesis_chain_id(config->genesis, config->crypto, chain->id);
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    const struct validator_set set = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(config->genesis, keys)};
+    validators_hash(config->crypto, &set, chain->validators_hash);
+    enum err e = tree_cache_new(TREE_CACHE_NODES, &chain->cache);
+    if (e != OK) {
+        config->backend.ops->close(config->backend.ctx);
+    } else {
+        e = kv_open(config->backend, &chain->kv);
+    }
+    if (e == OK) {
+        e = open_store(chain, config->genesis);
+    }
+    if (e == OK) {
+        e = open_log(chain, config);
+    }
+    if (e == OK) {
+        e = chain_refresh_due(chain);
+    }
+    *out = chain; /* also on failure, so that chain_error() can be asked; the caller closes it */
+    return e;
+}
+
+void chain_close(struct chain *chain) {
+    if (chain == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
+        if (chain->candidates[i].status != CHAIN_UNKNOWN) {
+            chain_candidate_drop(&chain->candidates[i]);
+        }
+    }
+    seglog_close(chain->log);
+    kv_close(chain->kv);
+    tree_cache_free(chain->cache);
+    (void)pthread_mutex_destroy(&chain->head_lock);
+    (void)pthread_mutex_destroy(&chain->log_lock);
+    free(chain);
+}

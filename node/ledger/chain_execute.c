@@ -1,0 +1,320 @@
+#include "node/ledger/chain_state.h"
+
+#include "base/assert.h"
+#include "base/merkle.h"
+#include "node/ledger/mempool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Execution --------------------------------------------------------------------------------------------------- */
+
+/* False when an ancestor is missing or was not executed. */
+static bool branch_of(const struct chain *chain, const uint8_t parent[HASH_LEN], struct branch *out) {
+    out->count = 0;
+    if (chain_is_head(chain, parent)) {
+        out->root = chain->root;
+        out->header = chain->head.header;
+        return true;
+    }
+    const struct candidate *c = chain_candidate(chain, parent);
+    if (c == NULL || c->status != CHAIN_VALID) {
+        return false;
+    }
+    out->root = c->root;
+    out->header = c->block.header;
+    struct kv_layer *newest_first[LIMIT_UNFINAL_DEPTH];
+    size_t n = 0;
+    while (c != NULL) {
+        ASSERT(n < LIMIT_UNFINAL_DEPTH && c->status == CHAIN_VALID);
+        newest_first[n++] = c->layer;
+        c = chain_is_head(chain, c->block.header.parent) ? NULL : chain_candidate(chain, c->block.header.parent);
+    }
+    for (size_t i = 0; i < n; i++) {
+        out->layers[i] = newest_first[n - 1 - i];
+    }
+    out->count = n;
+    return true;
+}
+
+/* Was this id executed before, as far as the view reaches? */
+static enum err tx_is_used(struct kv_view *view, const uint8_t id[HASH_LEN], bool *out_used) {
+    struct bytes value;
+    enum err e = kv_get(view, KV_TXS, bytes_of(id, HASH_LEN), &value);
+    if (e != OK && e != ERR_NOTFOUND) {
+        return e;
+    }
+    *out_used = e == OK;
+    return OK;
+}
+
+static bool tx_is_timely(const struct chain *chain, const struct transaction *tx, uint64_t time_ms) {
+    return tx->expiry_ms > time_ms && tx->expiry_ms - time_ms <= chain->params.tx_max_lifetime_ms;
+}
+
+static int compare_ids(const void *a, const void *b) {
+    const struct transaction *const *x = a;
+    const struct transaction *const *y = b;
+    return memcmp((*x)->id, (*y)->id, HASH_LEN);
+}
+
+static enum err has_duplicates(const struct block *block, bool *out) {
+    const struct transaction **sorted = malloc((block->tx_count + 1) * sizeof *sorted);
+    if (sorted == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < block->tx_count; i++) {
+        sorted[i] = &block->txs[i];
+    }
+    qsort(sorted, block->tx_count, sizeof *sorted, compare_ids);
+    *out = false;
+    for (size_t i = 1; i < block->tx_count; i++) {
+        *out = *out || compare_ids(&sorted[i - 1], &sorted[i]) == 0;
+    }
+    free(sorted);
+    return OK;
+}
+
+/* The rules a transaction must meet to stand in a block at all. While replaying our own log the signatures were
+ * checked before the block was written. */
+static enum err txs_are_admissible(struct chain *chain, struct kv_view *view, const struct block *block, bool *out) {
+    bool twice;
+    enum err e = has_duplicates(block, &twice);
+    *out = e == OK && !twice && block->tx_count <= chain->params.max_block_txs &&
+           block->encoded.len <= chain->params.max_block_bytes;
+    for (size_t i = 0; i < block->tx_count && e == OK && *out; i++) {
+        const struct transaction *tx = &block->txs[i];
+        bool used = false;
+        *out = memcmp(tx->chain_id, chain->id, CHAIN_ID_LEN) == 0 && tx_is_timely(chain, tx, block->header.time_ms);
+        if (*out) {
+            e = tx_is_used(view, tx->id, &used);
+            *out = e == OK && !used;
+        }
+        bool vouched = chain->replaying || (chain->mempool != NULL && mempool_vouches(chain->mempool, tx));
+        if (*out && !vouched) {
+            *out = transaction_check_signatures(tx) == OK;
+        }
+    }
+    return e;
+}
+
+static bool header_follows(const struct chain *chain, const struct block_header *h, const struct block_header *parent) {
+    return h->height == parent->height + 1 && h->epoch == parent->epoch && h->view > parent->view &&
+           h->time_ms > parent->time_ms &&
+           memcmp(h->validators_hash, chain->validators_hash, HASH_LEN) == 0 &&
+           memcmp(h->next_validators_hash, chain->validators_hash, HASH_LEN) == 0;
+}
+
+struct execution chain_execution(struct chain *chain, struct kv_view *view, struct kv_layer *layer,
+                                     struct tree_root parent, uint64_t height, uint64_t time_ms) {
+    return (struct execution){.crypto = chain->crypto,
+                              .chain_id = chain->id,
+                              .view = view,
+                              .layer = layer,
+                              .cache = chain->cache,
+                              .parent_root = parent,
+                              .next_node_id = &chain->next_node_id,
+                              .height = height,
+                              .time_ms = time_ms};
+}
+
+enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_layer **out_layer,
+                           struct kv_view **out_view) {
+    struct kv_layer *layer;
+    enum err e = kv_layer_new(&layer);
+    if (e != OK) {
+        return e;
+    }
+    branch->layers[branch->count] = layer;
+    e = kv_view_open_above(chain->kv, branch->layers, branch->count + 1, out_view);
+    if (e != OK) {
+        kv_layer_unref(layer);
+        return e;
+    }
+    *out_layer = layer;
+    return OK;
+}
+
+static bool roots_equal(const struct block_header *h, const struct execution_result *r) {
+    return memcmp(h->state_root, r->root.hash, HASH_LEN) == 0 && memcmp(h->receipts_root, r->receipts_root, HASH_LEN) == 0;
+}
+
+enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum chain_status *out_status) {
+    struct candidate *c = chain_candidate(chain, hash);
+    if (c == NULL || c->status != CHAIN_HELD) {
+        *out_status = c != NULL ? c->status : chain_status(chain, hash);
+        return OK;
+    }
+    const struct block_header *h = &c->block.header;
+    struct branch branch;
+    if (!branch_of(chain, h->parent, &branch)) {
+        const struct candidate *parent = chain_candidate(chain, h->parent);
+        bool doomed = parent != NULL && parent->status == CHAIN_INVALID;
+        c->status = doomed ? CHAIN_INVALID : CHAIN_HELD;
+        *out_status = c->status;
+        return OK;
+    }
+    if (!header_follows(chain, h, &branch.header) || branch.count >= LIMIT_UNFINAL_DEPTH) {
+        c->status = CHAIN_INVALID;
+        *out_status = c->status;
+        return chain_fail(chain, OK, "header of height %llu does not follow its parent", (unsigned long long)h->height);
+    }
+    struct kv_layer *layer;
+    struct kv_view *view;
+    enum err e = chain_open_above(chain, &branch, &layer, &view);
+    if (e != OK) {
+        return e;
+    }
+    struct execution_result result;
+    bool good = false;
+    e = txs_are_admissible(chain, view, &c->block, &good);
+    if (e == OK && good) {
+        struct execution x = chain_execution(chain, view, layer, branch.root, h->height, h->time_ms);
+        e = execute_block(&x, c->block.txs, c->block.tx_count, &result);
+        good = e == OK && roots_equal(h, &result);
+    }
+    kv_view_close(view);
+    if (e != OK || !good) {
+        kv_layer_unref(layer);
+        c->status = e == OK ? CHAIN_INVALID : c->status;
+        *out_status = c->status;
+        return e;
+    }
+    c->layer = layer;
+    c->root = result.root;
+    c->status = CHAIN_VALID;
+    *out_status = CHAIN_VALID;
+    return OK;
+}
+
+/* ---- Building ------------------------------------------------------------------------------------------------- */
+
+struct gathering {
+    struct chain *chain;
+    struct kv_view *view;
+    uint64_t time_ms;
+    struct buffer *body;
+    uint8_t (*leaves)[SHA256_LEN];
+    size_t count;
+    enum err error;
+};
+
+static bool gather(void *arg, const struct transaction *tx) {
+    struct gathering *g = arg;
+    const struct genesis_params *params = &g->chain->params;
+    if (g->count == params->max_block_txs) {
+        return false;
+    }
+    if (g->body->len + 4 + tx->envelope.len > params->max_block_bytes || !tx_is_timely(g->chain, tx, g->time_ms)) {
+        return true;
+    }
+    bool used;
+    g->error = tx_is_used(g->view, tx->id, &used);
+    if (g->error != OK) {
+        return false;
+    }
+    if (!used) {
+        buffer_u32(g->body, (uint32_t)tx->envelope.len);
+        buffer_put(g->body, tx->envelope.data, tx->envelope.len);
+        merkle_leaf(tx->envelope, g->leaves[g->count++]);
+        g->error = buffer_ok(g->body);
+    }
+    return g->error == OK;
+}
+
+static enum err gather_txs(struct chain *chain, struct kv_view *view, struct block_header *header,
+                           struct buffer *body) {
+    (void)buffer_extend(body, BLOCK_HEADER_LEN);
+    buffer_u32(body, 0);
+    uint8_t(*leaves)[SHA256_LEN] = malloc((chain->params.max_block_txs + 1u) * sizeof *leaves);
+    if (leaves == NULL || body->failed) {
+        free(leaves);
+        return ERR_NOMEM;
+    }
+    struct gathering g = {
+        .chain = chain, .view = view, .time_ms = header->time_ms, .body = body, .leaves = leaves, .error = OK};
+    if (chain->mempool != NULL) {
+        mempool_each(chain->mempool, gather, &g);
+    }
+    if (g.error == OK) {
+        store_u32(body->data + BLOCK_HEADER_LEN, (uint32_t)g.count);
+        merkle_root(leaves, g.count, header->tx_root);
+        block_header_encode(header, body->data);
+    }
+    free(leaves);
+    return g.error;
+}
+
+/* Fills in the roots that only execution gives and holds the finished block as a valid candidate. */
+static enum err hold_built(struct chain *chain, struct block_header *header, const struct execution_result *result,
+                           struct buffer *body, struct kv_layer *layer, uint8_t out_hash[HASH_LEN]) {
+    memcpy(header->state_root, result->root.hash, HASH_LEN);
+    memcpy(header->receipts_root, result->receipts_root, HASH_LEN);
+    block_header_encode(header, body->data);
+    uint8_t hash[HASH_LEN];
+    block_header_hash(chain->crypto, body->data, hash);
+    struct candidate *c = chain_candidate(chain, hash);
+    if (c != NULL) { /* built the very same block before */
+        kv_layer_unref(layer);
+        memcpy(out_hash, hash, HASH_LEN);
+        return OK;
+    }
+    enum err e = chain_candidate_take(chain, buffer_bytes(body), &c);
+    if (e != OK) {
+        kv_layer_unref(layer);
+        return e;
+    }
+    c->layer = layer;
+    c->root = result->root;
+    c->status = CHAIN_VALID;
+    memcpy(out_hash, c->hash, HASH_LEN);
+    return OK;
+}
+
+enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t epoch, uint64_t view_number,
+                     uint16_t proposer, uint64_t time_ms, uint8_t out_hash[HASH_LEN]) {
+    struct branch branch;
+    if (!branch_of(chain, parent, &branch)) {
+        return ERR_NOTFOUND;
+    }
+    if (branch.count >= LIMIT_UNFINAL_DEPTH) {
+        return ERR_FULL;
+    }
+    struct block_header header = {
+        .height = branch.header.height + 1,
+        .epoch = epoch,
+        .view = view_number,
+        .time_ms = time_ms > branch.header.time_ms ? time_ms : branch.header.time_ms + 1,
+        .proposer = proposer,
+    };
+    memcpy(header.chain_id, chain->id, CHAIN_ID_LEN);
+    memcpy(header.parent, parent, HASH_LEN);
+    memcpy(header.validators_hash, chain->validators_hash, HASH_LEN);
+    memcpy(header.next_validators_hash, chain->validators_hash, HASH_LEN);
+    struct kv_layer *layer;
+    struct kv_view *view;
+    enum err e = chain_open_above(chain, &branch, &layer, &view);
+    if (e != OK) {
+        return e;
+    }
+    struct buffer body = BUFFER_INIT;
+    struct block draft = {0};
+    struct execution_result result;
+    e = gather_txs(chain, view, &header, &body);
+    if (e == OK) {
+        e = block_decode(buffer_bytes(&body), &draft);
+    }
+    if (e == OK) {
+        struct execution x = chain_execution(chain, view, layer, branch.root, header.height, header.time_ms);
+        e = execute_block(&x, draft.txs, draft.tx_count, &result);
+    }
+    kv_view_close(view);
+    block_free(&draft);
+    if (e == OK) {
+        e = hold_built(chain, &header, &result, &body, layer, out_hash);
+    } else {
+        kv_layer_unref(layer);
+    }
+    buffer_free(&body);
+    return e;
+}

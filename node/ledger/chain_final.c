@@ -1,0 +1,272 @@
+#include "node/ledger/chain_state.h"
+
+#include "base/assert.h"
+#include "node/ledger/mempool.h"
+
+#include <string.h>
+
+#define PRUNE_NODES_PER_BLOCK 4096
+
+/* ---- What is written beside state ---- */
+
+/* What later blocks and restarts must know beside state: the root by height, and where the node stands. */
+enum err chain_put_facts(struct chain *chain, struct kv_layer *layer, uint64_t height, const uint8_t *hash,
+                          const struct tree_root *root) {
+    struct buffer b = BUFFER_INIT;
+    uint8_t height_key[8];
+    store_u64(height_key, height);
+    buffer_u64(&b, root->id);
+    buffer_put(&b, root->hash, sizeof root->hash);
+    enum err e = buffer_ok(&b);
+    if (e == OK) {
+        e = kv_layer_put(layer, KV_ROOTS, bytes_of(height_key, sizeof height_key), buffer_bytes(&b));
+    }
+    buffer_reset(&b);
+    buffer_u64(&b, height);
+    buffer_put(&b, hash, HASH_LEN);
+    buffer_u64(&b, root->id);
+    buffer_put(&b, root->hash, sizeof root->hash);
+    buffer_u64(&b, chain->next_node_id);
+    buffer_u64(&b, chain->provable_from);
+    if (e == OK) {
+        e = buffer_ok(&b);
+    }
+    if (e == OK) {
+        e = kv_layer_put(layer, KV_META, bytes_str(CHAIN_META_HEAD), buffer_bytes(&b));
+    }
+    buffer_free(&b);
+    return e;
+}
+
+enum err block_entry_get(struct kv_view *view, uint64_t height, struct block_entry *out,
+                         struct bytes *out_encoded_header) {
+    uint8_t key[8];
+    store_u64(key, height);
+    struct bytes value;
+    enum err e = kv_get(view, KV_BLOCKS, bytes_of(key, sizeof key), &value);
+    if (e != OK) {
+        return e;
+    }
+    if (value.len < BLOCK_HEADER_LEN + 4 || block_header_decode(value.data, &out->header) != GOOD) {
+        return ERR_CORRUPT;
+    }
+    out->tx_count = load_u32(value.data + BLOCK_HEADER_LEN);
+    out->finalization = bytes_of(value.data + BLOCK_HEADER_LEN + 4, value.len - BLOCK_HEADER_LEN - 4);
+    if (out_encoded_header != NULL) {
+        *out_encoded_header = bytes_of(value.data, BLOCK_HEADER_LEN);
+    }
+    return OK;
+}
+
+/* ---- Finality ----------------------------------------------------------------------------------------------------- */
+
+static enum err log_block(struct chain *chain, const struct candidate *c, struct bytes finalization) {
+    if (chain->replaying) {
+        return OK;
+    }
+    struct buffer record = BUFFER_INIT;
+    buffer_u32(&record, (uint32_t)finalization.len);
+    buffer_put(&record, finalization.data, finalization.len);
+    buffer_put(&record, c->block.encoded.data, c->block.encoded.len);
+    enum err e = buffer_ok(&record);
+    uint64_t sequence = 0;
+    if (e == OK) {
+        (void)pthread_mutex_lock(&chain->log_lock);
+        e = seglog_append(chain->log, CHAIN_RECORD_BLOCK, buffer_bytes(&record), &sequence);
+        (void)pthread_mutex_unlock(&chain->log_lock);
+    }
+    if (e != OK) {
+        (void)chain_fail(chain, e, "block log: %s", seglog_error());
+    } else {
+        ASSERT(sequence == c->block.header.height);
+    }
+    buffer_free(&record);
+    return e;
+}
+
+enum err block_entry_put(struct kv_layer *layer, uint64_t height, const uint8_t hash[HASH_LEN],
+                                const uint8_t encoded_header[BLOCK_HEADER_LEN], uint32_t tx_count,
+                                struct bytes finalization) {
+    uint8_t key[8];
+    store_u64(key, height);
+    struct buffer value = BUFFER_INIT;
+    buffer_put(&value, encoded_header, BLOCK_HEADER_LEN);
+    buffer_u32(&value, tx_count);
+    buffer_put(&value, finalization.data, finalization.len);
+    enum err e = buffer_ok(&value);
+    if (e == OK) {
+        e = kv_layer_put(layer, KV_BLOCKS, bytes_of(key, sizeof key), buffer_bytes(&value));
+    }
+    if (e == OK) {
+        e = kv_layer_put(layer, KV_HASHES, bytes_of(hash, HASH_LEN), bytes_of(key, sizeof key));
+    }
+    buffer_free(&value);
+    return e;
+}
+
+/* Trees older than the keeping time lose their nodes, a bounded number a block. */
+static enum err prune_versions(struct chain *chain, struct kv_layer *layer, uint64_t now_ms) {
+    struct kv_view *view;
+    enum err e = kv_view_open(chain->kv, &view);
+    if (e != OK) {
+        return e;
+    }
+    uint64_t upto = chain->provable_from;
+    for (int steps = 0; steps < 4 && e == OK; steps++) {
+        struct block_entry entry;
+        e = block_entry_get(view, upto + 1, &entry, NULL);
+        if (e == ERR_NOTFOUND || (e == OK && entry.header.time_ms + chain->version_keep_ms > now_ms)) {
+            e = OK;
+            break;
+        }
+        upto++;
+    }
+    if (e == OK && upto > chain->provable_from) {
+        size_t pruned = 0;
+        e = tree_prune(view, upto, PRUNE_NODES_PER_BLOCK, layer, &pruned);
+        chain->provable_from = upto;
+    }
+    kv_view_close(view);
+    return e;
+}
+
+static enum err finalize_one(struct chain *chain, struct candidate *c, struct bytes finalization) {
+    const struct block_header *h = &c->block.header;
+    enum err e = log_block(chain, c, finalization);
+    if (e == OK) {
+        e = block_entry_put(c->layer, h->height, c->hash, c->encoded, (uint32_t)c->block.tx_count, finalization);
+    }
+    if (e == OK) {
+        e = prune_versions(chain, c->layer, h->time_ms);
+    }
+    if (e == OK) {
+        e = chain_put_facts(chain, c->layer, h->height, c->hash, &c->root);
+    }
+    if (e != OK) {
+        return e;
+    }
+    (void)pthread_mutex_lock(&chain->head_lock);
+    e = kv_push(chain->kv, c->layer);
+    if (e == OK) {
+        chain->head.header = *h;
+        memcpy(chain->head.hash, c->hash, HASH_LEN);
+        chain->root = c->root;
+    }
+    (void)pthread_mutex_unlock(&chain->head_lock);
+    return e;
+}
+
+static void drop_from_mempool(struct chain *chain, const struct candidate *c, uint64_t previous_ms) {
+    if (chain->mempool == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < c->block.tx_count; i++) {
+        mempool_remove(chain->mempool, c->block.txs[i].id);
+    }
+    if (c->block.header.time_ms / 1000 != previous_ms / 1000) {
+        (void)mempool_expire(chain->mempool, c->block.header.time_ms);
+    }
+}
+
+/* Candidates that no longer descend from the head can never be final. */
+static void drop_stale(struct chain *chain) {
+    bool changed = true;
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
+            struct candidate *c = &chain->candidates[i];
+            if (c->status == CHAIN_UNKNOWN) {
+                continue;
+            }
+            const uint8_t *parent = c->block.header.parent;
+            bool low = c->block.header.height <= chain->head.header.height;
+            bool forked = c->status == CHAIN_VALID && !chain_is_head(chain, parent) && chain_candidate(chain, parent) == NULL;
+            if (low || forked) {
+                chain_candidate_drop(c);
+                changed = true;
+            }
+        }
+    }
+}
+
+enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struct bytes finalization,
+                        void (*each)(void *arg, const struct block *block), void *arg) {
+    struct candidate *path[LIMIT_UNFINAL_DEPTH];
+    size_t n = 0;
+    for (struct candidate *c = chain_candidate(chain, hash); c != NULL; c = chain_candidate(chain, c->block.header.parent)) {
+        if (c->status != CHAIN_VALID || n == LIMIT_UNFINAL_DEPTH) {
+            return ERR_INVALID;
+        }
+        path[n++] = c;
+    }
+    if (n == 0 || !chain_is_head(chain, path[n - 1]->block.header.parent)) {
+        return ERR_NOTFOUND;
+    }
+    for (size_t i = n; i-- > 0;) {
+        uint64_t previous_ms = chain->head.header.time_ms;
+        enum err e = finalize_one(chain, path[i], i == 0 ? finalization : bytes_of(NULL, 0));
+        if (e != OK) {
+            return e;
+        }
+        drop_from_mempool(chain, path[i], previous_ms);
+        if (each != NULL) {
+            each(arg, &path[i]->block);
+        }
+    }
+    drop_stale(chain);
+    return chain_refresh_due(chain);
+}
+
+enum err chain_sync(struct chain *chain) {
+    uint64_t last = seglog_last(chain->log);
+    if (last <= chain->synced_height) {
+        return OK;
+    }
+    enum err e = seglog_sync(chain->log);
+    if (e != OK) {
+        return chain_fail(chain, e, "block log: %s", seglog_error());
+    }
+    chain->synced_height = last;
+    return OK;
+}
+
+enum err chain_refresh_due(struct chain *chain) {
+    struct kv_view *view;
+    enum err e = kv_view_open(chain->kv, &view);
+    if (e != OK) {
+        return e;
+    }
+    struct state state = state_of_view(view);
+    e = contracts_next_due(&state, &chain->next_due_ms);
+    kv_view_close(view);
+    return e;
+}
+
+bool chain_has_due(const struct chain *chain, uint64_t time_ms) {
+    return chain->next_due_ms != 0 && chain->next_due_ms <= time_ms;
+}
+
+/* ---- Upkeep ------------------------------------------------------------------------------------------------------ */
+
+bool chain_checkpoint_due(const struct chain *chain) {
+    return kv_pending_bytes(chain->kv) >= chain->checkpoint_bytes;
+}
+
+enum err chain_checkpoint_begin(struct chain *chain, struct kv_checkpoint **out) {
+    /* The checkpoint must never know more than the log: a restart could not explain it. */
+    enum err e = chain_sync(chain);
+    return e == OK ? kv_checkpoint_begin(chain->kv, out) : e;
+}
+
+enum err chain_checkpoint_end(struct chain *chain, struct kv_checkpoint *checkpoint, enum err written) {
+    return kv_checkpoint_end(chain->kv, checkpoint, written);
+}
+
+enum err chain_checkpoint_now(struct chain *chain) {
+    struct kv_checkpoint *checkpoint;
+    enum err e = kv_checkpoint_begin(chain->kv, &checkpoint);
+    if (e != OK) {
+        return e;
+    }
+    return kv_checkpoint_end(chain->kv, checkpoint, kv_checkpoint_write(checkpoint));
+}

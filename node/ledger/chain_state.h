@@ -1,0 +1,96 @@
+/* What the files of the chain share; nobody else includes this. */
+#ifndef ASSAY_NODE_LEDGER_CHAIN_STATE_H
+#define ASSAY_NODE_LEDGER_CHAIN_STATE_H
+
+#include "node/ledger/chain.h"
+#include "node/ledger/execute.h"
+#include "store/seglog.h"
+
+#include <pthread.h>
+
+#define CHAIN_CANDIDATES (4 * LIMIT_UNFINAL_DEPTH)
+
+struct candidate {
+    uint8_t hash[HASH_LEN];
+    enum chain_status status; /* CHAIN_UNKNOWN: the slot is free */
+    struct block block;
+    uint8_t *encoded; /* owned; block borrows from it */
+    struct kv_layer *layer;
+    struct tree_root root;
+};
+
+struct chain {
+    struct disk disk;
+    const struct verify_crypto *crypto;
+    struct mempool *mempool;
+    uint8_t id[CHAIN_ID_LEN];
+    struct genesis_params params;
+    uint8_t validators_hash[HASH_LEN];
+    uint64_t version_keep_ms;
+    size_t checkpoint_bytes;
+    struct kv *kv;
+    struct tree_cache *cache;
+    uint64_t next_node_id;
+    uint64_t next_due_ms;    /* 0: nothing waits in the due-queue */
+    uint64_t synced_height;  /* durable in the log */
+    uint64_t provable_from;  /* lowest height whose tree is whole */
+    bool replaying;          /* while opening: the log is read, not written */
+    struct candidate candidates[CHAIN_CANDIDATES];
+    char error[256];
+
+    /* Readers on other threads take the lock for a few pointer copies; the log has one of its own, since reading a
+     * block from disk takes longer. */
+    pthread_mutex_t head_lock;
+    struct chain_head head;
+    struct tree_root root;
+    pthread_mutex_t log_lock;
+    struct seglog *log; /* sequence number = height; record = certificate length (4) | certificate | block */
+};
+
+#define CHAIN_RECORD_BLOCK 1
+
+/* KV_BLOCKS value. */
+struct block_entry {
+    struct block_header header;
+    uint32_t tx_count;
+    struct bytes finalization; /* empty when the block is final only through a descendant */
+};
+NODISCARD enum err block_entry_get(struct kv_view *view, uint64_t height, struct block_entry *out,
+                                   struct bytes *out_encoded_header);
+
+NODISCARD enum err block_entry_put(struct kv_layer *layer, uint64_t height, const uint8_t hash[HASH_LEN],
+                                   const uint8_t encoded_header[BLOCK_HEADER_LEN], uint32_t tx_count,
+                                   struct bytes finalization);
+
+/* KV_META record of where the node stands: height (8) | hash (32) | root id (8) | root hash (32) | next node id (8) |
+ * provable from (8). */
+#define CHAIN_META_HEAD "head"
+/* Writes that record and the root by height. */
+NODISCARD enum err chain_put_facts(struct chain *chain, struct kv_layer *layer, uint64_t height, const uint8_t *hash,
+                                   const struct tree_root *root);
+
+/* Candidates: NULL when there is none; take copies and decodes into a free slot. */
+struct candidate *chain_candidate(const struct chain *chain, const uint8_t hash[HASH_LEN]);
+NODISCARD enum err chain_candidate_take(struct chain *chain, struct bytes encoded, struct candidate **out);
+void chain_candidate_drop(struct candidate *c);
+bool chain_is_head(const struct chain *chain, const uint8_t hash[HASH_LEN]);
+
+/* The state of a block: its ancestors' layers above the final head, oldest first, with room for one of its own. */
+struct branch {
+    struct kv_layer *layers[LIMIT_UNFINAL_DEPTH + 1];
+    size_t count;
+    struct tree_root root;
+    struct block_header header;
+};
+/* A fresh layer on top of a branch and a view that sees both. */
+NODISCARD enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_layer **out_layer,
+                                    struct kv_view **out_view);
+struct execution chain_execution(struct chain *chain, struct kv_view *view, struct kv_layer *layer,
+                                 struct tree_root parent, uint64_t height, uint64_t time_ms);
+
+NODISCARD enum err chain_refresh_due(struct chain *chain);
+NODISCARD enum err chain_checkpoint_now(struct chain *chain);
+
+enum err chain_fail(struct chain *chain, enum err e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

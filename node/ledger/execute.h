@@ -1,0 +1,71 @@
+/* Execution of one block's operations on the state of its parent.
+ *
+ * Reads through a view that has the block's own layer on top and writes into that layer: state, tree nodes, receipts,
+ * transaction index, history. What a refused transaction wrote is thrown away before anyone sees it.
+ */
+#ifndef ASSAY_NODE_LEDGER_EXECUTE_H
+#define ASSAY_NODE_LEDGER_EXECUTE_H
+
+#include "contracts/contract.h"
+#include "contracts/genesis.h"
+#include "node/ledger/block.h"
+#include "store/kv.h"
+#include "store/tree.h"
+
+/* A receipt as it is hashed and stored:
+ *   version 1 (1) | tx id (32) | code (4) | detail length (2), detail | result length (4), result */
+struct receipt {
+    uint8_t tx_id[HASH_LEN];
+    uint32_t code;
+    struct bytes detail;
+    struct bytes result;
+};
+NODISCARD enum err receipt_decode(struct bytes encoded, struct receipt *out);
+
+/* KV_TXS: tx id -> height (8) | index in the block (4) | receipt. */
+NODISCARD enum err tx_entry_decode(struct bytes value, uint64_t *out_height, uint32_t *out_index,
+                                   struct bytes *out_receipt);
+
+/* KV_HISTORY: record key | 0x00 | height (8) | index (4) | n (2) -> tx id (32) | time ms (8) | signer (32) |
+ * action length (1), action | detail. Index 0 is the due-queue (tx id and signer are zeros); transaction i has i + 1. */
+struct history_entry {
+    uint64_t height;
+    uint32_t index;
+    uint8_t tx_id[HASH_LEN];
+    uint64_t time_ms;
+    uint8_t signer[ED25519_KEY_LEN];
+    struct bytes action;
+    struct bytes detail;
+};
+#define HISTORY_KEY_SUFFIX (1 + 8 + 4 + 2)
+NODISCARD enum err history_decode(struct bytes key, struct bytes value, struct history_entry *out);
+
+struct execution {
+    const struct verify_crypto *crypto;
+    const uint8_t *chain_id;
+    struct kv_view *view;    /* the parent's state with `layer` on top */
+    struct kv_layer *layer;  /* the block's own, being built */
+    struct tree_cache *cache;
+    struct tree_root parent_root;
+    uint64_t *next_node_id;
+    uint64_t height;
+    uint64_t time_ms;
+};
+
+struct execution_result {
+    struct tree_root root;
+    uint8_t receipts_root[SHA256_LEN];
+};
+
+/* Runs the due-queue and `count` transactions whose admissibility the caller has checked. */
+NODISCARD enum err execute_block(const struct execution *execution, const struct transaction *txs, size_t count,
+                                 struct execution_result *out);
+
+/* Lays the genesis records and gives the first root. */
+NODISCARD enum err execute_genesis(const struct execution *execution, const struct genesis *genesis,
+                                   struct tree_root *out);
+
+/* A read-only state handle over a view, for queries; valid as long as the view. */
+struct state state_of_view(struct kv_view *view);
+
+#endif

@@ -1,0 +1,199 @@
+#include "node/ledger/mempool.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Entries stand in arrival order in a doubly linked list and in two hash tables: by id, and by first signer for the
+ * share. Ids and keys are hashes or curve points, but senders choose them, so the tables are keyed with a secret. */
+struct entry {
+    struct entry *older, *newer;
+    struct entry *next_in_bucket;
+    struct transaction tx; /* borrows from `bytes` */
+    uint8_t bytes[];
+};
+
+struct sender {
+    struct sender *next_in_bucket;
+    uint8_t key[ED25519_KEY_LEN];
+    size_t count;
+};
+
+struct mempool {
+    struct mempool_config config;
+    struct entry *oldest, *newest;
+    struct entry **by_id;
+    struct sender **by_sender;
+    size_t buckets;
+    uint64_t secret;
+    size_t count;
+    size_t bytes;
+};
+
+static size_t bucket_of(const struct mempool *pool, const uint8_t key[32]) {
+    uint64_t h = pool->secret;
+    for (size_t i = 0; i < 32; i += 8) {
+        h = (h ^ load_u64(key + i)) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    return (size_t)(h & (pool->buckets - 1));
+}
+
+enum err mempool_new(const struct mempool_config *config, struct mempool **out) {
+    struct mempool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL) {
+        return ERR_NOMEM;
+    }
+    pool->config = *config;
+    pool->buckets = 64;
+    while (pool->buckets < config->max_count) {
+        pool->buckets *= 2;
+    }
+    random_fill(&pool->secret, sizeof pool->secret);
+    pool->by_id = calloc(pool->buckets, sizeof(struct entry *));
+    pool->by_sender = calloc(pool->buckets, sizeof(struct sender *));
+    if (pool->by_id == NULL || pool->by_sender == NULL) {
+        mempool_free(pool);
+        return ERR_NOMEM;
+    }
+    *out = pool;
+    return OK;
+}
+
+void mempool_free(struct mempool *pool) {
+    if (pool == NULL) {
+        return;
+    }
+    while (pool->oldest != NULL) {
+        mempool_remove(pool, pool->oldest->tx.id);
+    }
+    free(pool->by_id);
+    free(pool->by_sender);
+    free(pool);
+}
+
+static struct entry *find(const struct mempool *pool, const uint8_t id[HASH_LEN]) {
+    struct entry *e = pool->by_id[bucket_of(pool, id)];
+    while (e != NULL && memcmp(e->tx.id, id, HASH_LEN) != 0) {
+        e = e->next_in_bucket;
+    }
+    return e;
+}
+
+static struct sender **sender_slot(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
+    struct sender **slot = &pool->by_sender[bucket_of(pool, key)];
+    while (*slot != NULL && memcmp((*slot)->key, key, ED25519_KEY_LEN) != 0) {
+        slot = &(*slot)->next_in_bucket;
+    }
+    return slot;
+}
+
+static enum err sender_count_up(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
+    struct sender **slot = sender_slot(pool, key);
+    if (*slot == NULL) {
+        struct sender *fresh = calloc(1, sizeof *fresh);
+        if (fresh == NULL) {
+            return ERR_NOMEM;
+        }
+        memcpy(fresh->key, key, ED25519_KEY_LEN);
+        *slot = fresh;
+    } else if ((*slot)->count >= pool->config.max_per_sender) {
+        return ERR_DENIED;
+    }
+    (*slot)->count++;
+    return OK;
+}
+
+static void sender_count_down(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
+    struct sender **slot = sender_slot(pool, key);
+    ASSERT(*slot != NULL && (*slot)->count > 0);
+    if (--(*slot)->count == 0) {
+        struct sender *gone = *slot;
+        *slot = gone->next_in_bucket;
+        free(gone);
+    }
+}
+
+enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
+    if (find(pool, tx->id) != NULL) {
+        return ERR_DUPLICATE;
+    }
+    if (pool->count >= pool->config.max_count || tx->envelope.len > pool->config.max_bytes - pool->bytes) {
+        return ERR_FULL;
+    }
+    struct entry *entry = malloc(sizeof *entry + tx->envelope.len);
+    if (entry == NULL) {
+        return ERR_NOMEM;
+    }
+    memcpy(entry->bytes, tx->envelope.data, tx->envelope.len);
+    enum err e = transaction_decode(bytes_of(entry->bytes, tx->envelope.len), &entry->tx, NULL);
+    ASSERT(e == OK);
+    e = sender_count_up(pool, tx->signers[0]);
+    if (e != OK) {
+        free(entry);
+        return e;
+    }
+    struct entry **bucket = &pool->by_id[bucket_of(pool, entry->tx.id)];
+    entry->next_in_bucket = *bucket;
+    *bucket = entry;
+    entry->newer = NULL;
+    entry->older = pool->newest;
+    *(pool->newest != NULL ? &pool->newest->newer : &pool->oldest) = entry;
+    pool->newest = entry;
+    pool->count++;
+    pool->bytes += entry->tx.envelope.len;
+    return OK;
+}
+
+bool mempool_vouches(const struct mempool *pool, const struct transaction *tx) {
+    const struct entry *entry = find(pool, tx->id);
+    return entry != NULL && bytes_equal(entry->tx.envelope, tx->envelope);
+}
+
+void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]) {
+    struct entry **slot = &pool->by_id[bucket_of(pool, id)];
+    while (*slot != NULL && memcmp((*slot)->tx.id, id, HASH_LEN) != 0) {
+        slot = &(*slot)->next_in_bucket;
+    }
+    struct entry *gone = *slot;
+    if (gone == NULL) {
+        return;
+    }
+    *slot = gone->next_in_bucket;
+    *(gone->older != NULL ? &gone->older->newer : &pool->oldest) = gone->newer;
+    *(gone->newer != NULL ? &gone->newer->older : &pool->newest) = gone->older;
+    sender_count_down(pool, gone->tx.signers[0]);
+    pool->count--;
+    pool->bytes -= gone->tx.envelope.len;
+    free(gone);
+}
+
+size_t mempool_expire(struct mempool *pool, uint64_t time_ms) {
+    size_t dropped = 0;
+    for (struct entry *entry = pool->oldest; entry != NULL;) {
+        struct entry *newer = entry->newer;
+        if (entry->tx.expiry_ms <= time_ms) {
+            mempool_remove(pool, entry->tx.id);
+            dropped++;
+        }
+        entry = newer;
+    }
+    return dropped;
+}
+
+size_t mempool_count(const struct mempool *pool) {
+    return pool->count;
+}
+
+size_t mempool_bytes(const struct mempool *pool) {
+    return pool->bytes;
+}
+
+void mempool_each(const struct mempool *pool, bool (*each)(void *arg, const struct transaction *tx), void *arg) {
+    for (const struct entry *entry = pool->oldest; entry != NULL; entry = entry->newer) {
+        if (!each(arg, &entry->tx)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/* The door between the HTTP threads and the ledger thread: transactions go in, receipts come back.
+ *
+ * A transaction posted here has been decoded and its signatures checked by the thread that read it. It waits in a
+ * bounded queue until the ledger thread admits it to the mempool; who asked to wait is told when its block is final, or
+ * when its time is up. `done` is called exactly once for every accepted post, on the ledger thread.
+ */
+#ifndef ASSAY_NODE_LEDGER_SUBMIT_H
+#define ASSAY_NODE_LEDGER_SUBMIT_H
+
+#include "node/ledger/chain.h"
+#include "node/ledger/execute.h"
+
+#include <uv.h>
+
+struct submit;
+
+enum submit_wait { SUBMIT_ACCEPTED, SUBMIT_FINALIZED };
+
+struct submit_outcome {
+    /* OK: admitted or final, as asked. ERR_EXISTS: executed before (height says where). ERR_FULL, ERR_DENIED: the
+     * mempool or the sender's share is full. ERR_EXPIRED. ERR_TIMEOUT: admitted, not final in time. ERR_CLOSED. */
+    enum err error;
+    uint8_t tx_id[HASH_LEN];
+    uint64_t height;        /* of its block; 0 while not final */
+    struct receipt receipt; /* when height != 0; spans are valid during the call */
+};
+
+typedef void (*submit_done)(void *arg, const struct submit_outcome *outcome);
+
+struct submit_config {
+    uv_loop_t *loop;
+    struct chain *chain;
+    size_t max_queued;  /* posts not yet seen by the ledger thread */
+    size_t max_waiting; /* posts that wait for finality */
+    /* Hands a checked transaction to mempool and gossip: OK, ERR_DUPLICATE (waits there already), ERR_FULL, ... */
+    enum err (*admit)(void *ctx, const struct transaction *tx);
+    void *ctx;
+};
+
+NODISCARD enum err submit_new(const struct submit_config *config, struct submit **out);
+/* Ledger thread; everyone still waiting gets ERR_CLOSED. */
+void submit_free(struct submit *submit);
+
+/* Any thread. ERR_FULL: `done` will not be called. */
+NODISCARD enum err submit_post(struct submit *submit, struct bytes envelope, enum submit_wait wait,
+                               uint64_t timeout_ms, submit_done done, void *arg);
+/* Ledger thread, for every block that became final, once its writes can be read. */
+void submit_block_final(struct submit *submit, const struct block *block);
+
+struct submit_stats {
+    size_t queued, waiting;
+    uint64_t accepted, refused, timed_out;
+};
+struct submit_stats submit_stats(struct submit *submit);
+
+#endif

@@ -1,0 +1,100 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64];
+static char path[128];
+
+static int make_dir(void **state) {
+    (void)state;
+    strcpy(dir, "/tmp/assay-file-XXXXXX");
+    if (mkdtemp(dir) == NULL) {
+        return -1;
+    }
+    (void)snprintf(path, sizeof path, "%s/f", dir);
+    return 0;
+}
+
+static int remove_dir(void **state) {
+    (void)state;
+    (void)unlink(path);
+    return rmdir(dir);
+}
+
+static void a_file_is_replaced_whole_and_leaves_no_temporary(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    assert_int_equal(file_write_atomic(path, bytes_str("first"), 0600), OK);
+    assert_int_equal(file_write_atomic(path, bytes_str("second"), 0600), OK);
+    assert_int_equal(file_read(path, 100, &b), OK);
+    assert_int_equal(b.len, 6);
+    assert_memory_equal(b.data, "second", 6);
+    buffer_free(&b); /* remove_dir fails when a temporary is left */
+}
+
+static void a_limit_is_a_limit(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    assert_int_equal(file_write_atomic(path, bytes_str("12345"), 0600), OK);
+    assert_int_equal(file_read(path, 5, &b), OK);
+    assert_int_equal(file_read(path, 4, &b), ERR_TOOLARGE);
+    assert_int_equal(b.len, 5);
+    buffer_free(&b);
+}
+
+static void a_secret_that_others_may_read_is_refused(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    assert_int_equal(file_write_atomic(path, bytes_str("secret"), 0600), OK);
+    assert_int_equal(file_read_secret(path, 100, &b), OK);
+    const mode_t wide[] = {0640, 0604, 0660, 0644, 0610};
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
+        assert_int_equal(chmod(path, wide[i]), 0);
+        assert_int_equal(file_read_secret(path, 100, &b), ERR_MODE);
+    }
+    assert_int_equal(b.len, 6);
+    buffer_free(&b);
+}
+
+static void what_is_missing_is_not_found(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    assert_int_equal(file_read("/nonexistent/file", 100, &b), ERR_NOTFOUND);
+    assert_int_equal(file_write_atomic("/nonexistent/file", bytes_str("x"), 0600), ERR_NOTFOUND);
+}
+
+static void folders_are_made_with_their_parents_and_closed_to_others(void **state) {
+    (void)state;
+    char deep[160];
+    struct stat st;
+    (void)snprintf(deep, sizeof deep, "%s/a/b", dir);
+    assert_int_equal(dir_make(deep), OK);
+    assert_int_equal(dir_make(deep), OK);
+    assert_int_equal(stat(deep, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(rmdir(deep), 0);
+    *strrchr(deep, '/') = '\0';
+    assert_int_equal(rmdir(deep), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_file_is_replaced_whole_and_leaves_no_temporary, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_limit_is_a_limit, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_secret_that_others_may_read_is_refused, make_dir, remove_dir),
+        cmocka_unit_test(what_is_missing_is_not_found),
+        cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents_and_closed_to_others, make_dir,
+                                        remove_dir),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,165 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "node/ledger/mempool.h"
+
+#include <string.h>
+
+struct sender {
+    uint8_t public_key[ED25519_KEY_LEN];
+    uint8_t secret[ED25519_SECRET_LEN];
+};
+
+static struct sender sender_of(uint8_t n) {
+    uint8_t seed[ED25519_SEED_LEN] = {n};
+    struct sender s;
+    ed25519_from_seed(seed, s.public_key, s.secret);
+    return s;
+}
+
+/* A transaction of one signer; `n` makes it a different one. */
+static struct transaction make(const struct sender *s, uint8_t n, uint64_t expiry_ms, struct buffer *envelope) {
+    uint8_t chain[CHAIN_ID_LEN] = {7};
+    struct transaction_draft draft = {
+        .chain_id = chain, .expiry_ms = expiry_ms, .salt = {n}, .contract = "update", .method = "push"};
+    const uint8_t(*secret)[ED25519_SECRET_LEN] = &s->secret;
+    buffer_reset(envelope);
+    assert_int_equal(transaction_build(&draft, &secret, 1, envelope), OK);
+    struct transaction tx;
+    assert_int_equal(transaction_decode(buffer_bytes(envelope), &tx, NULL), OK);
+    return tx;
+}
+
+static struct mempool *pool_of(size_t count, size_t bytes, size_t per_sender) {
+    struct mempool_config config = {.max_count = count, .max_bytes = bytes, .max_per_sender = per_sender};
+    struct mempool *pool = NULL;
+    assert_int_equal(mempool_new(&config, &pool), OK);
+    return pool;
+}
+
+static void a_transaction_is_held_once_and_vouched_for(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(10, 100000, 10);
+    struct sender s = sender_of(1);
+    struct transaction tx = make(&s, 1, 1000, &b);
+    assert_false(mempool_vouches(pool, &tx));
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    assert_true(mempool_vouches(pool, &tx));
+    assert_int_equal(mempool_add(pool, &tx), ERR_DUPLICATE);
+    assert_int_equal(mempool_count(pool), 1);
+    assert_int_equal(mempool_bytes(pool), tx.envelope.len);
+    mempool_remove(pool, tx.id);
+    assert_int_equal(mempool_count(pool), 0);
+    assert_int_equal(mempool_bytes(pool), 0);
+    mempool_free(pool);
+    buffer_free(&b);
+}
+
+static void other_signatures_under_a_known_id_are_not_vouched_for(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(10, 100000, 10);
+    struct sender s = sender_of(1);
+    struct transaction tx = make(&s, 1, 1000, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    b.data[b.len - 1] ^= 1;
+    assert_false(mempool_vouches(pool, &tx));
+    mempool_free(pool);
+    buffer_free(&b);
+}
+
+static void one_sender_cannot_crowd_out_another(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(10, 100000, 2);
+    struct sender greedy = sender_of(1), other = sender_of(2);
+    for (uint8_t n = 0; n < 2; n++) {
+        struct transaction tx = make(&greedy, n, 1000, &b);
+        assert_int_equal(mempool_add(pool, &tx), OK);
+    }
+    struct transaction third = make(&greedy, 3, 1000, &b);
+    assert_int_equal(mempool_add(pool, &third), ERR_DENIED);
+    struct transaction tx = make(&other, 3, 1000, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    mempool_free(pool);
+    buffer_free(&b);
+}
+
+static void count_and_bytes_are_bounded(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct sender s = sender_of(1);
+    struct transaction tx = make(&s, 0, 1000, &b);
+    size_t one = tx.envelope.len;
+    struct mempool *few = pool_of(1, 100000, 10);
+    assert_int_equal(mempool_add(few, &tx), OK);
+    tx = make(&s, 1, 1000, &b);
+    assert_int_equal(mempool_add(few, &tx), ERR_FULL);
+    mempool_free(few);
+    struct mempool *small = pool_of(10, 2 * one - 1, 10);
+    tx = make(&s, 0, 1000, &b);
+    assert_int_equal(mempool_add(small, &tx), OK);
+    tx = make(&s, 1, 1000, &b);
+    assert_int_equal(mempool_add(small, &tx), ERR_FULL);
+    mempool_free(small);
+    buffer_free(&b);
+}
+
+static void expired_ones_go_and_give_back_their_sender_share(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(10, 100000, 1);
+    struct sender s = sender_of(1);
+    struct transaction tx = make(&s, 1, 1000, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    assert_int_equal(mempool_expire(pool, 999), 0);
+    assert_int_equal(mempool_expire(pool, 1000), 1);
+    tx = make(&s, 2, 2000, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    mempool_free(pool);
+    buffer_free(&b);
+}
+
+static bool note_salt(void *arg, const struct transaction *tx) {
+    struct buffer *seen = arg;
+    buffer_u8(seen, tx->body.data[1 + CHAIN_ID_LEN + 1 + ED25519_KEY_LEN + 8]);
+    return seen->len < 3;
+}
+
+static void iteration_is_in_arrival_order_and_can_stop(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT, seen = BUFFER_INIT;
+    struct mempool *pool = pool_of(10, 100000, 10);
+    struct sender s = sender_of(1);
+    uint8_t removed[HASH_LEN];
+    for (uint8_t n = 1; n <= 5; n++) {
+        struct transaction tx = make(&s, n, 1000, &b);
+        assert_int_equal(mempool_add(pool, &tx), OK);
+        if (n == 2) {
+            memcpy(removed, tx.id, sizeof removed);
+        }
+    }
+    mempool_remove(pool, removed);
+    mempool_each(pool, note_salt, &seen);
+    assert_int_equal(seen.len, 3);
+    assert_memory_equal(seen.data, ((const uint8_t[]){1, 3, 4}), 3);
+    mempool_free(pool);
+    buffer_free(&b);
+    buffer_free(&seen);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_transaction_is_held_once_and_vouched_for),
+        cmocka_unit_test(other_signatures_under_a_known_id_are_not_vouched_for),
+        cmocka_unit_test(one_sender_cannot_crowd_out_another),
+        cmocka_unit_test(count_and_bytes_are_bounded),
+        cmocka_unit_test(expired_ones_go_and_give_back_their_sender_share),
+        cmocka_unit_test(iteration_is_in_arrival_order_and_can_stop),
+    };
+    return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
