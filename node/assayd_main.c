@@ -1,0 +1,44 @@
+#include "node/daemon.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+static const char usage[] =
+    "usage: assayd --home HOME\n"
+    "\n"
+    "Runs the node whose configuration and keys are in HOME (assay.conf; made by `assay testnet` or\n"
+    "`assay init`), in the foreground, until SIGTERM or SIGINT. Prints \"ready\" with its addresses when it\n"
+    "serves; logs to stderr, one line an event.\n"
+    "\n"
+    "  --home HOME   the node's folder\n"
+    "  --version     print the version\n"
+    "  --help        print this\n";
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {{"home", required_argument, NULL, 'h'},
+                                            {"help", no_argument, NULL, '?'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {NULL, 0, NULL, 0}};
+    const char *home = NULL;
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (option == 'h') {
+            home = optarg;
+        } else if (option == 'v') {
+            (void)printf("assayd %s\n", ASSAY_VERSION);
+            return 0;
+        } else if (option == '?' && optopt == 0) {
+            (void)fputs(usage, stdout);
+            return 0;
+        } else {
+            (void)fprintf(stderr, "assayd: unknown or incomplete option %s; see assayd --help\n", argv[optind - 1]);
+            return 2;
+        }
+    }
+    if (home == NULL || optind != argc) {
+        (void)fprintf(stderr, "assayd: --home HOME is needed and nothing else; see assayd --help\n");
+        return 2;
+    }
+    return daemon_run(home);
+}

@@ -1,0 +1,98 @@
+#include "node/daemon.h"
+
+#include "node/cli/client.h"
+#include "node/genesis_json.h"
+#include "node/host_crypto.h"
+#include "node/keyfile.h"
+#include "node/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum err load_keys(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+    struct keyfile key;
+    char text[KEYFILE_WHY_MAX];
+    const struct bytes no_passphrase = bytes_of(NULL, 0);
+    enum err e = keyfile_load(home->config.node.key_file, KEYFILE_ED25519, no_passphrase, &key, text);
+    if (e == OK) {
+        memcpy(home->key, key.public_key, sizeof home->key);
+        memcpy(home->secret, key.secret, sizeof home->secret);
+        keyfile_wipe(&key);
+        e = keyfile_load(home->config.node.link_key_file, KEYFILE_X25519, no_passphrase, &key, text);
+    }
+    if (e == OK) {
+        memcpy(home->link_secret, key.secret, sizeof home->link_secret);
+        keyfile_wipe(&key);
+    } else {
+        (void)snprintf(why, DAEMON_WHY_MAX, "%s", text);
+    }
+    return e;
+}
+
+static enum err load_genesis(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+    char text[GENESIS_JSON_WHY_MAX];
+    enum err e = genesis_json_load(home->config.node.genesis, &home->genesis, text);
+    if (e != OK) {
+        (void)snprintf(why, DAEMON_WHY_MAX, "%s: %s", home->config.node.genesis, text);
+        return e;
+    }
+    e = genesis_check(&home->genesis, &host_crypto, text);
+    if (e != OK) {
+        (void)snprintf(why, DAEMON_WHY_MAX, "%s: %s", home->config.node.genesis, text);
+    }
+    return e;
+}
+
+enum err daemon_home_open(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]) {
+    memset(out, 0, sizeof *out);
+    char text[CONFIG_WHY_MAX];
+    if (strlen(path) >= sizeof out->path) {
+        (void)snprintf(out_why, DAEMON_WHY_MAX, "the home's path is too long");
+        return ERR_TOOLARGE;
+    }
+    memcpy(out->path, path, strlen(path) + 1);
+    enum err e = config_load_home(path, &out->config, text);
+    if (e != OK) {
+        (void)snprintf(out_why, DAEMON_WHY_MAX, "%s", text);
+        return e;
+    }
+    e = load_genesis(out, out_why);
+    if (e == OK) {
+        e = load_keys(out, out_why);
+    }
+    if (e != OK) {
+        daemon_home_close(out);
+    }
+    return e;
+}
+
+void daemon_home_close(struct daemon_home *home) {
+    secure_wipe(home->secret, sizeof home->secret);
+    secure_wipe(home->link_secret, sizeof home->link_secret);
+    genesis_free(&home->genesis);
+}
+
+int daemon_run(const char *path) {
+    struct daemon_home home;
+    char why[DAEMON_WHY_MAX] = "";
+    (void)signal(SIGPIPE, SIG_IGN);
+    enum err e = crypto_start();
+    if (e == OK) {
+        e = client_start();
+    }
+    if (e == OK) {
+        e = daemon_home_open(path, &home, why);
+    }
+    if (e == OK) {
+        log_setup(home.config.log.format, home.config.log.level);
+        e = home.config.node.role == NODE_GATEWAY ? gateway_run(&home, why) : validator_run(&home, why);
+        daemon_home_close(&home);
+    }
+    if (e != OK) {
+        log_event(LOG_ERROR, "node.failed", log_text("why", why[0] != '\0' ? why : err_text(e)),
+                  log_text("home", path));
+        return 1;
+    }
+    return 0;
+}

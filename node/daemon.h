@@ -1,0 +1,30 @@
+/* assayd: reads a home folder and runs the role it finds there, in the foreground, until SIGTERM or SIGINT. */
+#ifndef ASSAY_NODE_DAEMON_H
+#define ASSAY_NODE_DAEMON_H
+
+#include "node/config.h"
+
+#define DAEMON_WHY_MAX 512
+
+/* What every role starts from. Secrets are wiped by daemon_home_close. */
+struct daemon_home {
+    char path[CONFIG_PATH_MAX];
+    struct config config;
+    struct genesis genesis;
+    uint8_t key[ED25519_KEY_LEN];
+    uint8_t secret[ED25519_SECRET_LEN];
+    uint8_t link_secret[32];
+};
+
+/* Configuration, genesis and keys, each refused by name when wrong. */
+NODISCARD enum err daemon_home_open(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]);
+void daemon_home_close(struct daemon_home *home);
+
+/* The process's exit code; what went wrong has been logged. */
+int daemon_run(const char *home);
+
+/* The roles. `why` says what failed. Both return OK after a clean stop. */
+NODISCARD enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]);
+NODISCARD enum err gateway_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]);
+
+#endif

@@ -1,0 +1,675 @@
+/* A validator: the ledger thread (libuv's loop) with everything that hangs on it. */
+#include "node/daemon.h"
+
+#include "base/clock.h"
+#include "contracts/author.h"
+#include "contracts/governance.h"
+#include "node/gossip_check.h"
+#include "node/host_crypto.h"
+#include "node/http/api.h"
+#include "node/http/auth.h"
+#include "node/http/events.h"
+#include "node/http/ipfs_routes.h"
+#include "node/ledger/mempool.h"
+#include "node/ledger/replica.h"
+#include "node/log.h"
+#include "node/net/links.h"
+#include "node/notify.h"
+#include "store/home_lock.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#define MAP_BYTES (64ull << 30)           /* LMDB's address space; the file grows as it is filled */
+#define BLOCK_SEGMENT_BYTES (64u << 20)
+#define JOURNAL_SEGMENT_BYTES (16u << 20)
+#define STATUS_MS 100
+#define CHECKPOINT_IDLE_MS 30000          /* a node with little to do still writes what it has now and then */
+#define SUBMIT_QUEUE 4096
+#define SUBMIT_WAITING 8192
+#define GOSSIP_QUEUE 8192
+
+struct validator {
+    struct daemon_home *home;
+    char *why;
+    enum err failed; /* a local fault: the node stops */
+    bool stopping;
+    uint16_t me;
+
+    uv_loop_t loop;
+    uv_signal_t signals[2];
+    uv_timer_t replica_timer;
+    uv_timer_t status_timer;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    bool loop_open;
+
+    struct home_lock *lock;
+    struct mempool *mempool;
+    struct chain *chain;
+    struct replica *replica;
+    struct links *links;
+    struct submit *submit;
+    struct gossip_check *gossip;
+    struct status_board board;
+    struct repo *repo;
+    struct auth *auth;
+    struct events *events;
+    struct http_server *server;
+    struct api api;
+
+    bool touched; /* the replica knows this turn's time */
+    uv_work_t checkpoint_work;
+    struct kv_checkpoint *checkpoint;
+    enum err checkpoint_result;
+    bool checkpointing;
+    uint64_t last_checkpoint_ms;
+
+    uint64_t blocks_final, txs_final, checkpoints, loop_turns;
+    uint64_t waiting_since_ms; /* mono; 0 while nothing waits */
+    char alarm[200];
+};
+
+static void fail(struct validator *v, enum err e, const char *what, const char *detail) {
+    if (v->failed == OK) {
+        v->failed = e;
+        (void)snprintf(v->why, DAEMON_WHY_MAX, "%s: %s%s%s", what, err_text(e), detail[0] != '\0' ? ": " : "", detail);
+        uv_stop(&v->loop);
+    }
+}
+
+/* ---- Turns of the loop --------------------------------------------------------------------------------------------- */
+
+/* An answer about a message or transaction, or a fault that ends the node? */
+static enum err settle(struct validator *v, enum err e) {
+    if (e != OK && replica_failed(v->replica)) {
+        fail(v, e, "ledger", replica_error(v->replica));
+    }
+    return e;
+}
+
+/* Before the first input of a turn: what happens now is judged by the time it is now. */
+static void touch(struct validator *v) {
+    if (!v->touched) {
+        v->touched = true;
+        (void)settle(v, replica_tick(v->replica, clock_wall_ms(), clock_mono_ms()));
+    }
+}
+
+/* After a turn's input: one sync for all of it, then what was to be sent. */
+static void flush(struct validator *v) {
+    if (v->touched && v->failed == OK) {
+        v->touched = false;
+        v->loop_turns++;
+        (void)settle(v, replica_flush(v->replica));
+    }
+}
+
+static void on_prepare(uv_prepare_t *handle) {
+    flush(handle->data);
+}
+
+static void on_check(uv_check_t *handle) {
+    flush(handle->data);
+}
+
+static void on_replica_timer(uv_timer_t *handle) {
+    touch(handle->data);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct validator *v = handle->data;
+    if (number == SIGTERM || number == SIGINT) {
+        v->stopping = true;
+        uv_stop(&v->loop);
+    }
+}
+
+/* ---- What the replica asks for --------------------------------------------------------------------------------------- */
+
+static void replica_send(void *ctx, uint16_t peer, struct bytes message) {
+    struct validator *v = ctx;
+    links_send(v->links, peer, LINKS_CONSENSUS, message);
+}
+
+static void replica_broadcast(void *ctx, struct bytes message) {
+    struct validator *v = ctx;
+    links_broadcast(v->links, LINKS_CONSENSUS, message);
+}
+
+static void replica_set_timer(void *ctx, uint64_t mono_ms) {
+    struct validator *v = ctx;
+    uint64_t now = clock_mono_ms();
+    uv_update_time(&v->loop);
+    (void)uv_timer_start(&v->replica_timer, on_replica_timer, mono_ms > now ? mono_ms - now : 0, 0);
+}
+
+static void replica_check_transaction(void *ctx, uint16_t peer, struct bytes envelope) {
+    struct validator *v = ctx;
+    (void)peer;
+    gossip_check_put(v->gossip, envelope);
+}
+
+static void replica_on_final(void *ctx, const struct block *block) {
+    struct validator *v = ctx;
+    v->blocks_final++;
+    v->txs_final += block->tx_count;
+    v->waiting_since_ms = mempool_count(v->mempool) > 0 ? clock_mono_ms() : 0;
+    submit_block_final(v->submit, block);
+    events_block_final(v->events, block);
+    log_event(LOG_DEBUG, "block.final", log_number("height", block->header.height),
+              log_hash("hash", block->hash, HASH_LEN), log_number("txs", block->tx_count),
+              log_number("view", block->header.view));
+}
+
+static void replica_on_alarm(void *ctx, const char *name, const char *text) {
+    struct validator *v = ctx;
+    log_event(LOG_WARN, "alarm", log_text("name", name), log_text("text", text));
+    (void)snprintf(v->alarm, sizeof v->alarm, "%s: %s", name, text);
+    events_alarm(v->events, name, text);
+}
+
+static void on_peer_message(void *ctx, uint16_t peer, struct bytes message) {
+    struct validator *v = ctx;
+    if (v->failed == OK && !v->stopping) {
+        touch(v);
+        (void)settle(v, replica_message(v->replica, peer, message));
+    }
+}
+
+static void on_peer_state(void *ctx, uint16_t peer, bool up) {
+    struct validator *v = ctx;
+    (void)v;
+    log_event(LOG_INFO, up ? "peer.up" : "peer.down", log_number("validator", peer));
+}
+
+/* ---- Transactions ------------------------------------------------------------------------------------------------------- */
+
+static enum err admit(void *ctx, const struct transaction *tx) {
+    struct validator *v = ctx;
+    touch(v);
+    enum err e = settle(v, replica_transaction(v->replica, tx, true));
+    if (e == OK && v->waiting_since_ms == 0) {
+        v->waiting_since_ms = clock_mono_ms();
+    }
+    return e;
+}
+
+static void on_gossip_good(void *ctx, const struct transaction *tx) {
+    struct validator *v = ctx;
+    if (v->failed == OK && !v->stopping) {
+        touch(v);
+        (void)settle(v, replica_transaction(v->replica, tx, false));
+    }
+}
+
+/* ---- Upkeep ---------------------------------------------------------------------------------------------------------------- */
+
+static void write_checkpoint(uv_work_t *work) {
+    struct validator *v = work->data;
+    v->checkpoint_result = kv_checkpoint_write(v->checkpoint);
+}
+
+static void checkpoint_written(uv_work_t *work, int status) {
+    struct validator *v = work->data;
+    enum err e = chain_checkpoint_end(v->chain, v->checkpoint, status == 0 ? v->checkpoint_result : ERR_CLOSED);
+    v->checkpointing = false;
+    v->checkpoint = NULL;
+    v->last_checkpoint_ms = clock_mono_ms();
+    v->checkpoints += e == OK;
+    if (e != OK) {
+        fail(v, e, "checkpoint", chain_error(v->chain));
+    }
+}
+
+static void maybe_checkpoint(struct validator *v, uint64_t now_ms) {
+    bool due = chain_checkpoint_due(v->chain) || now_ms - v->last_checkpoint_ms >= CHECKPOINT_IDLE_MS;
+    if (v->checkpointing || !due) {
+        return;
+    }
+    enum err e = chain_checkpoint_begin(v->chain, &v->checkpoint);
+    if (e == ERR_NOTFOUND) {
+        v->last_checkpoint_ms = now_ms;
+    } else if (e != OK) {
+        fail(v, e, "checkpoint", chain_error(v->chain));
+    } else if (uv_queue_work(&v->loop, &v->checkpoint_work, write_checkpoint, checkpoint_written) == 0) {
+        v->checkpointing = true;
+    } else {
+        fail(v, chain_checkpoint_end(v->chain, v->checkpoint, ERR_CLOSED), "checkpoint", "no worker");
+    }
+}
+
+static void write_peers(struct validator *v, struct status_facts *facts) {
+    facts->peer_count = 0;
+    for (uint16_t i = 0; i < links_member_count(v->links); i++) {
+        if (i == v->me) {
+            continue;
+        }
+        struct links_peer_stats stats;
+        links_peer_stats(v->links, i, &stats);
+        struct status_peer *peer = &facts->peers[facts->peer_count++];
+        *peer = (struct status_peer){.up = stats.up,
+                                     .bytes_in = stats.bytes_in,
+                                     .bytes_out = stats.bytes_out,
+                                     .messages_in = stats.messages_in,
+                                     .messages_out = stats.messages_out,
+                                     .dropped = stats.dropped,
+                                     .handshakes = stats.handshakes,
+                                     .rejected = stats.rejected};
+        size_t seen = 0;
+        for (size_t n = 0; n < v->home->genesis.node_count; n++) {
+            const struct genesis_node *node = &v->home->genesis.nodes[n];
+            if (node->role == NODE_VALIDATOR && seen++ == i) {
+                memcpy(peer->key, node->key, sizeof peer->key);
+                (void)snprintf(peer->address, sizeof peer->address, "%s", node->peer);
+            }
+        }
+    }
+}
+
+static void write_board(struct validator *v, uint64_t now_ms) {
+    struct status_facts facts = {0};
+    struct replica_stats stats;
+    struct submit_stats submitted = submit_stats(v->submit);
+    replica_stats(v->replica, &stats);
+    facts.epoch = stats.consensus.epoch;
+    facts.view = stats.consensus.view;
+    facts.catching_up = stats.catching_up;
+    facts.may_vote = !stats.consensus.refused;
+    facts.timeouts = stats.consensus.timeouts;
+    facts.pending = mempool_count(v->mempool);
+    facts.pending_bytes = mempool_bytes(v->mempool);
+    if (facts.pending == 0) {
+        v->waiting_since_ms = 0;
+    } else if (v->waiting_since_ms == 0) {
+        v->waiting_since_ms = now_ms;
+    }
+    facts.oldest_pending_ms = v->waiting_since_ms != 0 ? now_ms - v->waiting_since_ms : 0;
+    facts.submit_queued = submitted.queued;
+    facts.submit_waiting = submitted.waiting;
+    facts.submit_accepted = submitted.accepted;
+    facts.submit_refused = submitted.refused;
+    facts.submit_timed_out = submitted.timed_out;
+    facts.blocks_final = v->blocks_final;
+    facts.txs_final = v->txs_final;
+    facts.checkpoints = v->checkpoints;
+    facts.loop_turns = v->loop_turns;
+    facts.beat_mono_ms = now_ms;
+    memcpy(facts.alarm, v->alarm, sizeof facts.alarm);
+    write_peers(v, &facts);
+    status_board_write(&v->board, &facts);
+}
+
+static void on_status_timer(uv_timer_t *handle) {
+    struct validator *v = handle->data;
+    uint64_t now = clock_mono_ms();
+    write_board(v, now);
+    maybe_checkpoint(v, now);
+}
+
+/* ---- Who may log in ----------------------------------------------------------------------------------------------------------- */
+
+struct admin_search {
+    const uint8_t *key;
+    char *out_org;
+    bool found;
+};
+
+static enum err match_admin(void *arg, const struct org_record *record) {
+    struct admin_search *search = arg;
+    for (size_t i = 0; i < record->org.admin_count && !search->found; i++) {
+        if (memcmp(record->org.admins[i], search->key, ED25519_KEY_LEN) == 0) {
+            search->found = true;
+            (void)snprintf(search->out_org, GENESIS_ID_MAX + 1, "%s", record->org.id);
+        }
+    }
+    return OK;
+}
+
+/* A registered, unexpired author, or an admin of any organisation. */
+static bool lookup_member(void *ctx, const uint8_t key[ED25519_KEY_LEN], char out_org[GENESIS_ID_MAX + 1]) {
+    struct validator *v = ctx;
+    struct chain_view view;
+    if (chain_view_open(v->chain, &view) != OK) {
+        return false;
+    }
+    struct state state = state_of_view(view.kv);
+    struct author_record author;
+    struct admin_search search = {.key = key, .out_org = out_org};
+    enum code code = CODE_AUTHOR_UNKNOWN;
+    enum err e = author_judge(&state, key, clock_wall_ms(), &author, &code);
+    if (e == OK && code == CODE_OK) {
+        (void)snprintf(out_org, GENESIS_ID_MAX + 1, "%s", author.org);
+        search.found = true;
+    } else if (e == OK) {
+        e = org_list(&state, NULL, STATE_PAGE_MAX, match_admin, &search);
+    }
+    chain_view_close(&view);
+    return e == OK && search.found;
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------------------------------- */
+
+static enum err path_in(const struct validator *v, const char *name, char out[CONFIG_PATH_MAX]) {
+    int n = snprintf(out, CONFIG_PATH_MAX, "%s/data/%s", v->home->path, name);
+    return n > 0 && n < CONFIG_PATH_MAX ? OK : ERR_TOOLARGE;
+}
+
+static enum err say(struct validator *v, enum err e, const char *what, const char *detail) {
+    if (e != OK && v->why[0] == '\0') {
+        (void)snprintf(v->why, DAEMON_WHY_MAX, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
+    }
+    return e;
+}
+
+/* Our place among the validators; a key that is not among them is an error by name. */
+static enum err find_me(struct validator *v) {
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    uint16_t count = genesis_validators(&v->home->genesis, keys);
+    for (uint16_t i = 0; i < count; i++) {
+        if (memcmp(keys[i], v->home->key, KEY_LEN) == 0) {
+            v->me = i;
+            return OK;
+        }
+    }
+    return say(v, ERR_CONFIG, "node.key_file",
+               "its key is not a validator of genesis.json; set node.role or use the right key");
+}
+
+static enum err open_storage(struct validator *v) {
+    char dir[CONFIG_PATH_MAX];
+    const struct config *config = &v->home->config;
+    enum err e = path_in(v, "", dir);
+    if (e == OK) {
+        e = dir_make(dir);
+    }
+    if (e == OK) {
+        e = home_lock_take(dir, &v->lock);
+        (void)say(v, e, dir, e == ERR_BUSY ? "another node runs on this home; stop it first" : NULL);
+    }
+    const struct mempool_config mempool = {.max_count = config->mempool.max_count,
+                                           .max_bytes = config->mempool.max_bytes,
+                                           .max_per_sender = config->mempool.max_per_sender};
+    if (e == OK) {
+        e = mempool_new(&mempool, &v->mempool);
+    }
+    char state_dir[CONFIG_PATH_MAX];
+    struct chain_config chain = {.disk = disk_posix(),
+                                 .dir = dir,
+                                 .genesis = &v->home->genesis,
+                                 .crypto = &host_crypto,
+                                 .mempool = v->mempool,
+                                 .segment_bytes = BLOCK_SEGMENT_BYTES,
+                                 .version_keep_ms = config->ledger.version_keep_ms,
+                                 .checkpoint_bytes = config->ledger.checkpoint_bytes};
+    if (e == OK) {
+        e = path_in(v, "state", state_dir);
+    }
+    if (e == OK) {
+        e = dir_make(state_dir);
+    }
+    if (e == OK) {
+        e = say(v, kv_lmdb_open(state_dir, MAP_BYTES, &chain.backend), "state store", NULL);
+    }
+    if (e == OK) {
+        e = chain_open(&chain, &v->chain);
+        (void)say(v, e, "ledger", v->chain != NULL ? chain_error(v->chain) : NULL);
+    }
+    char blobs[CONFIG_PATH_MAX];
+    if (e == OK) {
+        e = path_in(v, "blobs", blobs);
+    }
+    const struct repo_config repo = {.dir = blobs, .max_image_bytes = config->blobs.max_image_bytes};
+    return e == OK ? say(v, repo_open(&repo, &v->repo), "blob store", NULL) : e;
+}
+
+static enum err open_loop(struct validator *v) {
+    if (uv_loop_init(&v->loop) != 0) {
+        return say(v, ERR_NOMEM, "event loop", NULL);
+    }
+    v->loop_open = true;
+    v->checkpoint_work.data = v;
+    (void)uv_timer_init(&v->loop, &v->replica_timer);
+    (void)uv_timer_init(&v->loop, &v->status_timer);
+    (void)uv_prepare_init(&v->loop, &v->prepare);
+    (void)uv_check_init(&v->loop, &v->check);
+    v->replica_timer.data = v;
+    v->status_timer.data = v;
+    v->prepare.data = v;
+    v->check.data = v;
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < 2; i++) {
+        (void)uv_signal_init(&v->loop, &v->signals[i]);
+        v->signals[i].data = v;
+        (void)uv_signal_start(&v->signals[i], on_signal, numbers[i]);
+    }
+    const struct submit_config submit = {.loop = &v->loop,
+                                         .chain = v->chain,
+                                         .max_queued = SUBMIT_QUEUE,
+                                         .max_waiting = SUBMIT_WAITING,
+                                         .admit = admit,
+                                         .ctx = v};
+    enum err e = submit_new(&submit, &v->submit);
+    const struct gossip_check_config gossip = {.loop = &v->loop,
+                                               .chain = v->chain,
+                                               .mempool = v->mempool,
+                                               .max_lifetime_ms = v->home->genesis.params.tx_max_lifetime_ms,
+                                               .max_queued = GOSSIP_QUEUE,
+                                               .good = on_gossip_good,
+                                               .ctx = v};
+    return e == OK ? gossip_check_new(&gossip, &v->gossip) : e;
+}
+
+static enum err open_replica(struct validator *v) {
+    static uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    char journal[CONFIG_PATH_MAX];
+    const struct config *config = &v->home->config;
+    enum err e = path_in(v, "journal", journal);
+    if (e != OK) {
+        return e;
+    }
+    struct replica_config replica = {
+        .epoch = 0,
+        .validators = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(&v->home->genesis, keys)},
+        .me = v->me,
+        .secret = v->home->secret,
+        .crypto = &host_crypto,
+        .chain = v->chain,
+        .mempool = v->mempool,
+        .disk = disk_posix(),
+        .journal_dir = journal,
+        .journal_segment_bytes = JOURNAL_SEGMENT_BYTES,
+        .ops = {.send = replica_send,
+                .broadcast = replica_broadcast,
+                .set_timer = replica_set_timer,
+                .check_transaction = replica_check_transaction,
+                .on_final = replica_on_final,
+                .on_alarm = replica_on_alarm},
+        .ctx = v,
+    };
+    replica_timing_default(&replica.timing);
+    replica.timing.consensus.leader_timeout_ms = (uint32_t)config->ledger.leader_timeout_ms;
+    replica.timing.consensus.advance_timeout_ms = (uint32_t)config->ledger.advance_timeout_ms;
+    replica.timing.consensus.heartbeat_ms = v->home->genesis.params.heartbeat_ms;
+    replica.timing.max_ahead_ms = config->ledger.clock_ahead_ms;
+    replica.timing.max_behind_ms = config->ledger.clock_behind_ms;
+    e = replica_open(&replica, clock_wall_ms(), clock_mono_ms(), &v->replica);
+    return say(v, e, "vote journal", NULL);
+}
+
+static enum err open_links(struct validator *v) {
+    struct links_member *members = calloc(v->home->genesis.node_count, sizeof *members);
+    if (members == NULL) {
+        return ERR_NOMEM;
+    }
+    uint16_t count = 0;
+    for (size_t i = 0; i < v->home->genesis.node_count; i++) {
+        const struct genesis_node *node = &v->home->genesis.nodes[i];
+        if (node->role == NODE_VALIDATOR) {
+            memcpy(members[count].link_key, node->link_key, sizeof members[count].link_key);
+            members[count++].address = node->peer;
+        }
+    }
+    struct links_config config = {.loop = &v->loop,
+                                  .members = members,
+                                  .member_count = count,
+                                  .me = v->me,
+                                  .listen = v->home->config.peer.listen,
+                                  .ops = {.on_message = on_peer_message, .on_state = on_peer_state},
+                                  .ctx = v};
+    memcpy(config.link_secret, v->home->link_secret, sizeof config.link_secret);
+    links_swarm_key(chain_id(v->chain), NULL, 0, config.psk);
+    enum err e = links_open(&config, &v->links);
+    secure_wipe(&config, sizeof config);
+    free(members);
+    return say(v, e, v->home->config.peer.listen,
+               e == ERR_BUSY ? "the port is in use; set peer.listen or stop what uses it" : NULL);
+}
+
+static enum err open_http(struct validator *v) {
+    const struct config *config = &v->home->config;
+    struct http_config http;
+    char why[200] = "";
+    http_config_default(&http);
+    http.listen = config->http.listen;
+    http.tls_cert = config->http.tls_cert;
+    http.tls_key = config->http.tls_key;
+    http.max_connections = (uint32_t)config->http.max_connections;
+    http.max_connections_per_ip = (uint32_t)config->http.max_connections_per_ip;
+    http.threads = (uint32_t)config->http.threads;
+    http.header_timeout_ms = (uint32_t)config->http.header_timeout_ms;
+    http.idle_timeout_ms = (uint32_t)config->http.idle_timeout_ms;
+    http.max_streams = (uint32_t)config->http.max_streams;
+    http.rate_per_second = (uint32_t)config->http.rate_per_second;
+    const struct auth_config auth = {.chain_id = chain_id(v->chain),
+                                     .node_secret = v->home->secret,
+                                     .lookup = lookup_member,
+                                     .lookup_ctx = v};
+    enum err e = http_server_new(&http, &v->server);
+    if (e == OK) {
+        e = auth_new(&auth, &v->auth);
+    }
+    if (e == OK) {
+        e = events_new(v->chain, &v->events);
+    }
+    v->api = (struct api){.chain = v->chain,
+                          .submit = v->submit,
+                          .status = &v->board,
+                          .repo = v->repo,
+                          .auth = v->auth,
+                          .config = config,
+                          .genesis = &v->home->genesis,
+                          .crypto = &host_crypto,
+                          .started_mono_ms = clock_mono_ms()};
+    memcpy(v->api.node_key, v->home->key, sizeof v->api.node_key);
+    if (e == OK) {
+        e = api_routes(&v->api, v->server);
+    }
+    if (e == OK) {
+        e = auth_routes(v->auth, v->server);
+    }
+    if (e == OK) {
+        e = events_routes(v->events, v->server);
+    }
+    if (e == OK) {
+        e = ipfs_routes_add(v->server, v->repo);
+    }
+    if (e == OK) {
+        e = http_server_start(v->server, why);
+    }
+    return say(v, e, config->http.listen, why);
+}
+
+/* ---- Running --------------------------------------------------------------------------------------------------------------------- */
+
+static enum err announce(struct validator *v) {
+    char url[HTTP_LISTEN_MAX + 16];
+    (void)snprintf(url, sizeof url, "%s://%s", http_server_has_tls(v->server) ? "https" : "http",
+                   http_server_address(v->server));
+    log_event(LOG_INFO, "node.ready", log_text("role", "validator"), log_number("validator", v->me),
+              log_text("peer", v->home->config.peer.listen), log_text("http", url),
+              log_number("height", chain_head(v->chain)->header.height));
+    return notify_ready(v->home->config.peer.listen, url, chain_head(v->chain)->header.height);
+}
+
+static void run_loop(struct validator *v) {
+    (void)uv_prepare_start(&v->prepare, on_prepare);
+    (void)uv_check_start(&v->check, on_check);
+    (void)uv_timer_start(&v->status_timer, on_status_timer, STATUS_MS, STATUS_MS);
+    v->last_checkpoint_ms = clock_mono_ms();
+    write_board(v, clock_mono_ms());
+    touch(v);
+    flush(v);
+    if (v->failed == OK) {
+        (void)uv_run(&v->loop, UV_RUN_DEFAULT);
+    }
+}
+
+static void close_handle(uv_handle_t *handle, void *arg) {
+    (void)arg;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+/* Ends what runs, in the order in which things lean on each other; what is final is made durable first. */
+static void shut_down(struct validator *v) {
+    http_server_stop(v->server);
+    if (v->loop_open) {
+        (void)uv_prepare_stop(&v->prepare);
+        (void)uv_check_stop(&v->check);
+        (void)uv_timer_stop(&v->status_timer);
+        while (v->checkpointing || (v->gossip != NULL && !gossip_check_idle(v->gossip))) {
+            (void)uv_run(&v->loop, UV_RUN_ONCE);
+        }
+    }
+    if (v->replica != NULL && v->failed == OK) {
+        (void)settle(v, replica_flush(v->replica));
+        (void)settle(v, replica_sync(v->replica));
+    }
+    links_close(v->links);
+    submit_free(v->submit);
+    if (v->loop_open) {
+        uv_walk(&v->loop, close_handle, NULL);
+        (void)uv_run(&v->loop, UV_RUN_DEFAULT);
+        (void)uv_loop_close(&v->loop);
+    }
+    http_server_free(v->server);
+    events_free(v->events);
+    auth_free(v->auth);
+    gossip_check_free(v->gossip);
+    replica_close(v->replica);
+    repo_close(v->repo);
+    chain_close(v->chain);
+    mempool_free(v->mempool);
+    home_lock_release(v->lock);
+    status_board_close(&v->board);
+}
+
+enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+    struct validator *v = calloc(1, sizeof *v);
+    if (v == NULL) {
+        return ERR_NOMEM;
+    }
+    v->home = home;
+    v->why = why;
+    status_board_init(&v->board);
+    enum err (*const steps[])(struct validator *) = {find_me,    open_storage, open_loop, open_links,
+                                                     open_replica, open_http,   announce};
+    enum err e = OK;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && e == OK; i++) {
+        e = steps[i](v);
+    }
+    if (e == OK) {
+        run_loop(v);
+        (void)notify_send("STOPPING=1");
+    }
+    shut_down(v);
+    e = e != OK ? e : v->failed;
+    log_event(e == OK ? LOG_INFO : LOG_ERROR, "node.stopped", log_text("result", err_name(e)));
+    free(v);
+    return e;
+}
