@@ -2,6 +2,7 @@
 #include "node/daemon.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "contracts/author.h"
 #include "contracts/governance.h"
 #include "node/gossip_check.h"
@@ -132,12 +133,13 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 static void replica_send(void *ctx, uint16_t peer, struct bytes message) {
     struct validator *v = ctx;
-    links_send(v->links, peer, LINKS_CONSENSUS, message);
+    /* Loss is the protocol's everyday: it resends. */
+    (void)links_send(v->links, peer, FRAME_CONSENSUS, message);
 }
 
 static void replica_broadcast(void *ctx, struct bytes message) {
     struct validator *v = ctx;
-    links_broadcast(v->links, LINKS_CONSENSUS, message);
+    (void)links_broadcast(v->links, FRAME_CONSENSUS, message);
 }
 
 static void replica_set_timer(void *ctx, uint64_t mono_ms) {
@@ -172,18 +174,22 @@ static void replica_on_alarm(void *ctx, const char *name, const char *text) {
     events_alarm(v->events, name, text);
 }
 
-static void on_peer_message(void *ctx, uint16_t peer, struct bytes message) {
+static void on_peer_message(void *ctx, size_t peer, struct bytes message) {
     struct validator *v = ctx;
     if (v->failed == OK && !v->stopping) {
         touch(v);
-        (void)settle(v, replica_message(v->replica, peer, message));
+        (void)settle(v, replica_message(v->replica, (uint16_t)peer, message));
     }
 }
 
-static void on_peer_state(void *ctx, uint16_t peer, bool up) {
-    struct validator *v = ctx;
-    (void)v;
-    log_event(LOG_INFO, up ? "peer.up" : "peer.down", log_number("validator", peer));
+static void on_peer_up(void *ctx, size_t peer) {
+    (void)ctx;
+    log_event(LOG_INFO, "peer.up", log_number("validator", peer));
+}
+
+static void on_peer_down(void *ctx, size_t peer) {
+    (void)ctx;
+    log_event(LOG_WARN, "peer.down", log_number("validator", peer));
 }
 
 /* ---- Transactions ------------------------------------------------------------------------------------------------------- */
@@ -244,21 +250,24 @@ static void maybe_checkpoint(struct validator *v, uint64_t now_ms) {
 
 static void write_peers(struct validator *v, struct status_facts *facts) {
     facts->peer_count = 0;
-    for (uint16_t i = 0; i < links_member_count(v->links); i++) {
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    uint16_t count = genesis_validators(&v->home->genesis, keys);
+    for (uint16_t i = 0; i < count; i++) {
         if (i == v->me) {
             continue;
         }
-        struct links_peer_stats stats;
-        links_peer_stats(v->links, i, &stats);
+        struct links_peer_stats stats = links_peer_stats(v->links, i);
         struct status_peer *peer = &facts->peers[facts->peer_count++];
         *peer = (struct status_peer){.up = stats.up,
                                      .bytes_in = stats.bytes_in,
                                      .bytes_out = stats.bytes_out,
                                      .messages_in = stats.messages_in,
                                      .messages_out = stats.messages_out,
-                                     .dropped = stats.dropped,
                                      .handshakes = stats.handshakes,
                                      .rejected = stats.rejected};
+        for (size_t c = 0; c < FRAME_CLASSES; c++) {
+            peer->dropped += stats.dropped[c];
+        }
         size_t seen = 0;
         for (size_t n = 0; n < v->home->genesis.node_count; n++) {
             const struct genesis_node *node = &v->home->genesis.nodes[n];
@@ -423,6 +432,9 @@ static enum err open_storage(struct validator *v) {
         e = path_in(v, "blobs", blobs);
     }
     const struct repo_config repo = {.dir = blobs, .max_image_bytes = config->blobs.max_image_bytes};
+    if (e == OK) {
+        e = events_new(v->chain, &v->events);
+    }
     return e == OK ? say(v, repo_open(&repo, &v->repo), "blob store", NULL) : e;
 }
 
@@ -505,28 +517,29 @@ static enum err open_links(struct validator *v) {
     if (members == NULL) {
         return ERR_NOMEM;
     }
-    uint16_t count = 0;
+    size_t count = 0;
     for (size_t i = 0; i < v->home->genesis.node_count; i++) {
         const struct genesis_node *node = &v->home->genesis.nodes[i];
         if (node->role == NODE_VALIDATOR) {
-            memcpy(members[count].link_key, node->link_key, sizeof members[count].link_key);
+            memcpy(members[count].key, node->link_key, sizeof members[count].key);
             members[count++].address = node->peer;
         }
     }
-    struct links_config config = {.loop = &v->loop,
-                                  .members = members,
-                                  .member_count = count,
-                                  .me = v->me,
-                                  .listen = v->home->config.peer.listen,
-                                  .ops = {.on_message = on_peer_message, .on_state = on_peer_state},
-                                  .ctx = v};
+    struct links_config config = {
+        .self = v->me, .members = members, .member_count = count, .listen = v->home->config.peer.listen};
+    const struct links_ops ops = {
+        .on_message = on_peer_message, .on_up = on_peer_up, .on_down = on_peer_down, .ctx = v};
     memcpy(config.link_secret, v->home->link_secret, sizeof config.link_secret);
-    links_swarm_key(chain_id(v->chain), NULL, 0, config.psk);
-    enum err e = links_open(&config, &v->links);
+    links_psk(chain_id(v->chain), bytes_of(NULL, 0), config.psk);
+    enum err e = links_open(&config, &ops, &v->links);
     secure_wipe(&config, sizeof config);
+    (void)say(v, e, v->home->config.peer.listen,
+              e == ERR_BUSY ? "the port is in use; set peer.listen or stop what uses it" : NULL);
+    if (e == OK) {
+        e = say(v, links_attach(v->links, &v->loop), "links", NULL);
+    }
     free(members);
-    return say(v, e, v->home->config.peer.listen,
-               e == ERR_BUSY ? "the port is in use; set peer.listen or stop what uses it" : NULL);
+    return e;
 }
 
 static enum err open_http(struct validator *v) {
@@ -552,9 +565,6 @@ static enum err open_http(struct validator *v) {
     if (e == OK) {
         e = auth_new(&auth, &v->auth);
     }
-    if (e == OK) {
-        e = events_new(v->chain, &v->events);
-    }
     v->api = (struct api){.chain = v->chain,
                           .submit = v->submit,
                           .status = &v->board,
@@ -563,6 +573,7 @@ static enum err open_http(struct validator *v) {
                           .config = config,
                           .genesis = &v->home->genesis,
                           .crypto = &host_crypto,
+                          .node_secret = (const uint8_t(*)[ED25519_SECRET_LEN])&v->home->secret,
                           .started_mono_ms = clock_mono_ms()};
     memcpy(v->api.node_key, v->home->key, sizeof v->api.node_key);
     if (e == OK) {

@@ -27,6 +27,7 @@ struct api {
     const struct genesis *genesis;
     const struct verify_crypto *crypto;
     uint8_t node_key[ED25519_KEY_LEN];
+    const uint8_t (*node_secret)[ED25519_SECRET_LEN];
     uint64_t started_mono_ms;
 };
 

@@ -2,6 +2,7 @@
 
 #include "contracts/class_definition.h"
 #include "ipfs-lite/cid.h"
+#include "node/http/auth.h"
 #include "node/ledger/execute.h"
 
 #include <string.h>
@@ -100,4 +101,9 @@ json_t *api_history(struct chain_view *view, struct bytes record_key, size_t lim
         from_len = key.len + 1;
     }
     return out;
+}
+
+bool api_member(struct api *api, struct http_request *request) {
+    struct auth_identity who;
+    return auth_require(api->auth, request, NULL, &who);
 }

@@ -14,7 +14,7 @@ void api_class_record(json_t *object, const struct class_record *record);
 void api_cid(json_t *object, const char *name, const uint8_t cid[CID_BINARY_LEN]);
 /* The query argument class=VENDOR_DOMAIN/CLASS as a class id; on failure 400 has been answered. */
 bool api_query_class(struct http_request *request, uint8_t out_class_id[UUID_BYTES]);
-/* Has the request a member's token (or comes it from loopback, where the operator sits)? If not, 401 has been answered. */
+/* Has the request a member's token? If not, 401 has been answered. */
 bool api_member(struct api *api, struct http_request *request);
 /* A history page of one record: {"history":[{height, time_ms, tx_id, signer, action, detail}], "next_before"}. */
 json_t *api_history(struct chain_view *view, struct bytes record_key, size_t limit);

@@ -161,7 +161,7 @@ static enum err each_class(void *arg, const struct class_definition *class) {
     json_t *item = class_json(class);
     struct class_record record;
     bool found = false;
-    enum err e = class_record_get(&page->state, class->class_id, &record, &found);
+    enum err e = release_latest(&page->state, class->class_id, &record, &found);
     if (e == OK && found) {
         api_class_record(item, &record);
     }
@@ -172,7 +172,7 @@ static enum err each_class(void *arg, const struct class_definition *class) {
 static enum err each_device(void *arg, const struct device_record *record) {
     struct page *page = arg;
     json_t *item = device_json(record);
-    struct running_record running;
+    struct update_running running;
     bool found = false;
     enum err e = update_running_get(&page->state, record->id, &running, &found);
     if (e == OK) {

@@ -1,0 +1,354 @@
+#include "node/http/auth.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON_BODY_MAX 4096
+#define HINT_LOGIN "log in: POST /v1/auth/challenge, then /v1/auth/token"
+
+struct challenge {
+    uint8_t key[ED25519_KEY_LEN];
+    uint8_t value[AUTH_CHALLENGE_LEN];
+    uint64_t expires_ms; /* 0: free */
+};
+
+struct auth {
+    uint8_t chain_id[CHAIN_ID_LEN];
+    uint8_t node_secret[ED25519_SECRET_LEN];
+    auth_lookup *lookup;
+    void *lookup_ctx;
+    uint64_t (*now_ms)(void);
+    pthread_mutex_t lock;
+    struct challenge challenges[AUTH_CHALLENGES_MAX]; /* under the lock */
+    size_t next;                                      /* a ring: the oldest is overwritten */
+};
+
+static const uint8_t *node_key(const struct auth *auth) {
+    return auth->node_secret + ED25519_SEED_LEN;
+}
+
+enum err auth_new(const struct auth_config *config, struct auth **out) {
+    struct auth *auth = calloc(1, sizeof *auth);
+    if (auth == NULL) {
+        return ERR_NOMEM;
+    }
+    memcpy(auth->chain_id, config->chain_id, CHAIN_ID_LEN);
+    memcpy(auth->node_secret, config->node_secret, ED25519_SECRET_LEN);
+    auth->lookup = config->lookup;
+    auth->lookup_ctx = config->lookup_ctx;
+    auth->now_ms = config->now_ms != NULL ? config->now_ms : clock_wall_ms;
+    (void)pthread_mutex_init(&auth->lock, NULL);
+    *out = auth;
+    return OK;
+}
+
+void auth_free(struct auth *auth) {
+    if (auth != NULL) {
+        (void)pthread_mutex_destroy(&auth->lock);
+        secure_wipe(auth, sizeof *auth);
+        free(auth);
+    }
+}
+
+/* ---- base64url without padding (RFC 4648 section 5) ---- */
+
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static size_t base64_encode(struct bytes in, char *out) {
+    size_t n = 0;
+    for (size_t i = 0; i < in.len; i += 3) {
+        size_t left = in.len - i;
+        uint32_t group = (uint32_t)in.data[i] << 16 | (left > 1 ? (uint32_t)in.data[i + 1] << 8 : 0) |
+                         (left > 2 ? in.data[i + 2] : 0);
+        size_t digits = left > 2 ? 4 : left + 1;
+        for (size_t d = 0; d < digits; d++) {
+            out[n++] = base64_digits[group >> (18 - 6 * d) & 63];
+        }
+    }
+    out[n] = '\0';
+    return n;
+}
+
+/* False for other digits, a length that can't be, bits left over (each value has one form), or more than `max` bytes.
+ */
+static bool base64_decode(const char *text, size_t len, uint8_t *out, size_t max, size_t *out_len) {
+    uint32_t group = 0;
+    unsigned bits = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        const char *digit = text[i] != '\0' ? strchr(base64_digits, text[i]) : NULL;
+        if (digit == NULL) {
+            return false;
+        }
+        group = (group << 6 | (uint32_t)(digit - base64_digits)) & 0xffffff;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            if (n == max) {
+                return false;
+            }
+            out[n++] = (uint8_t)(group >> bits);
+        }
+    }
+    *out_len = n;
+    return len % 4 != 1 && (group & ((1u << bits) - 1)) == 0;
+}
+
+/* ---- Challenges ---- */
+
+void auth_signed_bytes(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t key[ED25519_KEY_LEN],
+                       const uint8_t challenge[AUTH_CHALLENGE_LEN], uint8_t out[AUTH_SIGNED_LEN]) {
+    memcpy(out, AUTH_TAG, TAG_LEN);
+    memcpy(out + TAG_LEN, chain_id, CHAIN_ID_LEN);
+    memcpy(out + TAG_LEN + CHAIN_ID_LEN, key, ED25519_KEY_LEN);
+    memcpy(out + TAG_LEN + CHAIN_ID_LEN + ED25519_KEY_LEN, challenge, AUTH_CHALLENGE_LEN);
+}
+
+enum err auth_challenge(struct auth *auth, const uint8_t key[ED25519_KEY_LEN], uint8_t out[AUTH_CHALLENGE_LEN]) {
+    char org[GENESIS_ID_MAX + 1];
+    /* Strangers get none, so they can't push a member's challenge out of the ring. */
+    if (!auth->lookup(auth->lookup_ctx, key, org)) {
+        return ERR_DENIED;
+    }
+    struct challenge c = {.expires_ms = auth->now_ms() + AUTH_CHALLENGE_MS};
+    memcpy(c.key, key, sizeof c.key);
+    random_fill(c.value, sizeof c.value);
+    (void)pthread_mutex_lock(&auth->lock);
+    auth->challenges[auth->next] = c;
+    auth->next = (auth->next + 1) % AUTH_CHALLENGES_MAX;
+    (void)pthread_mutex_unlock(&auth->lock);
+    memcpy(out, c.value, sizeof c.value);
+    return OK;
+}
+
+/* Uses the challenge up, whatever comes of it. */
+static enum err take_challenge(struct auth *auth, const uint8_t key[ED25519_KEY_LEN],
+                               const uint8_t value[AUTH_CHALLENGE_LEN]) {
+    enum err e = ERR_NOTFOUND;
+    (void)pthread_mutex_lock(&auth->lock);
+    for (size_t i = 0; i < AUTH_CHALLENGES_MAX; i++) {
+        struct challenge *c = &auth->challenges[i];
+        if (c->expires_ms != 0 && memcmp(c->value, value, sizeof c->value) == 0 &&
+            memcmp(c->key, key, sizeof c->key) == 0) {
+            e = auth->now_ms() < c->expires_ms ? OK : ERR_EXPIRED;
+            *c = (struct challenge){.expires_ms = 0};
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&auth->lock);
+    return e;
+}
+
+/* ---- Tokens ---- */
+
+#define JWT_HEAD "{\"alg\":\"EdDSA\",\"typ\":\"JWT\"}"
+
+enum err auth_token(struct auth *auth, const uint8_t key[ED25519_KEY_LEN], const uint8_t challenge[AUTH_CHALLENGE_LEN],
+                    const uint8_t signature[ED25519_SIG_LEN], char out_token[AUTH_TOKEN_MAX]) {
+    char org[GENESIS_ID_MAX + 1];
+    uint8_t text[AUTH_SIGNED_LEN];
+    enum err e = take_challenge(auth, key, challenge);
+    if (e != OK) {
+        return e;
+    }
+    auth_signed_bytes(auth->chain_id, node_key(auth), challenge, text);
+    if (!ed25519_verify(key, text, sizeof text, signature)) {
+        return ERR_SIGNATURE;
+    }
+    if (!auth->lookup(auth->lookup_ctx, key, org)) {
+        return ERR_DENIED;
+    }
+    char issuer[2 * ED25519_KEY_LEN + 1];
+    char subject[2 * ED25519_KEY_LEN + 1];
+    char claims[400];
+    uint64_t now_s = auth->now_ms() / 1000;
+    hex_encode(node_key(auth), ED25519_KEY_LEN, issuer);
+    hex_encode(key, ED25519_KEY_LEN, subject);
+    int n =
+        snprintf(claims, sizeof claims, "{\"iss\":\"%s\",\"sub\":\"%s\",\"org\":\"%s\",\"iat\":%llu,\"exp\":%llu}",
+                 issuer, subject, org, (unsigned long long)now_s, (unsigned long long)(now_s + AUTH_TOKEN_MS / 1000));
+    size_t len = base64_encode(bytes_str(JWT_HEAD), out_token);
+    out_token[len++] = '.';
+    len += base64_encode(bytes_of(claims, (size_t)n), out_token + len);
+    uint8_t seal[ED25519_SIG_LEN];
+    ed25519_sign(auth->node_secret, out_token, len, seal);
+    out_token[len++] = '.';
+    (void)base64_encode(bytes_of(seal, sizeof seal), out_token + len);
+    return OK;
+}
+
+/* The claims of a token whose seal is ours; NULL else. The caller owns the JSON. */
+static json_t *open_token(const struct auth *auth, const char *token) {
+    size_t total = strlen(token);
+    const char *first = strchr(token, '.');
+    const char *last = strrchr(token, '.');
+    uint8_t seal[ED25519_SIG_LEN];
+    uint8_t text[AUTH_TOKEN_MAX];
+    size_t len = 0;
+    if (total >= AUTH_TOKEN_MAX || first == NULL || last == first) {
+        return NULL;
+    }
+    if (!base64_decode(last + 1, strlen(last + 1), seal, sizeof seal, &len) || len != sizeof seal ||
+        !ed25519_verify(node_key(auth), token, (size_t)(last - token), seal)) {
+        return NULL;
+    }
+    /* What we sealed we wrote: its algorithm needs no second look, the claims' shape does. */
+    if (!base64_decode(first + 1, (size_t)(last - first - 1), text, sizeof text, &len)) {
+        return NULL;
+    }
+    return json_loadb((const char *)text, len, JSON_REJECT_DUPLICATES, NULL);
+}
+
+enum err auth_check_token(struct auth *auth, const char *token, struct auth_identity *out) {
+    json_t *claims = open_token(auth, token);
+    const char *subject = json_string_value(json_object_get(claims, "sub"));
+    json_int_t expires_s = json_integer_value(json_object_get(claims, "exp"));
+    struct auth_identity who;
+    enum err e = ERR_SIGNATURE;
+    if (subject != NULL && hex_decode(subject, who.key, sizeof who.key) == OK) {
+        e = auth->now_ms() / 1000 < (uint64_t)expires_s ? OK : ERR_EXPIRED;
+    }
+    json_decref(claims);
+    if (e == OK && !auth->lookup(auth->lookup_ctx, who.key, who.org)) {
+        e = ERR_DENIED;
+    }
+    if (e == OK) {
+        *out = who;
+    }
+    return e;
+}
+
+/* ---- Requests ---- */
+
+static enum err identify(struct auth *auth, const struct http_request *request, struct auth_identity *out) {
+    const char *header = http_header(request, "Authorization");
+    if (header == NULL || strncmp(header, "Bearer ", 7) != 0) {
+        return ERR_NOTFOUND;
+    }
+    return auth_check_token(auth, header + 7, out);
+}
+
+bool auth_identify(struct auth *auth, const struct http_request *request, struct auth_identity *out) {
+    return identify(auth, request, out) == OK;
+}
+
+bool auth_require(struct auth *auth, struct http_request *request, const char *org, struct auth_identity *out) {
+    struct auth_identity who;
+    enum err e = identify(auth, request, &who);
+    if (e != OK) {
+        const char *why = e == ERR_NOTFOUND  ? "this needs a token"
+                          : e == ERR_EXPIRED ? "the token has expired"
+                          : e == ERR_DENIED  ? "the token's key is not registered any more"
+                                             : "the token is not one of this node's";
+        struct http_response *response = http_error(401, "NOT_LOGGED_IN", HINT_LOGIN, "%s", why);
+        http_response_header(response, "WWW-Authenticate", "Bearer");
+        http_respond(request, response);
+        return false;
+    }
+    if (org != NULL && strcmp(org, who.org) != 0) {
+        http_respond(request, http_error(403, "OTHER_ORGANISATION", "use a node of your own organisation",
+                                         "this node serves members of %s, the token is for %s", org, who.org));
+        return false;
+    }
+    *out = who;
+    return true;
+}
+
+/* A member of the body as `len` bytes of hex; answers 400 naming it. */
+static bool take_hex(struct http_request *request, const json_t *body, const char *name, uint8_t *out, size_t len) {
+    const char *text = json_string_value(json_object_get(body, name));
+    if (text != NULL && hex_decode(text, out, len) == OK) {
+        return true;
+    }
+    http_respond(request, http_error(400, "BAD_MEMBER", "correct the body", "%s must be %zu bytes in hex", name, len));
+    return false;
+}
+
+/* Refuses members that are not in the NULL-terminated list. */
+static bool only_members(struct http_request *request, json_t *body, const char *const *names) {
+    const char *name;
+    json_t *value;
+    json_object_foreach(body, name, value) {
+        const char *const *known = names;
+        while (*known != NULL && strcmp(*known, name) != 0) {
+            known++;
+        }
+        if (*known == NULL) {
+            http_respond(request, http_error(400, "UNKNOWN_MEMBER", "leave it out", "unknown member '%.100s'", name));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void answer(struct auth *auth, struct http_request *request, const char *name, const char *value,
+                   uint64_t lifetime_ms) {
+    json_int_t expires_ms = (json_int_t)(auth->now_ms() + lifetime_ms);
+    struct http_response *response = http_json(200, json_pack("{s:s, s:I}", name, value, "expires_ms", expires_ms));
+    http_response_header(response, "Cache-Control", "no-store");
+    http_respond(request, response);
+}
+
+static void post_challenge(void *ctx, struct http_request *request) {
+    struct auth *auth = ctx;
+    uint8_t key[ED25519_KEY_LEN];
+    uint8_t challenge[AUTH_CHALLENGE_LEN];
+    json_t *body = http_body_json(request);
+    if (body == NULL) {
+        return;
+    }
+    if (only_members(request, body, (const char *const[]){"key", NULL}) &&
+        take_hex(request, body, "key", key, sizeof key)) {
+        char hex[2 * AUTH_CHALLENGE_LEN + 1];
+        if (auth_challenge(auth, key, challenge) == OK) {
+            hex_encode(challenge, sizeof challenge, hex);
+            answer(auth, request, "challenge", hex, AUTH_CHALLENGE_MS);
+        } else {
+            http_respond(request, http_error(403, "KEY_UNKNOWN", "register the key with author.register first",
+                                             "this key is not registered"));
+        }
+    }
+    json_decref(body);
+}
+
+static void post_token(void *ctx, struct http_request *request) {
+    struct auth *auth = ctx;
+    uint8_t key[ED25519_KEY_LEN];
+    uint8_t challenge[AUTH_CHALLENGE_LEN];
+    uint8_t signature[ED25519_SIG_LEN];
+    json_t *body = http_body_json(request);
+    if (body == NULL) {
+        return;
+    }
+    if (only_members(request, body, (const char *const[]){"key", "challenge", "signature", NULL}) &&
+        take_hex(request, body, "key", key, sizeof key) &&
+        take_hex(request, body, "challenge", challenge, sizeof challenge) &&
+        take_hex(request, body, "signature", signature, sizeof signature)) {
+        char token[AUTH_TOKEN_MAX];
+        enum err e = auth_token(auth, key, challenge, signature, token);
+        if (e == OK) {
+            answer(auth, request, "token", token, AUTH_TOKEN_MS);
+        } else {
+            http_respond(request, http_error(401, "LOGIN_REFUSED", "ask for a new challenge and sign it",
+                                             "challenge or signature: %s", err_text(e)));
+        }
+    }
+    json_decref(body);
+}
+
+enum err auth_routes(struct auth *auth, struct http_server *server) {
+    struct http_route challenge = {.method = HTTP_POST,
+                                   .path = "/v1/auth/challenge",
+                                   .handler = post_challenge,
+                                   .ctx = auth,
+                                   .body_max = JSON_BODY_MAX};
+    struct http_route token = challenge;
+    token.path = "/v1/auth/token";
+    token.handler = post_token;
+    enum err e = http_server_route(server, &challenge);
+    return e == OK ? http_server_route(server, &token) : e;
+}

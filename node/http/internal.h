@@ -1,0 +1,78 @@
+/* What the files of the HTTP server share; nobody outside node/http/ includes this. */
+#ifndef ASSAY_NODE_HTTP_INTERNAL_H
+#define ASSAY_NODE_HTTP_INTERNAL_H
+
+#include "node/http/connections.h"
+#include "node/http/router.h"
+#include "node/http/server.h"
+#include "node/http/waiting.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+
+#define HTTP_QUERY_MAX 32              /* arguments */
+#define HTTP_QUERY_BYTES 4096          /* decoded, together */
+#define HTTP_DISCARD_MAX (1024 * 1024) /* of a body that was refused while it came in; then the connection is cut */
+
+/* An answer: the library's, and its status. */
+struct http_response {
+    struct MHD_Response *mhd;
+    unsigned status;
+};
+
+enum request_phase {
+    REQUEST_NEW,     /* the head has not been looked at */
+    REQUEST_BODY,    /* a body is coming in */
+    REQUEST_REFUSED, /* answered while the body was coming in: the rest is thrown away */
+    REQUEST_HANDLED, /* the handler has run */
+};
+
+struct http_request {
+    struct http_server *server;
+    struct MHD_Connection *mhd;
+    struct connection *connection;
+    enum request_phase phase;
+    enum http_method method;
+    char *uri; /* as sent, without the query */
+    struct router_match match;
+    char peer[64];
+    struct {
+        const char *name, *value;
+    } query[HTTP_QUERY_MAX];
+    size_t query_count;
+    char query_text[HTTP_QUERY_BYTES];
+    size_t query_used;
+    struct buffer body;
+    uint64_t body_seen;
+    bool sink_open;
+    void *user;
+    struct http_response *answer;
+    struct http_deferred *deferred;
+};
+
+struct http_server {
+    struct http_config config;
+    char listen[HTTP_LISTEN_MAX];
+    char address[HTTP_LISTEN_MAX];
+    char *tls_cert, *tls_key; /* paths; NULL for plain */
+    struct router router;
+    struct connections *connections;
+    struct waiting *waiting;
+    struct ratelimit *ratelimit; /* NULL: no limit */
+    struct MHD_Daemon *daemon;
+    int listen_fd;    /* -1: none */
+    pthread_t keeper; /* beside the library's threads: deadlines and slow senders */
+    bool keeper_runs;
+    uint64_t requests;     /* atomic */
+    uint64_t rate_limited; /* atomic */
+};
+
+/* request.c: the library's calls for one request. */
+struct http_request *request_new(struct http_server *server, struct MHD_Connection *connection, const char *uri);
+enum MHD_Result request_step(struct http_request *request, const char *method, const char *data, size_t *len);
+void request_free(struct http_request *request);
+
+/* "host:port" into an address; ERR_CONFIG. */
+NODISCARD enum err http_parse_listen(const char *listen, struct sockaddr_storage *out, socklen_t *out_len);
+
+#endif

@@ -1,0 +1,181 @@
+/* The HTTP side of a node: a router, bounded requests, answers now or later, event streams.
+ *
+ * Requests are handled on the server's own threads (http.threads of them). A handler runs once the whole request is
+ * there; it must answer exactly once: with http_respond, or with http_defer (somebody else answers later), or with
+ * http_stream_open (server-sent events). A handler that returns without any of these answers 500. A handler never
+ * blocks for long: it holds one of few threads.
+ *
+ * What a stranger can do is bounded: connections in total and per address (the oldest connection that is not being
+ * served gives way to a new one), the time to send a request's head, the pace of its body, sizes of head and body.
+ *
+ * Life cycle: http_server_new, any number of http_server_route, http_server_start, http_server_stop, http_server_free.
+ */
+#ifndef ASSAY_NODE_HTTP_SERVER_H
+#define ASSAY_NODE_HTTP_SERVER_H
+
+#include "base/buffer.h"
+
+#include <jansson.h>
+
+#define HTTP_PARAMS_MAX 4
+#define HTTP_LISTEN_MAX 128
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE };
+
+struct http_config {
+    const char *listen;   /* "host:port"; "[v6]:port"; port 0 picks a free one */
+    const char *tls_cert; /* PEM files; both NULL or "" for plain HTTP */
+    const char *tls_key;
+    uint32_t max_connections;
+    uint32_t max_connections_per_ip; /* IPv6: per /64 */
+    uint32_t threads;
+    uint32_t header_max_bytes;  /* request line and headers together */
+    uint32_t header_timeout_ms; /* from the connection to the end of the first request's headers */
+    uint32_t body_min_rate;     /* bytes a second, on average after the first 10 s; slower bodies are cut off */
+    uint32_t idle_timeout_ms;   /* no byte moved either way; from one answer to the end of the next headers */
+    uint32_t max_streams;       /* event streams at once */
+    uint32_t rate_per_second;   /* requests a second per address, bursts of twice that; 0: no limit; loopback exempt */
+};
+
+/* 200 connections, 64 per address, 4 threads, 16 KiB heads within 10 s, 1 KiB/s, 30 s idle, 64 streams, no rate. */
+void http_config_default(struct http_config *out);
+
+struct http_server;
+struct http_request;
+struct http_response;
+
+/* ---- Life cycle ---- */
+
+NODISCARD enum err http_server_new(const struct http_config *config, struct http_server **out);
+
+typedef void http_handler(void *ctx, struct http_request *request);
+
+/* For bodies too large for memory. `begin` runs when the head is there; to refuse, it answers and returns false.
+ * `data` gets each piece; on failure it answers and returns false. If the request ends before the handler was called
+ * (client gone, refused later), `abandon` runs instead of it; not after begin returned false. */
+struct http_sink {
+    bool (*begin)(void *ctx, struct http_request *request);
+    bool (*data)(void *ctx, struct http_request *request, struct bytes piece);
+    void (*abandon)(void *ctx, struct http_request *request);
+};
+
+/* A path is made of literal segments and {name} segments ("/v1/blocks/{height}"); a last segment {name*} takes the rest
+ * of the path with its slashes, one segment at least. Literal segments win over {name}, which wins over {name*}. HEAD
+ * is answered by GET's handler, the body is left out. Text fields and `sink` must outlive the server. */
+struct http_route {
+    enum http_method method;
+    const char *path;
+    http_handler *handler;
+    void *ctx;
+    uint64_t body_max;            /* bytes; 0: a body is refused. Over it: 413 BODY_TOO_LARGE */
+    const struct http_sink *sink; /* NULL: the body is gathered in memory (http_body) */
+};
+
+/* Before start only. ERR_RANGE for more than 128 routes or a bad pattern, ERR_EXISTS for the same route twice. */
+NODISCARD enum err http_server_route(struct http_server *server, const struct http_route *route);
+/* ERR_CONFIG: bad address or TLS files; ERR_BUSY: address in use; `out_why` (200 bytes) says it in words. */
+NODISCARD enum err http_server_start(struct http_server *server, char out_why[200]);
+/* "127.0.0.1:26601" with the true port; valid after start. */
+const char *http_server_address(const struct http_server *server);
+bool http_server_has_tls(const struct http_server *server);
+
+struct http_stats {
+    uint32_t connections, streams, deferred;
+    uint64_t requests, evicted, refused, rate_limited, timed_out;
+};
+void http_server_stats(struct http_server *server, struct http_stats *out);
+
+/* Refuses new connections, answers deferred requests 503, ends streams, waits shortly for answers under way, closes.
+ * Safe with any number of suspended requests. Completing a deferred request afterwards is still allowed. */
+void http_server_stop(struct http_server *server);
+/* Stops first if need be. NULL is fine. */
+void http_server_free(struct http_server *server);
+
+/* ---- The request: borrowed until the handler returns ---- */
+
+enum http_method http_request_method(const struct http_request *request);
+const char *http_request_path(const struct http_request *request);
+/* Percent-decoded value of {name} of the route; NULL if it has none. */
+const char *http_param(const struct http_request *request, const char *name);
+/* Percent-decoded query argument; NULL if absent, "" if without value. */
+const char *http_query(const struct http_request *request, const char *name);
+/* Header by name, any case; NULL if absent. */
+const char *http_header(const struct http_request *request, const char *name);
+/* "192.0.2.1" or "2001:db8::1". */
+const char *http_peer(const struct http_request *request);
+bool http_peer_is_loopback(const struct http_request *request);
+/* The gathered body; empty for routes with a sink. */
+struct bytes http_body(const struct http_request *request);
+/* One pointer for the route's sink and handler. */
+void http_set_user(struct http_request *request, void *user);
+void *http_user(const struct http_request *request);
+
+/* Query argument as a number within [min, max]; `fallback` when absent. On failure it has answered 400 naming the
+ * argument and returns false. */
+bool http_query_u64(struct http_request *request, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
+                    uint64_t *out);
+/* The body as one JSON object (duplicate keys refused). On failure it has answered 400 and returns NULL; else the
+ * caller owns the object. */
+json_t *http_body_json(struct http_request *request);
+/* Answers 400 for the first query argument not in the NULL-terminated list and returns false. */
+bool http_query_only(struct http_request *request, const char *const *names);
+
+/* ---- Answers ----
+ * Constructors may give NULL when memory is out; every consumer takes NULL and answers 500 then. */
+
+struct http_response *http_json(unsigned status, json_t *consumed);
+struct http_response *http_bytes(unsigned status, const char *content_type, struct bytes copied);
+/* `data` must outlive the server. */
+struct http_response *http_static(unsigned status, const char *content_type, struct bytes data);
+struct http_response *http_empty(unsigned status);
+/* {"error":{"code","message","hint"}}; `code` is a name in capitals, `hint` says what to do. */
+struct http_response *http_error(unsigned status, const char *code, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The file's bytes [0, size), or the part a single-range Range header of the request asks for (206, 416). Takes over
+ * `fd`, also on failure. */
+struct http_response *http_file(const struct http_request *request, int fd, uint64_t size, const char *content_type);
+/* A part of a file as the whole answer. Takes over `fd`. */
+struct http_response *http_file_part(unsigned status, const char *content_type, int fd, uint64_t offset, uint64_t len);
+
+#define HTTP_SIZE_UNKNOWN UINT64_MAX /* sent chunked */
+/* Bytes made as they are sent. `read` fills up to `max` bytes from position `at` (which only rises) and returns how
+ * many; 0 ends an answer of unknown size; -1 breaks the connection, so that the client sees that it is incomplete.
+ * `release` (may be NULL) runs once, also when this fails. */
+struct http_response *http_generated(unsigned status, const char *content_type, uint64_t size,
+                                     int64_t (*read)(void *ctx, uint64_t at, uint8_t *out, size_t max),
+                                     void (*release)(void *ctx), void *ctx);
+/* NULL response is ignored. */
+void http_response_header(struct http_response *response, const char *name, const char *value);
+void http_response_free(struct http_response *response);
+
+/* Answers the request. Consumes the response. Programmer's error to call twice. */
+void http_respond(struct http_request *request, struct http_response *consumed);
+
+/* ---- Answering later ---- */
+
+struct http_deferred;
+
+/* The request waits, without a thread, until http_complete, or for `timeout_ms`: then `on_timeout` (consumed) is the
+ * answer. The handler must return right after. The handle belongs to the caller until http_complete. Never fails: if
+ * memory is out or the server stops, the client is answered 503 and the handle is one that http_complete accepts. */
+struct http_deferred *http_defer(struct http_request *request, uint64_t timeout_ms, struct http_response *on_timeout);
+/* From any thread, exactly once per handle, which is gone afterwards; consumes the response. False when the client had
+ * its answer already (timeout, stop). */
+bool http_complete(struct http_deferred *deferred, struct http_response *consumed);
+
+/* ---- Server-sent events ---- */
+
+struct http_stream;
+
+/* Answers 200 text/event-stream; the handler must return right after. NULL: the client was answered 503 (too many
+ * streams, no memory, stopping). The caller owns the handle until http_stream_close. */
+struct http_stream *http_stream_open(struct http_request *request);
+/* Queues one event: "id:", "event:", "data:" lines; `id` and `type` may be NULL; `data` may have several lines. From
+ * any thread, never blocks. False when the stream is over: client gone, server stopping, or more than 256 KiB unread
+ * (such a client reconnects with Last-Event-ID); the caller then closes it. */
+bool http_stream_send(struct http_stream *stream, const char *id, const char *type, const char *data);
+bool http_stream_over(struct http_stream *stream);
+/* Ends the answer after what is queued. NULL is fine. */
+void http_stream_close(struct http_stream *stream);
+
+#endif
