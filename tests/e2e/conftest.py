@@ -1,0 +1,38 @@
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import net as networks  # noqa: E402
+
+
+@pytest.fixture
+def net():
+    """Four validators and a gateway, running; gone after the test."""
+    network = networks.Net()
+    try:
+        yield network.start()
+    finally:
+        network.close()
+
+
+@pytest.fixture
+def still_net():
+    """The same, not started."""
+    network = networks.Net()
+    try:
+        yield network
+    finally:
+        network.close()
+
+
+@pytest.fixture(scope="module")
+def shared_net():
+    """One running network for tests that change nothing the others rely on."""
+    network = networks.Net()
+    try:
+        yield network.start()
+    finally:
+        network.close()
