@@ -31,6 +31,15 @@ static bool signers_differ(const uint8_t (*signers)[ED25519_KEY_LEN], size_t cou
     return true;
 }
 
+/* Before C23 a const array pointer can't be had from a const byte pointer without a detour. */
+static const uint8_t (*keys_at(const uint8_t *at))[ED25519_KEY_LEN] {
+    return (const uint8_t(*)[ED25519_KEY_LEN])(uintptr_t)at;
+}
+
+static const uint8_t (*signatures_at(const uint8_t *at))[ED25519_SIG_LEN] {
+    return (const uint8_t(*)[ED25519_SIG_LEN])(uintptr_t)at;
+}
+
 static const char *decode_body(struct transaction *tx) {
     struct reader r = reader_of(tx->body);
     if (read_u8(&r) != TX_VERSION) {
@@ -41,7 +50,7 @@ static const char *decode_body(struct transaction *tx) {
     if (r.failed || tx->signer_count == 0 || tx->signer_count > LIMIT_TX_SIGNERS) {
         return "a transaction lists 1 to 16 signers";
     }
-    tx->signers = (const uint8_t(*)[ED25519_KEY_LEN])(const void *)read_span(&r, tx->signer_count * ED25519_KEY_LEN).data;
+    tx->signers = keys_at(read_span(&r, tx->signer_count * ED25519_KEY_LEN).data);
     tx->expiry_ms = read_u64(&r);
     (void)read_span(&r, 8);
     tx->contract = read_span(&r, read_u8(&r));
@@ -86,7 +95,7 @@ enum err transaction_decode(struct bytes envelope, struct transaction *out, cons
         *why = "there must be exactly one signature for each listed signer";
         return ERR_MALFORMED;
     }
-    tx.signatures = (const uint8_t(*)[ED25519_SIG_LEN])(const void *)r.at;
+    tx.signatures = signatures_at(r.at);
     sha256(tx.body.data, tx.body.len, tx.id);
     *out = tx;
     return OK;

@@ -7,8 +7,16 @@
 #include "node/log.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+void daemon_explain(char out_why[DAEMON_WHY_MAX], const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(out_why, DAEMON_WHY_MAX, format, args);
+    va_end(args);
+}
 
 static enum err load_keys(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
     struct keyfile key;
@@ -25,7 +33,7 @@ static enum err load_keys(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
         memcpy(home->link_secret, key.secret, sizeof home->link_secret);
         keyfile_wipe(&key);
     } else {
-        (void)snprintf(why, DAEMON_WHY_MAX, "%s", text);
+        daemon_explain(why, "%s", text);
     }
     return e;
 }
@@ -34,12 +42,12 @@ static enum err load_genesis(struct daemon_home *home, char why[DAEMON_WHY_MAX])
     char text[GENESIS_JSON_WHY_MAX];
     enum err e = genesis_json_load(home->config.node.genesis, &home->genesis, text);
     if (e != OK) {
-        (void)snprintf(why, DAEMON_WHY_MAX, "%s: %s", home->config.node.genesis, text);
+        daemon_explain(why, "%s: %s", home->config.node.genesis, text);
         return e;
     }
     e = genesis_check(&home->genesis, &host_crypto, text);
     if (e != OK) {
-        (void)snprintf(why, DAEMON_WHY_MAX, "%s: %s", home->config.node.genesis, text);
+        daemon_explain(why, "%s: %s", home->config.node.genesis, text);
     }
     return e;
 }
@@ -48,13 +56,13 @@ enum err daemon_home_open(const char *path, struct daemon_home *out, char out_wh
     memset(out, 0, sizeof *out);
     char text[CONFIG_WHY_MAX];
     if (strlen(path) >= sizeof out->path) {
-        (void)snprintf(out_why, DAEMON_WHY_MAX, "the home's path is too long");
+        daemon_explain(out_why, "the home's path is too long");
         return ERR_TOOLARGE;
     }
     memcpy(out->path, path, strlen(path) + 1);
     enum err e = config_load_home(path, &out->config, text);
     if (e != OK) {
-        (void)snprintf(out_why, DAEMON_WHY_MAX, "%s", text);
+        daemon_explain(out_why, "%s", text);
         return e;
     }
     e = load_genesis(out, out_why);

@@ -16,6 +16,9 @@ struct daemon_home {
     uint8_t link_secret[32];
 };
 
+/* Puts one line into `out_why`, cut where it is too long. */
+void daemon_explain(char out_why[DAEMON_WHY_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Configuration, genesis and keys, each refused by name when wrong. */
 NODISCARD enum err daemon_home_open(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]);
 void daemon_home_close(struct daemon_home *home);

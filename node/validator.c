@@ -2,10 +2,10 @@
 #include "node/daemon.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "contracts/author.h"
 #include "contracts/governance.h"
 #include "node/gossip_check.h"
+#include "node/home_chain.h"
 #include "node/host_crypto.h"
 #include "node/http/api.h"
 #include "node/http/auth.h"
@@ -16,7 +16,6 @@
 #include "node/log.h"
 #include "node/net/links.h"
 #include "node/notify.h"
-#include "store/home_lock.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,8 +23,6 @@
 #include <string.h>
 #include <uv.h>
 
-#define MAP_BYTES (64ull << 30)           /* LMDB's address space; the file grows as it is filled */
-#define BLOCK_SEGMENT_BYTES (64u << 20)
 #define JOURNAL_SEGMENT_BYTES (16u << 20)
 #define STATUS_MS 100
 #define CHECKPOINT_IDLE_MS 30000          /* a node with little to do still writes what it has now and then */
@@ -48,9 +45,9 @@ struct validator {
     uv_check_t check;
     bool loop_open;
 
-    struct home_lock *lock;
     struct mempool *mempool;
-    struct chain *chain;
+    struct home_chain store;
+    struct chain *chain; /* of the store */
     struct replica *replica;
     struct links *links;
     struct submit *submit;
@@ -69,7 +66,7 @@ struct validator {
     bool checkpointing;
     uint64_t last_checkpoint_ms;
 
-    uint64_t blocks_final, txs_final, checkpoints, loop_turns;
+    uint64_t blocks_final, txs_final, checkpoints, loop_turns, unsent;
     uint64_t waiting_since_ms; /* mono; 0 while nothing waits */
     char alarm[200];
 };
@@ -77,7 +74,7 @@ struct validator {
 static void fail(struct validator *v, enum err e, const char *what, const char *detail) {
     if (v->failed == OK) {
         v->failed = e;
-        (void)snprintf(v->why, DAEMON_WHY_MAX, "%s: %s%s%s", what, err_text(e), detail[0] != '\0' ? ": " : "", detail);
+        daemon_explain(v->why, "%s: %s%s%s", what, err_text(e), detail[0] != '\0' ? ": " : "", detail);
         uv_stop(&v->loop);
     }
 }
@@ -133,8 +130,9 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 static void replica_send(void *ctx, uint16_t peer, struct bytes message) {
     struct validator *v = ctx;
-    /* Loss is the protocol's everyday: it resends. */
-    (void)links_send(v->links, peer, FRAME_CONSENSUS, message);
+    if (links_send(v->links, peer, FRAME_CONSENSUS, message) != OK) {
+        v->unsent++; /* loss is everyday to the protocol: it resends */
+    }
 }
 
 static void replica_broadcast(void *ctx, struct bytes message) {
@@ -273,7 +271,7 @@ static void write_peers(struct validator *v, struct status_facts *facts) {
             const struct genesis_node *node = &v->home->genesis.nodes[n];
             if (node->role == NODE_VALIDATOR && seen++ == i) {
                 memcpy(peer->key, node->key, sizeof peer->key);
-                (void)snprintf(peer->address, sizeof peer->address, "%s", node->peer);
+                memcpy(peer->address, node->peer, strnlen(node->peer, sizeof peer->address - 1));
             }
         }
     }
@@ -362,14 +360,9 @@ static bool lookup_member(void *ctx, const uint8_t key[ED25519_KEY_LEN], char ou
 
 /* ---- Opening ------------------------------------------------------------------------------------------------------------------- */
 
-static enum err path_in(const struct validator *v, const char *name, char out[CONFIG_PATH_MAX]) {
-    int n = snprintf(out, CONFIG_PATH_MAX, "%s/data/%s", v->home->path, name);
-    return n > 0 && n < CONFIG_PATH_MAX ? OK : ERR_TOOLARGE;
-}
-
 static enum err say(struct validator *v, enum err e, const char *what, const char *detail) {
     if (e != OK && v->why[0] == '\0') {
-        (void)snprintf(v->why, DAEMON_WHY_MAX, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
+        daemon_explain(v->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
     }
     return e;
 }
@@ -389,52 +382,23 @@ static enum err find_me(struct validator *v) {
 }
 
 static enum err open_storage(struct validator *v) {
-    char dir[CONFIG_PATH_MAX];
     const struct config *config = &v->home->config;
-    enum err e = path_in(v, "", dir);
-    if (e == OK) {
-        e = dir_make(dir);
-    }
-    if (e == OK) {
-        e = home_lock_take(dir, &v->lock);
-        (void)say(v, e, dir, e == ERR_BUSY ? "another node runs on this home; stop it first" : NULL);
-    }
+    char blobs[CONFIG_PATH_MAX];
     const struct mempool_config mempool = {.max_count = config->mempool.max_count,
                                            .max_bytes = config->mempool.max_bytes,
                                            .max_per_sender = config->mempool.max_per_sender};
+    enum err e = mempool_new(&mempool, &v->mempool);
     if (e == OK) {
-        e = mempool_new(&mempool, &v->mempool);
+        e = home_chain_open(v->home, v->mempool, &v->store, v->why);
+        v->chain = v->store.chain;
     }
-    char state_dir[CONFIG_PATH_MAX];
-    struct chain_config chain = {.disk = disk_posix(),
-                                 .dir = dir,
-                                 .genesis = &v->home->genesis,
-                                 .crypto = &host_crypto,
-                                 .mempool = v->mempool,
-                                 .segment_bytes = BLOCK_SEGMENT_BYTES,
-                                 .version_keep_ms = config->ledger.version_keep_ms,
-                                 .checkpoint_bytes = config->ledger.checkpoint_bytes};
-    if (e == OK) {
-        e = path_in(v, "state", state_dir);
-    }
-    if (e == OK) {
-        e = dir_make(state_dir);
-    }
-    if (e == OK) {
-        e = say(v, kv_lmdb_open(state_dir, MAP_BYTES, &chain.backend), "state store", NULL);
-    }
-    if (e == OK) {
-        e = chain_open(&chain, &v->chain);
-        (void)say(v, e, "ledger", v->chain != NULL ? chain_error(v->chain) : NULL);
-    }
-    char blobs[CONFIG_PATH_MAX];
-    if (e == OK) {
-        e = path_in(v, "blobs", blobs);
-    }
-    const struct repo_config repo = {.dir = blobs, .max_image_bytes = config->blobs.max_image_bytes};
     if (e == OK) {
         e = events_new(v->chain, &v->events);
     }
+    if (e == OK) {
+        e = home_path(v->home, "blobs", blobs);
+    }
+    const struct repo_config repo = {.dir = blobs, .max_image_bytes = config->blobs.max_image_bytes};
     return e == OK ? say(v, repo_open(&repo, &v->repo), "blob store", NULL) : e;
 }
 
@@ -479,7 +443,7 @@ static enum err open_replica(struct validator *v) {
     static uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
     char journal[CONFIG_PATH_MAX];
     const struct config *config = &v->home->config;
-    enum err e = path_in(v, "journal", journal);
+    enum err e = home_path(v->home, "journal", journal);
     if (e != OK) {
         return e;
     }
@@ -654,9 +618,8 @@ static void shut_down(struct validator *v) {
     gossip_check_free(v->gossip);
     replica_close(v->replica);
     repo_close(v->repo);
-    chain_close(v->chain);
+    home_chain_close(&v->store);
     mempool_free(v->mempool);
-    home_lock_release(v->lock);
     status_board_close(&v->board);
 }
 
@@ -676,7 +639,9 @@ enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
     }
     if (e == OK) {
         run_loop(v);
-        (void)notify_send("STOPPING=1");
+        if (notify_send("STOPPING=1") != OK) {
+            log_event(LOG_WARN, "notify.failed", log_text("state", "STOPPING"));
+        }
     }
     shut_down(v);
     e = e != OK ? e : v->failed;

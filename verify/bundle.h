@@ -30,7 +30,7 @@ struct trust {
     uint64_t max_age_ms;             /* header older than now - max_age is BAD_STALE; 0: no limit */
 };
 
-/* Working memory the caller gives; nothing else is used but about 1 KiB of stack beside the crypto's own. */
+/* Working memory the caller gives; nothing else is used but 2 KiB of stack beside the crypto's own. */
 struct bundle_work {
     uint8_t (*set_memory)[KEY_LEN]; /* room for the sets of epoch steps, or NULL when steps are refused */
     uint16_t set_capacity;

@@ -53,14 +53,34 @@ static inline uint16_t validators_quorum(uint16_t count) {
 }
 void validators_hash(const struct verify_crypto *crypto, const struct validator_set *set, uint8_t out[HASH_LEN]);
 
+#define VALIDATOR_SET_HEAD_LEN (1 + 2)
+#define VALIDATOR_SET_MAX (VALIDATOR_SET_HEAD_LEN + VALIDATORS_MAX * KEY_LEN)
+
+/* Writes the set as bytes; the return value is their length, VALIDATOR_SET_HEAD_LEN + count * KEY_LEN. */
+size_t validators_encode(const struct validator_set *set, uint8_t *out);
+/* Pulls one set from `in` into `memory`, which `out` then borrows; `memory` may be overwritten on failure.
+ * BAD_TRUNCATED, BAD_VERSION, BAD_ENCODING (empty, or a key twice), BAD_LIMIT (more keys than `capacity`). */
+enum verdict validators_read(struct input *in, uint8_t (*memory)[KEY_LEN], uint16_t capacity,
+                             struct validator_set *out);
+
 #define CERTIFICATE_HEAD_LEN (1 + 1 + 8 + 8 + HASH_LEN + 2)
 #define BITMAP_LEN(n) (((size_t)(n) + 7) / 8)
 #define CERTIFICATE_MAX (CERTIFICATE_HEAD_LEN + BITMAP_LEN(VALIDATORS_MAX) + VALIDATORS_MAX * SIG_LEN)
 
+/* Writes a certificate; `sigs_by_index` has n places, of which those whose bit is set are used. Gives its length. */
+size_t certificate_encode(const struct vote_subject *subject, uint16_t n, const uint8_t *bitmap,
+                          const uint8_t (*sigs_by_index)[SIG_LEN], uint8_t *out);
+
+/* Writes the certificate of the signers in `bitmap` (BITMAP_LEN(n) bytes); the signature of signer i is
+ * sigs_by_index[i], those of others are not read. Returns the length, at most CERTIFICATE_MAX. */
+size_t certificate_encode(const struct vote_subject *subject, uint16_t n, const uint8_t *bitmap,
+                          const uint8_t (*sigs_by_index)[SIG_LEN], uint8_t *out);
+
 /* Pulls one certificate from `in` and checks it against `set`: well-formed, over n = set->count validators, at least a
  * quorum of valid signatures of that chain. Gives its subject; the caller compares kind, epoch and block with what it
  * wanted. Memory: one signature and the bitmap on the stack, whatever n. BAD_TRUNCATED, BAD_VERSION, BAD_ENCODING
- * (stray bits, unknown kind), BAD_VALIDATORS (n differs), BAD_QUORUM, BAD_SIGNATURE. */
+ * (stray bits, unknown kind, a nullification that names a
+ * block), BAD_VALIDATORS (n differs), BAD_QUORUM, BAD_SIGNATURE. */
 enum verdict certificate_verify(const struct verify_crypto *crypto, const uint8_t chain_id[CHAIN_ID_LEN],
                                 const struct validator_set *set, struct input *in, struct vote_subject *out);
 

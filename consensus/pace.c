@@ -1,0 +1,120 @@
+#include "consensus/pace.h"
+
+#include "consensus/views.h"
+
+#define BACKOFF_MAX 16
+
+static uint64_t scaled(const struct consensus *core, uint32_t base_ms) {
+    uint64_t t = (uint64_t)base_ms << core->backoff;
+    return t < core->config.timing.timeout_cap_ms || t < base_ms ? t : core->config.timing.timeout_cap_ms;
+}
+
+static const struct slot *current(const struct consensus *core) {
+    return views_get(core, core->view);
+}
+
+static uint64_t leader_deadline(const struct consensus *core) {
+    const struct peer_view *leader = &core->peers[core_leader(core, core->view)];
+    uint64_t wait = leader->silent ? core->config.timing.silent_timeout_ms
+                                   : scaled(core, core->config.timing.leader_timeout_ms);
+    return core->active_since_ms + wait;
+}
+
+static uint64_t advance_deadline(const struct consensus *core) {
+    return core->active_since_ms + scaled(core, core->config.timing.advance_timeout_ms);
+}
+
+static uint64_t heartbeat_at(const struct consensus *core) {
+    return core->final_ms + core->config.timing.heartbeat_ms;
+}
+
+static bool heartbeat_due(const struct consensus *core) {
+    return core->config.timing.heartbeat_ms != 0 && core->now_ms >= heartbeat_at(core);
+}
+
+/* Half of a leader timeout leaves the block time to arrive before anybody gives up on the leader. */
+static uint64_t filler_at(const struct consensus *core) {
+    return core->active_since_ms + core->config.timing.leader_timeout_ms / 2;
+}
+
+void pace_refresh(struct consensus *core) {
+    const struct slot *slot = current(core);
+    bool unfinished = core->top_notarized > core->final_view;
+    bool active = core->work || unfinished || (slot != NULL && slot->touched) || heartbeat_due(core);
+    if (active && !core->active) {
+        core->active_since_ms = core->now_ms;
+    }
+    core->active = active;
+}
+
+void pace_view_entered(struct consensus *core, bool timed_out) {
+    core->entered_ms = core->now_ms;
+    core->progress_ms = core->now_ms;
+    core->active_since_ms = core->now_ms;
+    if (timed_out && core->backoff < BACKOFF_MAX) {
+        core->backoff++;
+    }
+}
+
+void pace_progress(struct consensus *core) {
+    core->backoff = 0;
+    core->final_ms = core->now_ms;
+    core->progress_ms = core->now_ms;
+}
+
+bool pace_leader_is_late(const struct consensus *core) {
+    const struct slot *slot = current(core);
+    return core->active && (slot == NULL || !slot->proposed) && core->now_ms >= leader_deadline(core);
+}
+
+bool pace_view_is_late(const struct consensus *core) {
+    return core->active && core->now_ms >= advance_deadline(core);
+}
+
+bool pace_wants_filler(const struct consensus *core) {
+    return heartbeat_due(core) || (core->active && core->now_ms >= filler_at(core));
+}
+
+/* Unfinished business that a lost message may be holding up: an active view, or a start without its answers. */
+bool pace_wants_resend(const struct consensus *core) {
+    uint64_t since = core->progress_ms > core->resent_ms ? core->progress_ms : core->resent_ms;
+    return core->active && core->now_ms >= since + core->config.timing.resend_ms;
+}
+
+static void sooner(uint64_t *deadline, uint64_t at) {
+    if (*deadline == 0 || at < *deadline) {
+        *deadline = at;
+    }
+}
+
+static void view_deadlines(const struct consensus *core, uint64_t *deadline) {
+    const struct slot *slot = current(core);
+    bool proposed = slot != NULL && slot->proposed;
+    bool given_up = slot != NULL && core_is_validator(core) && views_cast(views_own(core, slot), VOTE_NULLIFY);
+    if (!given_up) {
+        sooner(deadline, proposed ? advance_deadline(core) : leader_deadline(core));
+        if (!proposed && core_leader(core, core->view) == core->config.me && core->now_ms < filler_at(core)) {
+            sooner(deadline, filler_at(core));
+        }
+    }
+    uint64_t since = core->progress_ms > core->resent_ms ? core->progress_ms : core->resent_ms;
+    sooner(deadline, since + core->config.timing.resend_ms);
+}
+
+uint64_t pace_deadline(const struct consensus *core) {
+    uint64_t deadline = 0;
+    if (!core->started || !core_is_validator(core)) {
+        return 0;
+    }
+    if (core->recalling) {
+        sooner(&deadline, core->recall_asked_ms + core->config.timing.recall_wait_ms);
+    }
+    if (core->active) {
+        view_deadlines(core, &deadline);
+    } else if (core->config.timing.heartbeat_ms != 0) {
+        sooner(&deadline, heartbeat_at(core));
+    }
+    /* A deadline that passed without effect (a node that may not vote yet) must not make the timer spin. */
+    return deadline != 0 && deadline <= core->now_ms ? core->now_ms + core->config.timing.silent_timeout_ms + 1
+                                                     : deadline;
+}

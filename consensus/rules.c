@@ -1,0 +1,393 @@
+#include "consensus/rules.h"
+
+#include "base/assert.h"
+#include "consensus/pace.h"
+#include "consensus/views.h"
+
+#include <string.h>
+
+/* ---- Ancestry ------------------------------------------------------------------------------------------------------ */
+
+enum ancestry {
+    ANCESTRY_PROVEN,  /* parent notarized (or final), every view between nullified */
+    ANCESTRY_UNKNOWN, /* a certificate is missing here */
+    ANCESTRY_REFUSED, /* does not descend from the last final block */
+};
+
+/* Rules 2 and 3: may a block of `view` stand on `parent`? */
+static enum ancestry ancestry_of(const struct consensus *core, uint64_t view, const uint8_t *parent,
+                                 uint64_t *out_parent_view, uint64_t *out_missing) {
+    for (uint64_t v = view - 1; v > core->final_view; v--) {
+        const struct slot *slot = views_get(core, v);
+        const uint8_t *notarized = slot != NULL ? views_notarized(slot) : NULL;
+        if (notarized != NULL && core_same(notarized, parent)) {
+            *out_parent_view = v;
+            return ANCESTRY_PROVEN;
+        }
+        if (slot == NULL || !views_nullified(slot)) {
+            *out_missing = v;
+            return ANCESTRY_UNKNOWN;
+        }
+    }
+    *out_parent_view = core->final_view;
+    return core_same(core->final_hash, parent) ? ANCESTRY_PROVEN : ANCESTRY_REFUSED;
+}
+
+/* Asks the shell for a block unless that is under way. True when the block can be used. */
+static bool block_ready(struct slot *slot, struct slot_block *block, struct consensus_effects *out) {
+    if (block->state == BLOCK_VALID || block->state == BLOCK_UNTIMELY) {
+        return true;
+    }
+    if (block->state == BLOCK_WANTED && !block->asked) {
+        block->asked = true;
+        memcpy(core_effect(out, EFFECT_EXECUTE, CONSENSUS_ALL, slot->view)->u.block.hash, block->hash, HASH_LEN);
+    }
+    return false;
+}
+
+/* Rule 5's last condition. With `write`, journals what is not on disk yet. */
+static bool bodies_at_hand(struct consensus *core, struct slot *slot, const uint8_t *hash, bool write,
+                           struct consensus_effects *out) {
+    uint64_t v = slot->view;
+    const uint8_t *wanted = hash;
+    while (v > core->final_view) {
+        struct slot *at = views_get(core, v--);
+        const uint8_t *notarized = at != NULL ? views_notarized(at) : NULL;
+        if (notarized == NULL || !core_same(notarized, wanted)) {
+            continue;
+        }
+        struct slot_block *block = views_add_block(at, wanted);
+        if (block == NULL || !block_ready(at, block, out) || !block->has_parent) {
+            return false;
+        }
+        if (write && !block->journaled) {
+            block->journaled = true;
+            memcpy(core_effect(out, EFFECT_JOURNAL_BODY, CONSENSUS_ALL, at->view)->u.block.hash, wanted, HASH_LEN);
+        }
+        wanted = block->parent;
+    }
+    return core_same(core->final_hash, wanted);
+}
+
+/* ---- Casting ---------------------------------------------------------------------------------------------------------- */
+
+static bool may_cast_in(const struct consensus *core, uint64_t view) {
+    return core_may_vote(core) && view > core->vote_floor;
+}
+
+static void cast(struct consensus *core, struct slot *slot, enum vote_kind kind, const uint8_t *block,
+                 struct consensus_effects *out) {
+    const struct ballot *own = views_own(core, slot);
+    ASSERT(!views_cast(own, kind));
+    ASSERT(kind != VOTE_NULLIFY || !views_cast(own, VOTE_FINALIZE));
+    ASSERT(kind == VOTE_NULLIFY || !views_cast(own, VOTE_NULLIFY));
+    struct vote_subject subject = {.epoch = core->config.epoch, .view = slot->view, .kind = kind};
+    if (block != NULL) {
+        memcpy(subject.block, block, HASH_LEN);
+    }
+    struct consensus_vote vote;
+    views_sign(core, &subject, &vote);
+    core_effect(out, EFFECT_JOURNAL_VOTE, CONSENSUS_ALL, slot->view)->u.vote.vote = vote;
+    core_send_vote(out, CONSENSUS_ALL, &vote);
+    views_record_own(core, slot, &vote, out);
+}
+
+/* Before a notarize leaves, its body and its parent's certificate go to the journal with it. */
+static void journal_support(struct consensus *core, struct slot *slot, struct slot_block *block, uint64_t parent_view,
+                            struct consensus_effects *out) {
+    if (!block->journaled) {
+        block->journaled = true;
+        memcpy(core_effect(out, EFFECT_JOURNAL_BODY, CONSENSUS_ALL, slot->view)->u.block.hash, block->hash, HASH_LEN);
+    }
+    struct slot *parent = views_get(core, parent_view);
+    struct held_certificate *held = NULL;
+    if (parent != NULL) {
+        bool final = parent->certificates[VOTE_FINALIZE].len != 0;
+        held = &parent->certificates[final ? VOTE_FINALIZE : VOTE_NOTARIZE];
+    }
+    if (held != NULL && held->len != 0 && !held->journaled) {
+        held->journaled = true;
+        core_effect(out, EFFECT_JOURNAL_CERTIFICATE, CONSENSUS_ALL, parent_view)->u.block.certificate =
+            bytes_of(held->bytes, held->len);
+    }
+}
+
+/* ---- Rule 1: entering views ------------------------------------------------------------------------------------------- */
+
+static bool enter(struct consensus *core) {
+    if (core->top_certified < core->view) {
+        return false;
+    }
+    const struct slot *slot = views_get(core, core->top_certified);
+    const struct peer_view *leader = &core->peers[core_leader(core, core->view)];
+    bool timed_out = slot != NULL && views_notarized(slot) == NULL && !leader->silent;
+    core->view = core->top_certified + 1;
+    pace_view_entered(core, timed_out);
+    pace_refresh(core);
+    return true;
+}
+
+/* ---- Rule 2: proposing --------------------------------------------------------------------------------------------------- */
+
+/* The highest notarized block that a proposal of the current view can stand on: NULL when a certificate or a body is
+ * missing. */
+static const uint8_t *choose_parent(struct consensus *core, uint64_t *out_view, struct consensus_effects *out) {
+    for (uint64_t v = core->view - 1; v > core->final_view; v--) {
+        struct slot *slot = views_get(core, v);
+        if (slot == NULL) {
+            return NULL;
+        }
+        const uint8_t *notarized = views_notarized(slot);
+        struct slot_block *block = notarized != NULL ? views_add_block(slot, notarized) : NULL;
+        if (block != NULL && block_ready(slot, block, out)) {
+            *out_view = v;
+            return block->hash;
+        }
+        if (!views_nullified(slot)) {
+            return NULL;
+        }
+    }
+    *out_view = core->final_view;
+    return core->final_hash;
+}
+
+static bool propose(struct consensus *core, struct consensus_effects *out) {
+    if (core_leader(core, core->view) != core->config.me || !may_cast_in(core, core->view)) {
+        return false;
+    }
+    struct slot *slot = views_make(core, core->view);
+    if (slot == NULL || slot->proposed || slot->building || views_own(core, slot)->cast != 0 ||
+        (!core->work && !pace_wants_filler(core))) {
+        return false;
+    }
+    uint64_t parent_view;
+    const uint8_t *parent = choose_parent(core, &parent_view, out);
+    if (parent == NULL) {
+        return false;
+    }
+    slot->building = true;
+    memcpy(core_effect(out, EFFECT_BUILD, CONSENSUS_ALL, core->view)->u.block.hash, parent, HASH_LEN);
+    return false;
+}
+
+void rules_send_proposal(struct consensus *core, const struct slot *slot, uint16_t to, struct consensus_effects *out) {
+    size_t count = 0;
+    for (uint64_t v = slot->view - 1; v >= core->final_view && v > 0 && count < CONSENSUS_ATTACHED; v--) {
+        const struct slot *at = views_get(core, v);
+        if (at == NULL) {
+            break;
+        }
+        bool nullified = views_nullified(at);
+        const struct held_certificate *held = at->certificates;
+        held += held[VOTE_FINALIZE].len != 0 ? VOTE_FINALIZE : held[VOTE_NOTARIZE].len != 0 ? VOTE_NOTARIZE : VOTE_NULLIFY;
+        if (held->len != 0) {
+            core->attached[count++] = bytes_of(held->bytes, held->len);
+        }
+        if (!nullified) {
+            break; /* the parent, or one above it: nothing below is needed */
+        }
+        if (held != &at->certificates[VOTE_NULLIFY] && count < CONSENSUS_ATTACHED) {
+            held = &at->certificates[VOTE_NULLIFY];
+            core->attached[count++] = bytes_of(held->bytes, held->len);
+        }
+    }
+    struct consensus_effect *effect = core_effect(out, EFFECT_SEND_PROPOSAL, to, slot->view);
+    effect->u.vote.vote = slot->proposal;
+    effect->u.vote.certificates = core->attached;
+    effect->u.vote.count = count;
+}
+
+void rules_built(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
+    uint64_t view = event->u.block.view;
+    struct slot *slot = views_get(core, view);
+    uint64_t parent_view, missing;
+    /* The world may have moved on since BUILD went out. */
+    if (view != core->view || slot == NULL || slot->proposed || !may_cast_in(core, view) ||
+        views_own(core, slot)->cast != 0 ||
+        ancestry_of(core, view, event->u.block.parent, &parent_view, &missing) != ANCESTRY_PROVEN) {
+        return;
+    }
+    struct slot_block *block = views_add_block(slot, event->u.block.hash);
+    if (block == NULL) {
+        return;
+    }
+    block->has_parent = true;
+    block->state = BLOCK_VALID;
+    memcpy(block->parent, event->u.block.parent, HASH_LEN);
+    struct vote_subject subject = {.epoch = core->config.epoch, .view = view, .kind = VOTE_PROPOSE};
+    memcpy(subject.block, block->hash, HASH_LEN);
+    views_sign(core, &subject, &slot->proposal);
+    views_remember(core, &slot->proposal);
+    slot->proposed = true;
+    slot->touched = true;
+    journal_support(core, slot, block, parent_view, out);
+    core_effect(out, EFFECT_JOURNAL_PROPOSAL, CONSENSUS_ALL, view)->u.vote.vote = slot->proposal;
+    rules_send_proposal(core, slot, CONSENSUS_ALL, out);
+    cast(core, slot, VOTE_NOTARIZE, block->hash, out);
+}
+
+/* ---- Rule 3: notarize -------------------------------------------------------------------------------------------------------- */
+
+static void ask_certificates(struct consensus *core, struct slot *slot, uint64_t missing,
+                             struct consensus_effects *out) {
+    if (slot->asked_ms != 0 && core->now_ms < slot->asked_ms + core->config.timing.resend_ms) {
+        return;
+    }
+    slot->asked_ms = core->now_ms;
+    uint64_t low = missing > core->final_view + CONSENSUS_ATTACHED ? missing - CONSENSUS_ATTACHED + 1
+                                                                   : core->final_view + 1;
+    struct consensus_effect *effect =
+        core_effect(out, EFFECT_SEND_ASK_CERTIFICATES, core_leader(core, slot->view), low);
+    effect->u.last = missing;
+}
+
+static bool notarize(struct consensus *core, struct consensus_effects *out) {
+    struct slot *slot = views_get(core, core->view);
+    if (slot == NULL || !slot->proposed || slot->proposal_bad || !may_cast_in(core, core->view)) {
+        return false;
+    }
+    const struct ballot *own = views_own(core, slot);
+    struct slot_block *block = views_block(slot, slot->proposal.subject.block);
+    if (views_cast(own, VOTE_NOTARIZE) || views_cast(own, VOTE_NULLIFY) || block == NULL || !block->has_parent) {
+        return false;
+    }
+    uint64_t parent_view, missing;
+    switch (ancestry_of(core, core->view, block->parent, &parent_view, &missing)) {
+    case ANCESTRY_UNKNOWN:
+        ask_certificates(core, slot, missing, out);
+        return false;
+    case ANCESTRY_REFUSED:
+        slot->proposal_bad = true;
+        return true;
+    case ANCESTRY_PROVEN:
+        break;
+    }
+    if (block->state == BLOCK_INVALID) {
+        slot->proposal_bad = true;
+        return true;
+    }
+    if (!block_ready(slot, block, out) || block->state != BLOCK_VALID) {
+        return false;
+    }
+    journal_support(core, slot, block, parent_view, out);
+    cast(core, slot, VOTE_NOTARIZE, block->hash, out);
+    return true;
+}
+
+/* ---- Rule 4: nullify ----------------------------------------------------------------------------------------------------------- */
+
+static bool nullify(struct consensus *core, struct consensus_effects *out) {
+    if (!may_cast_in(core, core->view)) {
+        return false;
+    }
+    struct slot *slot = views_make(core, core->view);
+    if (slot == NULL) {
+        return false;
+    }
+    const struct ballot *own = views_own(core, slot);
+    if (views_cast(own, VOTE_NULLIFY) || views_cast(own, VOTE_FINALIZE)) {
+        return false;
+    }
+    bool leader_late = pace_leader_is_late(core);
+    if (!slot->proposal_bad && !leader_late && !pace_view_is_late(core)) {
+        return false;
+    }
+    if (leader_late) {
+        core->peers[core_leader(core, core->view)].silent = core_leader(core, core->view) != core->config.me;
+    }
+    core->timeouts++;
+    cast(core, slot, VOTE_NULLIFY, NULL, out);
+    return true;
+}
+
+/* ---- Rule 5: finalize ------------------------------------------------------------------------------------------------------------ */
+
+static bool finalize(struct consensus *core, struct consensus_effects *out) {
+    bool moved = false;
+    for (uint64_t v = core->final_view + 1; v <= core->top_notarized; v++) {
+        struct slot *slot = views_get(core, v);
+        const uint8_t *hash = slot != NULL ? views_notarized(slot) : NULL;
+        if (hash == NULL || slot->leader_equivocated || !may_cast_in(core, v)) {
+            continue;
+        }
+        const struct ballot *own = views_own(core, slot);
+        bool other = views_cast(own, VOTE_NOTARIZE) && !core_same(own->blocks[VOTE_NOTARIZE], hash);
+        bool too_early = v >= core->view; /* rule 4 ends with the view: first leave it, then promise */
+        if (other || too_early || views_cast(own, VOTE_NULLIFY) || views_cast(own, VOTE_FINALIZE) ||
+            !bodies_at_hand(core, slot, hash, false, out)) {
+            continue;
+        }
+        (void)bodies_at_hand(core, slot, hash, true, out);
+        cast(core, slot, VOTE_FINALIZE, hash, out);
+        moved = true;
+    }
+    return moved;
+}
+
+/* ---- Rule 7: finality ---------------------------------------------------------------------------------------------------------------- */
+
+void rules_final(struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN]) {
+    ASSERT(view > core->final_view);
+    core->final_view = view;
+    memcpy(core->final_hash, hash, HASH_LEN);
+    if (core->top_certified < view) {
+        core->top_certified = view;
+    }
+    pace_progress(core);
+}
+
+static bool commit(struct consensus *core, struct consensus_effects *out) {
+    for (uint64_t v = core->top_finalized; v > core->final_view; v--) {
+        struct slot *slot = views_get(core, v);
+        struct held_certificate *held = slot != NULL ? &slot->certificates[VOTE_FINALIZE] : NULL;
+        if (held == NULL || held->len == 0) {
+            continue;
+        }
+        struct slot_block *block = views_add_block(slot, held->block);
+        if (block == NULL) {
+            continue;
+        }
+        if (block->state == BLOCK_INVALID && !core->diverged) {
+            core->diverged = true;
+            memcpy(core_effect(out, EFFECT_DIVERGED, CONSENSUS_ALL, v)->u.block.hash, block->hash, HASH_LEN);
+        }
+        if (!block_ready(slot, block, out)) {
+            continue;
+        }
+        struct bytes certificate = bytes_of(held->bytes, held->len);
+        if (core_is_validator(core) && core->config.may_vote && !held->journaled) {
+            held->journaled = true;
+            core_effect(out, EFFECT_JOURNAL_CERTIFICATE, CONSENSUS_ALL, v)->u.block.certificate = certificate;
+        }
+        struct consensus_effect *effect = core_effect(out, EFFECT_FINALIZE, CONSENSUS_ALL, v);
+        memcpy(effect->u.block.hash, block->hash, HASH_LEN);
+        effect->u.block.certificate = certificate;
+        rules_final(core, v, block->hash);
+        return true;
+    }
+    return false;
+}
+
+/* ---- All of them --------------------------------------------------------------------------------------------------------------------- */
+
+static void watch_window(struct consensus *core, struct consensus_effects *out) {
+    bool at_end = core->view - core->final_view >= CONSENSUS_WINDOW - 1;
+    if (at_end && !core->window_alarmed) {
+        core_alarm(out, ALARM_WINDOW, CONSENSUS_ALL, core->view);
+    }
+    core->window_alarmed = at_end;
+}
+
+void rules_settle(struct consensus *core, struct consensus_effects *out) {
+    bool moved = true;
+    while (moved) {
+        moved = enter(core);
+        moved = commit(core, out) || moved;
+        pace_refresh(core);
+        moved = notarize(core, out) || moved;
+        moved = propose(core, out) || moved;
+        moved = finalize(core, out) || moved;
+        moved = nullify(core, out) || moved;
+    }
+    watch_window(core, out);
+}

@@ -1,0 +1,395 @@
+#include "consensus/views.h"
+
+#include "consensus/restart.h"
+
+#include <string.h>
+
+/* ---- Slots ------------------------------------------------------------------------------------------------------- */
+
+struct slot *views_get(const struct consensus *core, uint64_t view) {
+    struct slot *slot = &core->slots[view % CONSENSUS_WINDOW];
+    return view != 0 && slot->view == view && view >= core->final_view ? slot : NULL;
+}
+
+struct slot *views_make(struct consensus *core, uint64_t view) {
+    if (view == 0 || view < core->final_view || view - core->final_view >= CONSENSUS_WINDOW) {
+        return NULL;
+    }
+    struct slot *slot = &core->slots[view % CONSENSUS_WINDOW];
+    if (slot->view == view) {
+        return slot;
+    }
+    struct ballot *ballots = slot->ballots;
+    uint8_t *bytes[KINDS];
+    for (int kind = 0; kind < KINDS; kind++) {
+        bytes[kind] = slot->certificates[kind].bytes;
+    }
+    memset(slot, 0, sizeof *slot);
+    memset(ballots, 0, core->n * sizeof *ballots);
+    for (int kind = 0; kind < KINDS; kind++) {
+        slot->certificates[kind].bytes = bytes[kind];
+    }
+    slot->ballots = ballots;
+    slot->view = view;
+    return slot;
+}
+
+struct slot_block *views_block(struct slot *slot, const uint8_t hash[HASH_LEN]) {
+    for (int i = 0; i < SLOT_BLOCKS; i++) {
+        if (slot->blocks[i].used && core_same(slot->blocks[i].hash, hash)) {
+            return &slot->blocks[i];
+        }
+    }
+    return NULL;
+}
+
+struct slot_block *views_add_block(struct slot *slot, const uint8_t hash[HASH_LEN]) {
+    struct slot_block *block = views_block(slot, hash);
+    for (int i = 0; i < SLOT_BLOCKS && block == NULL; i++) {
+        if (!slot->blocks[i].used) {
+            block = &slot->blocks[i];
+            *block = (struct slot_block){.used = true};
+            memcpy(block->hash, hash, HASH_LEN);
+        }
+    }
+    return block;
+}
+
+const uint8_t *views_notarized(const struct slot *slot) {
+    if (slot->certificates[VOTE_FINALIZE].len != 0) {
+        return slot->certificates[VOTE_FINALIZE].block;
+    }
+    return slot->certificates[VOTE_NOTARIZE].len != 0 ? slot->certificates[VOTE_NOTARIZE].block : NULL;
+}
+
+bool views_nullified(const struct slot *slot) {
+    return slot->certificates[VOTE_NULLIFY].len != 0;
+}
+
+const struct ballot *views_own(const struct consensus *core, const struct slot *slot) {
+    return &slot->ballots[core->config.me];
+}
+
+/* ---- Signatures ---------------------------------------------------------------------------------------------------- */
+
+bool views_signature_good(struct consensus *core, const struct consensus_vote *vote) {
+    uint8_t message[VOTE_SIGNED_LEN];
+    vote_signed_bytes(core->config.chain_id, &vote->subject, message);
+    core->signatures_checked++;
+    return core->config.crypto->ed25519_verify(core->config.validators.keys[vote->signer], message, sizeof message,
+                                               vote->signature);
+}
+
+void views_sign(const struct consensus *core, const struct vote_subject *subject, struct consensus_vote *out) {
+    uint8_t message[VOTE_SIGNED_LEN];
+    vote_signed_bytes(core->config.chain_id, subject, message);
+    *out = (struct consensus_vote){.subject = *subject, .signer = core->config.me};
+    core->config.sign(core->config.sign_ctx, message, sizeof message, out->signature);
+}
+
+void views_remember(struct consensus *core, const struct consensus_vote *vote) {
+    struct highest *highest = &core->peers[vote->signer].highest[vote->subject.kind];
+    if (!highest->any || vote->subject.view > highest->vote.subject.view) {
+        *highest = (struct highest){.any = true, .vote = *vote};
+    }
+}
+
+/* ---- Certificates ---------------------------------------------------------------------------------------------------- */
+
+/* Two certificates of one view that f faulty validators can't have made. */
+static bool contradicts(const struct slot *slot, enum vote_kind kind, const uint8_t *block) {
+    const struct held_certificate *held = slot->certificates;
+    for (int other = VOTE_NOTARIZE; other <= VOTE_FINALIZE; other++) {
+        if (held[other].len == 0) {
+            continue;
+        }
+        bool nullify_and_finalize = (kind == VOTE_NULLIFY && other == VOTE_FINALIZE) ||
+                                    (kind == VOTE_FINALIZE && other == VOTE_NULLIFY);
+        bool two_blocks = kind != VOTE_NULLIFY && other != VOTE_NULLIFY && !core_same(held[other].block, block);
+        if (nullify_and_finalize || two_blocks) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_certificate(struct consensus *core, struct slot *slot, enum vote_kind kind,
+                             struct consensus_effects *out) {
+    slot->touched = true;
+    if (slot->view > core->top_certified) {
+        core->top_certified = slot->view;
+    }
+    if (kind != VOTE_NULLIFY && slot->view > core->top_notarized) {
+        core->top_notarized = slot->view;
+    }
+    if (kind == VOTE_FINALIZE && slot->view > core->top_finalized) {
+        core->top_finalized = slot->view;
+    }
+    if (kind != VOTE_NULLIFY) {
+        (void)views_add_block(slot, slot->certificates[kind].block);
+    }
+    /* A finalization needs no telling: the finalize votes went to everybody, and who missed them asks. */
+    if (core_is_validator(core) && kind != VOTE_FINALIZE && slot->view >= core->view) {
+        core_send_certificate(out, CONSENSUS_ALL, slot, kind);
+    }
+}
+
+static void alarm_safety(struct slot *slot, struct consensus_effects *out) {
+    if (!slot->safety_alarmed) {
+        slot->safety_alarmed = true;
+        core_alarm(out, ALARM_SAFETY, CONSENSUS_ALL, slot->view);
+    }
+}
+
+/* Puts a certificate together once a quorum stands behind one block. */
+static void count_votes(struct consensus *core, struct slot *slot, enum vote_kind kind, const uint8_t *block,
+                        struct consensus_effects *out) {
+    struct held_certificate *held = &slot->certificates[kind];
+    if (held->len != 0 && core_same(held->block, block)) {
+        return;
+    }
+    uint16_t count = 0;
+    for (uint16_t i = 0; i < core->n; i++) {
+        const struct ballot *b = &slot->ballots[i];
+        count = (uint16_t)(count + (views_cast(b, kind) && core_same(b->blocks[kind], block) ? 1 : 0));
+    }
+    if (count < core->quorum) {
+        return;
+    }
+    if (contradicts(slot, kind, block)) {
+        alarm_safety(slot, out);
+    }
+    if (held->len != 0) {
+        return;
+    }
+    struct vote_subject subject = {.epoch = core->config.epoch, .view = slot->view, .kind = kind};
+    memcpy(subject.block, block, HASH_LEN);
+    certificates_begin(&subject, core->n, held->bytes, &held->len);
+    for (uint16_t i = 0; i < core->n; i++) {
+        const struct ballot *b = &slot->ballots[i];
+        if (views_cast(b, kind) && core_same(b->blocks[kind], block)) {
+            certificates_add(held->bytes, &held->len, i, b->signatures[kind]);
+        }
+    }
+    memcpy(held->block, block, HASH_LEN);
+    note_certificate(core, slot, kind, out);
+}
+
+static void record(struct consensus *core, struct slot *slot, const struct consensus_vote *vote) {
+    enum vote_kind kind = vote->subject.kind;
+    struct ballot *ballot = &slot->ballots[vote->signer];
+    ballot->cast = (uint8_t)(ballot->cast | 1u << kind);
+    memcpy(ballot->blocks[kind], vote->subject.block, HASH_LEN);
+    memcpy(ballot->signatures[kind], vote->signature, SIG_LEN);
+    slot->touched = true;
+    views_remember(core, vote);
+}
+
+void views_record_own(struct consensus *core, struct slot *slot, const struct consensus_vote *vote,
+                      struct consensus_effects *out) {
+    record(core, slot, vote);
+    count_votes(core, slot, vote->subject.kind, vote->subject.block, out);
+}
+
+/* ---- Votes --------------------------------------------------------------------------------------------------------- */
+
+static bool vote_is_wellformed(const struct consensus *core, const struct consensus_vote *vote) {
+    const struct vote_subject *s = &vote->subject;
+    bool nullify = s->kind == VOTE_NULLIFY;
+    return vote->signer < core->n && s->epoch == core->config.epoch && s->kind >= VOTE_NOTARIZE &&
+           s->kind <= VOTE_FINALIZE && (!nullify || bytes_is_zero(s->block, HASH_LEN));
+}
+
+static void note_equivocation(struct consensus *core, struct slot *slot, uint16_t signer,
+                              struct consensus_effects *out) {
+    slot->ballots[signer].equivocated = true;
+    if (signer == core_leader(core, slot->view)) {
+        slot->leader_equivocated = true;
+    }
+    core_alarm(out, ALARM_EQUIVOCATION, signer, slot->view);
+}
+
+static bool drop(struct consensus *core) {
+    core->dropped++;
+    return false;
+}
+
+bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, struct consensus_effects *out) {
+    if (!vote_is_wellformed(core, vote) || vote->subject.view > core->view + CONSENSUS_AHEAD) {
+        return drop(core);
+    }
+    struct slot *slot = views_make(core, vote->subject.view);
+    if (slot == NULL) {
+        return drop(core);
+    }
+    enum vote_kind kind = vote->subject.kind;
+    struct ballot *ballot = &slot->ballots[vote->signer];
+    bool second = views_cast(ballot, kind);
+    if (second && (ballot->equivocated || core_same(ballot->blocks[kind], vote->subject.block))) {
+        return drop(core);
+    }
+    bool own = vote->signer == core->config.me;
+    if ((own && !core->recalling) || !views_signature_good(core, vote)) {
+        return drop(core);
+    }
+    if (own) {
+        restart_found_own(core, vote, out);
+        return false;
+    }
+    core->peers[vote->signer].silent = false;
+    if (second) {
+        note_equivocation(core, slot, vote->signer, out);
+        return false;
+    }
+    record(core, slot, vote);
+    if (views_cast(ballot, VOTE_NULLIFY) && views_cast(ballot, VOTE_FINALIZE) && !ballot->equivocated) {
+        note_equivocation(core, slot, vote->signer, out);
+    }
+    count_votes(core, slot, kind, vote->subject.block, out);
+    return true;
+}
+
+/* ---- Proposals -------------------------------------------------------------------------------------------------------- */
+
+bool views_take_proposal(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
+    const struct block_header *header = &event->u.proposal.header;
+    uint64_t view = header->view;
+    if (header->epoch != core->config.epoch || view <= core->final_view ||
+        core_leader(core, view) == core->config.me || view > core->view + CONSENSUS_AHEAD ||
+        bytes_compare(bytes_of(header->chain_id, CHAIN_ID_LEN), bytes_of(core->config.chain_id, CHAIN_ID_LEN)) != 0) {
+        return drop(core);
+    }
+    struct slot *slot = views_make(core, view);
+    if (slot == NULL) {
+        return drop(core);
+    }
+    bool second = slot->proposed;
+    if (second && (slot->leader_equivocated || core_same(slot->proposal.subject.block, event->u.proposal.hash))) {
+        return drop(core);
+    }
+    struct consensus_vote vote = {.subject = {.epoch = header->epoch, .view = view, .kind = VOTE_PROPOSE},
+                                  .signer = core_leader(core, view)};
+    memcpy(vote.subject.block, event->u.proposal.hash, HASH_LEN);
+    memcpy(vote.signature, event->u.proposal.signature, SIG_LEN);
+    if (!views_signature_good(core, &vote)) {
+        return drop(core);
+    }
+    core->peers[vote.signer].silent = false;
+    if (second) {
+        note_equivocation(core, slot, vote.signer, out);
+        return false;
+    }
+    slot->proposed = true;
+    slot->touched = true;
+    slot->proposal = vote;
+    slot->proposal_bad = header->proposer != vote.signer;
+    views_remember(core, &vote);
+    struct slot_block *block = views_add_block(slot, vote.subject.block);
+    if (block != NULL && !block->has_parent) {
+        block->has_parent = true;
+        memcpy(block->parent, header->parent, HASH_LEN);
+    }
+    return true;
+}
+
+/* ---- Certificates that arrive ------------------------------------------------------------------------------------------ */
+
+/* Checks the signatures that are not known yet. */
+static bool signatures_good(struct consensus *core, const struct slot *slot, const struct certificate_parts *parts) {
+    const uint8_t *signature = parts->signatures;
+    for (uint16_t i = 0; i < core->n; i++) {
+        if (!certificates_has(parts, i)) {
+            continue;
+        }
+        struct consensus_vote vote = {.subject = parts->subject, .signer = i};
+        memcpy(vote.signature, signature, SIG_LEN);
+        signature += SIG_LEN;
+        const struct ballot *b = slot != NULL ? &slot->ballots[i] : NULL;
+        enum vote_kind kind = parts->subject.kind;
+        bool known = b != NULL && views_cast(b, kind) && core_same(b->blocks[kind], parts->subject.block) &&
+                     bytes_equal(bytes_of(b->signatures[kind], SIG_LEN), bytes_of(vote.signature, SIG_LEN));
+        if (!known && !views_signature_good(core, &vote)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Books the votes inside, so that they are not checked again and late ones are recognised. */
+static void book_votes(struct consensus *core, struct slot *slot, const struct certificate_parts *parts,
+                       struct consensus_effects *out) {
+    const uint8_t *signature = parts->signatures;
+    enum vote_kind kind = parts->subject.kind;
+    for (uint16_t i = 0; i < core->n; i++) {
+        if (!certificates_has(parts, i)) {
+            continue;
+        }
+        struct consensus_vote vote = {.subject = parts->subject, .signer = i};
+        memcpy(vote.signature, signature, SIG_LEN);
+        signature += SIG_LEN;
+        struct ballot *b = &slot->ballots[i];
+        core->peers[i].silent = false;
+        if (!views_cast(b, kind)) {
+            /* A vote of ours that our ballots lack is not taken over: only the journal says what we voted. */
+            if (i != core->config.me) {
+                record(core, slot, &vote);
+            } else {
+                restart_found_own(core, &vote, out);
+            }
+        } else if (!core_same(b->blocks[kind], parts->subject.block) && !b->equivocated) {
+            note_equivocation(core, slot, i, out);
+        }
+    }
+}
+
+bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16_t from,
+                            struct consensus_effects *out) {
+    struct certificate_parts parts;
+    if (certificates_parse(encoded, core->n, &parts) != OK || parts.subject.epoch != core->config.epoch ||
+        parts.subject.view <= core->final_view) {
+        return drop(core);
+    }
+    enum vote_kind kind = parts.subject.kind;
+    /* The current view must keep a slot of its own, so the last place of the window is entered, not certified. */
+    if (parts.subject.view - core->final_view >= CONSENSUS_WINDOW - 1) {
+        if (kind == VOTE_FINALIZE && signatures_good(core, NULL, &parts)) {
+            (void)core_effect(out, EFFECT_BEHIND, from, parts.subject.view);
+        }
+        return drop(core);
+    }
+    struct slot *slot = views_make(core, parts.subject.view);
+    struct held_certificate *held = &slot->certificates[kind];
+    bool second = held->len != 0;
+    if (second && (slot->safety_alarmed || core_same(held->block, parts.subject.block))) {
+        return drop(core);
+    }
+    if (!signatures_good(core, slot, &parts)) {
+        return drop(core);
+    }
+    if (contradicts(slot, kind, parts.subject.block)) {
+        alarm_safety(slot, out);
+    }
+    book_votes(core, slot, &parts, out);
+    if (!second) {
+        memcpy(held->bytes, encoded.data, encoded.len);
+        held->len = encoded.len;
+        memcpy(held->block, parts.subject.block, HASH_LEN);
+        note_certificate(core, slot, kind, out);
+    }
+    return !second;
+}
+
+void views_keep_finalization(struct consensus *core, uint64_t view, struct bytes certificate) {
+    struct certificate_parts parts;
+    struct slot *slot = views_make(core, view);
+    if (slot == NULL || certificates_parse(certificate, core->n, &parts) != OK ||
+        parts.subject.kind != VOTE_FINALIZE || parts.subject.view != view) {
+        return;
+    }
+    struct held_certificate *held = &slot->certificates[VOTE_FINALIZE];
+    if (held->len == 0) {
+        memcpy(held->bytes, certificate.data, certificate.len);
+        held->len = certificate.len;
+        memcpy(held->block, parts.subject.block, HASH_LEN);
+    }
+}

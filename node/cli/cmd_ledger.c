@@ -1,0 +1,159 @@
+/* Looking at the ledger: status, block, tx, org. */
+#include "node/cli/args.h"
+#include "node/cli/commands.h"
+#include "node/cli/names.h"
+#include "node/cli/txcmd.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Options of a command that only reads, and its one path. */
+static int show_path(const char *usage, const char *about, const char *format, int argc, char **argv) {
+    struct txcmd_options o = {0};
+    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
+    bool takes_operand = strstr(format, "%s") != NULL;
+    const struct args_spec spec = {usage, about, options, takes_operand, takes_operand};
+    struct args_operands operands;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    struct buffer path = BUFFER_INIT;
+    const char *hole = strstr(format, "%s");
+    size_t head = hole != NULL ? (size_t)(hole - format) : strlen(format);
+    buffer_put(&path, format, head);
+    if (hole != NULL) {
+        client_escape(operands.item[0], &path);
+        buffer_put(&path, hole + 2, strlen(hole + 2));
+    }
+    buffer_u8(&path, 0);
+    status = buffer_ok(&path) == OK ? txcmd_show(&o, (const char *)path.data) : args_fail("out of memory");
+    buffer_free(&path);
+    return status;
+}
+
+int cmd_status(int argc, char **argv) {
+    return show_path("status [options]", "What a node says of itself.", "/v1/status", argc, argv);
+}
+
+static int block_show(int argc, char **argv) {
+    return show_path("block show HEIGHT|latest [options]", "A final block's header.", "/v1/blocks/%s", argc, argv);
+}
+
+static int block_list(int argc, char **argv) {
+    return show_path("block list [options]", "The last final blocks.", "/v1/blocks", argc, argv);
+}
+
+int cmd_block(int argc, char **argv) {
+    static const struct args_verb verbs[] = {
+        {"show", "a final block's header", block_show}, {"list", "the last ones", block_list}, {NULL, NULL, NULL}};
+    return args_dispatch("block", verbs, argc, argv);
+}
+
+/* ---- Transactions ---- */
+
+static int send_file(const struct txcmd_options *o, struct client *client, const char *path, json_t *answers) {
+    struct buffer envelope = BUFFER_INIT;
+    json_t *answer = NULL;
+    enum err e = file_read(path, LIMIT_TX_BYTES, &envelope);
+    int status;
+    if (e != OK) {
+        status = args_fail("%s: %s", path, e == ERR_TOOLARGE ? "over 64 KiB, so not a transaction" : err_text(e));
+    } else {
+        status = txcmd_send_envelope(o, client, buffer_bytes(&envelope), &answer);
+    }
+    if (status == ARGS_GO_ON) {
+        (void)json_array_append_new(answers, answer);
+    }
+    buffer_free(&envelope);
+    return status;
+}
+
+static int tx_send(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    const struct args_option options[] = {
+        CLIENT_OPTIONS(o),
+        {"wait", ARGS_TEXT, &o.wait, "WHAT", "finalized (default) or accepted", 0, 0},
+        {"timeout", ARGS_DURATION, &o.timeout_ms, "T", "how long to wait (default 30s)", 1, 600000},
+        {0},
+    };
+    const struct args_spec spec = {"tx send FILE... [options]", "Sends signed transactions that --out has written.",
+                                   options, 1, -1};
+    struct args_operands operands;
+    struct client *client = NULL;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status == ARGS_GO_ON) {
+        status = txcmd_client(&o, &client);
+    }
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    json_t *answers = json_array();
+    for (int i = 0; i < operands.count && status == ARGS_GO_ON; i++) {
+        status = send_file(&o, client, operands.item[i], answers);
+    }
+    client_free(client);
+    if (status == ARGS_GO_ON) {
+        json_t *shown =
+            operands.count == 1 ? json_incref(json_array_get(answers, 0)) : json_pack("{s:O}", "transactions", answers);
+        status = txcmd_print(&o, shown);
+    }
+    json_decref(answers);
+    return status;
+}
+
+static int tx_show(int argc, char **argv) {
+    return show_path("tx show ID [options]", "A final transaction and its result.", "/v1/txs/%s", argc, argv);
+}
+
+int cmd_tx(int argc, char **argv) {
+    static const struct args_verb verbs[] = {
+        {"send", "send signed files", tx_send}, {"show", "a final transaction", tx_show}, {NULL, NULL, NULL}};
+    return args_dispatch("tx", verbs, argc, argv);
+}
+
+/* ---- Organisations ---- */
+
+static int org_list(int argc, char **argv) {
+    return show_path("org list [options]", "The organisations of the consortium.", "/v1/orgs", argc, argv);
+}
+
+static int org_show(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
+    const struct args_spec spec = {"org show ID [options]", "One organisation.", options, 1, 1};
+    struct args_operands operands;
+    struct client *client = NULL;
+    json_t *answer = NULL;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status == ARGS_GO_ON) {
+        status = txcmd_client(&o, &client);
+    }
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    json_t *found = NULL;
+    if (client_get_json(client, "/v1/orgs?limit=100", &answer) != OK) {
+        status = args_fail("%s", client_why(client));
+    } else {
+        size_t i;
+        json_t *item;
+        json_array_foreach(json_object_get(answer, "orgs"), i, item) {
+            const char *id = json_string_value(json_object_get(item, "id"));
+            found = id != NULL && strcmp(id, operands.item[0]) == 0 ? item : found;
+        }
+        status = found != NULL ? txcmd_print(&o, json_incref(found))
+                               : args_fail("no organisation '%s'; 'assay org list' lists them", operands.item[0]);
+    }
+    json_decref(answer);
+    client_free(client);
+    return status;
+}
+
+int cmd_org(int argc, char **argv) {
+    static const struct args_verb verbs[] = {
+        {"list", "all of them", org_list}, {"show", "one", org_show}, {NULL, NULL, NULL}};
+    return args_dispatch("org", verbs, argc, argv);
+}

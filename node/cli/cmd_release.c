@@ -1,0 +1,269 @@
+/* assay release publish|latest|show|list|approve|revoke|floor. */
+#include "node/cli/args.h"
+#include "node/cli/commands.h"
+#include "node/cli/names.h"
+#include "node/cli/publish.h"
+#include "node/cli/txcmd.h"
+
+#include "base/file.h"
+#include "contracts/proto/firmware.pb-c.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PROOF_MAX (4u * 1024u * 1024u)
+
+/* ---- publish ---- */
+
+static int release_publish(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    struct publish_request p = {0};
+    const char *class = NULL;
+    const struct args_option options[] = {
+        TXCMD_OPTIONS(o),
+        {"class", ARGS_TEXT, &class, "CLASS", "vendor domain and class, such as acme.example/thermostat", 0, 0},
+        {"version", ARGS_TEXT, &p.version, "TEXT", "version for people, such as 1.2.0", 0, 0},
+        {"sequence", ARGS_NUMBER, &p.sequence, "N", "sequence number (default: one above the highest)", 1, INT64_MAX},
+        {"sbom", ARGS_TEXT, &p.sbom, "FILE", "CycloneDX document to bind to the release", 0, 0},
+        {"notes", ARGS_TEXT, &p.notes, "TEXT", "release notes", 0, 0},
+        {"description", ARGS_TEXT, &p.description, "TEXT", "update description inside the manifest", 0, 0},
+        {"envelope", ARGS_TEXT, &p.envelope, "FILE", "SUIT envelope made and signed elsewhere", 0, 0},
+        {0},
+    };
+    const struct args_spec spec = {
+        "release publish --key FILE --class CLASS --version TEXT IMAGE [options]",
+        "Adds the image to the node's store, builds and signs the SUIT envelope and registers the release.\n"
+        "Every --key signs the envelope and the transaction.",
+        options, 1, 1};
+    struct args_operands operands;
+    json_t *answer = NULL;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    if (class == NULL || p.version == NULL) {
+        return args_wrong("a release needs --class and --version");
+    }
+    status = names_class(class, &p.class);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    p.class_text = class;
+    p.image = operands.item[0];
+    struct txcmd tx;
+    status = txcmd_open(&o, &tx);
+    if (status == ARGS_GO_ON) {
+        status = publish(&tx, &p, &answer);
+        txcmd_close(&tx);
+    }
+    return status == ARGS_GO_ON ? txcmd_print(&o, answer) : status;
+}
+
+/* ---- Looking ---- */
+
+static int save_proof(struct client *client, const char *path, const char *file) {
+    struct buffer proof = BUFFER_INIT;
+    enum err e = client_get_bytes(client, path, "application/octet-stream", PROOF_MAX, &proof);
+    int status = ARGS_GO_ON;
+    if (e != OK) {
+        status = args_fail("%s", client_why(client));
+    } else {
+        e = file_write_atomic(file, buffer_bytes(&proof), 0644);
+        status = e == OK ? ARGS_GO_ON : args_fail("%s: %s", file, err_text(e));
+    }
+    buffer_free(&proof);
+    return status;
+}
+
+static int show_latest(const struct txcmd_options *o, const char *class, const char *proof) {
+    struct client *client = NULL;
+    struct buffer path = BUFFER_INIT;
+    json_t *answer = NULL;
+    int status = txcmd_client(o, &client);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    buffer_put(&path, "/v1/releases/latest", 19);
+    names_class_query(class, &path);
+    size_t len = path.len;
+    buffer_u8(&path, 0);
+    if (buffer_ok(&path) != OK) {
+        status = args_fail("out of memory");
+    } else if (proof != NULL) {
+        path.len = len;
+        buffer_put(&path, "&proof=1", sizeof "&proof=1");
+        status = buffer_ok(&path) == OK ? save_proof(client, (char *)path.data, proof) : args_fail("out of memory");
+        if (path.data != NULL) {
+            path.data[len] = '\0';
+        }
+    }
+    if (status == ARGS_GO_ON) {
+        status = client_get_json(client, (char *)path.data, &answer) == OK ? txcmd_print(o, answer)
+                                                                            : args_fail("%s", client_why(client));
+    }
+    buffer_free(&path);
+    client_free(client);
+    return status;
+}
+
+static int release_latest(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    const char *class = NULL;
+    const char *proof = NULL;
+    const struct args_option options[] = {
+        CLIENT_OPTIONS(o),
+        {"class", ARGS_TEXT, &class, "CLASS", "such as acme.example/thermostat", 0, 0},
+        {"proof", ARGS_TEXT, &proof, "FILE", "save the proof there ('assay proof verify' checks it)", 0, 0},
+        {0},
+    };
+    const struct args_spec spec = {"release latest --class CLASS [options]", "What devices of a class should run now.",
+                                   options, 0, 0};
+    struct args_operands operands;
+    struct class_name name;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    if (class == NULL) {
+        return args_wrong("of which class? give --class VENDOR_DOMAIN/CLASS");
+    }
+    status = names_class(class, &name);
+    return status == ARGS_GO_ON ? show_latest(&o, class, proof) : status;
+}
+
+static int release_show(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
+    const struct args_spec spec = {"release show ID [options]", "One release.", options, 1, 1};
+    struct args_operands operands;
+    uint8_t id[HASH_LEN];
+    char path[128];
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status == ARGS_GO_ON) {
+        status = names_hex("release", operands.item[0], id, sizeof id);
+    }
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    (void)snprintf(path, sizeof path, "/v1/releases/%s", operands.item[0]);
+    return txcmd_show(&o, path);
+}
+
+static int release_list(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    const char *class = NULL;
+    const struct args_option options[] = {
+        CLIENT_OPTIONS(o), {"class", ARGS_TEXT, &class, "CLASS", "only of this class", 0, 0}, {0}};
+    const struct args_spec spec = {"release list [--class CLASS] [options]", "Releases.", options, 0, 0};
+    struct args_operands operands;
+    struct buffer path = BUFFER_INIT;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    buffer_put(&path, "/v1/releases", 12);
+    if (class != NULL) {
+        names_class_query(class, &path);
+    }
+    buffer_u8(&path, 0);
+    status = buffer_ok(&path) == OK ? txcmd_show(&o, (char *)path.data) : args_fail("out of memory");
+    buffer_free(&path);
+    return status;
+}
+
+/* ---- Transactions about a release ---- */
+
+/* Packs and runs; consumes nothing. */
+static int run_message(const struct txcmd_options *o, const char *method, const ProtobufCMessage *message) {
+    struct buffer args = BUFFER_INIT;
+    int status = names_pack(message, &args) == OK ? txcmd_run(o, "firmware", method, buffer_bytes(&args), NULL)
+                                                  : args_fail("out of memory");
+    buffer_free(&args);
+    return status;
+}
+
+static int release_approve(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
+    const struct args_spec spec = {"release approve ID --key FILE [options]", "One more author signs a pending release.",
+                                   options, 1, 1};
+    struct args_operands operands;
+    uint8_t id[HASH_LEN];
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status == ARGS_GO_ON) {
+        status = names_hex("release", operands.item[0], id, sizeof id);
+    }
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    Assay__ApproveRelease message = ASSAY__APPROVE_RELEASE__INIT;
+    message.release_id = names_binary(id, sizeof id);
+    return run_message(&o, "approve", &message.base);
+}
+
+static int release_revoke(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    char *reason = "";
+    const struct args_option options[] = {
+        TXCMD_OPTIONS(o), {"reason", ARGS_TEXT, &reason, "TEXT", "why, for everybody to read", 0, 0}, {0}};
+    const struct args_spec spec = {"release revoke ID --key FILE [--reason TEXT]",
+                                   "The release must not be installed any more.", options, 1, 1};
+    struct args_operands operands;
+    uint8_t id[HASH_LEN];
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status == ARGS_GO_ON) {
+        status = names_hex("release", operands.item[0], id, sizeof id);
+    }
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    Assay__RevokeRelease message = ASSAY__REVOKE_RELEASE__INIT;
+    message.release_id = names_binary(id, sizeof id);
+    message.reason = reason;
+    return run_message(&o, "revoke", &message.base);
+}
+
+static int release_floor(int argc, char **argv) {
+    struct txcmd_options o = {0};
+    const char *class = NULL;
+    uint64_t sequence = 0;
+    const struct args_option options[] = {
+        TXCMD_OPTIONS(o),
+        {"class", ARGS_TEXT, &class, "CLASS", "such as acme.example/thermostat", 0, 0},
+        {"sequence", ARGS_NUMBER, &sequence, "N", "releases below may not be installed", 1, INT64_MAX},
+        {0},
+    };
+    const struct args_spec spec = {"release floor --class CLASS --sequence N --key FILE",
+                                   "Raises the class's anti-rollback floor; it never falls.", options, 0, 0};
+    struct args_operands operands;
+    struct class_name name;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    if (class == NULL || sequence == 0) {
+        return args_wrong("release floor needs --class and --sequence");
+    }
+    status = names_class(class, &name);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    Assay__SetMinimumSequence message = ASSAY__SET_MINIMUM_SEQUENCE__INIT;
+    message.class_id = names_binary(name.class_id, sizeof name.class_id);
+    message.sequence = sequence;
+    return run_message(&o, "set_minimum_sequence", &message.base);
+}
+
+int cmd_release(int argc, char **argv) {
+    static const struct args_verb verbs[] = {
+        {"publish", "add an image, sign and register it", release_publish},
+        {"latest", "what a class should run now", release_latest},
+        {"show", "one release", release_show},
+        {"list", "releases", release_list},
+        {"approve", "sign a pending release", release_approve},
+        {"revoke", "forbid a release", release_revoke},
+        {"floor", "raise the anti-rollback floor", release_floor},
+        {NULL, NULL, NULL},
+    };
+    return args_dispatch("release", verbs, argc, argv);
+}

@@ -1,0 +1,241 @@
+#include "node/cli/publish.h"
+
+#include "base/file.h"
+#include "contracts/proto/firmware.pb-c.h"
+#include "ipfs-lite/cid.h"
+#include "node/host_crypto.h"
+#include "verify/suit_build.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the node's store says of the uploaded image. */
+struct uploaded {
+    char cid_text[CID_TEXT_SIZE];
+    uint8_t cid[CID_LEN];
+    uint8_t sha256[HASH_LEN];
+    uint8_t tree_root[HASH_LEN];
+    uint64_t size;
+};
+
+struct work {
+    struct txcmd *tx;
+    const struct publish_request *request;
+    struct uploaded image, sbom;
+    uint64_t sequence;
+    uint8_t component;
+    size_t envelope_len;
+    uint8_t envelope[SUIT_ENVELOPE_MAX];
+    uint8_t draft[SUIT_ENVELOPE_MAX];
+};
+
+static int upload(struct work *w, const char *file, struct uploaded *out) {
+    json_t *answer = NULL;
+    struct client *client = w->tx->client;
+    if (client_upload_file(client, "/v1/blobs", file, true, &answer) != OK) {
+        return args_fail("upload of %s: %s", file, client_why(client));
+    }
+    struct cid cid;
+    const char *text = json_string_value(json_object_get(answer, "cid"));
+    json_int_t size = json_integer_value(json_object_get(answer, "size"));
+    bool good = text != NULL && strlen(text) < sizeof out->cid_text && cid_parse(text, &cid) == OK && size >= 0 &&
+                names_member_hex(answer, "sha256", out->sha256, HASH_LEN) &&
+                names_member_hex(answer, "tree_root", out->tree_root, HASH_LEN);
+    if (good) {
+        strcpy(out->cid_text, text);
+        cid_encode(&cid, out->cid);
+        out->size = (uint64_t)size;
+    }
+    json_decref(answer);
+    return good ? ARGS_GO_ON : args_fail("%s answered the upload with something else; is it an assay node?", client_url(client));
+}
+
+/* The class's next sequence and its first component slot. */
+static int ask_class(struct work *w) {
+    struct buffer path = BUFFER_INIT;
+    json_t *class = NULL;
+    buffer_put(&path, "/v1/classes", 11);
+    names_class_query(w->request->class_text, &path);
+    buffer_u8(&path, 0);
+    enum err e = buffer_ok(&path) == OK ? client_get_json(w->tx->client, (char *)path.data, &class) : ERR_NOMEM;
+    buffer_free(&path);
+    if (e != OK) {
+        return args_fail("class %s: %s", w->request->class_text, client_why(w->tx->client));
+    }
+    json_int_t highest = json_integer_value(json_object_get(class, "highest_released"));
+    json_t *slot = json_array_get(json_object_get(class, "slots"), 0);
+    w->component = (uint8_t)json_integer_value(json_object_get(slot, "component"));
+    w->sequence = w->request->sequence != 0 ? w->request->sequence : (uint64_t)highest + 1;
+    json_decref(class);
+    return ARGS_GO_ON;
+}
+
+static struct span span_of(const char *text) {
+    return (struct span){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+}
+
+static enum verdict build_draft(struct work *w, size_t *out_len) {
+    char uri[CID_TEXT_SIZE + 16];
+    struct suit_release release = {.sequence = w->sequence,
+                                   .component = {&w->component, 1},
+                                   .image_size = w->image.size,
+                                   .version = span_of(w->request->version),
+                                   .description = span_of(w->request->description),
+                                   .vendor_domain = span_of(w->request->class.domain),
+                                   .format = SUIT_FORMAT_RAW};
+    (void)snprintf(uri, sizeof uri, "ipfs://%s", w->image.cid_text);
+    release.uri = span_of(uri);
+    memcpy(release.vendor_id, w->request->class.vendor_id, UUID_BYTES);
+    memcpy(release.class_id, w->request->class.class_id, UUID_BYTES);
+    memcpy(release.image_digest, w->image.sha256, HASH_LEN);
+    return suit_build_release(&host_crypto, &release, w->draft, sizeof w->draft, out_len);
+}
+
+/* Builds the envelope and signs it with every key of the transaction. */
+static int make_envelope(struct work *w) {
+    size_t draft_len = 0;
+    size_t text_len = 0;
+    struct suit_envelope draft;
+    struct suit_new_signature signatures[SUIT_SIGNATURES_MAX];
+    uint8_t text[COSE_SIGNED_MAX];
+    size_t count = w->tx->key_count < SUIT_SIGNATURES_MAX ? w->tx->key_count : SUIT_SIGNATURES_MAX;
+    enum verdict v = build_draft(w, &draft_len);
+    if (v == GOOD) {
+        v = suit_envelope_parse((struct span){w->draft, draft_len}, &draft);
+    }
+    if (v == GOOD) {
+        v = suit_signed_bytes(&draft, COSE_EDDSA, text, &text_len);
+    }
+    for (size_t i = 0; i < count && v == GOOD; i++) {
+        const struct keyfile *key = &w->tx->keys[i];
+        signatures[i] = (struct suit_new_signature){.algorithm = COSE_EDDSA, .key_id = {key->public_key, KEY_LEN}};
+        ed25519_sign(key->secret, text, text_len, signatures[i].signature);
+    }
+    if (v == GOOD) {
+        v = suit_attach(&draft, signatures, count, w->envelope, sizeof w->envelope, &w->envelope_len);
+    }
+    return v == GOOD ? ARGS_GO_ON : args_fail("can't build the SUIT envelope: %s", verdict_text(v));
+}
+
+/* An envelope made elsewhere: its sequence is what counts. */
+static int read_envelope(struct work *w) {
+    struct buffer file = BUFFER_INIT;
+    struct suit_envelope envelope;
+    struct suit_manifest manifest;
+    enum err e = file_read(w->request->envelope, sizeof w->envelope, &file);
+    if (e != OK) {
+        buffer_free(&file);
+        return args_fail("%s: %s", w->request->envelope, err_text(e));
+    }
+    memcpy(w->envelope, file.data, file.len);
+    w->envelope_len = file.len;
+    buffer_free(&file);
+    enum verdict v = suit_envelope_parse((struct span){w->envelope, w->envelope_len}, &envelope);
+    if (v == GOOD) {
+        v = suit_manifest_parse(&host_crypto, &envelope, &manifest);
+    }
+    if (v != GOOD) {
+        return args_fail("%s: not a SUIT envelope this product takes: %s", w->request->envelope, verdict_text(v));
+    }
+    w->sequence = manifest.sequence;
+    return ARGS_GO_ON;
+}
+
+static enum err pack_registration(const struct work *w, struct buffer *out) {
+    Assay__RegisterRelease message = ASSAY__REGISTER_RELEASE__INIT;
+    message.class_id = names_binary(w->request->class.class_id, UUID_BYTES);
+    message.envelope = names_binary(w->envelope, w->envelope_len);
+    message.image_cid = names_binary(w->image.cid, CID_LEN);
+    message.image_size = w->image.size;
+    message.image_digest = names_binary(w->image.sha256, HASH_LEN);
+    message.image_tree_root = names_binary(w->image.tree_root, HASH_LEN);
+    message.version = (char *)(uintptr_t)w->request->version;
+    if (w->request->sbom != NULL) {
+        message.sbom_cid = names_binary(w->sbom.cid, CID_LEN);
+    }
+    if (w->request->notes != NULL) {
+        message.notes = w->request->notes;
+    }
+    return names_pack(&message.base, out);
+}
+
+/* The release's id and state stand in the contract's result; with --out there is none yet. */
+static void add_result(json_t *answer) {
+    const char *hex = json_string_value(json_object_get(answer, "result_bytes"));
+    uint8_t bytes[256];
+    size_t len = hex != NULL ? strlen(hex) / 2 : 0;
+    if (hex == NULL || len > sizeof bytes || hex_decode(hex, bytes, len) != OK) {
+        return;
+    }
+    Assay__ReleaseResult *result = assay__release_result__unpack(NULL, len, bytes);
+    if (result != NULL && result->release_id.len == HASH_LEN) {
+        char id[2 * HASH_LEN + 1];
+        hex_encode(result->release_id.data, HASH_LEN, id);
+        (void)json_object_set_new(answer, "release_id", json_string(id));
+        (void)json_object_set_new(answer, "state", json_string(result->state == 2 ? "released" : "pending"));
+        (void)json_object_set_new(answer, "signers", json_integer(result->signers));
+        (void)json_object_set_new(answer, "required_signers", json_integer(result->required_signers));
+    }
+    if (result != NULL) {
+        assay__release_result__free_unpacked(result, NULL);
+    }
+}
+
+static void add_facts(const struct work *w, json_t *answer) {
+    char sha256[2 * HASH_LEN + 1];
+    hex_encode(w->image.sha256, HASH_LEN, sha256);
+    (void)json_object_set_new(answer, "class", json_string(w->request->class_text));
+    (void)json_object_set_new(answer, "version", json_string(w->request->version));
+    (void)json_object_set_new(answer, "sequence", json_integer((json_int_t)w->sequence));
+    (void)json_object_set_new(answer, "cid", json_string(w->image.cid_text));
+    (void)json_object_set_new(answer, "size", json_integer((json_int_t)w->image.size));
+    (void)json_object_set_new(answer, "sha256", json_string(sha256));
+    if (w->request->sbom != NULL) {
+        (void)json_object_set_new(answer, "sbom_cid", json_string(w->sbom.cid_text));
+    }
+}
+
+static int register_release(struct work *w, json_t **out) {
+    struct buffer args = BUFFER_INIT;
+    json_t *answer = NULL;
+    int status = pack_registration(w, &args) == OK
+                     ? txcmd_send(w->tx, "firmware", "register", buffer_bytes(&args), &answer)
+                     : args_fail("out of memory");
+    buffer_free(&args);
+    if (status == ARGS_GO_ON) {
+        add_result(answer);
+        add_facts(w, answer);
+        *out = answer;
+    }
+    return status;
+}
+
+int publish(struct txcmd *tx, const struct publish_request *request, json_t **out) {
+    struct work *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        return args_fail("out of memory");
+    }
+    w->tx = tx;
+    w->request = request;
+    /* The class first: a mistake there must not cost an upload. */
+    int status = ask_class(w);
+    if (status == ARGS_GO_ON && client_login(tx->client, tx->keys[0].secret) != OK) {
+        status = args_fail("log in for the upload: %s", client_why(tx->client));
+    }
+    if (status == ARGS_GO_ON) {
+        status = upload(w, request->image, &w->image);
+    }
+    if (status == ARGS_GO_ON && request->sbom != NULL) {
+        status = upload(w, request->sbom, &w->sbom);
+    }
+    if (status == ARGS_GO_ON) {
+        status = request->envelope != NULL ? read_envelope(w) : make_envelope(w);
+    }
+    if (status == ARGS_GO_ON) {
+        status = register_release(w, out);
+    }
+    free(w);
+    return status;
+}

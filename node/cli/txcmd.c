@@ -1,0 +1,273 @@
+#include "node/cli/txcmd.h"
+
+#include "base/file.h"
+#include "contracts/code.h"
+#include "contracts/transaction.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_TIMEOUT_MS 30000
+#define CALL_SLACK_MS 5000 /* the node's own deadline comes first, its answer is clearer */
+
+static const char *node_url(const struct txcmd_options *options) {
+    if (options->node != NULL) {
+        return options->node;
+    }
+    const char *from_environment = getenv("ASSAY_NODE");
+    return from_environment != NULL && from_environment[0] != '\0' ? from_environment : TXCMD_DEFAULT_NODE;
+}
+
+static uint64_t timeout_of(const struct txcmd_options *options) {
+    return options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
+}
+
+int txcmd_client(const struct txcmd_options *options, struct client **out) {
+    const struct client_config config = {.url = node_url(options),
+                                         .ca_file = options->ca_file,
+                                         .timeout_ms = (uint32_t)timeout_of(options) + CALL_SLACK_MS};
+    enum err e = client_new(&config, out);
+    if (e == ERR_CONFIG) {
+        return args_wrong("--node '%s' is not a base URL; give it like %s", config.url, TXCMD_DEFAULT_NODE);
+    }
+    return e == OK ? ARGS_GO_ON : args_fail("can't start the HTTP client: %s", err_text(e));
+}
+
+/* ---- Opening ---- */
+
+static int load_keys(const struct txcmd_options *options, struct txcmd *out) {
+    struct buffer passphrase = BUFFER_INIT;
+    char why[KEYFILE_WHY_MAX] = "";
+    enum err e = OK;
+    if (options->passphrase_file != NULL) {
+        e = keyfile_read_passphrase(options->passphrase_file, &passphrase, why);
+    }
+    for (size_t i = 0; i < options->keys.count && e == OK; i++) {
+        e = keyfile_load(options->keys.item[i], KEYFILE_ED25519, buffer_bytes(&passphrase), &out->keys[i], why);
+        out->key_count += e == OK;
+    }
+    if (passphrase.data != NULL) {
+        secure_wipe(passphrase.data, passphrase.cap);
+    }
+    buffer_free(&passphrase);
+    return e == OK ? ARGS_GO_ON : args_fail("%s", why);
+}
+
+static int ask_status(struct txcmd *tx) {
+    json_t *status = NULL;
+    if (client_get_json(tx->client, "/v1/status", &status) != OK) {
+        return args_fail("%s", client_why(tx->client));
+    }
+    const char *chain_id = json_string_value(json_object_get(status, "chain_id"));
+    json_int_t time_ms = json_integer_value(json_object_get(status, "last_block_time_ms"));
+    bool good = chain_id != NULL && hex_decode(chain_id, tx->chain_id, sizeof tx->chain_id) == OK && time_ms >= 0;
+    tx->block_time_ms = (uint64_t)time_ms;
+    json_decref(status);
+    return good ? ARGS_GO_ON : args_fail("%s/v1/status has no chain id; is it an assay node?", client_url(tx->client));
+}
+
+static int check_options(const struct txcmd_options *options) {
+    if (options->keys.count == 0) {
+        return args_wrong("a transaction must be signed; give --key FILE");
+    }
+    if (options->keys.count > TXCMD_KEYS_MAX) {
+        return args_wrong("--key may be given at most %d times", TXCMD_KEYS_MAX);
+    }
+    if (options->wait != NULL && strcmp(options->wait, "finalized") != 0 && strcmp(options->wait, "accepted") != 0) {
+        return args_wrong("--wait is finalized or accepted, not '%s'", options->wait);
+    }
+    return ARGS_GO_ON;
+}
+
+int txcmd_open(const struct txcmd_options *options, struct txcmd *out) {
+    memset(out, 0, sizeof *out);
+    out->options = options;
+    int status = check_options(options);
+    if (status == ARGS_GO_ON) {
+        status = load_keys(options, out);
+    }
+    if (status == ARGS_GO_ON) {
+        status = txcmd_client(options, &out->client);
+    }
+    if (status == ARGS_GO_ON) {
+        status = ask_status(out);
+    }
+    if (status != ARGS_GO_ON) {
+        txcmd_close(out);
+    }
+    return status;
+}
+
+void txcmd_close(struct txcmd *tx) {
+    for (size_t i = 0; i < tx->key_count; i++) {
+        keyfile_wipe(&tx->keys[i]);
+    }
+    tx->key_count = 0;
+    client_free(tx->client);
+    tx->client = NULL;
+}
+
+/* ---- Sending ---- */
+
+/* Contract refusals are answers, so they come with status 200 and a result. */
+static int judge(const struct txcmd_options *options, json_t *answer) {
+    json_t *result = json_object_get(answer, "result");
+    json_t *number = json_object_get(result, "code");
+    if (result == NULL || json_integer_value(number) == 0) {
+        return ARGS_GO_ON;
+    }
+    const char *name = json_string_value(json_object_get(result, "name"));
+    const char *detail = json_string_value(json_object_get(result, "detail"));
+    uint32_t code = (uint32_t)json_integer_value(number);
+    if (options->json) {
+        (void)args_print_json(json_incref(answer));
+    }
+    return args_fail("refused: %s: %s%s%s; %s", name != NULL ? name : code_name(code), code_text(code),
+                     detail != NULL && detail[0] != '\0' ? ": " : "", detail != NULL ? detail : "", code_hint(code));
+}
+
+int txcmd_send_envelope(const struct txcmd_options *options, struct client *client, struct bytes envelope,
+                        json_t **out) {
+    char path[96];
+    json_t *answer = NULL;
+    uint64_t timeout_ms = timeout_of(options) < 60000 ? timeout_of(options) : 60000;
+    (void)snprintf(path, sizeof path, "/v1/txs?wait=%s&timeout_ms=%" PRIu64,
+                   options->wait != NULL ? options->wait : "finalized", timeout_ms);
+    if (client_post_bytes(client, path, "application/octet-stream", envelope, &answer) != OK) {
+        if (options->json && client_error_code(client)[0] != '\0') {
+            (void)args_print_json(
+                json_pack("{s:{s:s, s:s}}", "error", "code", client_error_code(client), "message", client_why(client)));
+        }
+        return args_fail("%s", client_why(client));
+    }
+    int status = judge(options, answer);
+    if (status != ARGS_GO_ON) {
+        json_decref(answer);
+        return status;
+    }
+    *out = answer;
+    return ARGS_GO_ON;
+}
+
+static int write_out(const struct txcmd_options *options, struct bytes envelope, json_t **out) {
+    struct transaction tx;
+    char id[2 * HASH_LEN + 1];
+    enum err e = transaction_decode(envelope, &tx, NULL);
+    if (e == OK) {
+        e = file_write_atomic(options->out, envelope, 0644);
+    }
+    if (e != OK) {
+        return args_fail("%s: %s", options->out, err_text(e));
+    }
+    hex_encode(tx.id, sizeof tx.id, id);
+    *out = json_pack("{s:s, s:s}", "tx_id", id, "out", options->out);
+    return ARGS_GO_ON;
+}
+
+int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struct bytes args, json_t **out) {
+    const uint8_t(*secrets[TXCMD_KEYS_MAX])[ED25519_SECRET_LEN];
+    for (size_t i = 0; i < tx->key_count; i++) {
+        secrets[i] = (const uint8_t(*)[ED25519_SECRET_LEN])(uintptr_t)tx->keys[i].secret;
+    }
+    struct transaction_draft draft = {.chain_id = tx->chain_id,
+                                      .expiry_ms = tx->block_time_ms + LIMIT_TX_DEFAULT_LIFETIME_MS,
+                                      .contract = contract,
+                                      .method = method,
+                                      .args = args};
+    struct buffer envelope = BUFFER_INIT;
+    random_fill(draft.salt, sizeof draft.salt);
+    enum err e = transaction_build(&draft, secrets, tx->key_count, &envelope);
+    int status;
+    if (e != OK) {
+        status = args_fail("can't build the transaction: %s%s", err_text(e),
+                           e == ERR_MALFORMED ? " (is a key given twice?)" : "");
+    } else if (tx->options->out != NULL) {
+        status = write_out(tx->options, buffer_bytes(&envelope), out);
+    } else {
+        status = txcmd_send_envelope(tx->options, tx->client, buffer_bytes(&envelope), out);
+    }
+    buffer_free(&envelope);
+    return status;
+}
+
+/* ---- Showing ---- */
+
+static void print_scalar(const json_t *value) {
+    if (json_is_string(value)) {
+        args_print_clean(bytes_of(json_string_value(value), json_string_length(value)));
+    } else {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        args_print_clean(bytes_str(text != NULL ? text : ""));
+        free(text);
+    }
+}
+
+/* Lists of objects one block each, everything else "name: value"; the depth of what nodes send is two. */
+static void print_lines(json_t *object, int depth) {
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value) {
+        printf("%*s", 2 * depth, "");
+        args_print_clean(bytes_str(name));
+        printf(":");
+        bool of_objects = json_is_array(value) && json_is_object(json_array_get(value, 0));
+        if (json_is_object(value) && depth < 3) {
+            printf("\n");
+            print_lines(value, depth + 1);
+        } else if (of_objects && depth < 3) {
+            printf("\n");
+            size_t i;
+            json_t *item;
+            json_array_foreach(value, i, item) {
+                printf("%s", i > 0 ? "\n" : "");
+                print_lines(item, depth + 1);
+            }
+        } else {
+            printf(" ");
+            print_scalar(value);
+            printf("\n");
+        }
+    }
+}
+
+int txcmd_print(const struct txcmd_options *options, json_t *consumed) {
+    if (options->json || !json_is_object(consumed)) {
+        return args_print_json(consumed);
+    }
+    print_lines(consumed, 0);
+    json_decref(consumed);
+    return fflush(stdout) == 0 ? 0 : args_fail("can't write the result: standard output is closed");
+}
+
+int txcmd_run(const struct txcmd_options *options, const char *contract, const char *method, struct bytes args,
+              json_t *extra) {
+    struct txcmd tx;
+    json_t *answer = NULL;
+    int status = txcmd_open(options, &tx);
+    if (status == ARGS_GO_ON) {
+        status = txcmd_send(&tx, contract, method, args, &answer);
+        txcmd_close(&tx);
+    }
+    if (status == ARGS_GO_ON) {
+        if (extra != NULL) {
+            (void)json_object_update(answer, extra);
+        }
+        status = txcmd_print(options, answer);
+    }
+    json_decref(extra);
+    return status;
+}
+
+int txcmd_show(const struct txcmd_options *options, const char *path) {
+    struct client *client = NULL;
+    json_t *answer = NULL;
+    int status = txcmd_client(options, &client);
+    if (status == ARGS_GO_ON) {
+        status = client_get_json(client, path, &answer) == OK ? txcmd_print(options, answer)
+                                                              : args_fail("%s", client_why(client));
+        client_free(client);
+    }
+    return status;
+}

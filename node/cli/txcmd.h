@@ -1,0 +1,80 @@
+/* What every command that makes a transaction shares: its options, building, signing, sending, showing the answer.
+ *
+ *   --node URL  --ca-file FILE  --key FILE (repeatable, the first pays)  --passphrase-file FILE
+ *   --wait finalized|accepted  --timeout T  --out FILE  --json
+ */
+#ifndef ASSAY_NODE_CLI_TXCMD_H
+#define ASSAY_NODE_CLI_TXCMD_H
+
+#include "node/cli/args.h"
+#include "node/cli/client.h"
+#include "node/keyfile.h"
+#include "verify/crypto.h"
+
+#define TXCMD_KEYS_MAX 16
+#define TXCMD_DEFAULT_NODE "http://127.0.0.1:26601"
+
+/* Values of the options; zeroed by the caller, then filled by args_parse through TXCMD_OPTIONS. */
+struct txcmd_options {
+    const char *node;
+    const char *ca_file;
+    struct args_list keys;
+    const char *passphrase_file;
+    const char *wait;
+    uint64_t timeout_ms;
+    const char *out;
+    bool json;
+};
+
+/* Rows of an args_option table: commands that only read take CLIENT_OPTIONS, those that write TXCMD_OPTIONS. */
+#define CLIENT_OPTIONS(o)                                                                                              \
+    {"node", ARGS_TEXT, &(o).node, "URL", "the node to talk to (default $ASSAY_NODE, else " TXCMD_DEFAULT_NODE ")",    \
+     0,      0},                                                                                                       \
+        {"ca-file", ARGS_TEXT, &(o).ca_file, "FILE", "trust these certificates (PEM) for https", 0, 0}, {              \
+        "json", ARGS_FLAG, &(o).json, NULL, "print one JSON document", 0, 0                                            \
+    }
+#define TXCMD_OPTIONS(o)                                                                                               \
+    CLIENT_OPTIONS(o),                                                                                                 \
+        {"key", ARGS_REPEAT, &(o).keys, "FILE", "sign with this key; may be repeated, first pays", 0, 0},              \
+        {"passphrase-file", ARGS_TEXT, &(o).passphrase_file, "FILE", "passphrase of encrypted keys", 0, 0},            \
+        {"wait", ARGS_TEXT, &(o).wait, "WHAT", "finalized (default) or accepted", 0, 0},                               \
+        {"timeout", ARGS_DURATION, &(o).timeout_ms, "T", "how long to wait (default 30s)", 1, 600000}, {               \
+        "out", ARGS_TEXT, &(o).out, "FILE", "write the signed transaction there instead of sending it", 0, 0           \
+    }
+
+/* An opened connection and loaded keys. */
+struct txcmd {
+    const struct txcmd_options *options;
+    struct client *client;
+    struct keyfile keys[TXCMD_KEYS_MAX];
+    size_t key_count;
+    uint8_t chain_id[CHAIN_ID_LEN];
+    uint64_t block_time_ms;
+};
+
+/* Opens the client alone. ARGS_GO_ON or the exit status, explained. The caller frees `*out`. */
+int txcmd_client(const struct txcmd_options *options, struct client **out);
+/* Opens the client, loads the keys (at least one), asks /v1/status for the chain id and block time. */
+int txcmd_open(const struct txcmd_options *options, struct txcmd *out);
+/* Wipes the keys. Fine on a zeroed one. */
+void txcmd_close(struct txcmd *tx);
+
+/* Builds, signs and sends (or writes to --out) one operation. The answer: {"tx_id", "height", "result": {code, name,
+ * detail}} in `*out`, owned by the caller. ARGS_GO_ON when it was accepted and its result is OK; a refusal by the
+ * contract or the node has been explained in one line (with --json the answer is printed too) and gives 1. With --out:
+ * `*out` holds {"tx_id", "out"}. */
+int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struct bytes args, json_t **out);
+/* Sends a ready envelope. */
+int txcmd_send_envelope(const struct txcmd_options *options, struct client *client, struct bytes envelope,
+                        json_t **out);
+/* Prints an answer: JSON with --json, else "name: value" lines of its scalar members. Consumes it; the exit status. */
+int txcmd_print(const struct txcmd_options *options, json_t *consumed);
+
+/* open, send, print, close: all of a simple command. `extra` (consumed, may be NULL) is merged into the answer. */
+int txcmd_run(const struct txcmd_options *options, const char *contract, const char *method, struct bytes args,
+              json_t *extra);
+
+/* GET `path` and print it: all of a command that only reads. */
+int txcmd_show(const struct txcmd_options *options, const char *path);
+
+#endif
