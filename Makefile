@@ -28,7 +28,7 @@ LDHARDEN := -pie -fsanitize=address,undefined
 else
 LDHARDEN := -pie -Wl,-z,relro,-z,now
 endif
-CPPFLAGS += -D_GNU_SOURCE -DASSAY_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
+CPPFLAGS += -D_GNU_SOURCE -DASSAY_VERSION='"$(VERSION)"' -I. -isystem $(BUILD)/gen
 CFLAGS   += -std=c17 -g $(OPTIMIZE) $(WARNINGS) $(HARDEN)
 LDFLAGS  += $(LDHARDEN)
 

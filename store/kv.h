@@ -25,12 +25,15 @@ enum kv_table {
     KV_TABLES
 };
 
+#define KV_KEY_MAX 511               /* LMDB's limit */
+#define KV_VALUE_MAX (16u << 20)
+
 /* ---- A layer: what one block writes ------------------------------------------------------------------------- */
 
 struct kv_layer; /* building: one owner; sealed: immutable and reference counted */
 
 NODISCARD enum err kv_layer_new(struct kv_layer **out);
-/* Later writes of one key win. Copies key and value. */
+/* Later writes of one key win. Copies key and value. ERR_TOOLARGE over the limits above, ERR_RANGE for an empty key. */
 NODISCARD enum err kv_layer_put(struct kv_layer *layer, enum kv_table table, struct bytes key, struct bytes value);
 NODISCARD enum err kv_layer_delete(struct kv_layer *layer, enum kv_table table, struct bytes key);
 /* Reads what the layer itself says about a key, also while it is being built. */
@@ -65,23 +68,32 @@ struct kv_backend {
     void *ctx;
 };
 
+/* `dir` must exist. `map_bytes` is address space, not disk: choose it large (64 GiB), since a store that outgrows it gets
+ * ERR_NOSPACE until it is opened with more. ERR_BUSY when another process has it open, ERR_UNSUPPORTED when it is of
+ * another version, ERR_CORRUPT. */
 NODISCARD enum err kv_lmdb_open(const char *dir, uint64_t map_bytes, struct kv_backend *out);
+/* Where the last failed LMDB call of this thread stood and what LMDB said; "" if none failed. */
+const char *kv_lmdb_error(void);
+/* A copy as of the last checkpoint, with free pages left out, into an existing folder; the store stays in use. */
+NODISCARD enum err kv_lmdb_copy(const struct kv_backend *backend, const char *dir);
 NODISCARD enum err kv_memory_open(struct kv_backend *out);
 
 /* ---- The store ---------------------------------------------------------------------------------------------- */
 
 struct kv;
 
-/* Takes over the backend. */
+/* Takes over the backend, and closes it also on failure. */
 NODISCARD enum err kv_open(struct kv_backend backend, struct kv **out);
+/* Every view must be closed and no checkpoint run. NULL is fine. */
 void kv_close(struct kv *kv);
-/* Puts a sealed layer on top (keeps a reference of its own); views opened from now on see it. */
+/* Seals a layer and puts it on top (keeps a reference of its own); views opened from now on see it. Nothing may be written
+ * to the layer any more. */
 NODISCARD enum err kv_push(struct kv *kv, struct kv_layer *layer);
 /* Bytes held by the layers above the checkpoint. */
 size_t kv_pending_bytes(const struct kv *kv);
-/* Begin freezes what is stacked so far and gives one merged layer; write it with kv_checkpoint_write on any thread, then
- * call end on the writer's thread, which drops the frozen layers when the write went well. ERR_BUSY while one runs,
- * ERR_NOTFOUND when there is nothing to write. */
+/* Begin freezes what is stacked so far; kv_checkpoint_write, on any thread, merges it and commits it to the lower floor;
+ * then call end on the writer's thread, which drops the frozen layers when the write went well and frees the checkpoint
+ * either way. ERR_BUSY while one runs, ERR_NOTFOUND when there is nothing to write. */
 struct kv_checkpoint;
 NODISCARD enum err kv_checkpoint_begin(struct kv *kv, struct kv_checkpoint **out);
 NODISCARD enum err kv_checkpoint_write(struct kv_checkpoint *checkpoint);
@@ -89,7 +101,7 @@ NODISCARD enum err kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkp
 
 /* ---- Reading ------------------------------------------------------------------------------------------------ */
 
-struct kv_view; /* reference counted; one thread at a time reads through one view */
+struct kv_view; /* one thread at a time reads through one view */
 
 NODISCARD enum err kv_view_open(struct kv *kv, struct kv_view **out);
 /* A view with more (unsealed or sealed, not yet final) layers on top, newest last: execution above the final head.
@@ -97,7 +109,8 @@ NODISCARD enum err kv_view_open(struct kv *kv, struct kv_view **out);
 NODISCARD enum err kv_view_open_above(struct kv *kv, struct kv_layer *const *layers, size_t count,
                                       struct kv_view **out);
 void kv_view_close(struct kv_view *view);
-/* Borrowed until the next call on this view with the layers unchanged, or its close. ERR_NOTFOUND. */
+/* What these give is borrowed until the view is closed (or, above unsealed layers, until one of those is freed).
+ * ERR_NOTFOUND. */
 NODISCARD enum err kv_get(struct kv_view *view, enum kv_table table, struct bytes key, struct bytes *out);
 /* First live entry with key >= `from` (or the last with key <= `from`), across all floors. ERR_NOTFOUND. */
 NODISCARD enum err kv_seek(struct kv_view *view, enum kv_table table, struct bytes from, struct bytes *out_key,

@@ -1,3 +1,5 @@
-store_SRCS :=
+store_SRCS := store/crc32c.c store/disk_posix.c store/home_lock.c store/kv.c store/kv_layer.c store/kv_stack.c \
+    store/kv_view.c store/kv_memory.c store/kv_lmdb.c store/tree.c store/tree_node.c store/tree_prove.c \
+    store/tree_check.c store/seglog.c store/seglog_format.c store/seglog_segment.c store/seglog_scan.c
 store_PROTOS :=
-store_TESTS :=
+store_TESTS := tests/unit/store/test_tree.c

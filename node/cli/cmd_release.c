@@ -99,7 +99,7 @@ static int show_latest(const struct txcmd_options *o, const char *class, const c
     }
     if (status == ARGS_GO_ON) {
         status = client_get_json(client, (char *)path.data, &answer) == OK ? txcmd_print(o, answer)
-                                                                            : args_fail("%s", client_why(client));
+                                                                           : args_fail("%s", client_why(client));
     }
     buffer_free(&path);
     client_free(client);
@@ -185,8 +185,8 @@ static int run_message(const struct txcmd_options *o, const char *method, const 
 static int release_approve(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
-    const struct args_spec spec = {"release approve ID --key FILE [options]", "One more author signs a pending release.",
-                                   options, 1, 1};
+    const struct args_spec spec = {"release approve ID --key FILE [options]",
+                                   "One more author signs a pending release.", options, 1, 1};
     struct args_operands operands;
     uint8_t id[HASH_LEN];
     int status = args_parse(&spec, argc, argv, &operands);
@@ -196,14 +196,15 @@ static int release_approve(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    Assay__ApproveRelease message = ASSAY__APPROVE_RELEASE__INIT;
+    Assay__ApproveRelease message;
+    assay__approve_release__init(&message);
     message.release_id = names_binary(id, sizeof id);
     return run_message(&o, "approve", &message.base);
 }
 
 static int release_revoke(int argc, char **argv) {
     struct txcmd_options o = {0};
-    char *reason = "";
+    const char *reason = "";
     const struct args_option options[] = {
         TXCMD_OPTIONS(o), {"reason", ARGS_TEXT, &reason, "TEXT", "why, for everybody to read", 0, 0}, {0}};
     const struct args_spec spec = {"release revoke ID --key FILE [--reason TEXT]",
@@ -217,9 +218,10 @@ static int release_revoke(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    Assay__RevokeRelease message = ASSAY__REVOKE_RELEASE__INIT;
+    Assay__RevokeRelease message;
+    assay__revoke_release__init(&message);
     message.release_id = names_binary(id, sizeof id);
-    message.reason = reason;
+    message.reason = names_text(reason);
     return run_message(&o, "revoke", &message.base);
 }
 
@@ -248,7 +250,8 @@ static int release_floor(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    Assay__SetMinimumSequence message = ASSAY__SET_MINIMUM_SEQUENCE__INIT;
+    Assay__SetMinimumSequence message;
+    assay__set_minimum_sequence__init(&message);
     message.class_id = names_binary(name.class_id, sizeof name.class_id);
     message.sequence = sequence;
     return run_message(&o, "set_minimum_sequence", &message.base);

@@ -32,6 +32,11 @@ static inline ProtobufCBinaryData names_binary(const void *data, size_t len) {
     return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)data};
 }
 
+/* The library's fields are not const, but packing only reads them. */
+static inline char *names_text(const char *text) {
+    return (char *)(uintptr_t)text;
+}
+
 /* The hex member `name` of an answer; false when it is missing or of another length. */
 bool names_member_hex(const json_t *answer, const char *name, uint8_t *out, size_t len);
 

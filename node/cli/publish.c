@@ -49,7 +49,8 @@ static int upload(struct work *w, const char *file, struct uploaded *out) {
         out->size = (uint64_t)size;
     }
     json_decref(answer);
-    return good ? ARGS_GO_ON : args_fail("%s answered the upload with something else; is it an assay node?", client_url(client));
+    return good ? ARGS_GO_ON
+                : args_fail("%s answered the upload with something else; is it an assay node?", client_url(client));
 }
 
 /* The class's next sequence and its first component slot. */
@@ -105,13 +106,13 @@ static int make_envelope(struct work *w) {
     if (v == GOOD) {
         v = suit_envelope_parse((struct span){w->draft, draft_len}, &draft);
     }
-    if (v == GOOD) {
-        v = suit_signed_bytes(&draft, COSE_EDDSA, text, &text_len);
-    }
     for (size_t i = 0; i < count && v == GOOD; i++) {
         const struct keyfile *key = &w->tx->keys[i];
         signatures[i] = (struct suit_new_signature){.algorithm = COSE_EDDSA, .key_id = {key->public_key, KEY_LEN}};
-        ed25519_sign(key->secret, text, text_len, signatures[i].signature);
+        v = suit_signed_bytes(&draft, COSE_EDDSA, signatures[i].key_id, text, &text_len);
+        if (v == GOOD) {
+            ed25519_sign(key->secret, text, text_len, signatures[i].signature);
+        }
     }
     if (v == GOOD) {
         v = suit_attach(&draft, signatures, count, w->envelope, sizeof w->envelope, &w->envelope_len);
@@ -144,14 +145,15 @@ static int read_envelope(struct work *w) {
 }
 
 static enum err pack_registration(const struct work *w, struct buffer *out) {
-    Assay__RegisterRelease message = ASSAY__REGISTER_RELEASE__INIT;
+    Assay__RegisterRelease message;
+    assay__register_release__init(&message);
     message.class_id = names_binary(w->request->class.class_id, UUID_BYTES);
     message.envelope = names_binary(w->envelope, w->envelope_len);
     message.image_cid = names_binary(w->image.cid, CID_LEN);
     message.image_size = w->image.size;
     message.image_digest = names_binary(w->image.sha256, HASH_LEN);
     message.image_tree_root = names_binary(w->image.tree_root, HASH_LEN);
-    message.version = (char *)(uintptr_t)w->request->version;
+    message.version = names_text(w->request->version);
     if (w->request->sbom != NULL) {
         message.sbom_cid = names_binary(w->sbom.cid, CID_LEN);
     }

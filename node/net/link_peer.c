@@ -1,0 +1,211 @@
+#include "node/net/links_state.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/ed25519.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum err link_peer_new(struct links *links, uint16_t member, const struct links_member *info, struct link_peer **out) {
+    struct link_peer *peer = calloc(1, sizeof *peer);
+    if (peer == NULL) {
+        return ERR_NOMEM;
+    }
+    int n = snprintf(peer->address, sizeof peer->address, "%s", info->address == NULL ? "" : info->address);
+    if (n < 0 || (size_t)n >= sizeof peer->address) {
+        free(peer);
+        return ERR_CONFIG;
+    }
+    peer->links = links;
+    peer->member = member;
+    peer->queue.max_bytes = links->queue_bytes;
+    peer->queue.max_messages = links->queue_messages;
+    peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
+    session_init(&peer->session, &links->self, member, info->key);
+    *out = peer;
+    return OK;
+}
+
+enum err link_peer_start(struct link_peer *peer) {
+    if (peer->address[0] == '\0') {
+        return OK;
+    }
+    return outbox_open(&peer->outbox, peer->address, SESSION_DATAGRAM_MAX, links_outbox_changed, peer);
+}
+
+void link_peer_bury(struct link_peer *peer) {
+    peer->dead = true;
+    link_peer_down(peer);
+    outbox_close(&peer->outbox);
+    peer->connection = 0;
+    peer->handshake_len = 0;
+}
+
+void link_peer_free(struct link_peer *peer) {
+    if (peer == NULL) {
+        return;
+    }
+    outbox_close(&peer->outbox);
+    sendq_clear(&peer->queue);
+    frame_sink_reset(&peer->sink);
+    session_close(&peer->session);
+    secure_wipe(peer, sizeof *peer);
+    free(peer);
+}
+
+/* ---- Sending -------------------------------------------------------------------------------------------------------
+ */
+
+static void hand_over(struct link_peer *peer, nng_msg *msg) {
+    peer->stats.bytes_out += nng_msg_len(msg);
+    outbox_send(&peer->outbox, msg);
+}
+
+static void send_handshake(struct link_peer *peer) {
+    nng_msg *msg;
+    if (nng_msg_alloc(&msg, peer->handshake_len) != 0) {
+        return; /* the retry timer makes another one */
+    }
+    memcpy(nng_msg_body(msg), peer->handshake, peer->handshake_len);
+    peer->handshake_len = 0;
+    hand_over(peer, msg);
+}
+
+/* One datagram with as many frames as are waiting and fit; without any it is a sign of life. */
+static void send_transport(struct link_peer *peer, uint64_t now_ms) {
+    size_t need = sendq_need(&peer->queue);
+    size_t room = need < SENDQ_ROOM_MIN ? SENDQ_ROOM_MIN : need;
+    room = room < SESSION_PLAIN_MAX ? room : SESSION_PLAIN_MAX;
+    nng_msg *msg;
+    if (nng_msg_alloc(&msg, SESSION_HEADER_LEN + room + AEAD_TAG_LEN) != 0) {
+        return; /* the queue is as it was; the next turn tries again */
+    }
+    uint8_t *datagram = nng_msg_body(msg);
+    size_t n = sendq_fill(&peer->queue, datagram + SESSION_HEADER_LEN, room, &peer->stats.messages_out);
+    (void)nng_msg_chop(msg, room - n);
+    if (session_seal(&peer->session, now_ms, datagram, n) != OK) {
+        nng_msg_free(msg);
+        return;
+    }
+    peer->must_answer = false;
+    peer->sent_ms = now_ms;
+    hand_over(peer, msg);
+}
+
+void link_peer_pump(struct link_peer *peer) {
+    uint64_t now = clock_mono_ms();
+    for (;;) {
+        bool handshake = peer->handshake_len > 0;
+        bool transport = peer->must_answer || (peer->up && peer->queue.messages > 0);
+        if (peer->connection == 0 || !(handshake || (transport && session_can_send(&peer->session, now)))) {
+            return;
+        }
+        if (!outbox_ready(&peer->outbox)) {
+            return;
+        }
+        if (handshake) {
+            send_handshake(peer);
+            if (peer->handshake_len > 0) {
+                return;
+            }
+        } else {
+            uint64_t counter = peer->session.current.send_counter;
+            send_transport(peer, now);
+            if (peer->session.current.send_counter == counter) {
+                return;
+            }
+        }
+    }
+}
+
+/* ---- Up and down ---------------------------------------------------------------------------------------------------
+ */
+
+void link_peer_heard(struct link_peer *peer, uint32_t pipe, uint64_t now_ms) {
+    peer->heard_ms = now_ms;
+    if (peer->inbound_pipe != pipe) {
+        inbox_vouch(peer->links->inbox, pipe);
+        peer->inbound_pipe = pipe;
+    }
+    if (!peer->dead && !peer->up && peer->connection != 0 && session_can_send(&peer->session, now_ms)) {
+        peer->up = true;
+        peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
+        peer->links->ops.on_up(peer->links->ops.ctx, peer->member);
+    }
+}
+
+void link_peer_down(struct link_peer *peer) {
+    sendq_clear(&peer->queue);
+    frame_sink_reset(&peer->sink);
+    peer->must_answer = false;
+    if (peer->up) {
+        peer->up = false;
+        peer->links->ops.on_down(peer->links->ops.ctx, peer->member);
+    }
+}
+
+void link_peer_connection(struct link_peer *peer, uint64_t now_ms) {
+    uint32_t connection = outbox_connection(&peer->outbox);
+    if (connection == peer->connection) {
+        return;
+    }
+    peer->connection = connection;
+    link_peer_down(peer);
+    if (connection == 0) {
+        /* What the outbox still holds was sealed for a session that the peer may no longer have. */
+        outbox_cancel(&peer->outbox);
+        return;
+    }
+    peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
+    peer->retry_at_ms = now_ms;
+    peer->heard_ms = now_ms; /* silence is counted from here */
+}
+
+static uint64_t with_jitter(uint32_t delay_ms) {
+    uint32_t r;
+    random_fill(&r, sizeof r);
+    return delay_ms - delay_ms / 4 + r % (delay_ms / 2);
+}
+
+/* A new initiation when one is needed and the last had its time. */
+static void initiate(struct link_peer *peer, uint64_t now_ms) {
+    if (session_initiate(&peer->session, clock_wall_ms(), peer->handshake) == OK) {
+        peer->handshake_len = SESSION_INITIATION_LEN;
+    }
+    peer->retry_at_ms = now_ms + with_jitter(peer->retry_delay_ms);
+    uint32_t doubled = peer->retry_delay_ms * 2;
+    peer->retry_delay_ms = doubled < LINKS_RETRY_MAX_MS ? doubled : LINKS_RETRY_MAX_MS;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms) {
+    if (peer->connection == 0) {
+        return UINT64_MAX;
+    }
+    if (peer->up && (now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms))) {
+        link_peer_down(peer);
+        /* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. */
+        outbox_cut(&peer->outbox);
+        return UINT64_MAX;
+    }
+    bool needed = !peer->up || session_wants_rekey(&peer->session, now_ms);
+    if (needed && now_ms >= peer->retry_at_ms) {
+        initiate(peer, now_ms);
+    }
+    uint64_t next = needed ? peer->retry_at_ms : UINT64_MAX;
+    if (peer->up) {
+        if (now_ms - peer->sent_ms >= LINKS_KEEPALIVE_MS) {
+            peer->must_answer = true;
+        } else {
+            next = sooner(next, peer->sent_ms + LINKS_KEEPALIVE_MS);
+        }
+        next = sooner(next, peer->heard_ms + LINKS_SILENT_MS);
+    }
+    link_peer_pump(peer);
+    return next;
+}

@@ -1,0 +1,347 @@
+#include "node/net/links_state.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/ed25519.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PSK_TAG "assay.linkpsk\0\0"
+#define PSK_TAG_LEN 16
+_Static_assert(sizeof PSK_TAG == PSK_TAG_LEN, "a tag has 16 bytes");
+
+/* The longest sleep of the timer: strangers' connections are looked at that often. */
+#define TICK_MAX_MS 5000u
+
+void links_psk(const uint8_t chain_id[SHA256_LEN], struct bytes swarm_key, uint8_t out_psk[NOISE_KEY_LEN]) {
+    struct bytes parts[] = {bytes_of(PSK_TAG, PSK_TAG_LEN), bytes_of(chain_id, SHA256_LEN), swarm_key};
+    sha256_parts(parts, 3, out_psk);
+}
+
+/* ---- Turns of the loop ---------------------------------------------------------------------------------------------
+ */
+
+void links_wake(void *arg) {
+    struct links *links = arg;
+    (void)uv_async_send(&links->async);
+}
+
+void links_outbox_changed(void *arg) {
+    struct link_peer *peer = arg;
+    atomic_store(&peer->links->outboxes_changed, true);
+    links_wake(peer->links);
+}
+
+static void free_dead(struct links *links) {
+    while (links->dead != NULL) {
+        struct link_peer *peer = links->dead;
+        links->dead = peer->next_dead;
+        link_peer_free(peer);
+    }
+}
+
+static void on_timer(uv_timer_t *timer) {
+    struct links *links = timer->data;
+    uint64_t now = clock_mono_ms();
+    uint64_t next = now + TICK_MAX_MS;
+    free_dead(links);
+    inbox_tick(links->inbox, now);
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        if (links->peers[i] != NULL) {
+            uint64_t wants = link_peer_tick(links->peers[i], now);
+            next = wants < next ? wants : next;
+        }
+    }
+    /* Never zero: a peer whose time is now had its turn. */
+    uint64_t delay = next > now ? next - now : 1;
+    (void)uv_timer_start(timer, on_timer, delay, 0);
+}
+
+void links_tick_at_once(struct links *links) {
+    if (links->loop != NULL) {
+        (void)uv_timer_start(&links->timer, on_timer, 0, 0);
+    }
+}
+
+static void look_at_outboxes(struct links *links) {
+    uint64_t now = clock_mono_ms();
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        struct link_peer *peer = links->peers[i];
+        if (peer == NULL || !peer->outbox.open) {
+            continue;
+        }
+        uint32_t before = peer->connection;
+        link_peer_connection(peer, now);
+        if (peer->connection != before) {
+            links_tick_at_once(links);
+        }
+        link_peer_pump(peer);
+    }
+}
+
+static void on_wake(uv_async_t *async) {
+    struct links *links = async->data;
+    if (atomic_exchange(&links->outboxes_changed, false)) {
+        look_at_outboxes(links);
+    }
+    if (links_receive(links)) {
+        (void)uv_async_send(async);
+    }
+}
+
+/* Messages queued in one turn leave together at its end. */
+static void on_flush(uv_prepare_t *prepare) {
+    struct links *links = prepare->data;
+    (void)uv_prepare_stop(&links->flush);
+    (void)uv_idle_stop(&links->hurry);
+    links->flushing = false;
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        if (links->peers[i] != NULL) {
+            link_peer_pump(links->peers[i]);
+        }
+    }
+}
+
+static void on_hurry(uv_idle_t *idle) {
+    (void)idle;
+}
+
+static void flush_this_turn(struct links *links) {
+    if (!links->flushing) {
+        links->flushing = true;
+        (void)uv_prepare_start(&links->flush, on_flush);
+        (void)uv_idle_start(&links->hurry, on_hurry);
+    }
+}
+
+/* ---- Life ----------------------------------------------------------------------------------------------------------
+ */
+
+static void release(struct links *links) {
+    secure_wipe(links, sizeof *links);
+    free(links);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    struct links *links = handle->data;
+    if (--links->open_handles == 0) {
+        release(links);
+    }
+}
+
+static void close_handle(struct links *links, uv_handle_t *handle) {
+    links->open_handles++;
+    uv_close(handle, on_handle_closed);
+}
+
+void links_close(struct links *links) {
+    if (links == NULL) {
+        return;
+    }
+    /* nng's side first: afterwards none of its threads wakes the loop's. */
+    inbox_close(links->inbox);
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        link_peer_free(links->peers[i]);
+    }
+    free_dead(links);
+    if (links->loop == NULL) {
+        release(links);
+        return;
+    }
+    close_handle(links, (uv_handle_t *)&links->async);
+    close_handle(links, (uv_handle_t *)&links->timer);
+    close_handle(links, (uv_handle_t *)&links->flush);
+    close_handle(links, (uv_handle_t *)&links->hurry);
+}
+
+enum err links_open(const struct links_config *config, const struct links_ops *ops, struct links **out) {
+    if (config->member_count > LINKS_MEMBERS_MAX || config->self >= LINKS_MEMBERS_MAX) {
+        return ERR_RANGE;
+    }
+    struct links *links = calloc(1, sizeof *links);
+    if (links == NULL) {
+        return ERR_NOMEM;
+    }
+    links->ops = *ops;
+    links->self_number = config->self;
+    links->queue_bytes = config->queue_bytes == 0 ? LINKS_QUEUE_BYTES : config->queue_bytes;
+    links->queue_messages = config->queue_messages == 0 ? LINKS_QUEUE_MESSAGES : config->queue_messages;
+    session_self_init(&links->self, config->link_secret, config->psk);
+
+    /* Two for each member, since a new connection may come before the old one is known to be gone. */
+    size_t fitting = 2 * (size_t)LINKS_MEMBERS_MAX + 64;
+    struct inbox_config inbox = {
+        .listen = config->listen,
+        .max_message = SESSION_DATAGRAM_MAX,
+        .max_pipes = config->max_connections == 0 ? fitting : config->max_connections,
+        .max_pipes_per_address = config->max_connections_per_address == 0 ? 2 * config->member_count + 16
+                                                                          : config->max_connections_per_address,
+        .wake = links_wake,
+        .arg = links,
+    };
+    enum err e = inbox_open(&inbox, &links->inbox);
+    for (size_t i = 0; e == OK && i < config->member_count; i++) {
+        e = links_set_member(links, i, &config->members[i]);
+    }
+    if (e != OK) {
+        links_close(links);
+        return e;
+    }
+    *out = links;
+    return OK;
+}
+
+uint16_t links_port(const struct links *links) {
+    return inbox_port(links->inbox);
+}
+
+enum err links_attach(struct links *links, uv_loop_t *loop) {
+    ASSERT(links->loop == NULL);
+    /* Of these only the first can fail, for want of a descriptor. */
+    if (uv_async_init(loop, &links->async, on_wake) != 0) {
+        return ERR_NOMEM;
+    }
+    (void)uv_timer_init(loop, &links->timer);
+    (void)uv_prepare_init(loop, &links->flush);
+    (void)uv_idle_init(loop, &links->hurry);
+    links->async.data = links->timer.data = links->flush.data = links->hurry.data = links;
+    links->loop = loop;
+    inbox_start(links->inbox);
+    links_tick_at_once(links);
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        if (links->peers[i] != NULL) {
+            enum err e = link_peer_start(links->peers[i]);
+            if (e != OK) {
+                return e;
+            }
+        }
+    }
+    return OK;
+}
+
+/* ---- Members -------------------------------------------------------------------------------------------------------
+ */
+
+static bool key_is_taken(const struct links *links, size_t member, const uint8_t key[X25519_LEN]) {
+    if (memcmp(links->self.keys.public_key, key, X25519_LEN) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        const struct link_peer *peer = links->peers[i];
+        if (i != member && peer != NULL && memcmp(peer->session.peer_key, key, X25519_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum err links_set_member(struct links *links, size_t member, const struct links_member *info) {
+    if (member >= LINKS_MEMBERS_MAX) {
+        return ERR_RANGE;
+    }
+    if (member == links->self_number) {
+        return OK;
+    }
+    struct link_peer *fresh = NULL;
+    if (info != NULL && !bytes_is_zero(info->key, X25519_LEN)) {
+        if (key_is_taken(links, member, info->key)) {
+            return ERR_EXISTS;
+        }
+        enum err e = link_peer_new(links, (uint16_t)member, info, &fresh);
+        if (e == OK && links->loop != NULL) {
+            e = link_peer_start(fresh);
+        }
+        if (e != OK) {
+            link_peer_free(fresh);
+            return e;
+        }
+    }
+    struct link_peer *old = links->peers[member];
+    links->peers[member] = fresh;
+    if (old != NULL) {
+        link_peer_bury(old);
+        old->next_dead = links->dead;
+        links->dead = old;
+    }
+    return OK;
+}
+
+/* ---- Sending -------------------------------------------------------------------------------------------------------
+ */
+
+static enum err enqueue(struct link_peer *peer, enum frame_class class, struct parcel *parcel) {
+    enum err e = sendq_push(&peer->queue, class, parcel);
+    if (e == OK) {
+        flush_this_turn(peer->links);
+    }
+    return e;
+}
+
+static bool fits(struct bytes message) {
+    return message.len > 0 && message.len <= FRAME_MESSAGE_MAX;
+}
+
+enum err links_send(struct links *links, size_t member, enum frame_class class, struct bytes message) {
+    if (member >= LINKS_MEMBERS_MAX || links->peers[member] == NULL) {
+        return ERR_RANGE;
+    }
+    if (!fits(message)) {
+        return ERR_TOOLARGE;
+    }
+    if (!links->peers[member]->up) {
+        return ERR_CLOSED;
+    }
+    struct parcel *parcel = parcel_new(message);
+    if (parcel == NULL) {
+        return ERR_NOMEM;
+    }
+    enum err e = enqueue(links->peers[member], class, parcel);
+    parcel_release(parcel);
+    return e;
+}
+
+size_t links_broadcast(struct links *links, enum frame_class class, struct bytes message) {
+    struct parcel *parcel = fits(message) ? parcel_new(message) : NULL;
+    if (parcel == NULL) {
+        return 0;
+    }
+    size_t taken = 0;
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        struct link_peer *peer = links->peers[i];
+        taken += peer != NULL && peer->up && enqueue(peer, class, parcel) == OK;
+    }
+    parcel_release(parcel);
+    return taken;
+}
+
+bool links_up(const struct links *links, size_t member) {
+    return member < LINKS_MEMBERS_MAX && links->peers[member] != NULL && links->peers[member]->up;
+}
+
+/* ---- Counters ------------------------------------------------------------------------------------------------------
+ */
+
+struct links_peer_stats links_peer_stats(const struct links *links, size_t member) {
+    if (member >= LINKS_MEMBERS_MAX || links->peers[member] == NULL) {
+        return (struct links_peer_stats){0};
+    }
+    const struct link_peer *peer = links->peers[member];
+    struct links_peer_stats stats = peer->stats;
+    stats.known = peer->address[0] != '\0';
+    stats.up = peer->up;
+    stats.lost = peer->sink.lost;
+    stats.heard_ms = peer->heard_ms;
+    stats.queued_bytes = peer->queue.bytes;
+    memcpy(stats.dropped, peer->queue.dropped, sizeof stats.dropped);
+    return stats;
+}
+
+struct links_stats links_stats(struct links *links) {
+    struct links_stats stats = links->stats;
+    struct inbox_stats inbox = inbox_stats(links->inbox);
+    stats.connections = inbox.pipes;
+    stats.connections_refused = inbox.refused;
+    stats.connections_cut = inbox.cut;
+    return stats;
+}

@@ -1,0 +1,113 @@
+/* Links: secured conversations between this node and the other members.
+ *
+ * One inbox for all, one outbox a member, both directions through both ends' outboxes. Members are known by their
+ * X25519 link keys, which stand on the ledger; all share a swarm key. A link is up while the outbox is connected and
+ * the peer has proven within LINKS_SILENT_MS that it is there; messages are taken only for links that are up. Delivery
+ * is not promised: a message is lost when a link breaks with it on its way, or when it had to make place for one of
+ * more value.
+ *
+ * Everything here belongs to the thread of the loop given to links_attach, callbacks included. Life: links_open,
+ * links_attach, ..., links_close, and the loop must run until its handles are closed. links_close must
+ * not be called from within a callback of links; every other call may.
+ *
+ * docs/parts/links.md has the datagrams, the limits and the security argument.
+ */
+#ifndef ASSAY_NODE_NET_LINKS_H
+#define ASSAY_NODE_NET_LINKS_H
+
+#include "node/net/frame.h"
+#include "node/net/session.h"
+
+#include <uv.h>
+
+#define LINKS_MEMBERS_MAX 256u
+#define LINKS_KEEPALIVE_MS 10000u
+#define LINKS_SILENT_MS 25000u
+#define LINKS_RETRY_MIN_MS 250u
+#define LINKS_RETRY_MAX_MS 5000u
+#define LINKS_QUEUE_BYTES ((size_t)16 * 1024 * 1024)
+#define LINKS_QUEUE_MESSAGES 8192u
+
+_Static_assert(LIMIT_VALIDATORS < LINKS_MEMBERS_MAX, "there must be numbers for every validator and for observers");
+_Static_assert(LIMIT_PEER_MESSAGE < LINKS_QUEUE_BYTES, "a queue must hold the largest message");
+
+struct links;
+
+struct links_member {
+    uint8_t key[X25519_LEN]; /* zeros: nobody has this number */
+    const char *address;     /* host:port of its inbox; NULL or "" when it has none: no link to it is kept */
+};
+
+struct links_config {
+    uint8_t link_secret[X25519_LEN]; /* copied; the caller wipes its own */
+    uint8_t psk[NOISE_KEY_LEN];      /* links_psk makes it */
+    size_t self;                     /* our number; that member is ignored */
+    const struct links_member *members;
+    size_t member_count;
+    const char *listen;                 /* host:port; port 0 picks a free one */
+    size_t queue_bytes;                 /* of one peer; 0: LINKS_QUEUE_BYTES */
+    size_t queue_messages;              /* of one peer; 0: LINKS_QUEUE_MESSAGES */
+    size_t max_connections;             /* to the inbox; 0: two for each possible member and 64 more */
+    size_t max_connections_per_address; /* 0: two for each member given here and 16 more */
+};
+
+struct links_ops {
+    /* A message of an authenticated member; the span is valid during the call. */
+    void (*on_message)(void *ctx, size_t member, struct bytes message);
+    void (*on_up)(void *ctx, size_t member);
+    void (*on_down)(void *ctx, size_t member);
+    void *ctx;
+};
+
+/* The key that members share: SHA-256("assay.linkpsk" padded to 16 with zeros | chain id | swarm key). The swarm key,
+ * the contents of an optional file, may be empty; then only the chain id separates swarms and that is no secret. */
+void links_psk(const uint8_t chain_id[SHA256_LEN], struct bytes swarm_key, uint8_t out_psk[NOISE_KEY_LEN]);
+
+/* Listens. ERR_CONFIG (address), ERR_RANGE (number of members), ERR_BUSY (port in use), ERR_NETWORK, ERR_NOMEM. */
+NODISCARD enum err links_open(const struct links_config *config, const struct links_ops *ops, struct links **out);
+uint16_t links_port(const struct links *links);
+/* Begins to receive and to dial. ERR_NOMEM, ERR_CONFIG (a member's address); close links then as well. */
+NODISCARD enum err links_attach(struct links *links, uv_loop_t *loop);
+/* Cuts everything without waiting for a peer; memory goes when the loop has closed the handles. Accepts NULL. */
+void links_close(struct links *links);
+
+/* A member came, went (NULL, or a key of zeros) or changed its key or address; a link to the old one goes down.
+ * Members with another's key are refused: ERR_EXISTS. ERR_RANGE, ERR_NOMEM, ERR_CONFIG. */
+NODISCARD enum err links_set_member(struct links *links, size_t member, const struct links_member *info);
+
+/* Copies the message and sends it with this turn of the loop. ERR_CLOSED (link is down), ERR_FULL (nothing of less
+ * value could be dropped for it), ERR_RANGE (no such member), ERR_TOOLARGE (empty, or over LIMIT_PEER_MESSAGE),
+ * ERR_NOMEM. */
+NODISCARD enum err links_send(struct links *links, size_t member, enum frame_class class, struct bytes message);
+/* To every link that is up, one copy for all; gives how many queues took it. */
+size_t links_broadcast(struct links *links, enum frame_class class, struct bytes message);
+bool links_up(const struct links *links, size_t member);
+
+struct links_peer_stats {
+    bool known; /* has a key and an address */
+    bool up;
+    uint64_t bytes_in, bytes_out; /* datagrams, without TCP */
+    uint64_t messages_in, messages_out;
+    uint64_t dropped[FRAME_CLASSES];
+    uint64_t lost;       /* begun by the peer and never completed */
+    uint64_t handshakes; /* completed */
+    uint64_t rejected;   /* transport datagrams that no keys open, replays included */
+    uint64_t heard_ms;   /* clock_mono_ms of the last authentic datagram; 0: never */
+    size_t queued_bytes;
+};
+struct links_peer_stats links_peer_stats(const struct links *links, size_t member);
+
+struct links_stats {
+    size_t connections;           /* to the inbox */
+    uint64_t connections_refused; /* over a limit */
+    uint64_t connections_cut;     /* for garbage, for too many refused datagrams, for staying a stranger */
+    uint64_t garbage;             /* not a datagram, or a handshake without the right code */
+    uint64_t forged;              /* initiations and answers whose cryptography fails */
+    uint64_t strangers;           /* initiations proven to come from nobody we know */
+    uint64_t replayed;            /* initiations seen before or too old */
+    uint64_t throttled;           /* initiations over a connection's rate */
+    uint64_t unknown;             /* datagrams for an index of no member */
+};
+struct links_stats links_stats(struct links *links);
+
+#endif

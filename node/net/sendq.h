@@ -1,0 +1,47 @@
+/* Messages waiting to be sent to one peer: three first-in-first-out lists, one a class, under one limit.
+ *
+ * The class of most value goes first. When there is no room the newest messages of the classes of less value make
+ * place; a message that finds only its own class or better is refused. Belongs to one thread.
+ */
+#ifndef ASSAY_NODE_NET_SENDQ_H
+#define ASSAY_NODE_NET_SENDQ_H
+
+#include "node/net/frame.h"
+
+/* Bytes shared by the queues of several peers. */
+struct parcel {
+    size_t refs;
+    size_t len;
+    uint8_t data[];
+};
+/* With one reference; NULL when there is no memory. */
+struct parcel *parcel_new(struct bytes message);
+void parcel_release(struct parcel *parcel);
+
+struct sendq_item;
+
+/* All zeros but the limits is an empty one. */
+struct sendq {
+    size_t max_bytes;
+    size_t max_messages;
+    size_t bytes;
+    size_t messages;
+    struct sendq_list {
+        struct sendq_item *first, *last;
+    } list[FRAME_CLASSES];
+    uint32_t next_id;
+    uint64_t dropped[FRAME_CLASSES]; /* made place or were refused */
+};
+
+/* Takes a reference of its own. ERR_FULL, ERR_NOMEM; both are counted as dropped. */
+NODISCARD enum err sendq_push(struct sendq *q, enum frame_class class, struct parcel *parcel);
+/* Fills a datagram of `room` >= SENDQ_ROOM_MIN bytes with frames; gives how many bytes it wrote and adds to
+ * `*out_messages` how many messages are now wholly sent. */
+#define SENDQ_ROOM_MIN 4096u
+size_t sendq_fill(struct sendq *q, uint8_t *out, size_t room, uint64_t *out_messages);
+/* At most how many bytes the frames of everything waiting take. */
+size_t sendq_need(const struct sendq *q);
+/* Drops everything, counted. */
+void sendq_clear(struct sendq *q);
+
+#endif

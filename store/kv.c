@@ -1,0 +1,115 @@
+#include "store/kv_internal.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+struct kv_checkpoint {
+    struct kv *kv;
+    struct kv_stack *stack; /* its lowest `count` layers are written */
+    size_t count;
+};
+
+enum err kv_open(struct kv_backend backend, struct kv **out) {
+    struct kv *kv = calloc(1, sizeof *kv);
+    enum err e = kv == NULL ? ERR_NOMEM : kv_stack_new(NULL, 0, &kv->stack);
+    if (e != OK) {
+        goto fail;
+    }
+    if (pthread_mutex_init(&kv->lock, NULL) != 0) {
+        e = ERR_NOMEM;
+        goto fail;
+    }
+    kv->backend = backend;
+    atomic_init(&kv->views, 0);
+    *out = kv;
+    return OK;
+fail:
+    if (kv != NULL) {
+        kv_stack_unref(kv->stack);
+    }
+    free(kv);
+    backend.ops->close(backend.ctx);
+    return e;
+}
+
+void kv_close(struct kv *kv) {
+    if (kv == NULL) {
+        return;
+    }
+    ASSERT(atomic_load(&kv->views) == 0 && kv->frozen == 0);
+    kv_stack_unref(kv->stack);
+    kv->backend.ops->close(kv->backend.ctx);
+    (void)pthread_mutex_destroy(&kv->lock);
+    free(kv);
+}
+
+static void replace_stack(struct kv *kv, struct kv_stack *stack) {
+    (void)pthread_mutex_lock(&kv->lock);
+    struct kv_stack *old = kv->stack;
+    kv->stack = stack;
+    (void)pthread_mutex_unlock(&kv->lock);
+    kv_stack_unref(old);
+}
+
+enum err kv_push(struct kv *kv, struct kv_layer *layer) {
+    enum err e = kv_layer_seal(layer);
+    struct kv_stack *stack;
+    if (e == OK) {
+        e = kv_stack_push(kv->stack, kv->frozen, false, layer, &stack);
+    }
+    if (e == OK) {
+        replace_stack(kv, stack);
+    }
+    return e;
+}
+
+size_t kv_pending_bytes(const struct kv *kv) {
+    return kv->stack->bytes;
+}
+
+/* ---- Checkpoints ------------------------------------------------------------------------------------------------ */
+
+enum err kv_checkpoint_begin(struct kv *kv, struct kv_checkpoint **out) {
+    if (kv->frozen != 0) {
+        return ERR_BUSY;
+    }
+    if (kv->stack->count == 0) {
+        return ERR_NOTFOUND;
+    }
+    struct kv_checkpoint *checkpoint = malloc(sizeof *checkpoint);
+    if (checkpoint == NULL) {
+        return ERR_NOMEM;
+    }
+    *checkpoint = (struct kv_checkpoint){kv, kv_stack_ref(kv->stack), kv->stack->count};
+    kv->frozen = kv->stack->count;
+    *out = checkpoint;
+    return OK;
+}
+
+enum err kv_checkpoint_write(struct kv_checkpoint *checkpoint) {
+    struct kv_layer *merged;
+    enum err e = kv_stack_flatten(checkpoint->stack, checkpoint->count, false, &merged);
+    if (e == OK) {
+        const struct kv_backend *backend = &checkpoint->kv->backend;
+        e = backend->ops->commit(backend->ctx, merged);
+        kv_layer_unref(merged);
+    }
+    return e;
+}
+
+enum err kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, enum err written) {
+    ASSERT(checkpoint->kv == kv && kv->frozen == checkpoint->count);
+    enum err e = written;
+    struct kv_stack *rest;
+    if (e == OK) {
+        e = kv_stack_drop(kv->stack, kv->frozen, &rest);
+    }
+    if (e == OK) {
+        replace_stack(kv, rest);
+    }
+    kv->frozen = 0;
+    kv_stack_unref(checkpoint->stack);
+    free(checkpoint);
+    return e;
+}

@@ -1,0 +1,62 @@
+/* Random arguments to every method, on a small genesis with a release and an update. First byte: method; second: a
+ * signer (enum person); the rest are the arguments. No answer may be a local fault, and a refusal may change nothing.
+ */
+#include <stdio.h>
+
+#include "tests/unit/contracts/world.h"
+
+#include "base/assert.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const methods[][2] = {
+    {"author", "register"},
+    {"author", "revoke"},
+    {"firmware", "define_class"},
+    {"firmware", "register"},
+    {"firmware", "approve"},
+    {"firmware", "revoke"},
+    {"firmware", "set_minimum_sequence"},
+    {"device", "register"},
+    {"device", "endorse"},
+    {"update", "push"},
+    {"update", "open"},
+    {"update", "verify"},
+    {"update", "report"},
+};
+
+static struct world world;
+static struct memory_state clean;
+
+static void start(void) {
+    uint8_t id[HASH_LEN];
+    world_open(&world, 1);
+    world_release(&world, 1, id);
+    Assay__UpdatePush push = ASSAY__UPDATE_PUSH__INIT;
+    push.release_id = world_bytes(id, HASH_LEN);
+    push.class_id = world_bytes(world.class_id, UUID_BYTES);
+    ASSERT(world_run(&world, "update", "push", &push.base, PEOPLE_OF(AUTHOR_1)) == CODE_OK);
+    clean = memory_clone(&world.memory);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (clean.count == 0) {
+        start();
+    }
+    if (size < 2) {
+        return 0;
+    }
+    const char *const *method = methods[data[0] % (sizeof methods / sizeof methods[0])];
+    const int first = 1 + data[1] % (PEOPLE - 1);
+    const int people[] = {first, first == ACME_ADMIN_1 ? ACME_ADMIN_2 : ACME_ADMIN_1};
+    enum err e = world_execute(&world, method[0], method[1], bytes_of(data + 2, size - 2), people, 2);
+    ASSERT(e == OK);
+    if (world.answer.code == CODE_OK) {
+        ASSERT(world_block(&world, world.now_ms + 1) == OK);
+        memory_free(&world.memory);
+        world.memory = memory_clone(&clean);
+    } else {
+        ASSERT(world.memory.count == clean.count);
+    }
+    return 0;
+}

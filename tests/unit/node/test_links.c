@@ -1,0 +1,692 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/ed25519.h"
+#include "node/net/links.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <nng/nng.h>
+#include <nng/protocol/pipeline0/pull.h>
+#include <nng/protocol/pipeline0/push.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define NODES_MAX 3
+#define DEADLINE_MS 10000
+
+/* Nodes of one swarm on one loop, with real sockets on loopback. */
+struct node {
+    uv_loop_t *loop;
+    struct links *links;
+    struct noise_keys keys;
+    uint16_t port;
+    char address[32];
+    size_t ups, downs, messages;
+    size_t bytes;
+    size_t last_from;
+    uint8_t last[64];
+    bool echo;
+    bool wrong; /* a message wasn't what was sent */
+};
+
+struct swarm {
+    uv_loop_t loop;
+    struct node node[NODES_MAX];
+    size_t count;
+    uint8_t psk[NOISE_KEY_LEN];
+};
+
+static void on_message(void *ctx, size_t member, struct bytes message) {
+    struct node *n = ctx;
+    n->messages++;
+    n->bytes += message.len;
+    n->last_from = member;
+    memcpy(n->last, message.data, message.len < sizeof n->last ? message.len : sizeof n->last);
+    /* Long messages are filled with their length's last byte. */
+    for (size_t i = sizeof n->last; i < message.len; i++) {
+        n->wrong |= message.data[i] != (uint8_t)message.len;
+    }
+    if (n->echo) {
+        (void)!links_send(n->links, member, FRAME_CONSENSUS, message);
+    }
+}
+
+static void on_up(void *ctx, size_t member) {
+    struct node *n = ctx;
+    (void)member;
+    n->ups++;
+}
+
+static void on_down(void *ctx, size_t member) {
+    struct node *n = ctx;
+    (void)member;
+    n->downs++;
+}
+
+static void open_node(struct swarm *s, size_t i, uint16_t port) {
+    struct node *n = &s->node[i];
+    char listen[32];
+    (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", port);
+    struct links_config config = {
+        .self = i, .listen = listen, .max_connections = 24, .max_connections_per_address = 16};
+    memcpy(config.link_secret, n->keys.secret, X25519_LEN);
+    memcpy(config.psk, s->psk, sizeof config.psk);
+    struct links_ops ops = {.on_message = on_message, .on_up = on_up, .on_down = on_down, .ctx = n};
+    n->loop = &s->loop;
+    assert_int_equal(links_open(&config, &ops, &n->links), OK);
+    n->port = links_port(n->links);
+    (void)snprintf(n->address, sizeof n->address, "127.0.0.1:%u", n->port);
+}
+
+static void introduce(struct swarm *s, size_t i) {
+    for (size_t j = 0; j < s->count; j++) {
+        struct links_member member = {.address = s->node[j].address};
+        memcpy(member.key, s->node[j].keys.public_key, X25519_LEN);
+        assert_int_equal(links_set_member(s->node[i].links, j, &member), OK);
+    }
+    assert_int_equal(links_attach(s->node[i].links, &s->loop), OK);
+}
+
+static void start(struct swarm *s, size_t count) {
+    memset(s, 0, sizeof *s);
+    s->count = count;
+    assert_int_equal(uv_loop_init(&s->loop), 0);
+    uint8_t chain[SHA256_LEN] = {1};
+    links_psk(chain, bytes_str("swarm"), s->psk);
+    for (size_t i = 0; i < count; i++) {
+        x25519_keypair(s->node[i].keys.public_key, s->node[i].keys.secret);
+        open_node(s, i, 0);
+    }
+    for (size_t i = 0; i < count; i++) {
+        introduce(s, i);
+    }
+}
+
+static void stop_node(struct swarm *s, size_t i) {
+    links_close(s->node[i].links);
+    s->node[i].links = NULL;
+}
+
+static void stop(struct swarm *s) {
+    for (size_t i = 0; i < s->count; i++) {
+        stop_node(s, i);
+    }
+    (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&s->loop), 0);
+}
+
+static void nothing(uv_timer_t *timer) {
+    (void)timer;
+}
+
+/* Turns the loop until the condition holds or the time is up. */
+static bool await_ms(struct swarm *s, bool (*condition)(struct swarm *s), uint64_t limit_ms) {
+    uv_timer_t waker;
+    (void)uv_timer_init(&s->loop, &waker);
+    (void)uv_timer_start(&waker, nothing, 5, 5);
+    uint64_t until = clock_mono_ms() + limit_ms;
+    while (!condition(s) && clock_mono_ms() < until) {
+        (void)uv_run(&s->loop, UV_RUN_ONCE);
+    }
+    uv_close((uv_handle_t *)&waker, NULL);
+    (void)uv_run(&s->loop, UV_RUN_NOWAIT);
+    return condition(s);
+}
+
+static void await(struct swarm *s, bool (*condition)(struct swarm *s)) {
+    assert_true(await_ms(s, condition, DEADLINE_MS));
+}
+
+static bool never(struct swarm *s) {
+    (void)s;
+    return false;
+}
+
+static bool all_up(struct swarm *s) {
+    for (size_t i = 0; i < s->count; i++) {
+        for (size_t j = 0; j < s->count; j++) {
+            if (i != j && s->node[i].links != NULL && s->node[j].links != NULL && !links_up(s->node[i].links, j)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static size_t wanted_messages;
+static bool node_0_has_them(struct swarm *s) {
+    return s->node[0].messages >= wanted_messages;
+}
+static bool node_1_has_them(struct swarm *s) {
+    return s->node[1].messages >= wanted_messages;
+}
+
+static void three_nodes_exchange_messages_of_every_size(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 3);
+    await(&s, all_up);
+    assert_int_equal(links_broadcast(s.node[0].links, FRAME_CONSENSUS, bytes_str("hello")), 2);
+    wanted_messages = 1;
+    await(&s, node_1_has_them);
+    assert_int_equal(s.node[1].last_from, 0);
+    assert_memory_equal(s.node[1].last, "hello", 5);
+
+    static const size_t sizes[] = {1, 64, 1000, 65000, 65516, 65519, 65535, 65536, 200000, LIMIT_PEER_MESSAGE};
+    uint8_t *data = malloc(LIMIT_PEER_MESSAGE + 1);
+    assert_non_null(data);
+    size_t total = s.node[1].bytes;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        memset(data, (uint8_t)sizes[i], sizes[i]);
+        enum frame_class class = i % 2 == 0 ? FRAME_SYNC : FRAME_GOSSIP;
+        assert_int_equal(links_send(s.node[0].links, 1, class, bytes_of(data, sizes[i])), OK);
+        total += sizes[i];
+    }
+    wanted_messages += sizeof sizes / sizeof *sizes;
+    await(&s, node_1_has_them);
+    assert_int_equal(s.node[1].bytes, total);
+    assert_false(s.node[1].wrong);
+    assert_int_equal(links_send(s.node[0].links, 1, FRAME_SYNC, bytes_of(data, LIMIT_PEER_MESSAGE + 1)), ERR_TOOLARGE);
+    assert_int_equal(links_send(s.node[0].links, 0, FRAME_SYNC, bytes_of(data, 1)), ERR_RANGE);
+    free(data);
+    struct links_peer_stats stats = links_peer_stats(s.node[1].links, 0);
+    assert_int_equal(stats.messages_in, wanted_messages);
+    assert_int_equal(stats.rejected, 0);
+    assert_int_equal(stats.lost, 0);
+    assert_true(stats.handshakes >= 1);
+    stop(&s);
+}
+
+static bool node_0_lost_1(struct swarm *s) {
+    return !links_up(s->node[0].links, 1);
+}
+
+static void a_node_that_restarts_is_found_again(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 3);
+    await(&s, all_up);
+    for (int round = 0; round < 3; round++) {
+        stop_node(&s, 1);
+        await(&s, node_0_lost_1);
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("x")), ERR_CLOSED);
+        open_node(&s, 1, s.node[1].port);
+        introduce(&s, 1);
+        await(&s, all_up);
+        s.node[1].messages = 0;
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("again")), OK);
+        wanted_messages = 1;
+        await(&s, node_1_has_them);
+    }
+    assert_true(s.node[0].downs >= 3);
+    stop(&s);
+}
+
+static void a_member_that_is_removed_is_cut_and_one_that_is_added_is_reached(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 3);
+    await(&s, all_up);
+    assert_int_equal(links_set_member(s.node[0].links, 1, NULL), OK);
+    assert_false(links_up(s.node[0].links, 1));
+    assert_int_equal(s.node[0].downs, 1);
+    s.node[0].messages = 0;
+    (void)!links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("unheard"));
+    assert_false(await_ms(&s, never, 300));
+    assert_int_equal(s.node[0].messages, 0);
+    struct links_member member = {.address = s.node[1].address};
+    memcpy(member.key, s.node[2].keys.public_key, X25519_LEN);
+    assert_int_equal(links_set_member(s.node[0].links, 1, &member), ERR_EXISTS);
+    memcpy(member.key, s.node[1].keys.public_key, X25519_LEN);
+    assert_int_equal(links_set_member(s.node[0].links, 1, &member), OK);
+    await(&s, all_up);
+    stop(&s);
+}
+
+/* ---- Attackers -----------------------------------------------------------------------------------------------------
+ */
+
+struct attacker {
+    nng_socket push;
+    uint8_t code_psk[NOISE_KEY_LEN];
+};
+
+static void attack(struct attacker *a, struct swarm *s, size_t victim) {
+    char url[64];
+    (void)snprintf(url, sizeof url, "tcp://%s", s->node[victim].address);
+    assert_int_equal(nng_push0_open(&a->push), 0);
+    assert_int_equal(nng_socket_set_ms(a->push, NNG_OPT_SENDTIMEO, 2000), 0);
+    assert_int_equal(nng_dial(a->push, url, NULL, 0), 0);
+    memcpy(a->code_psk, s->psk, NOISE_KEY_LEN);
+}
+
+static void throw(struct attacker * a, const void *data, size_t len) {
+    nng_msg *msg;
+    assert_int_equal(nng_msg_alloc(&msg, len), 0);
+    memcpy(nng_msg_body(msg), data, len);
+    if (nng_sendmsg(a->push, msg, 0) != 0) {
+        nng_msg_free(msg);
+    }
+}
+
+static uint64_t wanted_count;
+static uint64_t (*counted)(struct links_stats stats);
+static bool node_0_counted(struct swarm *s) {
+    return counted(links_stats(s->node[0].links)) >= wanted_count;
+}
+static void await_count(struct swarm *s, uint64_t (*what)(struct links_stats), uint64_t n) {
+    counted = what;
+    wanted_count = n;
+    await(s, node_0_counted);
+}
+static uint64_t garbage(struct links_stats stats) {
+    return stats.garbage;
+}
+static uint64_t forged(struct links_stats stats) {
+    return stats.forged;
+}
+static uint64_t strangers(struct links_stats stats) {
+    return stats.strangers;
+}
+static uint64_t replayed(struct links_stats stats) {
+    return stats.replayed;
+}
+static uint64_t unknown(struct links_stats stats) {
+    return stats.unknown;
+}
+static uint64_t throttled(struct links_stats stats) {
+    return stats.throttled;
+}
+static uint64_t cut(struct links_stats stats) {
+    return stats.connections_cut;
+}
+
+/* An initiation to node 0 with the keys given. */
+static void initiation(struct swarm *s, const struct noise_keys *keys, uint64_t when,
+                       uint8_t out[SESSION_INITIATION_LEN]) {
+    struct session_self self;
+    session_self_init(&self, keys->secret, s->psk);
+    self.keys = *keys; /* perhaps with a public key that isn't the secret's */
+    struct session session;
+    session_init(&session, &self, 0, s->node[0].keys.public_key);
+    assert_int_equal(session_initiate(&session, when, out), OK);
+    session_close(&session);
+}
+
+static void a_stranger_gets_nothing(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 2);
+    await(&s, all_up);
+    struct attacker a;
+    attack(&a, &s, 0);
+    struct noise_keys keys;
+    x25519_keypair(keys.public_key, keys.secret);
+    uint8_t datagram[SESSION_INITIATION_LEN];
+    initiation(&s, &keys, clock_wall_ms() + 1000, datagram);
+    throw(&a, datagram, sizeof datagram);
+    await_count(&s, strangers, 1);
+    /* More than its share costs no curve arithmetic. */
+    for (int i = 0; i < 20; i++) {
+        throw(&a, datagram, sizeof datagram);
+    }
+    await_count(&s, throttled, 1);
+    assert_true(links_stats(s.node[0].links).strangers <= 10);
+    assert_true(all_up(&s));
+    assert_int_equal(nng_close(a.push), 0);
+    stop(&s);
+}
+
+static void whoever_claims_a_members_key_without_its_secret_is_refused(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 3);
+    await(&s, all_up);
+    size_t ups = s.node[0].ups, downs = s.node[0].downs;
+    struct attacker a;
+    attack(&a, &s, 0);
+    /* Member 2 says that it is member 1. */
+    struct noise_keys keys = s.node[2].keys;
+    memcpy(keys.public_key, s.node[1].keys.public_key, X25519_LEN);
+    uint8_t datagram[SESSION_INITIATION_LEN];
+    initiation(&s, &keys, clock_wall_ms() + 1000, datagram);
+    throw(&a, datagram, sizeof datagram);
+    await_count(&s, forged, 1);
+    /* A transport datagram that names member 1, or nobody. */
+    uint8_t transport[64] = {SESSION_TRANSPORT, 0, 1};
+    throw(&a, transport, sizeof transport);
+    transport[1] = 0xff;
+    throw(&a, transport, sizeof transport);
+    await_count(&s, unknown, 1);
+    assert_int_equal(links_peer_stats(s.node[0].links, 1).rejected, 1);
+    assert_int_equal(s.node[0].ups, ups);
+    assert_int_equal(s.node[0].downs, downs);
+    assert_int_equal(nng_close(a.push), 0);
+    stop(&s);
+}
+
+static void an_initiation_seen_before_is_refused_and_evicts_nobody(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 2);
+    await(&s, all_up);
+    struct attacker a;
+    attack(&a, &s, 0);
+    /* What both ends began at once when they met may still be under way: let it end. */
+    assert_false(await_ms(&s, never, 300));
+    /* A true one of member 1, recorded on the wire. It is answered (and starts a session that nobody confirms). */
+    uint8_t datagram[SESSION_INITIATION_LEN];
+    initiation(&s, &s.node[1].keys, clock_wall_ms(), datagram);
+    throw(&a, datagram, sizeof datagram);
+    throw(&a, datagram, sizeof datagram);
+    await_count(&s, replayed, 1);
+    assert_true(all_up(&s));
+    s.node[0].messages = 0;
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("still here")), OK);
+    wanted_messages = 1;
+    await(&s, node_0_has_them);
+    assert_int_equal(s.node[0].downs, 0);
+    assert_int_equal(nng_close(a.push), 0);
+    stop(&s);
+}
+
+static void garbage_and_altered_handshakes_cut_the_connection_before_any_arithmetic(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 2);
+    await(&s, all_up);
+    uint8_t datagram[SESSION_INITIATION_LEN];
+    struct noise_keys keys;
+    x25519_keypair(keys.public_key, keys.secret);
+    initiation(&s, &keys, clock_wall_ms(), datagram);
+    const size_t at[] = {0, 1, 40, 109, 110, 125};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        struct attacker a;
+        attack(&a, &s, 0);
+        datagram[at[i]] ^= 0x10;
+        throw(&a, datagram, sizeof datagram);
+        datagram[at[i]] ^= 0x10;
+        await_count(&s, garbage, i + 1);
+        await_count(&s, cut, i + 1);
+        assert_int_equal(nng_close(a.push), 0);
+    }
+    assert_int_equal(links_stats(s.node[0].links).forged, 0);
+    assert_int_equal(links_stats(s.node[0].links).strangers, 0);
+    assert_true(all_up(&s));
+    stop(&s);
+}
+
+/* ---- In the middle: what node 1 sends to node 0 goes through here ---------------------------------------------------
+ */
+
+struct middle {
+    nng_socket pull, push;
+    char address[32];
+    size_t datagrams;
+};
+
+static void middle_open(struct middle *m, const char *to) {
+    char url[64];
+    nng_listener listener;
+    int port = 0;
+    memset(m, 0, sizeof *m);
+    assert_int_equal(nng_pull0_open(&m->pull), 0);
+    assert_int_equal(nng_listen(m->pull, "tcp://127.0.0.1:0", &listener, 0), 0);
+    assert_int_equal(nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port), 0);
+    (void)snprintf(m->address, sizeof m->address, "127.0.0.1:%d", port);
+    (void)snprintf(url, sizeof url, "tcp://%s", to);
+    assert_int_equal(nng_push0_open(&m->push), 0);
+    assert_int_equal(nng_dial(m->push, url, NULL, 0), 0);
+    assert_int_equal(nng_socket_set_ms(m->pull, NNG_OPT_RECVTIMEO, 2), 0);
+}
+
+static struct middle middle;
+static bool middle_alters;
+static bool middle_repeats;
+static void middle_pass(void) {
+    nng_msg *msg;
+    while (nng_recvmsg(middle.pull, &msg, 0) == 0) {
+        middle.datagrams++;
+        uint8_t *data = nng_msg_body(msg);
+        if (data[0] == SESSION_TRANSPORT && middle_repeats) {
+            nng_msg *copy;
+            assert_int_equal(nng_msg_dup(&copy, msg), 0);
+            assert_int_equal(nng_sendmsg(middle.push, copy, 0), 0);
+        }
+        if (data[0] == SESSION_TRANSPORT && middle_alters) {
+            data[nng_msg_len(msg) - 1] ^= 1;
+        }
+        assert_int_equal(nng_sendmsg(middle.push, msg, 0), 0);
+    }
+}
+static bool all_up_through_middle(struct swarm *s) {
+    middle_pass();
+    return all_up(s);
+}
+static uint64_t wanted_rejected;
+static bool node_0_rejected(struct swarm *s) {
+    middle_pass();
+    return links_peer_stats(s->node[0].links, 1).rejected >= wanted_rejected;
+}
+
+static void replayed_and_altered_transport_is_dropped_and_the_link_lives_on(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 2);
+    await(&s, all_up);
+    middle_open(&middle, s.node[0].address);
+    middle_alters = middle_repeats = false;
+    struct links_member member = {.address = middle.address};
+    memcpy(member.key, s.node[0].keys.public_key, X25519_LEN);
+    assert_int_equal(links_set_member(s.node[1].links, 0, &member), OK);
+    await(&s, all_up_through_middle);
+    assert_true(middle.datagrams > 0);
+
+    uint64_t before = links_peer_stats(s.node[0].links, 1).rejected;
+    s.node[0].messages = 0;
+    middle_repeats = true;
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("once")), OK);
+    wanted_rejected = before + 1;
+    await(&s, node_0_rejected);
+    assert_int_equal(s.node[0].messages, 1);
+
+    middle_repeats = false;
+    middle_alters = true;
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("altered")), OK);
+    wanted_rejected = before + 2;
+    await(&s, node_0_rejected);
+    assert_int_equal(s.node[0].messages, 1);
+
+    middle_alters = false;
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("whole")), OK);
+    while (s.node[0].messages < 2) {
+        middle_pass();
+        (void)uv_run(&s.loop, UV_RUN_NOWAIT);
+    }
+    assert_memory_equal(s.node[0].last, "whole", 5);
+    assert_true(links_up(s.node[0].links, 1));
+    stop(&s);
+    assert_int_equal(nng_close(middle.pull), 0);
+    assert_int_equal(nng_close(middle.push), 0);
+}
+
+/* ---- Floods --------------------------------------------------------------------------------------------------------
+ */
+
+static size_t open_descriptors(void) {
+    size_t n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (readdir(dir) != NULL) {
+        n++;
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+static size_t resident_kib(void) {
+    long pages = 0, ignored = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    int n = f == NULL ? 0 : fscanf(f, "%ld %ld", &ignored, &pages);
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    return n == 2 ? (size_t)pages * 4 : 0;
+}
+
+static void throw_raw(uint16_t port, bool polite) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    static uint8_t noise[64 * 1024];
+    random_fill(noise, sizeof noise);
+    if (polite) {
+        /* A true SP greeting of a push socket, then a length of 2^60. */
+        const uint8_t greeting[] = {0, 'S', 'P', 0, 0, 0x50, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0};
+        memcpy(noise, greeting, sizeof greeting);
+    }
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
+        (void)!send(fd, noise, sizeof noise, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    (void)close(fd);
+}
+
+static void random_bytes_at_the_port_neither_harm_nor_grow_anything(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 2);
+    await(&s, all_up);
+    for (int i = 0; i < 100; i++) {
+        throw_raw(s.node[0].port, i % 2 == 0);
+    }
+    assert_false(await_ms(&s, never, 200));
+    size_t descriptors = open_descriptors(), memory = resident_kib();
+    for (int i = 0; i < 600; i++) {
+        throw_raw(s.node[0].port, i % 2 == 0);
+        (void)uv_run(&s.loop, UV_RUN_NOWAIT);
+    }
+    assert_false(await_ms(&s, never, 300));
+    assert_true(open_descriptors() <= descriptors + 8);
+    assert_true(resident_kib() <= memory + 8 * 1024);
+    assert_true(all_up(&s));
+    s.node[0].messages = 0;
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("fine")), OK);
+    wanted_messages = 1;
+    await(&s, node_0_has_them);
+    stop(&s);
+}
+
+static void connections_over_the_limit_of_an_address_are_refused(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 2);
+    await(&s, all_up);
+    nng_socket many[20];
+    char url[64];
+    (void)snprintf(url, sizeof url, "tcp://%s", s.node[0].address);
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(nng_push0_open(&many[i]), 0);
+        (void)nng_dial(many[i], url, NULL, NNG_FLAG_NONBLOCK);
+    }
+    assert_false(await_ms(&s, never, 300));
+    struct links_stats stats = links_stats(s.node[0].links);
+    assert_int_equal(stats.connections, 16);
+    assert_true(stats.connections_refused >= 5);
+    assert_true(all_up(&s));
+    for (size_t i = 0; i < 20; i++) {
+        (void)nng_close(many[i]);
+    }
+    stop(&s);
+}
+
+static void closing_under_traffic_takes_bounded_time(void **state) {
+    (void)state;
+    static struct swarm s;
+    static uint8_t big[100000];
+    for (int round = 0; round < 10; round++) {
+        start(&s, 3);
+        await(&s, all_up);
+        memset(big, (uint8_t)sizeof big, sizeof big);
+        for (int i = 0; i < 50; i++) {
+            (void)links_broadcast(s.node[0].links, FRAME_SYNC, bytes_of(big, sizeof big));
+            (void)links_broadcast(s.node[1].links, FRAME_GOSSIP, bytes_of(big, sizeof big));
+        }
+        (void)uv_run(&s.loop, UV_RUN_NOWAIT);
+        uint64_t begun = clock_mono_ms();
+        stop(&s);
+        assert_true(clock_mono_ms() - begun < 2000);
+    }
+}
+
+static void a_full_queue_drops_gossip_before_it_refuses_a_vote(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 2);
+    await(&s, all_up);
+    static uint8_t big[1024 * 1024];
+    memset(big, (uint8_t)sizeof big, sizeof big);
+    /* Nothing leaves before the loop turns. */
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_GOSSIP, bytes_of(big, sizeof big)), OK);
+    }
+    assert_int_equal(links_send(s.node[0].links, 1, FRAME_GOSSIP, bytes_of(big, 1)), ERR_FULL);
+    assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("vote")), OK);
+    struct links_peer_stats stats = links_peer_stats(s.node[0].links, 1);
+    assert_int_equal(stats.dropped[FRAME_GOSSIP], 2);
+    assert_int_equal(stats.dropped[FRAME_CONSENSUS], 0);
+    wanted_messages = 16;
+    await(&s, node_1_has_them);
+    stop(&s);
+}
+
+/* ---- Figures -------------------------------------------------------------------------------------------------------
+ */
+
+static void figures_are_printed(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 2);
+    await(&s, all_up);
+    s.node[1].echo = true;
+    const size_t trips = 2000;
+    uint64_t begun = clock_mono_ns();
+    for (size_t i = 0; i < trips; i++) {
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("ping")), OK);
+        while (s.node[0].messages <= i) {
+            (void)uv_run(&s.loop, UV_RUN_ONCE);
+        }
+    }
+    printf("round trip %.1f us (both ends on one loop)\n", (double)(clock_mono_ns() - begun) / 1000.0 / (double)trips);
+    stop(&s);
+}
+
+int main(void) {
+    if (crypto_start() != OK) {
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(three_nodes_exchange_messages_of_every_size),
+        cmocka_unit_test(a_node_that_restarts_is_found_again),
+        cmocka_unit_test(a_member_that_is_removed_is_cut_and_one_that_is_added_is_reached),
+        cmocka_unit_test(a_stranger_gets_nothing),
+        cmocka_unit_test(whoever_claims_a_members_key_without_its_secret_is_refused),
+        cmocka_unit_test(an_initiation_seen_before_is_refused_and_evicts_nobody),
+        cmocka_unit_test(garbage_and_altered_handshakes_cut_the_connection_before_any_arithmetic),
+        cmocka_unit_test(replayed_and_altered_transport_is_dropped_and_the_link_lives_on),
+        cmocka_unit_test(random_bytes_at_the_port_neither_harm_nor_grow_anything),
+        cmocka_unit_test(connections_over_the_limit_of_an_address_are_refused),
+        cmocka_unit_test(closing_under_traffic_takes_bounded_time),
+        cmocka_unit_test(a_full_queue_drops_gossip_before_it_refuses_a_vote),
+        cmocka_unit_test(figures_are_printed),
+    };
+    return cmocka_run_group_tests_name("links", tests, NULL, NULL);
+}

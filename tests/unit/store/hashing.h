@@ -1,0 +1,34 @@
+/* The crypto seam of store's tests: hashing alone. */
+#ifndef ASSAY_TESTS_UNIT_STORE_HASHING_H
+#define ASSAY_TESTS_UNIT_STORE_HASHING_H
+
+#include "base/sha256.h"
+#include "verify/crypto.h"
+
+static inline void hashing_init(struct hash_state *state) {
+    sha256_init((struct sha256 *)(void *)state);
+}
+static inline void hashing_update(struct hash_state *state, const void *data, size_t len) {
+    sha256_update((struct sha256 *)(void *)state, data, len);
+}
+static inline void hashing_final(struct hash_state *state, uint8_t out[HASH_LEN]) {
+    sha256_final((struct sha256 *)(void *)state, out);
+}
+static const struct verify_crypto hashing = {
+    .hash_init = hashing_init, .hash_update = hashing_update, .hash_final = hashing_final};
+
+/* Small, fast and the same on every run. */
+struct dice {
+    uint64_t state;
+};
+static inline uint64_t dice_roll(struct dice *d) {
+    uint64_t z = d->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+static inline uint64_t dice_below(struct dice *d, uint64_t bound) {
+    return dice_roll(d) % bound;
+}
+
+#endif
