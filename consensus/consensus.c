@@ -159,6 +159,15 @@ static void take_synced(struct consensus *core, const struct consensus_event *ev
     core->top_finalized = core->top_finalized > view ? core->top_finalized : view;
 }
 
+/* News of work takes back a BUILD that was not answered: the rules ask again if it still stands. */
+static void take_work(struct consensus *core, bool work) {
+    struct slot *slot = views_get(core, core->view);
+    core->work = work;
+    if (slot != NULL) {
+        slot->building = false;
+    }
+}
+
 static uint64_t certificate_view(struct bytes encoded) {
     return encoded.len >= CERTIFICATE_HEAD_LEN ? load_u64(encoded.data + 10) : UINT64_MAX - 1;
 }
@@ -190,7 +199,7 @@ static void take_event(struct consensus *core, const struct consensus_event *eve
         rules_built(core, event, out);
         break;
     case EVENT_WORK:
-        core->work = event->u.work;
+        take_work(core, event->u.work);
         break;
     case EVENT_SYNCED:
         take_synced(core, event);

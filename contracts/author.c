@@ -91,8 +91,7 @@ static enum err author_put(const struct call *call, const struct author_record *
     return e;
 }
 
-enum err author_get(const struct state *state, const uint8_t id[HASH_LEN], struct author_record *out,
-                    bool *out_found) {
+enum err author_get(const struct state *state, const uint8_t id[HASH_LEN], struct author_record *out, bool *out_found) {
     struct record_key key = author_record_key(id);
     return state_get_record(state, &key, author_decode, out, out_found);
 }

@@ -3,16 +3,16 @@
  * Author id: an Ed25519 author's public key; for a P-256 author SHA-256 of the uncompressed point.
  *
  * Methods (contracts/proto/author.proto):
- *   register   the organisation's admins at their threshold, and proof that the author holds the key: an Ed25519 author
- *              co-signs the transaction; a P-256 author, who can't, signs
- *              SHA-256-with-ECDSA(TAG_POSSESSION || chain id (32) || point (65)) and the signature goes into the arguments.
+ *   register   the organisation's admins at their threshold, and proof that the author holds the key: an Ed25519
+ *              author co-signs the transaction; a P-256 author, who can't, signs (ES256)
+ *              TAG_POSSESSION || chain id (32) || point (65), and the signature goes into the arguments.
  *              The delegation must be for this chain and key, and be signed by the root key of every class it names.
  *              A registered, unrevoked author registers again to get a fresh delegation or lifetime.
  *   revoke     the organisation's admins at their threshold; for good
  *
  * Record (contract "author", "author/" || author id):
- *   stamp | author id (32) | key type (1) | key (65; Ed25519 in the first 32, rest zero) | org text | expires ms (8; 0
- *   never) | revoked (1) | reason text | delegation length (2), delegation
+ *   stamp | author id (32) | key type (1) | key (65; Ed25519 in the first 32, rest zero) | org text |
+ *   expires ms (8; 0 never) | revoked (1) | reason text | delegation length (2), delegation
  */
 #ifndef ASSAY_CONTRACTS_AUTHOR_H
 #define ASSAY_CONTRACTS_AUTHOR_H
@@ -39,8 +39,8 @@ struct author_record {
     uint16_t delegation_len;
 };
 
-/* Takes a key as arguments carry it: 32 bytes for Ed25519 (type 1), 65 with a leading 0x04 for P-256 (type 2). False for
- * anything else. Devices' keys have the same two types and the same rule for ids. */
+/* Takes a key as arguments carry it: 32 bytes for Ed25519 (type 1), 65 with a leading 0x04 for P-256 (type 2). False
+ * for anything else. Devices' keys have the same two types and the same rule for ids. */
 bool author_key_parse(uint32_t type, struct bytes key, struct author_key *out);
 void author_id(const struct author_key *key, uint8_t out[HASH_LEN]);
 /* What a P-256 author signs to prove possession of the key. */

@@ -5,8 +5,8 @@
  * 0..99 any contract, 100.. governance and author, 200.. firmware, 300.. device, 400.. update.
  *
  * The outcomes of a device's `update.verify` that the ledger records (revoked, expired, exhausted, mismatch) are not
- * here: their transaction is carried out (CODE_OK) and the outcome is in its result, its detail, and the device's status
- * record.
+ * here: their transaction is carried out (CODE_OK) and the outcome is in its result, its detail, and the device's
+ * status record.
  */
 #ifndef ASSAY_CONTRACTS_CODE_H
 #define ASSAY_CONTRACTS_CODE_H

@@ -47,7 +47,7 @@ struct answer {
 struct call {
     struct state state;
     const struct verify_crypto *crypto;
-    const uint8_t *chain_id;                  /* CHAIN_ID_LEN */
+    const uint8_t *chain_id;                   /* CHAIN_ID_LEN */
     const uint8_t (*signers)[ED25519_KEY_LEN]; /* valid signatures of each were checked */
     size_t signer_count;
     uint8_t tx_id[HASH_LEN];

@@ -61,8 +61,7 @@ static enum err device_put(const struct call *call, const struct device_record *
     return e;
 }
 
-enum err device_get(const struct state *state, const uint8_t id[KEY_LEN], struct device_record *out,
-                    bool *out_found) {
+enum err device_get(const struct state *state, const uint8_t id[KEY_LEN], struct device_record *out, bool *out_found) {
     struct record_key key = device_key(id);
     return state_get_record(state, &key, device_decode, out, out_found);
 }
@@ -139,8 +138,8 @@ static enum err device_register(const struct call *call, const ProtobufCMessage 
         return e;
     }
     if (record.hardware_revision < class.def.min_hardware_revision) {
-        return refuse(answer, CODE_DEVICE_HARDWARE_TOO_OLD, "revision %u, the class needs %u",
-                      record.hardware_revision, class.def.min_hardware_revision);
+        return refuse(answer, CODE_DEVICE_HARDWARE_TOO_OLD, "revision %u, the class needs %u", record.hardware_revision,
+                      class.def.min_hardware_revision);
     }
     struct record_key key = device_key(record.id);
     e = state_has(&call->state, &key, &found);

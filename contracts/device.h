@@ -1,16 +1,16 @@
 /* Devices as the ledger knows them. Registered by their gateway; the MAC stays there, only its HMAC comes here.
  *
  * Methods (contracts/proto/device.proto):
- *   register   a gateway of the genesis (it becomes the device's gateway), or enough admins of the class's owner, who then
- *              name the gateway
+ *   register   a gateway (it becomes the device's gateway), or enough admins of the class's owner, who then name the
+ *              gateway
  *   endorse    enough admins of the class's owner: the vendor vouches for the device's key
  *
  * What a device runs, as it reports it, is a record of contract "update" (update.h: update_running_get).
  *
- * Record (contract "device", "device/" || device id; device id as in verify/statement.h, which
- * author_id() computes):
- *   stamp | device id (32) | key type (1) | key (65; Ed25519 in the first 32, rest zero) | vendor id (16) | class id (16) |
- *   hardware revision (4) | sequence at registration (8) | gateway key (32) | HMAC of the MAC (32) | endorsed (1)
+ * Record (contract "device", "device/" || device id; device id as in verify/statement.h, computed by author_id()):
+ *   stamp | device id (32) | key type (1) | key (65; Ed25519 in the first 32, rest zero) | vendor id (16) |
+ *   class id (16) | hardware revision (4) | sequence at registration (8) | gateway key (32) | HMAC of the MAC (32) |
+ *   endorsed (1)
  */
 #ifndef ASSAY_CONTRACTS_DEVICE_H
 #define ASSAY_CONTRACTS_DEVICE_H

@@ -125,8 +125,8 @@ static enum err sender_known(const struct call *call, bool *out_known) {
 /* ---- Entry points ------------------------------------------------------------------------------------------- */
 
 /* Everything that can be said without running the method; runs it as well when `run`. */
-static enum err dispatch(const struct call *call, struct bytes contract, struct bytes name, struct bytes args,
-                         bool run, struct answer *answer) {
+static enum err dispatch(const struct call *call, struct bytes contract, struct bytes name, struct bytes args, bool run,
+                         struct answer *answer) {
     const struct method *method = find_method(contract, name);
     if (method == NULL) {
         return refuse(answer, CODE_UNKNOWN_METHOD, "%.*s.%.*s", (int)contract.len, (const char *)contract.data,

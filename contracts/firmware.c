@@ -105,8 +105,9 @@ static enum err load_class(const struct call *call, const uint8_t class_id[UUID_
     }
     e = class_definition_authorizes(call, out, authors, &code);
     if (e != OK || code != CODE_OK) {
-        return e != OK ? e : refuse(answer, code, "%sadmins of organisation %s must sign",
-                                    authors ? "an author of the class or " : "", out->def.org);
+        return e != OK ? e
+                       : refuse(answer, code, "%sadmins of organisation %s must sign",
+                                authors ? "an author of the class or " : "", out->def.org);
     }
     return OK;
 }
@@ -321,8 +322,7 @@ static enum err revoke(const struct call *call, const ProtobufCMessage *message,
     return e == OK ? answer_latest(answer, &latest) : e;
 }
 
-static enum err set_minimum_sequence(const struct call *call, const ProtobufCMessage *message,
-                                     struct answer *answer) {
+static enum err set_minimum_sequence(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__SetMinimumSequence *args = (const Assay__SetMinimumSequence *)(const void *)message;
     struct class_definition class;
     struct class_record latest;
@@ -341,8 +341,7 @@ static enum err set_minimum_sequence(const struct call *call, const ProtobufCMes
         return refuse(answer, CODE_FLOOR_MUST_RISE, "the floor is %" PRIu64, latest.floor);
     }
     if (args->sequence - 1 > latest.highest_released) {
-        return refuse(answer, CODE_FLOOR_TOO_FAR, "the highest released sequence is %" PRIu64,
-                      latest.highest_released);
+        return refuse(answer, CODE_FLOOR_TOO_FAR, "the highest released sequence is %" PRIu64, latest.highest_released);
     }
     e = release_raise_floor(call, class.class_id, args->sequence, &latest);
     return e == OK ? answer_latest(answer, &latest) : e;

@@ -1,13 +1,16 @@
-/* What a chain starts from: a checked structure that node/ reads from genesis.json and contracts lay into the first state.
+/* What a chain starts from: a checked structure that node/ reads from genesis.json and contracts lay into the first
+ * state.
  *
- * chain id = SHA-256(TAG_GENESIS | version 1 (1) | time ms (8) | salt (32) | validators hash (32) | name length (1) | name)
+ * chain id = SHA-256(TAG_GENESIS | version 1 (1) | time ms (8) | salt (32) | validators hash (32) |
+ *                    name length (1) | name)
  *
  * The chain id names the first validator set; the genesis block's state root binds everything else. (Delegations in the
  * genesis are signed over the chain id, so it can't be a hash of the whole file.)
  *
  * genesis.json (docs/formats.md has an example; unknown members are refused by name):
- *   format "assay-genesis-1", name, time_ms, salt (hex), params {heartbeat_ms, max_block_txs,
- *   max_block_bytes, tx_max_lifetime_ms, vote_threshold_percent, protocol_version}, organisations [], nodes [], classes [], authors [], devices []
+ *   format "assay-genesis-1", name, time_ms, salt (hex), params {heartbeat_ms, max_block_txs, max_block_bytes,
+ *   tx_max_lifetime_ms, vote_threshold_percent, protocol_version}, organisations [], nodes [], classes [],
+ *   authors [], devices []
  */
 #ifndef ASSAY_CONTRACTS_GENESIS_H
 #define ASSAY_CONTRACTS_GENESIS_H
@@ -19,8 +22,8 @@
 #include "verify/delegation.h"
 
 #define GENESIS_NAME_MAX 64
-#define GENESIS_ID_MAX 32       /* organisation id: lowercase letters, digits, '-' */
-#define GENESIS_TEXT_MAX 128    /* display names, addresses, domains, class names */
+#define GENESIS_ID_MAX 32    /* organisation id: lowercase letters, digits, '-' */
+#define GENESIS_TEXT_MAX 128 /* display names, addresses, domains, class names */
 #define GENESIS_ADMINS_MAX 16
 #define GENESIS_CLASS_AUTHORS_MAX 16
 #define GENESIS_SLOTS_MAX 8
@@ -47,8 +50,8 @@ struct genesis_org {
 };
 
 struct genesis_node {
-    uint8_t key[ED25519_KEY_LEN];  /* signing key */
-    uint8_t link_key[32];          /* X25519, for links */
+    uint8_t key[ED25519_KEY_LEN]; /* signing key */
+    uint8_t link_key[32];         /* X25519, for links */
     char org[GENESIS_ID_MAX + 1];
     enum node_role role;
     char peer[GENESIS_TEXT_MAX + 1]; /* host:port of its inbox; "" for gateways */
@@ -66,8 +69,8 @@ struct genesis_class {
     char org[GENESIS_ID_MAX + 1]; /* owner */
     uint8_t root_key[KEY_LEN];    /* vendor's root key that delegations are checked against */
     uint32_t min_hardware_revision;
-    uint8_t required_signers; /* m */
-    uint8_t author_count;     /* n */
+    uint8_t required_signers;                             /* m */
+    uint8_t author_count;                                 /* n */
     uint8_t authors[GENESIS_CLASS_AUTHORS_MAX][HASH_LEN]; /* author ids: Ed25519 key, or SHA-256 of a P-256 point */
     uint8_t slot_count;
     struct genesis_slot slots[GENESIS_SLOTS_MAX];

@@ -255,4 +255,3 @@ enum err governance_genesis(const struct call *call, const struct genesis *genes
     buffer_free(&value);
     return e;
 }
-

@@ -47,8 +47,7 @@ NODISCARD enum err node_list(const struct state *state, const uint8_t *after, si
 
 /* Have enough admins of the organisation signed to speak for it? CODE_OK, CODE_ORG_UNKNOWN, CODE_ADMIN_THRESHOLD (some
  * but too few), CODE_NOT_AUTHORIZED (none). `out` (may be NULL) gets the organisation when it exists. */
-NODISCARD enum err org_authorizes(const struct call *call, const char *id, struct org_record *out,
-                                  enum code *out_code);
+NODISCARD enum err org_authorizes(const struct call *call, const char *id, struct org_record *out, enum code *out_code);
 /* Is the key an admin of any organisation? */
 NODISCARD enum err admin_known(const struct state *state, const uint8_t key[ED25519_KEY_LEN], bool *out_known);
 

@@ -175,8 +175,7 @@ enum err release_get(const struct state *state, const uint8_t id[HASH_LEN], stru
     return state_get_record(state, &key, release_decode, out, out_found);
 }
 
-enum err release_envelope(const struct state *state, const uint8_t id[HASH_LEN], struct buffer *out,
-                          bool *out_found) {
+enum err release_envelope(const struct state *state, const uint8_t id[HASH_LEN], struct buffer *out, bool *out_found) {
     struct record_key key = envelope_key(id);
     return state_get(state, &key, out, out_found);
 }
@@ -251,8 +250,8 @@ static enum err visit_index(void *arg, struct bytes rest, struct bytes value) {
     return e == OK ? visit->each(visit->arg, &record) : e;
 }
 
-enum err release_list(const struct state *state, const uint8_t class_id[UUID_BYTES], const uint8_t *after,
-                      size_t limit, enum err (*each)(void *arg, const struct release_record *release), void *arg) {
+enum err release_list(const struct state *state, const uint8_t class_id[UUID_BYTES], const uint8_t *after, size_t limit,
+                      enum err (*each)(void *arg, const struct release_record *release), void *arg) {
     struct record_key prefix = record_key(CONTRACT, "sequence/", bytes_of(class_id, UUID_BYTES));
     struct release_visit visit = {state, each, arg};
     struct bytes from = bytes_of(after, after == NULL ? 0 : RELEASE_CURSOR_LEN);
@@ -309,8 +308,8 @@ enum err release_put(const struct call *call, const struct release_record *relea
 }
 
 enum err release_add(const struct call *call, const struct release_record *release, struct bytes envelope) {
-    enum err e = release_put(call, release, release->state == RELEASE_PENDING ? "register" : "release",
-                             release->version);
+    enum err e =
+        release_put(call, release, release->state == RELEASE_PENDING ? "register" : "release", release->version);
     if (e != OK) {
         return e;
     }

@@ -1,7 +1,7 @@
 /* Releases: what stands in state about each signed manifest, and the class record devices check.
  *
- * Release id = SHA-256(TAG_RELEASE || 0x01 || class id (16) || manifest digest (32) || image CID (36) || image size (8) ||
- *              image digest (32) || image tree root (32) || SBOM CID length (1) || SBOM CID)
+ * Release id = SHA-256(TAG_RELEASE || 0x01 || class id (16) || manifest digest (32) || image CID (36) ||
+ *              image size (8) || image digest (32) || image tree root (32) || SBOM CID length (1) || SBOM CID)
  *
  * Keys of contract "firmware" (S = 2^64 - 1 - sequence, so that the newest comes first):
  *   "release/" || id                        the record, below
@@ -11,11 +11,12 @@
  *   "manifest/" || manifest digest          id: was released at some time; dependencies are found here
  *   "latest/" || class id                   the class record, verify/class_record.h
  *
- * Record: stamp | id (32) | class id (16) | vendor id (16) | sequence (8) | state (1) | component (1) | manifest digest
- *   (32) | image digest (32) | image size (8) | image CID (36) | image tree root (32) | SBOM CID length (1), SBOM CID |
- *   payload format (8) | envelope length (4) | registered by tx (32) | sent by (32) | pending until ms (8) | signer
- *   count (1), author ids (32 each) | dependency count (1), manifest digests (32 each) | version text | notes text |
- *   reason text
+ * Record:
+ *   stamp | id (32) | class id (16) | vendor id (16) | sequence (8) | state (1) | component (1) |
+ *   manifest digest (32) | image digest (32) | image size (8) | image CID (36) | image tree root (32) |
+ *   SBOM CID length (1), SBOM CID | payload format (8) | envelope length (4) | registered by tx (32) | sent by (32) |
+ *   pending until ms (8) | signer count (1), author ids (32 each) | dependency count (1), manifest digests (32 each) |
+ *   version text | notes text | reason text
  */
 #ifndef ASSAY_CONTRACTS_RELEASE_H
 #define ASSAY_CONTRACTS_RELEASE_H
@@ -51,10 +52,10 @@ struct release_record {
     uint8_t sbom_cid[CID_BINARY_LEN];
     uint64_t format; /* enum suit_format */
     uint32_t envelope_len;
-    uint8_t tx_id[HASH_LEN];          /* that registered it */
-    uint8_t sender[ED25519_KEY_LEN];  /* first signer of that */
-    uint64_t pending_until_ms;        /* 0 unless it was pending at first */
-    uint8_t signer_count;             /* authors who signed, in the envelope or as a transaction's signer */
+    uint8_t tx_id[HASH_LEN];         /* that registered it */
+    uint8_t sender[ED25519_KEY_LEN]; /* first signer of that */
+    uint64_t pending_until_ms;       /* 0 unless it was pending at first */
+    uint8_t signer_count;            /* authors who signed, in the envelope or as a transaction's signer */
     uint8_t signers[GENESIS_CLASS_AUTHORS_MAX][HASH_LEN];
     uint8_t dependency_count;
     uint8_t dependencies[SUIT_DEPENDENCIES_MAX][HASH_LEN]; /* manifest digests */
@@ -76,8 +77,8 @@ NODISCARD enum err release_get(const struct state *state, const uint8_t id[HASH_
 NODISCARD enum err release_envelope(const struct state *state, const uint8_t id[HASH_LEN], struct buffer *out,
                                     bool *out_found);
 /* The release of a class with this sequence: the released or revoked one if there is one, else one that is pending. */
-NODISCARD enum err release_by_sequence(const struct state *state, const uint8_t class_id[UUID_BYTES],
-                                       uint64_t sequence, struct release_record *out, bool *out_found);
+NODISCARD enum err release_by_sequence(const struct state *state, const uint8_t class_id[UUID_BYTES], uint64_t sequence,
+                                       struct release_record *out, bool *out_found);
 NODISCARD enum err release_by_manifest(const struct state *state, const uint8_t manifest_digest[HASH_LEN],
                                        struct release_record *out, bool *out_found);
 

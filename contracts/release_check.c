@@ -141,8 +141,7 @@ static bool find_slot(const struct class_definition *class, const struct suit_ma
 
 /* Digest, size, CIDs and room. */
 static enum err check_image(const struct class_definition *class, const struct suit_manifest *manifest,
-                            const struct release_claim *claim, struct release_record *release,
-                            struct answer *answer) {
+                            const struct release_claim *claim, struct release_record *release, struct answer *answer) {
     struct genesis_slot slot;
     if (memcmp(manifest->image_digest, claim->image_digest, HASH_LEN) != 0) {
         return refuse(answer, CODE_RELEASE_DIGEST_MISMATCH, "image_digest is not the manifest's");
@@ -211,8 +210,8 @@ static enum err refuse_envelope(struct answer *answer, enum verdict v) {
     return refuse(answer, CODE_RELEASE_ENVELOPE_INVALID, "%s: %s", verdict_name(v), verdict_text(v));
 }
 
-enum err release_check(const struct call *call, const struct class_definition *class,
-                       const struct release_claim *claim, struct release_record *release, struct answer *answer) {
+enum err release_check(const struct call *call, const struct class_definition *class, const struct release_claim *claim,
+                       struct release_record *release, struct answer *answer) {
     struct suit_envelope envelope;
     struct suit_manifest manifest;
     bool signed_envelope[GENESIS_CLASS_AUTHORS_MAX] = {false};

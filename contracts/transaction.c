@@ -130,8 +130,8 @@ static void put_name(struct buffer *out, const char *name) {
     buffer_put(out, name, len);
 }
 
-enum err transaction_build(const struct transaction_draft *draft,
-                           const uint8_t (*const *secrets)[ED25519_SECRET_LEN], size_t count, struct buffer *out) {
+enum err transaction_build(const struct transaction_draft *draft, const uint8_t (*const *secrets)[ED25519_SECRET_LEN],
+                           size_t count, struct buffer *out) {
     if (count == 0 || count > LIMIT_TX_SIGNERS || draft->args.len > LIMIT_TX_BYTES) {
         return draft->args.len > LIMIT_TX_BYTES ? ERR_TOOLARGE : ERR_RANGE;
     }

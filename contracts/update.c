@@ -143,8 +143,7 @@ static enum err running_decode(struct bytes value, void *out) {
 
 /* ---- Queries ------------------------------------------------------------------------------------------------ */
 
-enum err update_get(const struct state *state, const uint8_t id[HASH_LEN], struct update_record *out,
-                    bool *out_found) {
+enum err update_get(const struct state *state, const uint8_t id[HASH_LEN], struct update_record *out, bool *out_found) {
     struct record_key key = update_key(id);
     return state_get_record(state, &key, update_decode, out, out_found);
 }
@@ -198,8 +197,7 @@ static enum err visit_index(void *arg, struct bytes rest, struct bytes value) {
     struct update_record record;
     bool found = false;
     (void)value;
-    enum err e = rest.len == UPDATE_CURSOR_LEN ? update_get(visit->state, rest.data + 8, &record, &found)
-                                               : ERR_CORRUPT;
+    enum err e = rest.len == UPDATE_CURSOR_LEN ? update_get(visit->state, rest.data + 8, &record, &found) : ERR_CORRUPT;
     if (e == OK && !found) {
         e = ERR_CORRUPT;
     }
@@ -296,8 +294,7 @@ enum err update_status_put(const struct call *call, struct status_record *status
 }
 
 enum err update_add_target(const struct call *call, const struct update_record *update,
-                           const uint8_t device_id[KEY_LEN], bool named, uint64_t counter,
-                           struct status_record *out) {
+                           const uint8_t device_id[KEY_LEN], bool named, uint64_t counter, struct status_record *out) {
     struct status_record status = {.status = STATUS_UNVERIFIED,
                                    .counter = counter,
                                    .window_start_ms = call->time_ms,

@@ -1,45 +1,51 @@
 /* Contract "update": push / verify / query with a time window and a failed-attempt limit (P1), and devices' reports.
  *
  * Methods (contracts/proto/update.proto):
- *   push     an author of the release's class, or enough admins of its owner. The release must be released and not below
- *            the floor. Targets: 1 to UPDATE_TARGETS_MAX devices of the class, or the class. The update's id is the
- *            transaction's id. For named devices the window starts at block time; for a class each device's own starts
- *            with its `open`.
+ *   push     an author of the release's class, or enough admins of its owner. The release must be released and not
+ *            below the floor. Targets: 1 to UPDATE_TARGETS_MAX devices of the class, or the class. The update's id is
+ *            the transaction's id. For named devices the window starts at block time; for a class each device's own
+ *            starts with its `open`.
  *   open, verify, report
- *            one statement each (verify/statement.h), signed by the device and carried by any registered node or by the
- *            device itself. The counter must rise from statement to statement of a device within an update. One of the
- *            last UPDATE_ANSWERS_KEPT statements repeated changes nothing and gets the same answer as the first time.
+ *            one statement each (verify/statement.h), signed by the device and carried by any registered node or by
+ *            the device itself. The counter must rise from statement to statement of a device within an update. One
+ *            of the last UPDATE_ANSWERS_KEPT statements repeated changes nothing and gets the same answer as before.
  *
  * Order of verify (P1, algorithm 1, with revocation before it):
- *   unknown update, device not a target, not open     refused by code, nothing is written
+ *   unknown update, device not a target, not open      refused by code, nothing is written
  *   release revoked or below the floor                 REVOKED, not counted
  *   block time - window start >= window                EXPIRED
  *   failed attempts >= limit                           EXHAUSTED
  *   digest is not the release's                        MISMATCH, one more failed attempt
  *   else                                               SUCCESS, status verified
- * The last five are RECORDED, so their transaction's code is CODE_OK (a refusal would throw the count away): the outcome
- * is in the result message, in the status record with the statement's nonce, and first in the answer's detail as
- * UPDATE_REVOKED, UPDATE_EXPIRED, UPDATE_EXHAUSTED, UPDATE_HASH_MISMATCH, or UPDATE_VERIFIED. A negative outcome takes
- * a device out of status verified, so that status and nonce together never say more than was verified; what a device
- * reported (installed, failed, rolled back) stays through negative outcomes, installed through any.
+ * The last five are RECORDED, so their transaction's code is CODE_OK (a refusal would throw the count away): the
+ * outcome is in the result message, in the status record with the statement's nonce, and first in the answer's detail
+ * as UPDATE_REVOKED, UPDATE_EXPIRED, UPDATE_EXHAUSTED, UPDATE_HASH_MISMATCH, or UPDATE_VERIFIED. A negative outcome
+ * takes a device out of status verified, so that status and nonce together never say more than was verified; what a
+ * device reported (installed, failed, rolled back) stays through negative outcomes, installed through any.
  *
  * Reports: installed only from verified, with the release's own digest and sequence; failed from any status but
- * installed, failed, and rolled back; rolled back from verified or installed. A report with an update id of zeros says what
- * a device runs outside any update.
+ * installed, failed, and rolled back; rolled back from verified or installed. A report with an update id of zeros says
+ * what a device runs outside any update.
  *
- * Records (contract "update"; the status record is laid out in verify/statement.h):
- *   "update/" || id                     stamp | id (32) | release id (32) | class id (16) | sequence (8) | image digest
- *                                       (32) | pushed by (32) | window ms (8) | failed-attempt limit (4) | time sent ms (8)
- *                                       | whole class (1) | targets named (4) | owner text | version text; time received is
- *                                       the stamp's creation time
- *   "counts/" || id                     stamp | devices in status 1, 2, ... 7 (4 each)
- *   "status/" || id || device id        status record; a class's device has one once it is open
- *   "said/" || id || device id          version (1) | entries (1) | entries, newest first: counter (8) | SHA-256 of the
- *                                       statement (32) | outcome (1) | status (1) | failed attempts (4) | window end (8)
- *   "running/" || device id             stamp | device id (32) | sequence (8) | digest (32) | outcome (1) | reason (2) |
- *                                       counter (8) | update id (32) | SHA-256 of the statement (32)
- *   "by_class/" || class id || T || id  one byte 1: every update of a class, newest first (T = 2^64 - 1 - time received)
- *   "by_device/" || device id || T || id  the same for the devices an update names
+ * Records (contract "update"; the status record is laid out in verify/statement.h; T = 2^64 - 1 - time received):
+ *   "update/" || id
+ *       stamp | id (32) | release id (32) | class id (16) | sequence (8) | image digest (32) | pushed by (32) |
+ *       window ms (8) | failed-attempt limit (4) | time sent ms (8) | whole class (1) | targets named (4) |
+ *       owner text | version text; time received is the stamp's creation time
+ *   "counts/" || id
+ *       stamp | devices in status 1, 2, ... 7 (4 each)
+ *   "status/" || id || device id
+ *       status record; a class's device has one once it is open
+ *   "said/" || id || device id
+ *       version (1) | entries (1) | entries, newest first: counter (8) | SHA-256 of the statement (32) | outcome (1) |
+ *       status (1) | failed attempts (4) | window end (8)
+ *   "running/" || device id
+ *       stamp | device id (32) | sequence (8) | digest (32) | outcome (1) | reason (2) | counter (8) |
+ *       update id (32) | SHA-256 of the statement (32)
+ *   "by_class/" || class id || T || id
+ *       one byte 1: every update of a class, newest first
+ *   "by_device/" || device id || T || id
+ *       one byte 1: the updates that name a device, newest first
  */
 #ifndef ASSAY_CONTRACTS_UPDATE_H
 #define ASSAY_CONTRACTS_UPDATE_H
@@ -96,7 +102,8 @@ struct update_running {
 /* ---- Queries ------------------------------------------------------------------------------------------------ */
 
 struct record_key update_key(const uint8_t id[HASH_LEN]);
-/* Key of one device's status; with `device_id` NULL the prefix of all of an update's, whose histories are the update's. */
+/* Key of one device's status; with `device_id` NULL the prefix of all of an update's, whose histories are the update's.
+ */
 struct record_key update_status_key(const uint8_t id[HASH_LEN], const uint8_t *device_id);
 struct record_key update_running_key(const uint8_t device_id[KEY_LEN]);
 
@@ -133,8 +140,8 @@ NODISCARD enum err update_list(const struct state *state, const uint8_t *after, 
 
 /* Lays a new update, its counts and its places in the lists (targets' own places: update_add_target). */
 NODISCARD enum err update_add(const struct call *call, const struct update_record *update);
-/* Opens a device's window now: status record, count, due-queue. `named` enters it in the device's own list; else it is a
- * class's device and `counter` is that of its open. */
+/* Opens a device's window now: status record, count, due-queue. `named` enters it in the device's own list; else it is
+ * a class's device and `counter` is that of its open. */
 NODISCARD enum err update_add_target(const struct call *call, const struct update_record *update,
                                      const uint8_t device_id[KEY_LEN], bool named, uint64_t counter,
                                      struct status_record *out);

@@ -1,6 +1,6 @@
-/* What was answered to a device's last statements within an update, so that a statement that comes again (a gateway that
- * lost the answer, two gateways that heard the same device) gets the same answer and changes nothing. Layout: update.h,
- * "said/". */
+/* What was answered to a device's last statements within an update, so that a statement that comes again (a gateway
+ * that lost the answer, two gateways that heard the same device) gets the same answer and changes nothing. Layout:
+ * update.h, "said/". */
 #ifndef ASSAY_CONTRACTS_UPDATE_ANSWERS_H
 #define ASSAY_CONTRACTS_UPDATE_ANSWERS_H
 

@@ -91,8 +91,8 @@ static enum err judge_target(const struct call *call, struct heard *heard, struc
     if (e != OK) {
         return e;
     }
-    bool of_class = found && heard->update.whole_class &&
-                    memcmp(heard->device.class_id, heard->update.class_id, UUID_BYTES) == 0;
+    bool of_class =
+        found && heard->update.whole_class && memcmp(heard->device.class_id, heard->update.class_id, UUID_BYTES) == 0;
     if (!found || (!of_class && !heard->has_status)) {
         return refuse(answer, CODE_UPDATE_NOT_A_TARGET, "%s", found ? "the update is for others" : "unknown device");
     }
@@ -228,11 +228,12 @@ static enum verify_outcome judge_digest(const struct call *call, const struct he
         return OUTCOME_EXHAUSTED;
     }
     return memcmp(heard->statement.digest, heard->update.image_digest, HASH_LEN) == 0 ? OUTCOME_SUCCESS
-                                                                                     : OUTCOME_MISMATCH;
+                                                                                      : OUTCOME_MISMATCH;
 }
 
 /* Where an outcome takes a device. What it reported stays through negative outcomes, installed through any. */
-static enum device_status status_after(const struct call *call, const struct heard *heard, enum verify_outcome outcome) {
+static enum device_status status_after(const struct call *call, const struct heard *heard,
+                                       enum verify_outcome outcome) {
     const struct status_record *status = &heard->status;
     if (status->status == STATUS_INSTALLED) {
         return STATUS_INSTALLED;
@@ -394,8 +395,8 @@ enum err update_report(const struct call *call, const ProtobufCMessage *message,
         return refuse(answer, CODE_REPORT_OUT_OF_ORDER, "outcome %d after status %s", s->outcome,
                       device_status_name(before));
     }
-    if (s->outcome == REPORT_INSTALLED && (memcmp(s->digest, heard.update.image_digest, HASH_LEN) != 0 ||
-                                           s->sequence != heard.update.sequence)) {
+    if (s->outcome == REPORT_INSTALLED &&
+        (memcmp(s->digest, heard.update.image_digest, HASH_LEN) != 0 || s->sequence != heard.update.sequence)) {
         return refuse(answer, CODE_REPORT_CONTRADICTS, "installed, with another digest or sequence");
     }
     heard.status.status = reported_status(s->outcome);

@@ -1,4 +1,5 @@
-device_SRCS :=
+device_SRCS := device/protocol.c device/state.c device/talk.c device/evidence.c device/download.c device/machine.c \
+    device/device.c device/step.c
 device_PROTOS :=
 device_TESTS :=
 # The host port: everything of assay-device but its main file, so that tests can link it.

@@ -33,7 +33,7 @@ void keyfile_from_seed(enum keyfile_type type, const uint8_t seed[ED25519_SEED_L
         ed25519_from_seed(seed, out->public_key, out->secret);
     } else {
         memcpy(out->secret, seed, X25519_LEN);
-        x25519_public(out->secret, out->public_key);
+        x25519_public_key(out->secret, out->public_key);
     }
 }
 

@@ -1,9 +1,9 @@
 #include "node/http/api_json.h"
 
 #include "base/clock.h"
-#include "contracts/proto/update.pb-c.h"
 #include "contracts/update.h"
 #include "node/ledger/execute.h"
+#include "node/statement_tx.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -248,29 +248,8 @@ static void list_updates(void *ctx, struct http_request *request) {
     http_respond(request, http_json(200, out));
 }
 
-/* Wraps a device's statement in a transaction of this node's. */
-static enum err wrap_statement(struct api *api, struct bytes body, const char *method, uint64_t now_ms,
-                               struct buffer *out) {
-    Assay__UpdateStatement message = ASSAY__UPDATE_STATEMENT__INIT;
-    uint8_t args[STATEMENT_LEN + SIG_LEN + 16];
-    message.statement.data = (uint8_t *)(uintptr_t)body.data;
-    message.statement.len = STATEMENT_LEN;
-    message.signature.data = (uint8_t *)(uintptr_t)(body.data + STATEMENT_LEN);
-    message.signature.len = SIG_LEN;
-    size_t len = assay__update_statement__pack(&message, args);
-    struct transaction_draft draft = {.chain_id = chain_id(api->chain),
-                                      .expiry_ms = now_ms + LIMIT_TX_DEFAULT_LIFETIME_MS,
-                                      .contract = "update",
-                                      .method = method,
-                                      .args = bytes_of(args, len)};
-    random_fill(draft.salt, sizeof draft.salt);
-    const uint8_t(*secrets[1])[ED25519_SECRET_LEN] = {api->node_secret};
-    return transaction_build(&draft, secrets, 1, out);
-}
-
 /* POST /v1/updates/{id}/verify: 165 bytes of statement, 64 of signature; any kind of statement is taken to its method. */
 static void post_statement(void *ctx, struct http_request *request) {
-    static const char *const methods[] = {NULL, "open", "verify", "report"};
     struct api *api = ctx;
     uint8_t id[HASH_LEN];
     struct bytes body = http_body(request);
@@ -278,7 +257,7 @@ static void post_statement(void *ctx, struct http_request *request) {
     if (!api_param_hex(request, "id", id, sizeof id)) {
         return;
     }
-    if (body.len != STATEMENT_LEN + SIG_LEN ||
+    if (body.len != STATEMENT_TX_BODY_LEN ||
         statement_decode((struct span){body.data, STATEMENT_LEN}, &statement) != GOOD ||
         memcmp(statement.update_id, id, HASH_LEN) != 0) {
         http_respond(request, http_error(400, "STATEMENT_INVALID", "send 165 bytes of statement and 64 of signature",
@@ -293,7 +272,8 @@ static void post_statement(void *ctx, struct http_request *request) {
     uint64_t wall_ms = clock_wall_ms();
     chain_view_close(&view);
     struct buffer envelope = BUFFER_INIT;
-    enum err e = wrap_statement(api, body, methods[statement.kind], wall_ms > block_ms ? wall_ms : block_ms, &envelope);
+    enum err e = statement_tx_build(chain_id(api->chain), api->node_secret, body.data, statement.kind,
+                                    wall_ms > block_ms ? wall_ms : block_ms, &envelope);
     if (e == OK) {
         api_submit(api, request, buffer_bytes(&envelope), SUBMIT_FINALIZED, VERIFY_TIMEOUT_MS);
     } else {
@@ -307,7 +287,7 @@ enum err api_updates_routes(struct api *api, struct http_server *server) {
         {HTTP_GET, "/v1/updates", list_updates, 0},
         {HTTP_GET, "/v1/updates/{id}", get_update, 0},
         {HTTP_GET, "/v1/updates/{id}/history", get_update_history, 0},
-        {HTTP_POST, "/v1/updates/{id}/verify", post_statement, STATEMENT_LEN + SIG_LEN + 64},
+        {HTTP_POST, "/v1/updates/{id}/verify", post_statement, STATEMENT_TX_BODY_LEN + 64},
     };
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

@@ -1,5 +1,4 @@
-node_ledger_SRCS := node/ledger/block.c node/ledger/mempool.c node/ledger/execute.c node/ledger/chain.c \
-    node/ledger/chain_execute.c node/ledger/chain_final.c node/ledger/chain_view.c node/ledger/chain_verify.c \
-    node/ledger/submit.c
-node_ledger_PROTOS :=
+node_ledger_SRCS := $(addprefix node/ledger/,block.c mempool.c execute.c chain.c chain_execute.c chain_final.c chain_view.c \
+    chain_verify.c submit.c journal.c peer_codec.c replica.c replica_blocks.c replica_catchup.c replica_open.c)
+node_ledger_PROTOS := node/ledger/peer.proto
 node_ledger_TESTS := tests/unit/node/test_mempool.c

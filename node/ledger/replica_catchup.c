@@ -1,0 +1,239 @@
+/* Catch-up: final blocks by height from peers that have more, verified by the finalization of the last. */
+#include "node/ledger/replica_state.h"
+
+#include <string.h>
+
+#define BLOCKS_BYTES_SOFT (1536u * 1024u) /* an answer ends at the first finalization past this */
+
+/* ---- Serving ------------------------------------------------------------------------------------------------------------ */
+
+bool replica_may_serve(struct replica *r, uint16_t peer) {
+    if (r->peers[peer].served >= SERVED_MAX) {
+        return false;
+    }
+    r->peers[peer].served++;
+    return true;
+}
+
+/* Reads on from `first` and remembers the last block that has a finalization of its own. */
+struct range {
+    struct buffer bodies;
+    struct buffer certificate; /* of the last kept block */
+    size_t ends[PEER_BODIES_MAX];
+    size_t count; /* blocks read */
+    size_t keep;  /* blocks up to the last finalization */
+};
+
+static enum err read_range(struct replica *r, uint64_t first, struct range *range) {
+    struct buffer certificate = BUFFER_INIT;
+    enum err e = OK;
+    while (range->count < PEER_BODIES_MAX && e == OK) {
+        if (range->keep > 0 && range->bodies.len > BLOCKS_BYTES_SOFT) {
+            break;
+        }
+        buffer_reset(&certificate);
+        e = chain_read(r->config.chain, first + range->count, &range->bodies, &certificate);
+        if (e != OK || range->bodies.len > LIMIT_PEER_MESSAGE - CERTIFICATE_MAX - 4096) {
+            break;
+        }
+        range->ends[range->count++] = range->bodies.len;
+        if (certificate.len > 0) {
+            range->keep = range->count;
+            buffer_reset(&range->certificate);
+            buffer_put(&range->certificate, certificate.data, certificate.len);
+        }
+    }
+    buffer_free(&certificate);
+    return e == ERR_NOTFOUND ? OK : e;
+}
+
+enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height) {
+    if (first_height == 0 || first_height > chain_head(r->config.chain)->header.height ||
+        !replica_may_serve(r, peer)) {
+        return OK;
+    }
+    struct range range = {.bodies = BUFFER_INIT, .certificate = BUFFER_INIT};
+    enum err e = read_range(r, first_height, &range);
+    if (e != OK) {
+        e = replica_fail(r, e, "reading blocks for a peer: %s", chain_error(r->config.chain));
+    } else if (range.keep > 0 && buffer_ok(&range.certificate) == OK && buffer_ok(&range.bodies) == OK) {
+        struct bytes spans[PEER_BODIES_MAX];
+        size_t at = 0;
+        for (size_t i = 0; i < range.keep; i++) {
+            spans[i] = bytes_of(range.bodies.data + at, range.ends[i] - at);
+            at = range.ends[i];
+        }
+        struct peer_message answer = {.kind = PEER_BLOCKS,
+                                      .spans = spans,
+                                      .span_count = range.keep,
+                                      .body = buffer_bytes(&range.certificate)};
+        e = replica_post(r, TO_PEER, peer, &answer);
+    }
+    buffer_free(&range.bodies);
+    buffer_free(&range.certificate);
+    return e;
+}
+
+/* ---- Asking -------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t best_height(const struct replica *r) {
+    uint64_t best = 0;
+    for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
+        best = r->peers[i].height > best ? r->peers[i].height : best;
+    }
+    return best;
+}
+
+void replica_take_status(struct replica *r, uint16_t peer, uint64_t height) {
+    r->peers[peer].height = height;
+    if (height > r->decided_height && r->behind_since_ms == 0) {
+        r->behind_since_ms = r->mono_ms;
+    }
+}
+
+static bool next_peer(struct replica *r) {
+    for (size_t i = 1; i <= REPLICA_PEERS_MAX; i++) {
+        uint16_t peer = (uint16_t)((r->blocks_peer + i) % REPLICA_PEERS_MAX);
+        if (r->peers[peer].height > r->decided_height && peer != r->config.me) {
+            r->blocks_peer = peer;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A validator that keeps up hears of finality from votes first: it gives them a moment before it asks. */
+static uint64_t patience(const struct replica *r) {
+    return r->config.me == CONSENSUS_OBSERVER ? 0 : r->config.timing.fetch_retry_ms;
+}
+
+enum err replica_catch_up(struct replica *r) {
+    if (best_height(r) <= r->decided_height) {
+        r->behind_since_ms = 0;
+        r->blocks_wanted = false;
+        return OK;
+    }
+    if (r->behind_since_ms == 0 || r->mono_ms < r->behind_since_ms + patience(r)) {
+        return OK;
+    }
+    if (r->blocks_wanted && r->mono_ms < r->blocks_asked_ms + r->config.timing.fetch_retry_ms) {
+        return OK;
+    }
+    if (r->blocks_wanted) {
+        /* It claimed a height and did not deliver: believe it again when it says so again. */
+        r->peers[r->blocks_peer].height = 0;
+    }
+    r->blocks_wanted = next_peer(r);
+    r->blocks_asked_ms = r->mono_ms;
+    if (!r->blocks_wanted) {
+        return OK;
+    }
+    struct peer_message ask = {.kind = PEER_BLOCKS_ASK, .number = r->decided_height + 1};
+    return replica_post(r, TO_PEER, r->blocks_peer, &ask);
+}
+
+uint64_t replica_catchup_deadline(const struct replica *r) {
+    if (r->blocks_wanted) {
+        return r->blocks_asked_ms + r->config.timing.fetch_retry_ms;
+    }
+    return r->behind_since_ms != 0 ? r->behind_since_ms + patience(r) : UINT64_MAX;
+}
+
+/* ---- Taking --------------------------------------------------------------------------------------------------------------- */
+
+/* Is it a finalization of the last block, and does each block stand on the one before? Signatures come last: they are
+ * the costly part. */
+static bool range_is_final(const struct replica *r, const struct peer_message *message, struct block_header *out_last,
+                           uint8_t out_hash[HASH_LEN]) {
+    uint8_t hash[HASH_LEN];
+    struct block_header header;
+    for (size_t i = 0; i < message->span_count; i++) {
+        struct block_header next;
+        uint8_t next_hash[HASH_LEN];
+        if (block_peek(message->spans[i], &next, next_hash) != OK ||
+            (i > 0 && (memcmp(next.parent, hash, HASH_LEN) != 0 || next.height != header.height + 1))) {
+            return false;
+        }
+        header = next;
+        memcpy(hash, next_hash, HASH_LEN);
+    }
+    if (message->span_count == 0 || header.height <= r->decided_height) {
+        return false;
+    }
+    struct span_input span = {.rest = {message->body.data, message->body.len}};
+    struct input in = input_of_span(&span);
+    struct vote_subject subject;
+    if (certificate_verify(r->config.crypto, chain_id(r->config.chain), &r->config.validators, &in, &subject) != GOOD ||
+        span.rest.len != 0 || subject.kind != VOTE_FINALIZE || subject.epoch != r->config.epoch ||
+        memcmp(subject.block, hash, HASH_LEN) != 0 || subject.view != header.view) {
+        return false;
+    }
+    *out_last = header;
+    memcpy(out_hash, hash, HASH_LEN);
+    return true;
+}
+
+/* Executes the blocks of a proven range. `*out_ready`: all are valid. */
+static enum err execute_range(struct replica *r, const struct peer_message *message, bool *out_ready) {
+    *out_ready = false;
+    for (size_t i = 0; i < message->span_count; i++) {
+        struct block_header header;
+        uint8_t hash[HASH_LEN];
+        if (block_peek(message->spans[i], &header, hash) != OK || header.height <= r->decided_height) {
+            continue;
+        }
+        enum err e = chain_add(r->config.chain, message->spans[i], hash);
+        if (e == ERR_NOMEM) {
+            return replica_fail(r, e, "taking a block: %s", err_text(e));
+        }
+        if (e != OK && e != ERR_DUPLICATE) {
+            return OK; /* garbage under a good header, or no room: another peer or a later time */
+        }
+        enum chain_status status;
+        e = chain_execute(r->config.chain, hash, &status);
+        if (e != OK) {
+            return replica_fail(r, e, "executing a block: %s", chain_error(r->config.chain));
+        }
+        if (status == CHAIN_INVALID) {
+            char hex[2 * HASH_LEN + 1];
+            hex_encode(header.state_root, HASH_LEN, hex);
+            return replica_fail(r, ERR_DIVERGED, "block %llu is final with state root %s and does not execute to it (%s)",
+                                (unsigned long long)header.height, hex, chain_error(r->config.chain));
+        }
+        if (status != CHAIN_VALID) {
+            return OK;
+        }
+    }
+    *out_ready = true;
+    return OK;
+}
+
+enum err replica_take_blocks(struct replica *r, uint16_t peer, const struct peer_message *message) {
+    struct block_header last;
+    uint8_t hash[HASH_LEN];
+    if (!r->blocks_wanted || peer != r->blocks_peer) {
+        return OK;
+    }
+    if (!range_is_final(r, message, &last, hash)) {
+        r->messages_bad++;
+        r->peers[peer].height = 0;
+        r->blocks_wanted = false;
+        return replica_catch_up(r);
+    }
+    bool ready;
+    enum err e = execute_range(r, message, &ready);
+    if (e != OK || !ready) {
+        return e;
+    }
+    r->blocks_wanted = false;
+    e = replica_decide(r, hash, last.height, message->body);
+    if (e != OK) {
+        return e;
+    }
+    struct consensus_event event = {.kind = EVENT_SYNCED, .from = peer};
+    event.u.synced.view = last.view;
+    memcpy(event.u.synced.hash, hash, HASH_LEN);
+    event.u.synced.certificate = message->body;
+    e = replica_feed(r, &event);
+    return e == OK ? replica_catch_up(r) : e;
+}

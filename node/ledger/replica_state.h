@@ -1,0 +1,150 @@
+/* What the files of the replica share; nobody else includes this. */
+#ifndef ASSAY_NODE_LEDGER_REPLICA_STATE_H
+#define ASSAY_NODE_LEDGER_REPLICA_STATE_H
+
+#include "base/buffer.h"
+#include "node/ledger/journal.h"
+#include "node/ledger/peer_codec.h"
+#include "node/ledger/replica.h"
+
+#define PENDING_MAX 128          /* blocks the core waits for, and parents these wait for */
+#define FOLLOWUPS_MAX 512        /* answers to the core's effects that it has not been told yet */
+#define FINALS_MAX 32            /* finalizations of one turn before it is cut short */
+#define OUTBOX_MESSAGES_MAX 4096 /* of one turn; what is over is dropped and resent later */
+#define OUTBOX_BYTES_MAX (64u * 1024u * 1024u)
+#define LOADS_MAX 128
+#define UNSYNCED_MAX 16          /* final blocks that only the journal would bring back after a power cut */
+#define SERVED_MAX 32            /* bodies and block ranges sent to one peer between two ticks of a second */
+
+enum audience { TO_PEER, TO_VALIDATORS, TO_OBSERVERS };
+
+struct outgoing {
+    enum audience audience;
+    uint16_t peer;
+    size_t offset, len;
+};
+
+/* A block that somebody waits for. */
+struct pending {
+    bool used;
+    bool want_body;
+    uint8_t hash[HASH_LEN];
+    uint64_t view; /* 0: only known as a parent */
+    uint64_t asked_ms;
+    uint32_t tries;
+};
+
+struct followup {
+    enum consensus_event_kind kind; /* EVENT_BLOCK or EVENT_BUILT */
+    uint8_t hash[HASH_LEN];
+    enum consensus_block_state state;
+    bool journaled;
+};
+
+struct final {
+    uint8_t hash[HASH_LEN];
+    uint8_t certificate[CERTIFICATE_MAX];
+    size_t certificate_len;
+};
+
+/* How many transactions of our mempool a block above the head holds. */
+struct load {
+    uint8_t hash[HASH_LEN];
+    size_t count;
+};
+
+struct peer_state {
+    uint64_t height; /* as it claims */
+    uint32_t served;
+};
+
+struct replica {
+    struct replica_config config;
+    uint8_t (*keys)[KEY_LEN];
+    struct journal *journal; /* NULL: observer, or damaged */
+    void *core_memory;
+    struct consensus *core;
+    struct consensus_effects *effects;
+    enum err failed;
+    char error[320];
+
+    uint64_t wall_ms, mono_ms;
+    uint64_t core_timer_ms; /* UINT64_MAX: none */
+
+    struct followup followups[FOLLOWUPS_MAX];
+    size_t followup_count;
+    struct pending pending[PENDING_MAX];
+    size_t pending_count;
+    bool build_wanted; /* the core asked for a block; it is built when the turn ends, with all that came in */
+    uint8_t build_parent[HASH_LEN];
+    uint64_t build_view;
+    struct final finals[FINALS_MAX];
+    size_t final_count;
+    uint64_t decided_height; /* of the last one the core finalized: the head once the turn is flushed */
+
+    struct buffer out_bytes;
+    struct outgoing *out;
+    size_t out_count;
+
+    struct consensus_vote votes[PEER_VOTES_MAX]; /* gathered into one message */
+    size_t vote_count;
+    uint16_t votes_to;
+
+    struct load loads[LOADS_MAX];
+    size_t load_next;
+    bool work;
+    uint64_t barren_until_ms; /* a block built for waiting transactions had none: don't spin */
+
+    struct peer_state peers[REPLICA_PEERS_MAX];
+    uint64_t behind_since_ms, blocks_asked_ms;
+    uint16_t blocks_peer;
+    bool blocks_wanted;
+    uint64_t status_sent_ms, served_reset_ms, synced_ms;
+    uint32_t odd_clocks[VALIDATORS_MAX];
+
+    uint64_t messages_in, messages_bad, messages_out, bytes_out, journal_syncs, final_blocks;
+};
+
+/* Marks the replica as stopped; the text goes to replica_error(). Returns `e`. */
+enum err replica_fail(struct replica *r, enum err e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void replica_alarm(struct replica *r, const char *name, const char *text);
+
+/* Queues a message until the turn is flushed. */
+NODISCARD enum err replica_post(struct replica *r, enum audience audience, uint16_t peer,
+                                const struct peer_message *message);
+
+/* Books a finalization; it takes effect when the turn is flushed. */
+NODISCARD enum err replica_decide(struct replica *r, const uint8_t hash[HASH_LEN], uint64_t height,
+                                  struct bytes certificate);
+
+/* Gives the core one event, carries out its effects, and goes on until nothing follows. */
+NODISCARD enum err replica_feed(struct replica *r, struct consensus_event *event);
+/* The same for an event the core has already seen. */
+NODISCARD enum err replica_follow(struct replica *r);
+
+/* Blocks: replica_blocks.c */
+/* Executes a block, and its ancestors first. When one of them is not here, `out_missing` names it and the status is
+ * CHAIN_HELD or CHAIN_UNKNOWN. */
+NODISCARD enum err replica_advance(struct replica *r, const uint8_t hash[HASH_LEN], enum chain_status *out_status,
+                                   uint8_t out_missing[HASH_LEN]);
+NODISCARD enum err replica_pursue(struct replica *r, const uint8_t hash[HASH_LEN], uint64_t view);
+/* A body arrived or a block turned valid: whoever waits may go on. */
+NODISCARD enum err replica_retry_pending(struct replica *r);
+NODISCARD enum err replica_build(struct replica *r);
+/* Asks again for bodies that did not come. */
+NODISCARD enum err replica_ask_bodies(struct replica *r);
+uint64_t replica_bodies_deadline(const struct replica *r);
+void replica_drop_pending(struct replica *r);
+NODISCARD enum err replica_take_body(struct replica *r, struct bytes body);
+NODISCARD enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash[HASH_LEN]);
+NODISCARD enum err replica_refresh_work(struct replica *r, bool *out_changed);
+
+/* Catch-up: replica_catchup.c */
+NODISCARD enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height);
+NODISCARD enum err replica_take_blocks(struct replica *r, uint16_t peer, const struct peer_message *message);
+void replica_take_status(struct replica *r, uint16_t peer, uint64_t height);
+NODISCARD enum err replica_catch_up(struct replica *r);
+uint64_t replica_catchup_deadline(const struct replica *r);
+bool replica_may_serve(struct replica *r, uint16_t peer);
+
+#endif
