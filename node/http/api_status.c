@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #define STALLED_MS 10000  /* work waiting this long without a final block: not healthy */
 #define SILENT_MS 5000    /* the ledger thread has not written its board: not alive */
@@ -96,6 +98,27 @@ static void metric(struct buffer *out, const char *name, const char *type, const
     }
 }
 
+static void process_metrics(struct buffer *out) {
+    struct timespec cpu = {0};
+    long pages = 0;
+    char line[512];
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm != NULL) {
+        (void)(fscanf(statm, "%*d %ld", &pages) == 1);
+        (void)fclose(statm);
+    }
+    int n = snprintf(line, sizeof line,
+                     "# HELP process_cpu_seconds_total Processor time used.\n# TYPE process_cpu_seconds_total counter\n"
+                     "process_cpu_seconds_total %lld.%06ld\n"
+                     "# HELP process_resident_memory_bytes Memory held.\n# TYPE process_resident_memory_bytes gauge\n"
+                     "process_resident_memory_bytes %lld\n",
+                     (long long)cpu.tv_sec, cpu.tv_nsec / 1000, (long long)pages * sysconf(_SC_PAGESIZE));
+    if (n > 0 && (size_t)n < sizeof line) {
+        buffer_put(out, line, (size_t)n);
+    }
+}
+
 static void peer_metric(struct buffer *out, const char *name, const struct status_peer *peer, uint64_t value) {
     char hex[2 * ED25519_KEY_LEN + 1], line[256];
     hex_encode(peer->key, sizeof peer->key, hex);
@@ -136,6 +159,7 @@ static void get_metrics(void *ctx, struct http_request *request) {
     struct buffer out = BUFFER_INIT;
     status_board_read(api->status, &f);
     ledger_metrics(&out, &f, &view.head.header);
+    process_metrics(&out);
     chain_view_close(&view);
     static const char *const names[] = {"peer_up", "peer_bytes_in_total", "peer_bytes_out_total", "peer_dropped_total",
                                         "peer_rejected_total"};

@@ -10,8 +10,8 @@ import net as networks  # noqa: E402
 
 @pytest.fixture
 def net():
-    """Four validators and a gateway, running; gone after the test."""
-    network = networks.Net()
+    """Four validators, running; gone after the test."""
+    network = networks.Net(gateways=0)
     try:
         yield network.start()
     finally:
@@ -21,7 +21,7 @@ def net():
 @pytest.fixture
 def still_net():
     """The same, not started."""
-    network = networks.Net()
+    network = networks.Net(gateways=0)
     try:
         yield network
     finally:
@@ -31,7 +31,7 @@ def still_net():
 @pytest.fixture(scope="module")
 def shared_net():
     """One running network for tests that change nothing the others rely on."""
-    network = networks.Net()
+    network = networks.Net(gateways=0)
     try:
         yield network.start()
     finally:

@@ -6,7 +6,17 @@ import subprocess
 
 import pytest
 
-from net import BIN, CLASS, assay, assay_json, run, wait_for
+from net import BIN, CLASS, Net, assay, assay_json, run, wait_for
+
+
+@pytest.fixture
+def net():
+    """Four validators and a gateway."""
+    network = Net()
+    try:
+        yield network.start()
+    finally:
+        network.close()
 
 
 class Device:
