@@ -145,6 +145,7 @@ static void take_block(struct consensus *core, const struct consensus_event *eve
     block->state = event->u.block.state;
     block->journaled = block->journaled || event->u.block.journaled;
     block->has_parent = true;
+    block->parent_view = event->u.block.parent_view;
     memcpy(block->parent, event->u.block.parent, HASH_LEN);
 }
 

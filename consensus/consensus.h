@@ -30,8 +30,8 @@
 #define CONSENSUS_AHEAD 16
 /* Certificates a proposal carries at most, and an answer to ASK_CERTIFICATES too. */
 #define CONSENSUS_ATTACHED 16
-/* Up to 128 sends, and for each view of the window a vote, a body and a question. */
-#define CONSENSUS_EFFECTS (128 + 3 * CONSENSUS_WINDOW)
+/* Up to 128 sends, and for each view of the window a vote, a body, a certificate and a question. */
+#define CONSENSUS_EFFECTS (128 + 4 * CONSENSUS_WINDOW)
 
 struct consensus_timing {
     uint32_t leader_timeout_ms;  /* from entering an active view to the leader's proposal */
@@ -117,6 +117,7 @@ struct consensus_event {
             uint8_t hash[HASH_LEN];
             uint64_t view;
             uint8_t parent[HASH_LEN];
+            uint64_t parent_view; /* when the block is valid */
             enum consensus_block_state state;
             bool journaled; /* the journal has the body already (restart) */
         } block; /* also EVENT_BUILT */

@@ -30,6 +30,7 @@ struct slot_block {
     bool journaled;
     uint8_t hash[HASH_LEN];
     uint8_t parent[HASH_LEN];
+    uint64_t parent_view; /* known once the block is valid */
     enum consensus_block_state state;
 };
 
@@ -58,6 +59,7 @@ struct highest {
 struct peer_view {
     bool silent;        /* let its view pass without a proposal and was not heard since */
     bool answered;      /* our recall */
+    uint64_t served_ms;   /* last time it asked for certificates and got some */
     uint64_t helped_ms; /* last time we sent it what it lacks */
     struct highest highest[KINDS];
 };

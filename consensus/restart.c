@@ -236,9 +236,15 @@ void restart_help(struct consensus *core, uint16_t peer, uint64_t view, struct c
 
 void restart_send_certificates(struct consensus *core, uint16_t peer, uint64_t first, uint64_t last,
                                struct consensus_effects *out) {
-    if (peer >= core->n || last > core->view || first > last) {
+    if (peer >= core->n || peer == core->config.me || first > last) {
         return;
     }
+    uint64_t *served = &core->peers[peer].served_ms;
+    if (*served != 0 && core->now_ms < *served + core->config.timing.resend_ms / 4) {
+        return;
+    }
+    *served = core->now_ms;
+    last = last < core->view ? last : core->view;
     int sent = 0;
     for (uint64_t v = last; v >= first && v >= core->final_view && v > 0 && sent < CONSENSUS_ATTACHED; v--) {
         for (int kind = VOTE_NOTARIZE; kind <= VOTE_NULLIFY; kind++) {

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define JOURNALED_CERTIFICATES_MAX 64 /* with one vote; older ones go with the next */
+
 /* ---- Ancestry ------------------------------------------------------------------------------------------------------ */
 
 enum ancestry {
@@ -45,34 +47,54 @@ static bool block_ready(struct slot *slot, struct slot_block *block, struct cons
     return false;
 }
 
-/* Rule 5's last condition. With `write`, journals what is not on disk yet. */
+/* Rule 5's last condition: the body of the block and of every ancestor above the last final one. An ancestor's own
+ * notarization may never have come here; a quorum that took its descendant vouches for it. With `write`, journals what
+ * is not on disk yet. */
 static bool bodies_at_hand(struct consensus *core, struct slot *slot, const uint8_t *hash, bool write,
                            struct consensus_effects *out) {
-    uint64_t v = slot->view;
     const uint8_t *wanted = hash;
+    uint64_t v = slot->view;
     while (v > core->final_view) {
-        struct slot *at = views_get(core, v--);
-        const uint8_t *notarized = at != NULL ? views_notarized(at) : NULL;
-        if (notarized == NULL || !core_same(notarized, wanted)) {
-            continue;
-        }
-        struct slot_block *block = views_add_block(at, wanted);
-        if (block == NULL || !block_ready(at, block, out) || !block->has_parent) {
+        struct slot *at = views_make(core, v);
+        struct slot_block *block = at != NULL ? views_add_block(at, wanted) : NULL;
+        if (block == NULL || !block_ready(at, block, out)) {
             return false;
         }
         if (write && !block->journaled) {
             block->journaled = true;
-            memcpy(core_effect(out, EFFECT_JOURNAL_BODY, CONSENSUS_ALL, at->view)->u.block.hash, wanted, HASH_LEN);
+            memcpy(core_effect(out, EFFECT_JOURNAL_BODY, CONSENSUS_ALL, v)->u.block.hash, wanted, HASH_LEN);
+        }
+        if (block->parent_view >= v) {
+            return false;
         }
         wanted = block->parent;
+        v = block->parent_view;
     }
-    return core_same(core->final_hash, wanted);
+    return v == core->final_view && core_same(core->final_hash, wanted);
 }
 
 /* ---- Casting ---------------------------------------------------------------------------------------------------------- */
 
 static bool may_cast_in(const struct consensus *core, uint64_t view) {
     return core_may_vote(core) && view > core->vote_floor;
+}
+
+/* Whoever votes in a view holds what led there: the parent's certificate and the nullifications since. If all nodes lose
+ * their memory at once, these must come back from the journals of those who voted, or nobody could propose again. */
+static void journal_certificates(struct consensus *core, uint64_t view, struct consensus_effects *out) {
+    int written = 0;
+    for (uint64_t v = view - 1; v >= core->final_view && v > 0 && written < JOURNALED_CERTIFICATES_MAX; v--) {
+        struct slot *slot = views_get(core, v);
+        for (int kind = VOTE_NOTARIZE; slot != NULL && kind <= VOTE_FINALIZE; kind++) {
+            struct held_certificate *held = &slot->certificates[kind];
+            if (held->len != 0 && !held->journaled) {
+                held->journaled = true;
+                written++;
+                core_effect(out, EFFECT_JOURNAL_CERTIFICATE, CONSENSUS_ALL, v)->u.block.certificate =
+                    bytes_of(held->bytes, held->len);
+            }
+        }
+    }
 }
 
 static void cast(struct consensus *core, struct slot *slot, enum vote_kind kind, const uint8_t *block,
@@ -87,28 +109,17 @@ static void cast(struct consensus *core, struct slot *slot, enum vote_kind kind,
     }
     struct consensus_vote vote;
     views_sign(core, &subject, &vote);
+    journal_certificates(core, slot->view, out);
     core_effect(out, EFFECT_JOURNAL_VOTE, CONSENSUS_ALL, slot->view)->u.vote.vote = vote;
     core_send_vote(out, CONSENSUS_ALL, &vote);
     views_record_own(core, slot, &vote, out);
 }
 
-/* Before a notarize leaves, its body and its parent's certificate go to the journal with it. */
-static void journal_support(struct consensus *core, struct slot *slot, struct slot_block *block, uint64_t parent_view,
-                            struct consensus_effects *out) {
+/* Before a notarize leaves, its body goes to the journal with it. */
+static void journal_body_of(struct slot *slot, struct slot_block *block, struct consensus_effects *out) {
     if (!block->journaled) {
         block->journaled = true;
         memcpy(core_effect(out, EFFECT_JOURNAL_BODY, CONSENSUS_ALL, slot->view)->u.block.hash, block->hash, HASH_LEN);
-    }
-    struct slot *parent = views_get(core, parent_view);
-    struct held_certificate *held = NULL;
-    if (parent != NULL) {
-        bool final = parent->certificates[VOTE_FINALIZE].len != 0;
-        held = &parent->certificates[final ? VOTE_FINALIZE : VOTE_NOTARIZE];
-    }
-    if (held != NULL && held->len != 0 && !held->journaled) {
-        held->journaled = true;
-        core_effect(out, EFFECT_JOURNAL_CERTIFICATE, CONSENSUS_ALL, parent_view)->u.block.certificate =
-            bytes_of(held->bytes, held->len);
     }
 }
 
@@ -129,25 +140,40 @@ static bool enter(struct consensus *core) {
 
 /* ---- Rule 2: proposing --------------------------------------------------------------------------------------------------- */
 
+/* Asks for certificates up to that of view `missing`, at most once in a while. */
+static void ask_certificates(struct consensus *core, struct slot *slot, uint64_t missing,
+                             struct consensus_effects *out) {
+    if (slot->asked_ms != 0 && core->now_ms < slot->asked_ms + core->config.timing.resend_ms) {
+        return;
+    }
+    slot->asked_ms = core->now_ms;
+    uint64_t low = missing > core->final_view + CONSENSUS_ATTACHED ? missing - CONSENSUS_ATTACHED + 1
+                                                                   : core->final_view + 1;
+    /* The leader proved its choice, so it has them; a leader that lacks some asks everybody. */
+    uint16_t leader = core_leader(core, slot->view);
+    uint16_t whom = leader == core->config.me ? CONSENSUS_ALL : leader;
+    struct consensus_effect *effect = core_effect(out, EFFECT_SEND_ASK_CERTIFICATES, whom, low);
+    effect->u.last = missing;
+}
+
 /* The highest notarized block that a proposal of the current view can stand on: NULL when a certificate or a body is
  * missing. */
-static const uint8_t *choose_parent(struct consensus *core, uint64_t *out_view, struct consensus_effects *out) {
+static const uint8_t *choose_parent(struct consensus *core, struct slot *current, struct consensus_effects *out) {
     for (uint64_t v = core->view - 1; v > core->final_view; v--) {
         struct slot *slot = views_get(core, v);
-        if (slot == NULL) {
+        const uint8_t *notarized = slot != NULL ? views_notarized(slot) : NULL;
+        if (notarized == NULL && (slot == NULL || !views_nullified(slot))) {
+            ask_certificates(core, current, v, out);
             return NULL;
         }
-        const uint8_t *notarized = views_notarized(slot);
         struct slot_block *block = notarized != NULL ? views_add_block(slot, notarized) : NULL;
         if (block != NULL && block_ready(slot, block, out)) {
-            *out_view = v;
             return block->hash;
         }
         if (!views_nullified(slot)) {
             return NULL;
         }
     }
-    *out_view = core->final_view;
     return core->final_hash;
 }
 
@@ -160,8 +186,7 @@ static bool propose(struct consensus *core, struct consensus_effects *out) {
         (!core->work && !pace_wants_filler(core))) {
         return false;
     }
-    uint64_t parent_view;
-    const uint8_t *parent = choose_parent(core, &parent_view, out);
+    const uint8_t *parent = choose_parent(core, slot, out);
     if (parent == NULL) {
         return false;
     }
@@ -213,6 +238,7 @@ void rules_built(struct consensus *core, const struct consensus_event *event, st
     }
     block->has_parent = true;
     block->state = BLOCK_VALID;
+    block->parent_view = parent_view;
     memcpy(block->parent, event->u.block.parent, HASH_LEN);
     struct vote_subject subject = {.epoch = core->config.epoch, .view = view, .kind = VOTE_PROPOSE};
     memcpy(subject.block, block->hash, HASH_LEN);
@@ -220,26 +246,13 @@ void rules_built(struct consensus *core, const struct consensus_event *event, st
     views_remember(core, &slot->proposal);
     slot->proposed = true;
     slot->touched = true;
-    journal_support(core, slot, block, parent_view, out);
+    journal_body_of(slot, block, out);
     core_effect(out, EFFECT_JOURNAL_PROPOSAL, CONSENSUS_ALL, view)->u.vote.vote = slot->proposal;
     rules_send_proposal(core, slot, CONSENSUS_ALL, out);
     cast(core, slot, VOTE_NOTARIZE, block->hash, out);
 }
 
 /* ---- Rule 3: notarize -------------------------------------------------------------------------------------------------------- */
-
-static void ask_certificates(struct consensus *core, struct slot *slot, uint64_t missing,
-                             struct consensus_effects *out) {
-    if (slot->asked_ms != 0 && core->now_ms < slot->asked_ms + core->config.timing.resend_ms) {
-        return;
-    }
-    slot->asked_ms = core->now_ms;
-    uint64_t low = missing > core->final_view + CONSENSUS_ATTACHED ? missing - CONSENSUS_ATTACHED + 1
-                                                                   : core->final_view + 1;
-    struct consensus_effect *effect =
-        core_effect(out, EFFECT_SEND_ASK_CERTIFICATES, core_leader(core, slot->view), low);
-    effect->u.last = missing;
-}
 
 static bool notarize(struct consensus *core, struct consensus_effects *out) {
     struct slot *slot = views_get(core, core->view);
@@ -269,7 +282,7 @@ static bool notarize(struct consensus *core, struct consensus_effects *out) {
     if (!block_ready(slot, block, out) || block->state != BLOCK_VALID) {
         return false;
     }
-    journal_support(core, slot, block, parent_view, out);
+    journal_body_of(slot, block, out);
     cast(core, slot, VOTE_NOTARIZE, block->hash, out);
     return true;
 }

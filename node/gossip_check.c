@@ -1,6 +1,7 @@
 #include "node/gossip_check.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "node/host_crypto.h"
 #include "node/ledger/execute.h"
 #include "node/ledger/mempool.h"
@@ -64,12 +65,16 @@ uint64_t gossip_check_dropped(const struct gossip_check *check) {
     return check->dropped;
 }
 
+static uint64_t later_of(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
 static bool is_good(const struct gossip_check *check, struct chain_view *view, struct bytes envelope) {
     struct transaction tx;
     uint64_t now = view->head.header.time_ms;
     if (transaction_decode(envelope, &tx, NULL) != OK ||
         memcmp(tx.chain_id, view->head.header.chain_id, CHAIN_ID_LEN) != 0 || tx.expiry_ms <= now ||
-        tx.expiry_ms - now > check->config.max_lifetime_ms + 60000 || transaction_check_signatures(&tx) != OK) {
+        tx.expiry_ms > later_of(now, clock_wall_ms()) + check->config.max_lifetime_ms || transaction_check_signatures(&tx) != OK) {
         return false;
     }
     struct answer answer = {.code = CODE_OK};

@@ -592,7 +592,9 @@ static void close_handle(uv_handle_t *handle, void *arg) {
 
 /* Ends what runs, in the order in which things lean on each other; what is final is made durable first. */
 static void shut_down(struct validator *v) {
-    http_server_stop(v->server);
+    if (v->server != NULL) {
+        http_server_stop(v->server);
+    }
     if (v->loop_open) {
         (void)uv_prepare_stop(&v->prepare);
         (void)uv_check_stop(&v->check);

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Continues a checksum: crc32c(crc32c(0, a), b) is that of a followed by b. Uses the processor's instruction where there
- * is one. */
+/* Continues a checksum: crc32c(crc32c(0, a), b) is that of a followed by b. Uses the processor's instruction where
+ * there is one. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
 /* The same without the instruction. */
 uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);

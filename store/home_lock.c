@@ -79,12 +79,10 @@ enum err home_lock_holder(const char *dir, long *out_pid) {
     }
     char text[32] = "";
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(fd, F_OFD_GETLK, &whole) != 0) {
+    if (fcntl(fd, F_OFD_GETLK, &whole) != 0 || pread(fd, text, sizeof text - 1, 0) < 0) {
         e = err_from_errno(errno);
     } else if (whole.l_type == F_UNLCK) {
         e = ERR_NOTFOUND;
-    } else if (pread(fd, text, sizeof text - 1, 0) < 0) {
-        e = err_from_errno(errno);
     }
     (void)close(fd);
     if (e != OK) {

@@ -1,4 +1,5 @@
-/* One process per home: a lock on the file "lock" in a folder, held as long as the process lives or until it is released.
+/* One process per home: a lock on the file "lock" in a folder, held as long as the process lives or until it is
+ * released.
  *
  * The operating system drops the lock when its holder dies, however it dies; the file stays, and holds the pid of the
  * last holder in decimal so that a person can be told who is in the way.

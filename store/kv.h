@@ -25,7 +25,7 @@ enum kv_table {
     KV_TABLES
 };
 
-#define KV_KEY_MAX 511               /* LMDB's limit */
+#define KV_KEY_MAX 511 /* LMDB's limit */
 #define KV_VALUE_MAX (16u << 20)
 
 /* ---- A layer: what one block writes ------------------------------------------------------------------------- */
@@ -48,7 +48,8 @@ void kv_layer_unref(struct kv_layer *layer); /* NULL is fine */
 /* ---- The lower floor ---------------------------------------------------------------------------------------- */
 
 struct kv_backend_ops {
-    NODISCARD enum err (*snapshot)(void *ctx, void **out); /* read transaction; may be used from any one thread at a time */
+    NODISCARD enum err (*snapshot)(void *ctx,
+                                   void **out); /* read transaction; may be used from any one thread at a time */
     void (*release)(void *ctx, void *snapshot);
     /* Borrowed until the snapshot is released. ERR_NOTFOUND. */
     enum err (*get)(void *ctx, void *snapshot, enum kv_table table, struct bytes key, struct bytes *out);
@@ -68,9 +69,9 @@ struct kv_backend {
     void *ctx;
 };
 
-/* `dir` must exist. `map_bytes` is address space, not disk: choose it large (64 GiB), since a store that outgrows it gets
- * ERR_NOSPACE until it is opened with more. ERR_BUSY when another process has it open, ERR_UNSUPPORTED when it is of
- * another version, ERR_CORRUPT. */
+/* `dir` must exist. `map_bytes` is address space, not disk: choose it large (64 GiB), since a store that outgrows it
+ * gets ERR_NOSPACE until it is opened with more. ERR_BUSY when another process has it open, ERR_UNSUPPORTED when it is
+ * of another version, ERR_CORRUPT. */
 NODISCARD enum err kv_lmdb_open(const char *dir, uint64_t map_bytes, struct kv_backend *out);
 /* Where the last failed LMDB call of this thread stood and what LMDB said; "" if none failed. */
 const char *kv_lmdb_error(void);
@@ -86,14 +87,14 @@ struct kv;
 NODISCARD enum err kv_open(struct kv_backend backend, struct kv **out);
 /* Every view must be closed and no checkpoint run. NULL is fine. */
 void kv_close(struct kv *kv);
-/* Seals a layer and puts it on top (keeps a reference of its own); views opened from now on see it. Nothing may be written
- * to the layer any more. */
+/* Seals a layer and puts it on top (keeps a reference of its own); views opened from now on see it. Nothing may be
+ * written to the layer any more. */
 NODISCARD enum err kv_push(struct kv *kv, struct kv_layer *layer);
 /* Bytes held by the layers above the checkpoint. */
 size_t kv_pending_bytes(const struct kv *kv);
-/* Begin freezes what is stacked so far; kv_checkpoint_write, on any thread, merges it and commits it to the lower floor;
- * then call end on the writer's thread, which drops the frozen layers when the write went well and frees the checkpoint
- * either way. ERR_BUSY while one runs, ERR_NOTFOUND when there is nothing to write. */
+/* Begin freezes what is stacked so far; kv_checkpoint_write, on any thread, merges it and commits it to the lower
+ * floor; then call end on the writer's thread, which drops the frozen layers when the write went well and frees the
+ * checkpoint either way. ERR_BUSY while one runs, ERR_NOTFOUND when there is nothing to write. */
 struct kv_checkpoint;
 NODISCARD enum err kv_checkpoint_begin(struct kv *kv, struct kv_checkpoint **out);
 NODISCARD enum err kv_checkpoint_write(struct kv_checkpoint *checkpoint);

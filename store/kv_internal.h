@@ -8,11 +8,11 @@
 
 struct kv {
     struct kv_backend backend;
-    /* Guards `stack` against readers: whoever opens a view takes the stack and a snapshot of the lower floor together, so
-     * that neither lacks what the other has given away. Only the writer's thread replaces the stack. */
+    /* Guards `stack` against readers: whoever opens a view takes the stack and a snapshot of the lower floor together,
+     * so that neither lacks what the other has given away. Only the writer's thread replaces the stack. */
     pthread_mutex_t lock;
     struct kv_stack *stack;
-    size_t frozen;   /* lowest layers that a running checkpoint writes; 0: none runs */
+    size_t frozen;     /* lowest layers that a running checkpoint writes; 0: none runs */
     atomic_uint views; /* open ones */
 };
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_CHUNK_MIN 4096u
-#define ARENA_CHUNK_MAX (1024u * 1024u)
+#define ARENA_CHUNK_MIN ((size_t)4096)
+#define ARENA_CHUNK_MAX ((size_t)1 << 20)
 #define TOWER_MAX 16u
-#define FILTER_BITS_PER_ENTRY 10u
-#define FILTER_BLOCK_WORDS 8u /* one cache line */
+#define FILTER_BITS_PER_ENTRY ((size_t)10)
+#define FILTER_BLOCK_WORDS ((size_t)8) /* one cache line */
 
 struct chunk {
     struct chunk *next;
@@ -151,7 +151,7 @@ static size_t tower_height(struct kv_layer *layer) {
 
 static enum err insert_tower(struct kv_layer *layer, enum kv_table table, const struct kv_entry *entry) {
     size_t height = tower_height(layer);
-    struct tower *tower = arena_take(layer, sizeof *tower + height * sizeof tower->next[0]);
+    struct tower *tower = arena_take(layer, sizeof *tower + height * sizeof(struct tower *));
     if (tower == NULL) {
         return ERR_NOMEM;
     }

@@ -29,8 +29,9 @@ struct lmdb {
 };
 
 static const char *const table_names[KV_TABLES] = {
-    [KV_META] = "meta",   [KV_STATE] = "state",   [KV_NODES] = "nodes", [KV_ROOTS] = "roots",     [KV_STALE] = "stale",
-    [KV_BLOCKS] = "blocks", [KV_HASHES] = "hashes", [KV_TXS] = "txs",     [KV_HISTORY] = "history", [KV_SENDERS] = "senders",
+    [KV_META] = "meta",       [KV_STATE] = "state",     [KV_NODES] = "nodes",   [KV_ROOTS] = "roots",
+    [KV_STALE] = "stale",     [KV_BLOCKS] = "blocks",   [KV_HASHES] = "hashes", [KV_TXS] = "txs",
+    [KV_HISTORY] = "history", [KV_SENDERS] = "senders",
 };
 
 static _Thread_local char error[160];
@@ -197,8 +198,8 @@ static enum err lmdb_seek(void *ctx, void *snapshot, enum kv_table table, struct
     return found(code, &k, &v, out_key, out_value);
 }
 
-static enum err lmdb_seek_back(void *ctx, void *snapshot, enum kv_table table, struct bytes from,
-                               struct bytes *out_key, struct bytes *out_value) {
+static enum err lmdb_seek_back(void *ctx, void *snapshot, enum kv_table table, struct bytes from, struct bytes *out_key,
+                               struct bytes *out_value) {
     MDB_cursor *cursor;
     MDB_val k = {0}, v = {0};
     int code = cursor_of(ctx, snapshot, table, &cursor);

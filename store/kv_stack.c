@@ -7,7 +7,7 @@
 
 /* A stack whose references the caller has taken already. */
 static enum err stack_of(struct kv_layer *const *layers, size_t count, struct kv_stack **out) {
-    struct kv_stack *stack = malloc(sizeof *stack + count * sizeof stack->layers[0]);
+    struct kv_stack *stack = malloc(sizeof *stack + count * sizeof(struct kv_layer *));
     if (stack == NULL) {
         return ERR_NOMEM;
     }

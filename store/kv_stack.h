@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#define KV_MERGE_MAX (4u * 1024u * 1024u)
+#define KV_MERGE_MAX ((size_t)4 << 20)
 
 struct kv_stack {
     atomic_uint refs;
@@ -25,8 +25,8 @@ NODISCARD enum err kv_stack_new(struct kv_layer *const *layers, size_t count, st
 struct kv_stack *kv_stack_ref(struct kv_stack *stack);
 void kv_stack_unref(struct kv_stack *stack); /* NULL is fine */
 
-/* `stack` with a sealed layer on top; its lowest `frozen` layers stay as they are. `drop_deleted` when nothing lies below
- * the stack, here and in kv_stack_flatten. */
+/* `stack` with a sealed layer on top; its lowest `frozen` layers stay as they are. `drop_deleted` when nothing lies
+ * below the stack, here and in kv_stack_flatten. */
 NODISCARD enum err kv_stack_push(const struct kv_stack *stack, size_t frozen, bool drop_deleted, struct kv_layer *layer,
                                  struct kv_stack **out);
 /* `stack` without its lowest `count` layers. */

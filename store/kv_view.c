@@ -14,14 +14,14 @@ struct kv_view {
 };
 
 enum err kv_view_open_above(struct kv *kv, struct kv_layer *const *layers, size_t count, struct kv_view **out) {
-    struct kv_view *view = malloc(sizeof *view + count * sizeof view->above[0]);
+    struct kv_view *view = malloc(sizeof *view + count * sizeof(struct kv_layer *));
     if (view == NULL) {
         return ERR_NOMEM;
     }
     view->kv = kv;
     view->above_count = count;
     if (count > 0) {
-        memcpy(view->above, layers, count * sizeof view->above[0]);
+        memcpy(view->above, layers, count * sizeof(struct kv_layer *));
     }
     (void)pthread_mutex_lock(&kv->lock);
     enum err e = kv->backend.ops->snapshot(kv->backend.ctx, &view->snapshot);

@@ -1,18 +1,18 @@
 /* A segmented append-only log: the one file format under the block log and the vote journal.
  *
- * Segments are files "<stem>-<first sequence, 16 hex digits>.log", filled with zeros a step ahead of the records (so that
- * a sync need not wait for the file system's own journal) up to a fixed size; a record larger than a segment gets one of
- * its own. A record carries its sequence number, type, length and a CRC-32C over all of these, its segment's random salt
- * and its bytes. Sequence numbers start at 1 and have no holes. Old segments are recycled by renaming.
+ * Segments are files "<stem>-<first sequence, 16 hex digits>.log", filled with zeros a step ahead of the records (so
+ * that a sync need not wait for the file system's own journal) up to a fixed size; a record larger than a segment gets
+ * one of its own. A record carries its sequence number, type, length and a CRC-32C over all of these, its segment's
+ * random salt and its bytes. Sequence numbers start at 1 and have no holes. Old segments are recycled by renaming.
  *
- * Opening reads every record (but see trusted_below). What was appended and never known to be synced may be torn, lost or
- * there in part, and is cut from its first bad record on and reported: that is how a power cut looks. Each record also says
- * up to which sequence the log was known to be synced when it was written, and so does a mark that a clean close leaves.
- * So a bad record that was synced for sure, or a hole between segments, is told from that: it is ERR_CORRUPT with the place
- * named in `seglog_error`; nothing is ever guessed over.
+ * Opening reads every record (but see trusted_below). What was appended and never known to be synced may be torn, lost
+ * or there in part, and is cut from its first bad record on and reported: that is how a power cut looks. Each record
+ * also says up to which sequence the log was known to be synced when it was written, and so does a mark that a clean
+ * close leaves. So a bad record that was synced for sure, or a hole between segments, is told from that: it is
+ * ERR_CORRUPT with the place named in `seglog_error`; nothing is ever guessed over.
  *
- * One thread at a time appends, syncs and discards; others may read meanwhile. seglog_sync may run on another thread while
- * no append runs. After a failed sync the log only reads.
+ * One thread at a time appends, syncs and discards; others may read meanwhile. seglog_sync may run on another thread
+ * while no append runs. After a failed sync the log only reads.
  */
 #ifndef ASSAY_STORE_SEGLOG_H
 #define ASSAY_STORE_SEGLOG_H
@@ -24,11 +24,12 @@ struct seglog;
 
 struct seglog_config {
     struct disk disk;
-    const char *dir;  /* copied */
-    const char *stem; /* copied */
+    const char *dir;        /* copied */
+    const char *stem;       /* copied */
     uint64_t segment_bytes; /* 4 KiB to 1 GiB */
     /* Records with lower sequence numbers are in a checkpoint already: opening neither replays them nor checks their
-     * bytes, and skips segments of nothing else but their header. They must have been synced: losing one is ERR_CORRUPT. */
+     * bytes, and skips segments of nothing else but their header. They must have been synced: losing one is
+     * ERR_CORRUPT. */
     uint64_t trusted_below;
 };
 
@@ -46,8 +47,8 @@ const char *seglog_error(void);
 /* Bytes cut from a torn tail when the log was opened. */
 uint64_t seglog_cut(const struct seglog *log);
 
-/* Appends to the file, not yet durable. Consecutive sequence numbers; gives the record's own. A failed append (ERR_NOSPACE,
- * ERR_IO) leaves the log as it was. ERR_TOOLARGE, ERR_RANGE (type). */
+/* Appends to the file, not yet durable. Consecutive sequence numbers; gives the record's own. A failed append
+ * (ERR_NOSPACE, ERR_IO) leaves the log as it was. ERR_TOOLARGE, ERR_RANGE (type). */
 NODISCARD enum err seglog_append(struct seglog *log, uint8_t type, struct bytes record, uint64_t *out_sequence);
 /* One fdatasync. Nothing to do: returns at once. After a failure every further append and sync is ERR_IO. */
 NODISCARD enum err seglog_sync(struct seglog *log);
@@ -56,8 +57,8 @@ NODISCARD enum err seglog_sync(struct seglog *log);
 NODISCARD enum err seglog_read(struct seglog *log, uint64_t sequence, uint8_t *out_type, struct buffer *out);
 uint64_t seglog_first(const struct seglog *log); /* lowest sequence present; last + 1 when empty */
 uint64_t seglog_last(const struct seglog *log);  /* 0 when empty */
-/* Reads and checks every record that is left, trusted or not, and keeps everybody else waiting meanwhile. ERR_CORRUPT with
- * the first bad place in seglog_error. */
+/* Reads and checks every record that is left, trusted or not, and keeps everybody else waiting meanwhile. ERR_CORRUPT
+ * with the first bad place in seglog_error. */
 NODISCARD enum err seglog_verify(struct seglog *log);
 /* Gives back whole segments that hold nothing but records below `sequence`. */
 NODISCARD enum err seglog_discard_below(struct seglog *log, uint64_t sequence);

@@ -11,17 +11,17 @@
 /* Every so manyth record of a segment has its offset kept; the others are found by hopping from there. */
 #define INDEX_STRIDE 16u
 /* A segment grows by this much zeros at a time. */
-#define PREWRITE_STEP (1024u * 1024u)
+#define PREWRITE_STEP ((uint64_t)1 << 20)
 /* Discarded segments kept for reuse. */
 #define SPARES_MAX 2u
 
 struct segment {
-    uint64_t first;    /* sequence of its first record */
-    uint64_t count;    /* records in it */
+    uint64_t first; /* sequence of its first record */
+    uint64_t count; /* records in it */
     uint64_t salt;
     uint32_t *offsets; /* of records 0, INDEX_STRIDE, 2 * INDEX_STRIDE, ... */
     size_t offset_count, offset_cap;
-    bool indexed;      /* offsets are all there; otherwise they are looked up when first needed */
+    bool indexed; /* offsets are all there; otherwise they are looked up when first needed */
 };
 
 struct seglog {
@@ -34,8 +34,8 @@ struct seglog {
     struct segment *segments; /* oldest first; the last is written to */
     size_t count, cap;
     struct disk_file *active;
-    uint64_t active_end;  /* where its next record goes */
-    uint64_t active_size; /* of the file: beyond the end are zeros or what an older life left */
+    uint64_t active_end;       /* where its next record goes */
+    uint64_t active_size;      /* of the file: beyond the end are zeros or what an older life left */
     struct disk_file *reading; /* a file that a read needed, kept open for the next */
     uint64_t reading_first;
     uint64_t last;
@@ -76,13 +76,13 @@ struct walk {
     struct segment *segment;
     struct disk_file *file;
     uint64_t size;
-    uint64_t trusted_below;  /* lower ones: neither bytes checked nor replayed */
-    uint64_t end_before;     /* the segment ends before this sequence; 0: wherever records end */
-    bool note;               /* fill the segment's index */
+    uint64_t trusted_below; /* lower ones: neither bytes checked nor replayed */
+    uint64_t end_before;    /* the segment ends before this sequence; 0: wherever records end */
+    bool note;              /* fill the segment's index */
     enum err (*replay)(void *arg, uint64_t sequence, uint8_t type, struct bytes record);
     void *arg;
-    uint64_t offset;         /* out: of the first byte that is no good record */
-    uint64_t sequence;       /* out: what should be there */
+    uint64_t offset;   /* out: of the first byte that is no good record */
+    uint64_t sequence; /* out: what should be there */
 };
 /* Goes from record to record until one is not good (OK: see offset and sequence) or something fails. */
 NODISCARD enum err walk_records(struct walk *w);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW_BYTES (256u * 1024u)
+#define WINDOW_BYTES ((size_t)1 << 18)
 
 /* ---- From record to record -------------------------------------------------------------------------------------- */
 
@@ -106,8 +106,8 @@ static enum err bad_record(const struct walk *w, const char *what) {
 
 /* What lies behind the last good record of the last segment. */
 struct tail {
-    uint64_t synced;  /* the highest "synced up to" found there */
-    uint64_t end;     /* of what was recognised as records of ours */
+    uint64_t synced; /* the highest "synced up to" found there */
+    uint64_t end;    /* of what was recognised as records of ours */
     size_t count;
     uint64_t *places; /* of the headers found */
     size_t cap;

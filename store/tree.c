@@ -1,10 +1,10 @@
 /* Updating the tree.
  *
- * The changes of a batch go down from the root together, each following its own bits, and part where an inner node parts
- * them; so each ends at the only leaf that could hold its key. There a deletion or a new value meets its leaf, and for a
- * new key the first bit in which it differs from that leaf becomes known: its place is the edge of its path that this
- * bit falls on. On the way back up, changes whose edge has been reached are built into it; the others go further up. Each
- * node of the old version is read once, each of the new one is hashed and written once.
+ * The changes of a batch go down from the root together, each following its own bits, and part where an inner node
+ * parts them; so each ends at the only leaf that could hold its key. There a deletion or a new value meets its leaf,
+ * and for a new key the first bit in which it differs from that leaf becomes known: its place is the edge of its path
+ * that this bit falls on. On the way back up, changes whose edge has been reached are built into it; the others go
+ * further up. Each node of the old version is read once, each of the new one is hashed and written once.
  */
 #include "store/tree_node.h"
 
@@ -37,9 +37,9 @@ struct update {
 
 /* What became of a subtree. */
 struct outcome {
-    struct tree_ref ref;      /* id 0: nothing is left */
-    uint8_t key[SHA256_LEN];  /* of a leaf that is or was in it; all such keys share the bits above */
-    size_t rising;            /* insertions at the front of its range whose place is further up */
+    struct tree_ref ref;     /* id 0: nothing is left */
+    uint8_t key[SHA256_LEN]; /* of a leaf that is or was in it; all such keys share the bits above */
+    size_t rising;           /* insertions at the front of its range whose place is further up */
 };
 
 /* ---- Writing nodes ---------------------------------------------------------------------------------------------- */
@@ -72,8 +72,8 @@ static int compare_items(const void *a, const void *b) {
     return memcmp(((const struct item *)a)->key, ((const struct item *)b)->key, SHA256_LEN);
 }
 
-/* The subtree over `count` items of different keys in order. Its depth is bounded by the bits of a key, since each inner
- * node's bit lies behind its parent's. */
+/* The subtree over `count` items of different keys in order. Its depth is bounded by the bits of a key, since each
+ * inner node's bit lies behind its parent's. */
 static enum err build_items(struct update *u, const struct item *items, size_t count, struct tree_ref *out) {
     if (count == 1) {
         if (items[0].change == NULL) {
@@ -259,17 +259,14 @@ enum err tree_update(const struct verify_crypto *crypto, struct kv_view *view, s
     if (has_duplicates(changes, count)) {
         return ERR_DUPLICATE;
     }
-    struct update u = {.crypto = crypto,
-                       .view = view,
-                       .cache = cache,
-                       .layer = layer,
-                       .height = height,
-                       .next_id = *next_id,
-                       .items = malloc((count + 1) * sizeof *u.items)};
-    struct insertion *range = malloc(count * sizeof *range);
+    struct update u = {
+        .crypto = crypto, .view = view, .cache = cache, .layer = layer, .height = height, .next_id = *next_id};
+    struct item *items = calloc(count + 1, sizeof *items);
+    u.items = items;
+    struct insertion *range = calloc(count, sizeof *range);
     struct outcome result = {0};
     enum err e = OK;
-    if (u.items == NULL || range == NULL) {
+    if (items == NULL || range == NULL) {
         e = ERR_NOMEM;
         goto done;
     }
@@ -284,7 +281,7 @@ enum err tree_update(const struct verify_crypto *crypto, struct kv_view *view, s
     memcpy(root.hash, from.hash, SHA256_LEN);
     e = apply(&u, root, -1, range, count, &result);
 done:
-    free(u.items);
+    free(items);
     free(range);
     if (e == OK) {
         *next_id = u.next_id;

@@ -100,8 +100,8 @@ enum err tree_node_put(struct kv_layer *layer, struct tree_cache *cache, uint64_
             memcpy(at + 8, node->child[i].hash, SHA256_LEN);
         }
     }
-    enum err e = kv_layer_put(layer, KV_NODES, bytes_of(key, sizeof key),
-                              bytes_of(value, node->leaf ? LEAF_LEN : INNER_LEN));
+    enum err e =
+        kv_layer_put(layer, KV_NODES, bytes_of(key, sizeof key), bytes_of(value, node->leaf ? LEAF_LEN : INNER_LEN));
     if (e == OK) {
         cache_put(cache, id, node);
     }

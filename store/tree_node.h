@@ -14,10 +14,10 @@ struct tree_ref {
 
 struct tree_node {
     bool leaf;
-    uint8_t bit;                      /* inner */
-    struct tree_ref child[2];         /* inner */
-    uint8_t key[SHA256_LEN];          /* leaf */
-    uint8_t value_hash[SHA256_LEN];   /* leaf */
+    uint8_t bit;                    /* inner */
+    struct tree_ref child[2];       /* inner */
+    uint8_t key[SHA256_LEN];        /* leaf */
+    uint8_t value_hash[SHA256_LEN]; /* leaf */
 };
 
 /* ERR_CORRUPT when there is no such node or it is not well-formed. */

@@ -62,12 +62,8 @@ static enum err build(struct bench *b, struct buffer *out) {
     message.release_id = names_binary(b->release_id, HASH_LEN);
     message.class_id = names_binary(b->class.class_id, UUID_LEN);
     message.time_sent_ms = clock_wall_ms();
-    uint64_t now = clock_wall_ms();
     struct transaction_draft draft = {
-        .chain_id = b->tx.chain_id,
-        .expiry_ms = (now > b->tx.block_time_ms ? now : b->tx.block_time_ms) + LIMIT_TX_DEFAULT_LIFETIME_MS,
-        .contract = "update",
-        .method = "push"};
+        .chain_id = b->tx.chain_id, .expiry_ms = txcmd_expiry(&b->tx), .contract = "update", .method = "push"};
     random_fill(draft.salt, sizeof draft.salt);
     for (size_t i = 0; i < b->tx.key_count; i++) {
         secrets[i] = (const uint8_t(*)[ED25519_SECRET_LEN])(uintptr_t)b->tx.keys[i].secret;

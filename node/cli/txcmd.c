@@ -1,5 +1,7 @@
 #include "node/cli/txcmd.h"
 
+#include "base/clock.h"
+
 #include "base/file.h"
 #include "contracts/code.h"
 #include "contracts/transaction.h"
@@ -166,13 +168,21 @@ static int write_out(const struct txcmd_options *options, struct bytes envelope,
     return ARGS_GO_ON;
 }
 
+/* Counted from the later of the two clocks: a chain that rested has an old block time, a wrong clock here is no harm. */
+uint64_t txcmd_expiry(const struct txcmd *tx) {
+    uint64_t now = clock_wall_ms();
+    uint64_t from = now > tx->block_time_ms ? now : tx->block_time_ms;
+    bool given = tx->options != NULL && tx->options->expires_ms != 0;
+    return from + (given ? tx->options->expires_ms : LIMIT_TX_DEFAULT_LIFETIME_MS);
+}
+
 int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struct bytes args, json_t **out) {
     const uint8_t(*secrets[TXCMD_KEYS_MAX])[ED25519_SECRET_LEN];
     for (size_t i = 0; i < tx->key_count; i++) {
         secrets[i] = (const uint8_t(*)[ED25519_SECRET_LEN])(uintptr_t)tx->keys[i].secret;
     }
     struct transaction_draft draft = {.chain_id = tx->chain_id,
-                                      .expiry_ms = tx->block_time_ms + LIMIT_TX_DEFAULT_LIFETIME_MS,
+                                      .expiry_ms = txcmd_expiry(tx),
                                       .contract = contract,
                                       .method = method,
                                       .args = args};

@@ -1,11 +1,12 @@
 /* What every command that makes a transaction shares: its options, building, signing, sending, showing the answer.
  *
  *   --node URL  --ca-file FILE  --key FILE (repeatable, the first pays)  --passphrase-file FILE
- *   --wait finalized|accepted  --timeout T  --out FILE  --json
+ *   --wait finalized|accepted  --timeout T  --expires T  --out FILE  --json
  */
 #ifndef ASSAY_NODE_CLI_TXCMD_H
 #define ASSAY_NODE_CLI_TXCMD_H
 
+#include "base/limits.h"
 #include "node/cli/args.h"
 #include "node/cli/client.h"
 #include "node/keyfile.h"
@@ -22,6 +23,7 @@ struct txcmd_options {
     const char *passphrase_file;
     const char *wait;
     uint64_t timeout_ms;
+    uint64_t expires_ms; /* 0: the default lifetime */
     const char *out;
     bool json;
 };
@@ -38,7 +40,9 @@ struct txcmd_options {
         {"key", ARGS_REPEAT, &(o).keys, "FILE", "sign with this key; may be repeated, first pays", 0, 0},              \
         {"passphrase-file", ARGS_TEXT, &(o).passphrase_file, "FILE", "passphrase of encrypted keys", 0, 0},            \
         {"wait", ARGS_TEXT, &(o).wait, "WHAT", "finalized (default) or accepted", 0, 0},                               \
-        {"timeout", ARGS_DURATION, &(o).timeout_ms, "T", "how long to wait (default 30s)", 1, 600000}, {               \
+        {"timeout", ARGS_DURATION, &(o).timeout_ms, "T", "how long to wait (default 30s)", 1, 600000},                 \
+        {"expires", ARGS_DURATION, &(o).expires_ms, "T", "how long it stays valid (default 10m)", 1,                   \
+         LIMIT_TX_LIFETIME_MS}, {                                                                                      \
         "out", ARGS_TEXT, &(o).out, "FILE", "write the signed transaction there instead of sending it", 0, 0           \
     }
 
@@ -58,6 +62,9 @@ int txcmd_client(const struct txcmd_options *options, struct client **out);
 int txcmd_open(const struct txcmd_options *options, struct txcmd *out);
 /* Wipes the keys. Fine on a zeroed one. */
 void txcmd_close(struct txcmd *tx);
+
+/* When a transaction made now expires, block time in ms. */
+uint64_t txcmd_expiry(const struct txcmd *tx);
 
 /* Builds, signs and sends (or writes to --out) one operation. The answer: {"tx_id", "height", "result": {code, name,
  * detail}} in `*out`, owned by the caller. ARGS_GO_ON when it was accepted and its result is OK; a refusal by the

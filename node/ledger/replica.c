@@ -321,22 +321,28 @@ static void step(struct replica *r, struct consensus_event *event) {
     consensus_step(r->core, event, r->effects);
 }
 
+bool replica_describe(const struct replica *r, const uint8_t hash[HASH_LEN], struct consensus_event *out) {
+    const struct block_header *header = chain_header(r->config.chain, hash);
+    if (header == NULL) {
+        return false;
+    }
+    const struct block_header *parent = chain_header(r->config.chain, header->parent);
+    memcpy(out->u.block.hash, hash, HASH_LEN);
+    memcpy(out->u.block.parent, header->parent, HASH_LEN);
+    out->u.block.view = header->view;
+    out->u.block.parent_view = parent != NULL ? parent->view : 0;
+    return true;
+}
+
 /* Turns the oldest answer that waits into an event; false when its block went meanwhile. */
 static bool next_followup(struct replica *r, struct consensus_event *out) {
     struct followup f = r->followups[0];
     r->followup_count--;
     memmove(r->followups, r->followups + 1, r->followup_count * sizeof r->followups[0]);
-    const struct block_header *header = chain_header(r->config.chain, f.hash);
-    if (header == NULL) {
-        return false;
-    }
     *out = (struct consensus_event){.kind = f.kind, .from = CONSENSUS_ALL};
-    memcpy(out->u.block.hash, f.hash, HASH_LEN);
-    memcpy(out->u.block.parent, header->parent, HASH_LEN);
-    out->u.block.view = header->view;
     out->u.block.state = f.state;
     out->u.block.journaled = f.journaled;
-    return true;
+    return replica_describe(r, f.hash, out);
 }
 
 enum err replica_follow(struct replica *r) {

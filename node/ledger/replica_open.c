@@ -154,14 +154,10 @@ static enum err restore_blocks(struct replica *r, const struct restoring *s) {
         if (e != OK) {
             return replica_fail(r, e, "executing a block of the journal: %s", chain_error(r->config.chain));
         }
-        const struct block_header *header = chain_header(r->config.chain, s->bodies[i]);
-        if (header == NULL) {
+        struct consensus_event event = {.kind = EVENT_BLOCK, .from = CONSENSUS_ALL};
+        if (!replica_describe(r, s->bodies[i], &event)) {
             continue;
         }
-        struct consensus_event event = {.kind = EVENT_BLOCK, .from = CONSENSUS_ALL};
-        memcpy(event.u.block.hash, s->bodies[i], HASH_LEN);
-        memcpy(event.u.block.parent, header->parent, HASH_LEN);
-        event.u.block.view = header->view;
         event.u.block.state = status == CHAIN_VALID     ? BLOCK_VALID
                               : status == CHAIN_INVALID ? BLOCK_INVALID
                                                         : BLOCK_WANTED;

@@ -117,6 +117,9 @@ NODISCARD enum err replica_post(struct replica *r, enum audience audience, uint1
 NODISCARD enum err replica_decide(struct replica *r, const uint8_t hash[HASH_LEN], uint64_t height,
                                   struct bytes certificate);
 
+/* Fills in what the chain knows of a block; false when it is gone. */
+bool replica_describe(const struct replica *r, const uint8_t hash[HASH_LEN], struct consensus_event *out);
+
 /* Gives the core one event, carries out its effects, and goes on until nothing follows. */
 NODISCARD enum err replica_feed(struct replica *r, struct consensus_event *event);
 /* The same for an event the core has already seen. */

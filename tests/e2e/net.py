@@ -157,14 +157,16 @@ class Node:
 class Net:
     """n validators and gateways made by `assay testnet`, run as children of this process."""
 
+    node_class = Node
+
     def __init__(self, validators=4, gateways=1, **options):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="assay-net-"))
         self.dir = self.root / "net"
         self.base = free_base_port(validators + gateways)
         extra = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
         assay("testnet", "--dir", self.dir, "--validators", validators, "--gateways", gateways, "--base-port", self.base, *extra)
-        self.validators = [Node(self, f"validator{i}", i) for i in range(validators)]
-        self.gateways = [Node(self, f"gateway{i}", validators + i) for i in range(gateways)]
+        self.validators = [self.node_class(self, f"validator{i}", i) for i in range(validators)]
+        self.gateways = [self.node_class(self, f"gateway{i}", validators + i) for i in range(gateways)]
         self.nodes = self.validators + self.gateways
 
     def start(self, nodes=None):

@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "node/http/auth.h"
@@ -152,8 +153,7 @@ static void a_changed_token_is_refused(void **state) {
         assert_int_not_equal(auth_check_token(f.auth, changed, &who), OK);
     }
     static const char *const others[] = {
-        "", ".", "..", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.",
-        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0"};
+        "", ".", "..", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         assert_int_equal(auth_check_token(f.auth, others[i], &who), ERR_SIGNATURE);
     }

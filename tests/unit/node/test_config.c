@@ -1,12 +1,14 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/file.h"
 #include "node/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,9 +131,12 @@ static void a_home_resolves_its_paths(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_default_is_a_good_value), cmocka_unit_test(every_key_has_a_comment),
-        cmocka_unit_test(values_are_read),               cmocka_unit_test(an_unknown_key_names_the_nearest),
-        cmocka_unit_test(bad_values_are_refused_by_name), cmocka_unit_test(a_refused_file_changes_nothing),
+        cmocka_unit_test(every_default_is_a_good_value),
+        cmocka_unit_test(every_key_has_a_comment),
+        cmocka_unit_test(values_are_read),
+        cmocka_unit_test(an_unknown_key_names_the_nearest),
+        cmocka_unit_test(bad_values_are_refused_by_name),
+        cmocka_unit_test(a_refused_file_changes_nothing),
         cmocka_unit_test(a_home_resolves_its_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -575,11 +576,8 @@ static void waiting_requests_are_not_evicted(void **state) {
 static void slow_bodies_are_found_by_their_pace(void **state) {
     (void)state;
     struct connections *table = NULL;
-    struct connections_limits limits = {.total = 10,
-                                        .per_address = 10,
-                                        .header_timeout_ms = 1000,
-                                        .idle_timeout_ms = 1000,
-                                        .body_min_rate = 1000};
+    struct connections_limits limits = {
+        .total = 10, .per_address = 10, .header_timeout_ms = 1000, .idle_timeout_ms = 1000, .body_min_rate = 1000};
     assert_int_equal(connections_new(&limits, &table), OK);
     struct sockaddr_in a = {.sin_family = AF_INET};
     struct connection *slow = connections_add(table, -1, (struct sockaddr *)&a, 0);
@@ -672,10 +670,11 @@ static void tls_serves_and_refuses_open_key_files(void **state) {
     assert_non_null(mkdtemp(dir));
     (void)snprintf(cert, sizeof cert, "%s/cert.pem", dir);
     (void)snprintf(key, sizeof key, "%s/key.pem", dir);
-    (void)snprintf(command, sizeof command,
-                   "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost "
-                   "-addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s",
-                   key, cert);
+    (void)snprintf(
+        command, sizeof command,
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost "
+        "-addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s",
+        key, cert);
     if (system("command -v openssl >/dev/null") != 0) {
         print_message("no openssl command\n");
         skip();

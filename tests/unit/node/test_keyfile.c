@@ -1,12 +1,14 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/file.h"
 #include "node/keyfile.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -81,7 +83,11 @@ static void an_open_file_is_refused(void **state) {
 static void other_texts_are_no_keys(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "", "\n", "assay-key-1\n", "assay-key-1 ed25519\n", "assay-key-1 ed25519 00\n",
+        "",
+        "\n",
+        "assay-key-1\n",
+        "assay-key-1 ed25519\n",
+        "assay-key-1 ed25519 00\n",
         "assay-key-2 ed25519 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60\n",
         "assay-key-1 rsa 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60\n",
         "assay-key-1 ed25519 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60 x\n",

@@ -1,0 +1,120 @@
+"""The network as its operators would run it (assay up, assay down), and devices."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import urllib.request
+
+import net as networks
+from net import CLASS, assay, assay_json, run
+
+
+class Daemon(networks.Node):
+    """A node in the background; its process is known by its pid file."""
+
+    def pid(self):
+        return int((self.home / "pid").read_text())
+
+    def alive(self):
+        try:
+            return str(self.home).encode() in pathlib.Path(f"/proc/{self.pid()}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return False
+
+    def kill(self):
+        """As a power cut would: kill -9."""
+        os.kill(self.pid(), signal.SIGKILL)
+        networks.wait_for(f"{self.name} gone", lambda: not self.alive(), 5)
+
+    def post(self, path, body, timeout=30):
+        request = urllib.request.Request(self.url + path, data=body, method="POST",
+                                         headers={"Content-Type": "application/octet-stream"})
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return json.loads(answer.read())
+
+
+class Network(networks.Net):
+    node_class = Daemon
+
+    def up(self):
+        """Starts everything; gives the seconds until all were ready."""
+        began = time.monotonic()
+        assay("up", "--dir", self.dir, timeout=40)
+        return time.monotonic() - began
+
+    def down(self):
+        if any(node.alive() for node in self.nodes):
+            assay("down", "--dir", self.dir, timeout=60)
+
+    def follow(self, gateway, *urls):
+        """Makes a gateway that has not started yet follow these full nodes."""
+        conf = gateway.home / "assay.conf"
+        lines = [f"sources = {','.join(urls)}" if line.startswith("sources ") else line
+                 for line in conf.read_text().splitlines()]
+        conf.write_text("\n".join(lines) + "\n")
+
+    def update(self, update_id, node=None):
+        return assay_json("update", "show", update_id, "--node", (node or self.validators[0]).url)
+
+    def history(self, update_id):
+        return assay_json("update", "show", update_id, "--history", "--node", self.validators[0].url)["history"]
+
+    def close(self):
+        """Whatever still runs is stopped, the hard way if it must be."""
+        for node in self.nodes:
+            if node.alive():
+                os.kill(node.pid(), signal.SIGKILL)
+        super().close()
+
+
+class Device:
+    """One assay-device with a home of its own, registered by its gateway unless it is in the genesis."""
+
+    def __init__(self, net, name, key=None, gateway=None):
+        self.net = net
+        self.name = name
+        self.home = net.root / name
+        gateway = gateway or net.gateways[0]
+        self.gateway = gateway.url
+        self.key = net.key(key) if key else net.root / f"{name}.key"
+        if key is None:
+            assay("key", "new", self.key)
+            assay("device", "register", self.key, "--class", CLASS, "--node", net.validators[0].url, "--key",
+                  gateway.home / "node.key")
+        self.id = assay_json("key", "show", self.key)["public_key"]
+        run("assay-device", "--home", self.home, "--gateway", self.gateway, "init", "--genesis", net.genesis, "--key", self.key,
+            "--class", CLASS)
+
+    def once(self, via=None, timeout=60):
+        """One check for an update, carried to its end: (exit status, what it said). `via`: through this proxy."""
+        status, out, err = run("assay-device", "--home", self.home, "--gateway", via.url if via else self.gateway, "once",
+                               check=False, timeout=timeout)
+        lines = (err.strip() or out.strip()).splitlines()
+        return status, lines[-1].removeprefix("assay-device: ") if lines else ""
+
+    def state(self):
+        return json.loads(run("assay-device", "--home", self.home, "status", "--json")[1])
+
+    def runs(self):
+        return self.state()["sequence"]
+
+    def until(self, wanted, what, via=None, seconds=30):
+        """Checks again and again, as a device does, until wanted(status, said) holds; gives what it said then."""
+        said = []
+
+        def polled():
+            said[:] = self.once(via)
+            return wanted(*said)
+        try:
+            networks.wait_for(what, polled, seconds, every=0.05)
+        except AssertionError as late:
+            raise AssertionError(f"{late}; {self.name} said last: {said[1] if said else 'nothing'}") from None
+        return said[1]
+
+    def install(self, sequence, via=None, seconds=40):
+        """Until that release runs; gives the seconds it took."""
+        began = time.monotonic()
+        self.until(lambda status, said: self.runs() == sequence, f"{self.name} runs sequence {sequence}", via, seconds)
+        return time.monotonic() - began

@@ -1,0 +1,291 @@
+/* A disk in memory that forgets: on a crash each 512-byte sector written since the last sync is kept or lost by a roll
+ * of the dice, and so are names made since the folder was last synced. It can also refuse to sync and run full. */
+#ifndef ASSAY_TESTS_UNIT_STORE_FAKE_DISK_H
+#define ASSAY_TESTS_UNIT_STORE_FAKE_DISK_H
+
+#include "store/disk.h"
+#include "tests/unit/store/hashing.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAKE_FILES 4096
+#define FAKE_NAMES 64
+#define FAKE_SECTOR 512u
+
+struct fake_write {
+    uint64_t offset;
+    size_t len;
+    uint8_t *data;
+};
+
+struct fake_inode {
+    uint8_t *data, *durable;
+    size_t len, durable_len;
+    struct fake_write *writes; /* since the last sync */
+    size_t write_count;
+};
+
+struct fake_name {
+    char path[128]; /* "": free */
+    size_t inode;
+};
+
+struct fake_disk {
+    pthread_mutex_t lock;
+    struct dice dice;
+    struct fake_inode inodes[FAKE_FILES];
+    size_t inode_count;
+    struct fake_name names[FAKE_NAMES], durable_names[FAKE_NAMES];
+    bool dead;             /* nothing is written any more: the process is gone */
+    int syncs_before_fail; /* -1: never fails */
+    size_t space;          /* bytes that may be written beyond the ends of files; 0: any number */
+    size_t syncs;
+};
+
+struct disk_file {
+    struct fake_disk *disk;
+    size_t inode;
+};
+
+static inline struct fake_disk *fake_disk_new(uint64_t seed) {
+    struct fake_disk *d = calloc(1, sizeof *d);
+    d->dice.state = seed;
+    d->syncs_before_fail = -1;
+    (void)pthread_mutex_init(&d->lock, NULL);
+    return d;
+}
+
+static inline void fake_forget_writes(struct fake_inode *inode) {
+    for (size_t i = 0; i < inode->write_count; i++) {
+        free(inode->writes[i].data);
+    }
+    free(inode->writes);
+    inode->writes = NULL;
+    inode->write_count = 0;
+}
+
+static inline void fake_disk_free(struct fake_disk *d) {
+    for (size_t i = 0; i < d->inode_count; i++) {
+        fake_forget_writes(&d->inodes[i]);
+        free(d->inodes[i].data);
+        free(d->inodes[i].durable);
+    }
+    (void)pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+static inline struct fake_name *fake_name(struct fake_disk *d, const char *path) {
+    for (size_t i = 0; i < FAKE_NAMES; i++) {
+        if (strcmp(d->names[i].path, path) == 0) {
+            return &d->names[i];
+        }
+    }
+    return NULL;
+}
+
+/* The bytes of a file, to be looked at and tampered with. */
+static inline struct fake_inode *fake_file(struct fake_disk *d, const char *path) {
+    struct fake_name *name = fake_name(d, path);
+    return name == NULL ? NULL : &d->inodes[name->inode];
+}
+
+static inline enum err fake_open(void *ctx, const char *path, bool create, struct disk_file **out) {
+    struct fake_disk *d = ctx;
+    (void)pthread_mutex_lock(&d->lock);
+    struct fake_name *name = fake_name(d, path);
+    enum err e = OK;
+    if (name == NULL && create) {
+        name = fake_name(d, "");
+        if (name == NULL || d->inode_count == FAKE_FILES || d->dead) {
+            e = ERR_IO;
+        } else {
+            strcpy(name->path, path);
+            name->inode = d->inode_count++;
+        }
+    }
+    if (e == OK && name == NULL) {
+        e = ERR_NOTFOUND;
+    }
+    if (e == OK) {
+        *out = malloc(sizeof **out);
+        **out = (struct disk_file){d, name->inode};
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    return e;
+}
+
+static inline void fake_close(struct disk_file *file) {
+    free(file);
+}
+
+static inline enum err fake_size(struct disk_file *file, uint64_t *out_len) {
+    *out_len = file->disk->inodes[file->inode].len;
+    return OK;
+}
+
+static inline enum err fake_read(struct disk_file *file, uint64_t offset, void *out, size_t len) {
+    const struct fake_inode *inode = &file->disk->inodes[file->inode];
+    (void)pthread_mutex_lock(&file->disk->lock);
+    enum err e = offset > inode->len || len > inode->len - offset ? ERR_RANGE : OK;
+    if (e == OK) {
+        memcpy(out, inode->data + offset, len);
+    }
+    (void)pthread_mutex_unlock(&file->disk->lock);
+    return e;
+}
+
+static inline void fake_put(uint8_t **data, size_t *len, uint64_t offset, const uint8_t *bytes, size_t count) {
+    if (offset + count > *len) {
+        *data = realloc(*data, (size_t)offset + count);
+        memset(*data + *len, 0, (size_t)offset + count - *len);
+        *len = (size_t)offset + count;
+    }
+    memcpy(*data + offset, bytes, count);
+}
+
+static inline enum err fake_write(struct disk_file *file, uint64_t offset, const void *data, size_t len) {
+    struct fake_disk *d = file->disk;
+    struct fake_inode *inode = &d->inodes[file->inode];
+    (void)pthread_mutex_lock(&d->lock);
+    enum err e = d->dead ? ERR_IO : OK;
+    size_t beyond = offset + len > inode->len ? (size_t)offset + len - inode->len : 0;
+    if (d->space != 0 && beyond >= d->space) {
+        e = ERR_NOSPACE;
+    } else if (d->space != 0) {
+        d->space -= beyond;
+    }
+    if (e == OK) {
+        fake_put(&inode->data, &inode->len, offset, data, len);
+        inode->writes = realloc(inode->writes, (inode->write_count + 1) * sizeof *inode->writes);
+        struct fake_write *w = &inode->writes[inode->write_count++];
+        *w = (struct fake_write){offset, len, malloc(len + 1)};
+        memcpy(w->data, data, len);
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    return e;
+}
+
+static inline enum err fake_sync(struct disk_file *file) {
+    struct fake_disk *d = file->disk;
+    struct fake_inode *inode = &d->inodes[file->inode];
+    if (d->dead || d->syncs_before_fail == 0) {
+        return ERR_IO;
+    }
+    (void)pthread_mutex_lock(&d->lock);
+    d->syncs_before_fail -= d->syncs_before_fail > 0;
+    d->syncs++;
+    free(inode->durable);
+    inode->durable = malloc(inode->len + 1);
+    memcpy(inode->durable, inode->data, inode->len);
+    inode->durable_len = inode->len;
+    fake_forget_writes(inode);
+    (void)pthread_mutex_unlock(&d->lock);
+    return OK;
+}
+
+static inline enum err fake_remove(void *ctx, const char *path) {
+    struct fake_disk *d = ctx;
+    struct fake_name *name = fake_name(d, path);
+    if (name == NULL || d->dead) {
+        return name == NULL ? ERR_NOTFOUND : ERR_IO;
+    }
+    name->path[0] = '\0';
+    return OK;
+}
+
+static inline enum err fake_rename(void *ctx, const char *from, const char *to) {
+    struct fake_disk *d = ctx;
+    struct fake_name *name = fake_name(d, from), *over = fake_name(d, to);
+    if (name == NULL || d->dead) {
+        return name == NULL ? ERR_NOTFOUND : ERR_IO;
+    }
+    if (over != NULL) {
+        over->path[0] = '\0';
+    }
+    strcpy(name->path, to);
+    return OK;
+}
+
+static inline enum err fake_sync_dir(void *ctx, const char *dir) {
+    struct fake_disk *d = ctx;
+    (void)dir;
+    if (d->dead || d->syncs_before_fail == 0) {
+        return ERR_IO;
+    }
+    memcpy(d->durable_names, d->names, sizeof d->names);
+    return OK;
+}
+
+static inline enum err fake_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
+    struct fake_disk *d = ctx;
+    size_t len = strlen(dir);
+    for (size_t i = 0; i < FAKE_NAMES; i++) {
+        const char *path = d->names[i].path;
+        if (strncmp(path, dir, len) == 0 && path[len] == '/') {
+            each(arg, path + len + 1);
+        }
+    }
+    return OK;
+}
+
+static inline struct disk fake_disk_of(struct fake_disk *d) {
+    static const struct disk_ops ops = {
+        .open = fake_open,
+        .close = fake_close,
+        .size = fake_size,
+        .read = fake_read,
+        .write = fake_write,
+        .sync = fake_sync,
+        .remove = fake_remove,
+        .rename = fake_rename,
+        .sync_dir = fake_sync_dir,
+        .list = fake_list,
+    };
+    return (struct disk){&ops, d};
+}
+
+static inline void fake_crash_inode(struct fake_disk *d, struct fake_inode *inode) {
+    uint8_t *data = malloc(inode->durable_len + 1);
+    size_t len = inode->durable_len;
+    if (len > 0) {
+        memcpy(data, inode->durable, len);
+    }
+    bool lose_all = dice_below(&d->dice, 4) == 0;
+    for (size_t i = 0; i < inode->write_count && !lose_all; i++) {
+        const struct fake_write *w = &inode->writes[i];
+        for (size_t at = 0; at < w->len;) {
+            size_t piece = FAKE_SECTOR - (size_t)((w->offset + at) % FAKE_SECTOR);
+            piece = piece > w->len - at ? w->len - at : piece;
+            if (dice_below(&d->dice, 3) != 0) {
+                fake_put(&data, &len, w->offset + at, w->data + at, piece);
+            }
+            at += piece;
+        }
+    }
+    free(inode->data);
+    free(inode->durable);
+    fake_forget_writes(inode);
+    inode->data = data;
+    inode->len = len;
+    inode->durable = malloc(len + 1);
+    memcpy(inode->durable, data, len);
+    inode->durable_len = len;
+}
+
+/* The power is back: what a crash left. Close everything (with `dead` set) before. */
+static inline void fake_disk_crash(struct fake_disk *d) {
+    for (size_t i = 0; i < d->inode_count; i++) {
+        if (d->inodes[i].write_count > 0) {
+            fake_crash_inode(d, &d->inodes[i]);
+        }
+    }
+    if (dice_below(&d->dice, 2) == 0) {
+        memcpy(d->names, d->durable_names, sizeof d->names);
+    }
+    memcpy(d->durable_names, d->names, sizeof d->names);
+    d->dead = false;
+}
+
+#endif

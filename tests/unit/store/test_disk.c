@@ -1,0 +1,90 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "store/disk.h"
+#include "tests/unit/store/temp_dir.h"
+
+static char path[128], other[128];
+
+static int make(void **state) {
+    int failed = temp_dir_make(state);
+    (void)snprintf(path, sizeof path, "%s/a", temp_dir);
+    (void)snprintf(other, sizeof other, "%s/b", temp_dir);
+    return failed;
+}
+
+static void what_is_written_is_read_and_no_more(void **state) {
+    (void)state;
+    struct disk disk = disk_posix();
+    struct disk_file *file;
+    char read[8] = "";
+    uint64_t size = 0;
+    assert_int_equal(disk.ops->open(disk.ctx, path, false, &file), ERR_NOTFOUND);
+    assert_int_equal(disk.ops->open(disk.ctx, path, true, &file), OK);
+    assert_int_equal(disk.ops->write(file, 3, "abc", 3), OK);
+    assert_int_equal(disk.ops->sync(file), OK);
+    assert_int_equal(disk.ops->size(file, &size), OK);
+    assert_int_equal(size, 6);
+    assert_int_equal(disk.ops->read(file, 2, read, 4), OK);
+    assert_memory_equal(read, "\0abc", 4);
+    assert_int_equal(disk.ops->read(file, 3, read, 4), ERR_RANGE);
+    assert_int_equal(disk.ops->read(file, 100, read, 1), ERR_RANGE);
+    disk.ops->close(file);
+    disk.ops->close(NULL);
+    assert_int_equal(disk.ops->open(disk.ctx, path, true, &file), OK); /* is not emptied */
+    assert_int_equal(disk.ops->size(file, &size), OK);
+    assert_int_equal(size, 6);
+    disk.ops->close(file);
+}
+
+static void count_name(void *arg, const char *name) {
+    int *seen = arg;
+    seen[0]++;
+    seen[1] += strcmp(name, "b") == 0;
+}
+
+static void names_are_listed_renamed_and_removed(void **state) {
+    (void)state;
+    struct disk disk = disk_posix();
+    struct disk_file *file;
+    char missing[140];
+    int seen[2] = {0};
+    assert_int_equal(disk.ops->open(disk.ctx, path, true, &file), OK);
+    disk.ops->close(file);
+    assert_int_equal(disk.ops->rename(disk.ctx, path, other), OK);
+    assert_int_equal(disk.ops->rename(disk.ctx, path, other), ERR_NOTFOUND);
+    assert_int_equal(disk.ops->sync_dir(disk.ctx, temp_dir), OK);
+    assert_int_equal(disk.ops->list(disk.ctx, temp_dir, count_name, seen), OK);
+    assert_int_equal(seen[0], 1);
+    assert_int_equal(seen[1], 1);
+    assert_int_equal(disk.ops->remove(disk.ctx, other), OK);
+    assert_int_equal(disk.ops->remove(disk.ctx, other), ERR_NOTFOUND);
+    (void)snprintf(missing, sizeof missing, "%s/new", temp_dir);
+    assert_int_equal(disk.ops->list(disk.ctx, missing, count_name, seen), OK);
+    assert_int_equal(rmdir(missing), 0);
+}
+
+static void a_full_device_is_no_space(void **state) {
+    (void)state;
+    struct disk disk = disk_posix();
+    struct disk_file *file;
+    if (access("/dev/full", W_OK) != 0) {
+        print_message("skipped: there is no /dev/full here\n");
+        skip();
+    }
+    assert_int_equal(disk.ops->open(disk.ctx, "/dev/full", false, &file), OK);
+    assert_int_equal(disk.ops->write(file, 0, "x", 1), ERR_NOSPACE);
+    disk.ops->close(file);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_written_is_read_and_no_more, make, temp_dir_remove),
+        cmocka_unit_test_setup_teardown(names_are_listed_renamed_and_removed, make, temp_dir_remove),
+        cmocka_unit_test(a_full_device_is_no_space),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
