@@ -4,7 +4,7 @@
  * each inner node hashed once; nodes of the old version that the new one does not share are listed as stale under the
  * height that made them so. Ids come from a counter that only grows, local to this node and part of no hash.
  *
- * A node, 8-byte aligned lengths do not matter:
+ * A node:
  *   leaf  = 0x00 | key (32) | SHA-256 of the value (32)
  *   inner = 0x01 | bit (1) | left id (8) | left hash (32) | right id (8) | right hash (32)
  */
@@ -50,7 +50,9 @@ NODISCARD enum err tree_check(const struct verify_crypto *crypto, struct kv_view
                                                     const uint8_t value_hash[SHA256_LEN]),
                               void *arg, uint64_t *out_bad_id);
 
-/* Deletes into `layer` at most `limit` nodes (and marks) that heights <= `height` made stale. */
+/* Deletes into `layer` at most `limit` nodes (and marks) that heights <= `height` made stale, oldest first, and notes
+ * in KV_META how far it came. All that these heights mark must be in `view`. Afterwards, when fewer than `limit` went,
+ * the versions from `height` on are whole and nothing else is left. */
 NODISCARD enum err tree_prune(struct kv_view *view, uint64_t height, size_t limit, struct kv_layer *layer,
                               size_t *out_pruned);
 

@@ -28,6 +28,14 @@ class Daemon(networks.Node):
         os.kill(self.pid(), signal.SIGKILL)
         networks.wait_for(f"{self.name} gone", lambda: not self.alive(), 5)
 
+    def start(self, wait=True):
+        with open(self.home / "log", "ab") as log:
+            self.process = subprocess.Popen([str(networks.BIN / "assayd"), "--home", str(self.home)], start_new_session=True,
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+        (self.home / "pid").write_text(f"{self.process.pid}\n")
+        if wait:
+            networks.wait_for(f"{self.name} to serve again", self.status, 20)
+
     def post(self, path, body, timeout=30):
         request = urllib.request.Request(self.url + path, data=body, method="POST",
                                          headers={"Content-Type": "application/octet-stream"})

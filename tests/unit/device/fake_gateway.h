@@ -36,21 +36,21 @@ struct fake {
     /* Lies and troubles. */
     bool offline;
     bool unknown_device;
-    int offline_after;             /* exchanges that still work; negative: all */
-    int corrupt_images;            /* so many times the image is served with a byte flipped */
+    int offline_after;                          /* exchanges that still work; negative: all */
+    int corrupt_images;                         /* so many times the image is served with a byte flipped */
     bool spoil_what[PROTOCOL_STATUS_PROOF + 1]; /* a byte of the object is flipped */
     size_t spoil_at;
     bool extra_byte[PROTOCOL_STATUS_PROOF + 1]; /* trailing byte */
-    bool image_too_long;           /* says and serves more than was signed */
-    uint16_t signers;              /* of finalizations; 0: a quorum */
-    const char *answer_about;      /* contract the class proof is about; NULL: the right one */
-    bool old_proofs;               /* proofs of height 1 */
-    bool replay_status;            /* status record keeps its old nonce */
-    bool queue;                    /* statements are queued, not accepted */
-    bool refuse;                   /* the contract refuses statements */
-    bool revoke_before_arming;     /* the class record falls back once the device is verified */
-    bool swap_tag;                 /* every range comes from another version */
-    bool garbage;                  /* answers are no CBOR */
+    bool image_too_long;                        /* says and serves more than was signed */
+    uint16_t signers;                           /* of finalizations; 0: a quorum */
+    const char *answer_about;                   /* contract the class proof is about; NULL: the right one */
+    bool old_proofs;                            /* proofs of height 1 */
+    bool replay_status;                         /* status record keeps its old nonce */
+    bool queue;                                 /* statements are queued, not accepted */
+    bool refuse;                                /* the contract refuses statements */
+    bool revoke_before_arming;                  /* the class record falls back once the device is verified */
+    bool swap_tag;                              /* every range comes from another version */
+    bool garbage;                               /* answers are no CBOR */
 
     /* What was seen. */
     uint64_t last_counter;
@@ -82,7 +82,7 @@ static inline bool fake_build_envelope(struct fake *f, uint8_t out_digest[HASH_L
     size_t len, message_len;
     if (suit_build_release(&fixture_crypto, &f->release, plain, sizeof plain, &len) != GOOD ||
         suit_envelope_parse((struct span){plain, len}, &envelope) != GOOD ||
-        suit_signed_bytes(&envelope, sig.algorithm, message, &message_len) != GOOD) {
+        suit_signed_bytes(&envelope, sig.algorithm, sig.key_id, message, &message_len) != GOOD) {
         return false;
     }
     ed25519_sign(f->author_secret, message, message_len, sig.signature);
@@ -173,7 +173,8 @@ static inline void fake_make_bundle(struct fake *f, const struct protocol_reques
                                .steps = (uint16_t)(f->steps - known),
                                .height = f->old_proofs ? 1 : f->height,
                                .state = &f->state,
-                               .contract = of_class ? (f->answer_about != NULL ? f->answer_about : "firmware") : "update",
+                               .contract =
+                                   of_class ? (f->answer_about != NULL ? f->answer_about : "firmware") : "update",
                                .user_key = of_class ? (struct span){class_key, sizeof class_key}
                                                     : (struct span){status_key, sizeof status_key}};
     f->object_len = fixture_bundle_make(&b, f->object);
@@ -307,8 +308,8 @@ static inline void fake_answer(struct fake *f, const struct protocol_request *re
             size_t len = f->object_len - request->get.offset;
             out->get.total = f->object_len;
             out->get.tag = f->swap_tag ? 9 + f->exchanges : 9;
-            out->get.bytes = (struct span){f->object + request->get.offset,
-                                           len < request->get.length ? len : request->get.length};
+            out->get.bytes =
+                (struct span){f->object + request->get.offset, len < request->get.length ? len : request->get.length};
             f->image_bytes += request->get.what == PROTOCOL_IMAGE ? out->get.bytes.len : 0;
         }
         break;
@@ -326,8 +327,7 @@ static inline bool fake_exchange(void *ctx, const uint8_t *bytes, size_t len, ui
     struct protocol_request request;
     struct protocol_answer out = {.code = PROTOCOL_OK};
     f->exchanges++;
-    if (f->offline || f->offline_after == 0 ||
-        protocol_request_decode((struct span){bytes, len}, &request) != GOOD) {
+    if (f->offline || f->offline_after == 0 || protocol_request_decode((struct span){bytes, len}, &request) != GOOD) {
         return false;
     }
     f->offline_after -= f->offline_after > 0;
@@ -372,13 +372,11 @@ static inline bool bench_init(struct bench *b, struct fake *f) {
     memcpy(b->config.class_id, f->record.class_id, UUID_BYTES);
     b->config.trial_boots = 1;
     b->link = (struct device_transport){fake_exchange, f};
-    b->run = (struct host_run){.config = &b->config,
-                               .seams = {.crypto = &fixture_crypto,
-                                         .flash = &b->flash.seam,
-                                         .transport = &b->link,
-                                         .secure = &b->secure.seam},
-                               .patience_ms = 20,
-                               .wait_ms = 1};
+    b->run = (struct host_run){
+        .config = &b->config,
+        .seams = {.crypto = &fixture_crypto, .flash = &b->flash.seam, .transport = &b->link, .secure = &b->secure.seam},
+        .patience_ms = 20,
+        .wait_ms = 1};
     for (size_t i = 0; i < sizeof b->old_image; i++) {
         b->old_image[i] = (uint8_t)(i * 3);
     }

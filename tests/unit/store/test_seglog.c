@@ -6,6 +6,7 @@
 
 #include "store/crc32c.h"
 #include "store/seglog.h"
+#include "store/seglog_format.h"
 #include "tests/unit/store/fake_disk.h"
 #include "tests/unit/store/temp_dir.h"
 
@@ -99,6 +100,24 @@ static void checksums_are_castagnolis(void **state) {
         assert_int_equal(whole, crc32c_portable(7, bytes, n));
         assert_int_equal(whole, crc32c(crc32c(7, bytes, n / 3), bytes + n / 3, n - n / 3));
     }
+}
+
+static void bytes_are_those_of_the_documented_example(void **state) {
+    (void)state;
+    const uint64_t salt = 0x0102030405060708;
+    uint8_t segment[SEGMENT_HEADER_LEN], header[RECORD_HEADER_LEN];
+    char hex[2 * SEGMENT_HEADER_LEN + 1];
+    segment_header_encode(1, salt, segment);
+    hex_encode(segment, sizeof segment, hex);
+    assert_string_equal(hex, "41535341594c4f4700000001000000000000000000000001010203040506070800000000a8b9b8d6");
+    struct record_header h = {.sequence = 1, .length = 3, .type = 1}, read;
+    record_header_encode(&h, salt, bytes_str("abc"), header);
+    hex_encode(header, sizeof header, hex);
+    assert_string_equal(hex, "000000000000000100000000000000000000000301000000378e70f7391f32c1");
+    assert_true(record_header_decode(header, salt, &read));
+    assert_true(record_is_whole(header, &read, (const uint8_t *)"abc"));
+    assert_false(record_is_whole(header, &read, (const uint8_t *)"abd"));
+    assert_false(record_header_decode(header, salt + 1, &read));
 }
 
 static void records_come_back_in_order_over_many_segments(void **state) {
@@ -584,6 +603,7 @@ static void a_real_disk_serves_readers_while_it_is_appended_to(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksums_are_castagnolis),
+        cmocka_unit_test(bytes_are_those_of_the_documented_example),
         cmocka_unit_test(records_come_back_in_order_over_many_segments),
         cmocka_unit_test(one_sync_is_one_sync_and_an_idle_one_none),
         cmocka_unit_test(a_large_record_gets_a_segment_and_limits_are_kept),

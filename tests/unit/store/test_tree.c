@@ -169,6 +169,21 @@ static void any_batches_give_the_root_of_the_set(void **state) {
     assert_int_equal(f->root.id, 0);
 }
 
+static void a_tree_of_two_is_the_documented_example(void **state) {
+    struct fixture *f = *state;
+    struct tree_change batch[2] = {{.deleted = false}};
+    char hex[2 * SHA256_LEN + 1];
+    const struct span contract = {(const uint8_t *)"demo", 4};
+    for (size_t i = 0; i < 2; i++) {
+        const struct span user_key = {(const uint8_t *)&"ab"[i], 1};
+        state_key(&hashing, contract, user_key, batch[i].key);
+        sha256(&"12"[i], 1, batch[i].value_hash);
+    }
+    apply(f, batch, 2, NULL);
+    hex_encode(f->root.hash, SHA256_LEN, hex);
+    assert_string_equal(hex, "3c25f061f819a7378f1af33046c80a9766deadef9051f814b6578d0f0a58179d");
+}
+
 static void the_same_set_by_another_way_has_the_same_root(void **state) {
     struct fixture *f = *state;
     struct dice dice = {2};
@@ -451,6 +466,7 @@ int main(void) {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_fixture, free_fixture)
     const struct CMUnitTest tests[] = {
         CASE(any_batches_give_the_root_of_the_set),
+        CASE(a_tree_of_two_is_the_documented_example),
         CASE(the_same_set_by_another_way_has_the_same_root),
         CASE(writing_what_is_there_writes_nothing),
         CASE(the_same_key_twice_in_a_batch_is_refused),

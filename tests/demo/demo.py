@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+"""Real firmware from its author to running devices over a real ledger, and what is refused on the way, and why.
+
+Run by `make demo`. Exits 0 only when every expectation held. KEEP=1 leaves the network up and says what to open.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import statistics
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+sys.dont_write_bytecode = True
+
+import images  # noqa: E402
+from middle import ImageChanger, LyingFullNode, Recorder  # noqa: E402
+from net import BIN, CLASS, Refused, assay, assay_json, refused, wait_for  # noqa: E402
+from network import Device, Network  # noqa: E402
+from show import Show, seconds, size  # noqa: E402
+
+KEEP = os.environ.get("KEEP", "") not in ("", "0")
+LONGEST_S = 240  # for everything after the images are here
+SAMPLES = 20     # of each response time
+
+
+class Demonstration:
+    def __init__(self):
+        self.show = Show()
+        self.net = None
+        self.liar = None
+        self.small = self.large = b""
+        self.releases = {}
+        self.updates = []
+
+    # ---- Small steps ------------------------------------------------------------------------------------------------
+
+    def publish(self, image, version, **options):
+        """Publishes through the vendor's own validator; tells how long it took."""
+        path = self.net.image(f"acme-{version}.bin", image)
+        began = time.monotonic()
+        release = self.net.publish(path, version, **options)
+        took = time.monotonic() - began
+        self.releases[version] = release
+        self.show.event(f"published {version}: sequence {release['sequence']}, {size(release['size'])}, final at height "
+                        f"{release['height']} after {seconds(took)}, {release['cid']}")
+        return release, took
+
+    def push(self, version, device, **options):
+        release = self.releases[version]
+        began = time.monotonic()
+        update = self.net.push(release["release_id"], device=device.id, **options)
+        self.show.event(f"pushed {version} to the {device.name} (window {options.get('window', '60s')}, 3 attempts): on the "
+                        f"ledger at height {update['height']} after {seconds(time.monotonic() - began)}")
+        return update["update_id"]
+
+    def on_ledger(self, update_id):
+        """The device's status record, in an update to one device."""
+        return self.net.update(update_id)["devices"][0]
+
+    def tell_history(self, update_id):
+        for entry in self.net.history(update_id):
+            self.show.event(f"height {entry['height']}: {entry['action']} {entry['detail']}".rstrip(), "|")
+
+    def keeps_running(self, device, before, why=""):
+        after = device.state()
+        self.show.expect((after["sequence"], after["digest"]) == (before["sequence"], before["digest"]) and
+                         after["state"] != "armed", f"the {device.name} keeps running sequence {before['sequence']}", why)
+
+    def scene(self, play, vital=False):
+        """Plays one; what goes wrong in it is one expectation that did not hold."""
+        try:
+            play()
+        except (AssertionError, Refused, OSError, RuntimeError, ValueError, KeyError, IndexError) as wrong:
+            name = play.__name__.replace("_", " ")
+            self.show.fail(f"{name}: {type(wrong).__name__}: {' '.join(str(wrong).split())[:400]}")
+            if vital:
+                raise SystemExit(1) from None
+
+    # ---- 1 and 2: images, network -----------------------------------------------------------------------------------
+
+    def real_images(self):
+        self.show.act("1  Real firmware, from Debian's packages")
+        small, large = images.fetch(BIN.parent / "demo-images")
+        for name, how, data in (small, large):
+            self.show.event(f"{name}: {size(len(data))}, {how}, sha256 {hashlib.sha256(data).hexdigest()[:16]}...")
+        self.small, self.large = small[2], large[2]
+        self.show.expect(len(self.large) > 10_000_000, "the large image is of more than 10 MB")
+
+    def a_network(self):
+        self.show.act("2  A ledger of four validators, and two gateways that only follow it")
+        self.net = Network(validators=4, gateways=2)
+        first, second = self.net.gateways
+        self.liar = LyingFullNode(self.net.validators[1].url)
+        self.liar.__enter__()
+        self.net.follow(second, self.liar.url, self.net.validators[0].url, self.net.validators[2].url)
+        took = self.net.up()
+        status = self.net.validators[0].status()
+        self.show.event(f"chain {status['chain_id'][:16]}..., {len(self.net.nodes)} processes ready after {seconds(took)}")
+        self.show.row("network of 4 validators, ready", seconds(took), "P0: contract deployed after 103 s (Ropsten)")
+
+    # ---- 3 and 4: from author to device -----------------------------------------------------------------------------
+
+    def a_release_with_a_proof(self):
+        self.show.act("3  A release, and a proof that anyone can check offline")
+        release, took = self.publish(self.small, "1.0.0")
+        self.show.row(f"a {size(len(self.small))} release: signed, stored, final", seconds(took),
+                      "P0: transaction confirmed after 63 s (Ropsten)")
+        proof = self.net.root / "proof"
+        node = self.net.validators[2]
+        wait_for("the release on another validator", lambda: node.height() >= release["height"])
+        assay("release", "latest", "--node", node.url, "--class", CLASS, "--proof", proof)
+        said = assay("proof", "verify", "--genesis", self.net.genesis, proof).strip().splitlines()[0]
+        self.show.expect("yes" in said.lower() or "good" in said.lower(), f"proof of {proof.stat().st_size} bytes, checked without "
+                         f"any node: {said}")
+        whole = proof.read_bytes()
+        at = len(whole) // 2
+        proof.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+        self.show.refusal(f"byte {at} of it changed", refused("proof", "verify", "--genesis", self.net.genesis, proof))
+        self.show.expect(True, "a changed proof is refused")
+
+    def devices_update_themselves(self):
+        self.show.act("4  The device updates itself, and the ledger knows")
+        self.hall = Device(self.net, "hall thermostat", key="device-1")
+        update = self.push("1.0.0", self.hall)
+        with Recorder(self.hall.gateway) as watcher:
+            self.recorder = watcher
+            pushed = time.monotonic()
+            took = self.hall.install(1, via=watcher)
+            for when, what in watcher.seen:
+                self.show.event(f"{what}", ">", None) if when < pushed else self.show.event(
+                    f"after {seconds(when - pushed):>8}  {what}", ">")
+            self.watched = watcher.kept
+        self.installed(self.hall, self.small, update, took)
+        self.tell_history(update)
+        self.show.row("from push to the new image running", seconds(took), "P4: devices ask every 5 s; P1: within 60 s")
+
+        release, took = self.publish(self.large, "2.0.0")
+        self.show.row(f"a {size(len(self.large))} release: signed, stored, final", seconds(took),
+                      "P3: 9.5, 15.4 and 36.1 MB, times only drawn (fig. 10)")
+        update = self.push("2.0.0", self.hall)
+        took = self.hall.install(release["sequence"])
+        self.installed(self.hall, self.large, update, took)
+        self.show.row(f"{size(len(self.large))} to the device, running, reported", seconds(took), "-")
+
+    def installed(self, device, image, update, took):
+        self.show.expect(device.state()["digest"] == hashlib.sha256(image).hexdigest(),
+                         f"the {device.name} runs these {size(len(image))} after {seconds(took)}")
+        record = wait_for("the report on the ledger",
+                          lambda: (r := self.on_ledger(update))["status"] == "installed" and r)
+        self.show.expect(True, f"its signed report is on the ledger at height {record['height']}: installed")
+
+    # ---- 5: what is refused -----------------------------------------------------------------------------------------
+
+    def a_stranger_publishes(self):
+        self.show.act("5  What is refused, and why")
+        stranger = self.net.root / "stranger.key"
+        assay("key", "new", stranger)
+        self.show.event("an author whom nobody registered publishes 9.9.9")
+        line = refused("release", "publish", "--node", self.net.validators[0].url, "--key", stranger, "--class", CLASS,
+                       "--version", "9.9.9", self.net.image("stranger.bin", self.small))
+        self.show.refusal("assay", line)
+        latest = assay_json("release", "latest", "--node", self.net.validators[0].url, "--class", CLASS)
+        self.show.expect(latest["version"] == "2.0.0", "the latest release is still 2.0.0")
+
+    def a_rollback(self):
+        self.show.event("a rollback: acme's own author publishes with a lower sequence")
+        line = refused("release", "publish", "--node", self.net.validators[0].url, "--key", self.net.key("author-acme-1"),
+                       "--class", CLASS, "--version", "1.0.1", "--sequence", "1",
+                       self.net.image("lower.bin", self.small + b"\n"))
+        self.show.refusal("assay", line)
+        self.show.expect("sequence" in line.lower(), "a lower sequence is not registered")
+        before = self.hall.state()
+        self.push("1.0.0", self.hall)
+        self.hall.once()
+        self.keeps_running(self.hall, before, "after 1.0.0 was pushed to it again")
+        self.show.event("somebody between them replays 1.0.0: genuine offer, signature and proof, only old")
+        with Recorder(self.hall.gateway) as replayer:
+            replayer.kept, replayer.mode = self.watched, Recorder.REPLAY
+            status, said = self.hall.once(via=replayer)
+        self.show.refusal(self.hall.name, said)
+        self.show.expect(status == 1 and "SEQUENCE" in said and replayer.times > 0, "an older release is not installed", said)
+        self.keeps_running(self.hall, before)
+
+    def a_validator_dies(self):
+        self.victim = self.net.validators[3]
+        self.victim.kill()
+        self.show.event(f"kill -9 {self.victim.name}: three of four go on", "x", "31")
+        began = time.monotonic()
+        self.publish(self.small, "2.1.0")
+        self.show.expect(not self.victim.alive(), "publishing goes on with one validator dead")
+        self.show.row("a release with one of 4 validators dead", seconds(time.monotonic() - began), "-")
+
+    def an_image_changed_on_the_way(self):
+        attic = Device(self.net, "attic thermostat")
+        before = attic.state()
+        update = self.push("2.1.0", attic)
+        self.show.event("somebody between the attic thermostat and its gateway turns one bit of the image, every time")
+        with ImageChanger(attic.gateway, len(self.small) // 2) as changer:
+            said = attic.until(lambda status, said: changer.times > 0 and status == 1, "the attic thermostat refuses", changer)
+        self.show.refusal(attic.name, said)
+        self.tell_history(update)
+        record = self.on_ledger(update)
+        self.show.expect(record["failed_attempts"] == 3 and record["status"] == "exhausted",
+                         f"the ledger counted {record['failed_attempts']} mismatches and ended the update: {record['status']}",
+                         json.dumps(record))
+        self.keeps_running(attic, before)
+        self.show.event("a further attempt, with the right digest this time (assay update verify)")
+        answer = assay_json("update", "verify", "--node", self.net.validators[0].url, "--key", attic.key, "--update", update,
+                            "--digest", self.releases["2.1.0"]["sha256"])
+        self.show.refusal("ledger", answer["result"]["detail"])
+        self.show.expect(answer.get("outcome") == "exhausted", "too late: it stays refused", json.dumps(answer))
+
+    def a_full_node_that_lies(self):
+        garage = Device(self.net, "garage thermostat", gateway=self.net.gateways[1])
+        self.push("2.1.0", garage)
+        self.show.event(f"gateway1 follows a full node ({self.liar.url}) that changes every block of every image")
+        took = garage.install(self.releases["2.1.0"]["sequence"])
+        self.show.expect(self.liar.times > 0, f"it lied {self.liar.times} times and was found out; the image came from another "
+                         f"node, the garage thermostat runs it after {seconds(took)}", "the liar was never asked")
+        for line in [line for line in self.net.gateways[1].log().splitlines() if self.liar.url in line][-1:]:
+            self.show.refusal("gateway1", line)
+
+    def a_window_that_has_passed(self):
+        self.cellar = Device(self.net, "cellar thermostat")
+        before = self.cellar.state()
+        update = self.push("2.1.0", self.cellar, window="1s")
+        began = time.monotonic()
+        self.show.event("the cellar thermostat is switched off; nobody sends anything")
+        wait_for("the window to pass on the ledger", lambda: self.on_ledger(update)["status"] == "expired", 20)
+        self.show.expect(True, f"expired on the ledger by itself after {seconds(time.monotonic() - began)}")
+        self.tell_history(update)
+        status, said = self.cellar.once()
+        self.show.refusal(self.cellar.name, f"back again: {said}")
+        self.keeps_running(self.cellar, before)
+
+    def a_gateway_that_lies(self):
+        porch = Device(self.net, "porch thermostat")
+        with Recorder(porch.gateway) as liar:
+            update = self.push("2.1.0", porch)
+            self.installed(porch, self.small, update, porch.install(self.releases["2.1.0"]["sequence"], via=liar))
+            before = porch.state()
+            self.publish(self.small, "2.2.0")
+            update = self.push("2.2.0", porch)
+            for mode, story in ((Recorder.LIE, "its gateway keeps `verify` from the ledger, says \"verified\", and shows the "
+                                               "proof of the update before"),
+                                (Recorder.FORGE, "... and shows a proof in which one bit is turned")):
+                self.show.event(story)
+                liar.mode, liar.times = mode, 0
+                said = porch.until(lambda status, said: liar.times > 1 and status == 1, "the porch thermostat refuses", liar)
+                self.show.refusal(porch.name, said)
+                self.keeps_running(porch, before, said)
+            record = self.on_ledger(update)
+            self.show.expect(record["status"] == "unverified", "it did not arm: on the ledger it is unverified", json.dumps(record))
+
+    # ---- 6 and 7: the end -------------------------------------------------------------------------------------------
+
+    def the_dead_come_back(self):
+        self.show.act("6  The dead validator comes back")
+        behind = self.net.validators[0].height()
+        began = time.monotonic()
+        self.victim.start()
+        head = self.net.wait_equal(seconds=30)
+        self.show.expect(True, f"{self.victim.name} caught up {seconds(time.monotonic() - began)} after its restart; at height "
+                         f"{head['height']} all four have state root {head['state_root'][:16]}...")
+        self.show.row(f"a dead validator catches up ({behind} blocks)", seconds(time.monotonic() - began), "-")
+        self.net.blocks_agree()
+        self.show.expect(True, "every block is the same on all four")
+
+    def response_times(self):
+        self.show.act("7  Response times, with an almost empty ledger and with a fuller one")
+        few = self.measure()
+        before = self.transactions()
+        report = json.loads(assay("bench", "tx", "--seconds", "8", "--node", self.net.validators[0].url, "--key",
+                                  self.net.key("author-acme-1"), "--json", timeout=60))
+        sent = self.transactions() - before
+        many = self.measure()
+        self.show.event(f"{sent} transactions on: {report['load']['tx_per_s']:.0f} a second")
+        for name in few:
+            self.show.row(f"{name}, median of {SAMPLES}", f"{seconds(few[name])}; after {sent} tx {seconds(many[name])}", PAPER[name])
+
+    # ---- Whole ------------------------------------------------------------------------------------------------------
+
+    def play(self):
+        self.scene(self.real_images, vital=True)
+        signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(LONGEST_S)
+        self.scene(self.a_network, vital=True)
+        self.scene(self.a_release_with_a_proof, vital=True)
+        self.scene(self.devices_update_themselves, vital=True)
+        for scene in (self.a_stranger_publishes, self.a_rollback, self.a_validator_dies, self.an_image_changed_on_the_way,
+                      self.a_full_node_that_lies, self.a_window_that_has_passed, self.a_gateway_that_lies,
+                      self.the_dead_come_back, self.response_times):
+            self.scene(scene)
+
+
+def too_long(*_):
+    raise TimeoutError(f"the demonstration took more than {LONGEST_S} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
