@@ -62,7 +62,7 @@ enum err hex_decode(const char *text, void *out, size_t len) {
     }
     uint8_t *p = out;
     for (size_t i = 0; i < len; i++) {
-        p[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+        p[i] = (uint8_t)(hex_digit(text[2 * i]) * 16 + hex_digit(text[2 * i + 1]));
     }
     return OK;
 }

@@ -44,7 +44,8 @@ uint16_t consensus_leader(uint64_t view, uint16_t validators) {
     return (uint16_t)(view % validators);
 }
 
-/* ---- Memory -------------------------------------------------------------------------------------------------------- */
+/* ---- Memory --------------------------------------------------------------------------------------------------------
+ */
 
 static size_t aligned(size_t len) {
     size_t unit = alignof(max_align_t);
@@ -92,7 +93,8 @@ enum err consensus_init(void *memory, size_t len, const struct consensus_config 
     return OK;
 }
 
-/* ---- Effects --------------------------------------------------------------------------------------------------------- */
+/* ---- Effects
+ * --------------------------------------------------------------------------------------------------------- */
 
 static bool is_send(enum consensus_effect_kind kind) {
     return kind >= EFFECT_SEND_VOTE && kind <= EFFECT_SEND_ASK_CERTIFICATES;
@@ -126,7 +128,8 @@ void core_send_certificate(struct consensus_effects *out, uint16_t to, const str
     core_effect(out, EFFECT_SEND_CERTIFICATE, to, slot->view)->u.block.certificate = bytes_of(held->bytes, held->len);
 }
 
-/* ---- Events ------------------------------------------------------------------------------------------------------------ */
+/* ---- Events
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void take_block(struct consensus *core, const struct consensus_event *event) {
     struct slot *slot = views_get(core, event->u.block.view);
@@ -136,8 +139,8 @@ static void take_block(struct consensus *core, const struct consensus_event *eve
     if (slot == NULL) {
         return;
     }
-    struct slot_block *block = event->u.block.journaled ? views_add_block(slot, event->u.block.hash)
-                                                        : views_block(slot, event->u.block.hash);
+    struct slot_block *block =
+        event->u.block.journaled ? views_add_block(slot, event->u.block.hash) : views_block(slot, event->u.block.hash);
     if (block == NULL) {
         return;
     }
@@ -242,7 +245,8 @@ void consensus_step(struct consensus *core, const struct consensus_event *event,
     }
 }
 
-/* ---- Looking in -------------------------------------------------------------------------------------------------------- */
+/* ---- Looking in
+ * -------------------------------------------------------------------------------------------------------- */
 
 void consensus_status(const struct consensus *core, struct consensus_status *out) {
     *out = (struct consensus_status){

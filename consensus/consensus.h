@@ -5,8 +5,8 @@
  * lives from.
  *
  * The shell's side of the contract:
- * - Effects are carried out in order, except that within one turn everything JOURNAL_* is made durable by one sync before
- *   anything of that turn is sent or made final.
+ * - Effects are carried out in order, except that within one turn everything JOURNAL_* is made durable by one sync
+ * before anything of that turn is sent or made final.
  * - Whatever bytes an effect points at belong to the core and are valid until the next call of consensus_step.
  * - EXECUTE asks for a verdict on a block: the shell fetches the body if it must, executes it, and comes back with
  *   EVENT_BLOCK; it may take as long as it takes.
@@ -48,8 +48,8 @@ struct consensus_config {
     const uint8_t *chain_id; /* borrowed for the core's life, as is everything here */
     uint64_t epoch;
     struct validator_set validators;
-    uint16_t me;             /* index into the set, or CONSENSUS_OBSERVER */
-    bool may_vote;           /* false: a validator whose journal can't be relied on; it follows and is silent */
+    uint16_t me;   /* index into the set, or CONSENSUS_OBSERVER */
+    bool may_vote; /* false: a validator whose journal can't be relied on; it follows and is silent */
     const struct verify_crypto *crypto;
     void (*sign)(void *ctx, const uint8_t *message, size_t len, uint8_t out_signature[SIG_LEN]);
     void *sign_ctx;
@@ -65,17 +65,17 @@ struct consensus_vote {
 /* ---- Events ------------------------------------------------------------------------------------------------- */
 
 enum consensus_event_kind {
-    EVENT_START,        /* once, first: where the chain stands and what the journal holds */
-    EVENT_TICK,         /* time passed */
-    EVENT_PROPOSAL,     /* header and leader's signature; its certificates came as events before it */
+    EVENT_START,    /* once, first: where the chain stands and what the journal holds */
+    EVENT_TICK,     /* time passed */
+    EVENT_PROPOSAL, /* header and leader's signature; its certificates came as events before it */
     EVENT_VOTE,
     EVENT_CERTIFICATE,
-    EVENT_BLOCK,        /* answer to EXECUTE, or news about a block */
-    EVENT_BUILT,        /* answer to BUILD: own block, executed, its body held */
-    EVENT_WORK,         /* whether transactions (or due items) wait here */
-    EVENT_SYNCED,       /* catch-up made a block final */
-    EVENT_ASK_RECALL,   /* a peer that just started wants the votes we hold of it */
-    EVENT_RECALL,       /* answer; each vote is checked */
+    EVENT_BLOCK,      /* answer to EXECUTE, or news about a block */
+    EVENT_BUILT,      /* answer to BUILD: own block, executed, its body held */
+    EVENT_WORK,       /* whether transactions (or due items) wait here */
+    EVENT_SYNCED,     /* catch-up made a block final */
+    EVENT_ASK_RECALL, /* a peer that just started wants the votes we hold of it */
+    EVENT_RECALL,     /* answer; each vote is checked */
     EVENT_ASK_CERTIFICATES,
 };
 
@@ -120,7 +120,7 @@ struct consensus_event {
             uint64_t parent_view; /* when the block is valid */
             enum consensus_block_state state;
             bool journaled; /* the journal has the body already (restart) */
-        } block; /* also EVENT_BUILT */
+        } block;            /* also EVENT_BUILT */
         bool work;
         struct {
             uint64_t view;
@@ -161,11 +161,11 @@ enum consensus_effect_kind {
 };
 
 enum consensus_alarm {
-    ALARM_EQUIVOCATION,     /* validator `to` signed two things in `view` that must not both exist */
-    ALARM_SAFETY,           /* certificates that must not both exist: more than f validators are faulty */
-    ALARM_OLD_JOURNAL,      /* a peer holds a vote of ours that our journal lacks: this node will not vote */
-    ALARM_WINDOW,           /* CONSENSUS_WINDOW views without finality: views stop advancing by timeout */
-    ALARM_EFFECTS,          /* more to send than fits one step; what was left out is resent later */
+    ALARM_EQUIVOCATION, /* validator `to` signed two things in `view` that must not both exist */
+    ALARM_SAFETY,       /* certificates that must not both exist: more than f validators are faulty */
+    ALARM_OLD_JOURNAL,  /* a peer holds a vote of ours that our journal lacks: this node will not vote */
+    ALARM_WINDOW,       /* CONSENSUS_WINDOW views without finality: views stop advancing by timeout */
+    ALARM_EFFECTS,      /* more to send than fits one step; what was left out is resent later */
 };
 const char *consensus_alarm_text(enum consensus_alarm alarm);
 

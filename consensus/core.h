@@ -9,8 +9,8 @@
 
 /* One validator's votes in one view. The first of each kind counts. */
 struct ballot {
-    uint8_t cast;         /* bit per kind */
-    bool equivocated;     /* proven once; later contradictions cost nothing */
+    uint8_t cast;     /* bit per kind */
+    bool equivocated; /* proven once; later contradictions cost nothing */
     uint8_t blocks[KINDS][HASH_LEN];
     uint8_t signatures[KINDS][SIG_LEN];
 };
@@ -44,7 +44,7 @@ struct slot {
     bool proposal_bad;
     bool leader_equivocated;
     bool safety_alarmed;
-    uint64_t asked_ms; /* certificates below were asked for */
+    uint64_t asked_ms;              /* certificates below were asked for */
     struct consensus_vote proposal; /* subject and leader's signature of the first proposal */
     struct slot_block blocks[SLOT_BLOCKS];
     struct held_certificate certificates[KINDS];
@@ -59,7 +59,7 @@ struct highest {
 struct peer_view {
     bool silent;        /* let its view pass without a proposal and was not heard since */
     bool answered;      /* our recall */
-    uint64_t served_ms;   /* last time it asked for certificates and got some */
+    uint64_t served_ms; /* last time it asked for certificates and got some */
     uint64_t helped_ms; /* last time we sent it what it lacks */
     struct highest highest[KINDS];
 };

@@ -15,8 +15,8 @@ static const struct slot *current(const struct consensus *core) {
 
 static uint64_t leader_deadline(const struct consensus *core) {
     const struct peer_view *leader = &core->peers[core_leader(core, core->view)];
-    uint64_t wait = leader->silent ? core->config.timing.silent_timeout_ms
-                                   : scaled(core, core->config.timing.leader_timeout_ms);
+    uint64_t wait =
+        leader->silent ? core->config.timing.silent_timeout_ms : scaled(core, core->config.timing.leader_timeout_ms);
     return core->active_since_ms + wait;
 }
 

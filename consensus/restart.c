@@ -8,7 +8,8 @@
 
 #define RESENT_VIEWS_MAX 48 /* each has at most three votes of ours */
 
-/* ---- The journal's contents ---------------------------------------------------------------------------------------- */
+/* ---- The journal's contents ----------------------------------------------------------------------------------------
+ */
 
 static void restore_vote(struct consensus *core, const struct consensus_vote *vote, struct consensus_effects *out) {
     uint64_t view = vote->subject.view;
@@ -81,7 +82,8 @@ void restart_begin(struct consensus *core, const struct consensus_event *event, 
     }
 }
 
-/* ---- The recall ------------------------------------------------------------------------------------------------------- */
+/* ---- The recall
+ * ------------------------------------------------------------------------------------------------------- */
 
 void restart_asked(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
     if (event->from >= core->n || event->from == core->config.me) {
@@ -152,7 +154,8 @@ void restart_tick(struct consensus *core, struct consensus_effects *out) {
     }
 }
 
-/* ---- Resending ---------------------------------------------------------------------------------------------------------- */
+/* ---- Resending
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void resend_votes(struct consensus *core, const struct slot *slot, struct consensus_effects *out) {
     const struct ballot *own = views_own(core, slot);

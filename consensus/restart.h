@@ -6,9 +6,9 @@
 
 void restart_begin(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out);
 
-/* The recall. Before its first vote a validator asks every peer for the highest votes it holds of it. Enough answers are
- * n - 1, or, once recall_wait_ms have passed, q - 1: with fewer peers no certificate can come about anyway, so waiting
- * for so many costs no progress, and all nodes starting at once answer each other at once. */
+/* The recall. Before its first vote a validator asks every peer for the highest votes it holds of it. Enough answers
+ * are n - 1, or, once recall_wait_ms have passed, q - 1: with fewer peers no certificate can come about anyway, so
+ * waiting for so many costs no progress, and all nodes starting at once answer each other at once. */
 void restart_asked(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out);
 void restart_answered(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out);
 /* A good vote of ours came from outside: one that the journal lacks means that an old copy was restored. */

@@ -8,7 +8,8 @@
 
 #define JOURNALED_CERTIFICATES_MAX 64 /* with one vote; older ones go with the next */
 
-/* ---- Ancestry ------------------------------------------------------------------------------------------------------ */
+/* ---- Ancestry ------------------------------------------------------------------------------------------------------
+ */
 
 enum ancestry {
     ANCESTRY_PROVEN,  /* parent notarized (or final), every view between nullified */
@@ -73,14 +74,16 @@ static bool bodies_at_hand(struct consensus *core, struct slot *slot, const uint
     return v == core->final_view && core_same(core->final_hash, wanted);
 }
 
-/* ---- Casting ---------------------------------------------------------------------------------------------------------- */
+/* ---- Casting
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static bool may_cast_in(const struct consensus *core, uint64_t view) {
     return core_may_vote(core) && view > core->vote_floor;
 }
 
-/* Whoever votes in a view holds what led there: the parent's certificate and the nullifications since. If all nodes lose
- * their memory at once, these must come back from the journals of those who voted, or nobody could propose again. */
+/* Whoever votes in a view holds what led there: the parent's certificate and the nullifications since. If all nodes
+ * lose their memory at once, these must come back from the journals of those who voted, or nobody could propose again.
+ */
 static void journal_certificates(struct consensus *core, uint64_t view, struct consensus_effects *out) {
     int written = 0;
     for (uint64_t v = view - 1; v >= core->final_view && v > 0 && written < JOURNALED_CERTIFICATES_MAX; v--) {
@@ -123,7 +126,8 @@ static void journal_body_of(struct slot *slot, struct slot_block *block, struct 
     }
 }
 
-/* ---- Rule 1: entering views ------------------------------------------------------------------------------------------- */
+/* ---- Rule 1: entering views
+ * ------------------------------------------------------------------------------------------- */
 
 static bool enter(struct consensus *core) {
     if (core->top_certified < core->view) {
@@ -138,7 +142,8 @@ static bool enter(struct consensus *core) {
     return true;
 }
 
-/* ---- Rule 2: proposing --------------------------------------------------------------------------------------------------- */
+/* ---- Rule 2: proposing
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Asks for certificates up to that of view `missing`, at most once in a while. */
 static void ask_certificates(struct consensus *core, struct slot *slot, uint64_t missing,
@@ -147,8 +152,8 @@ static void ask_certificates(struct consensus *core, struct slot *slot, uint64_t
         return;
     }
     slot->asked_ms = core->now_ms;
-    uint64_t low = missing > core->final_view + CONSENSUS_ATTACHED ? missing - CONSENSUS_ATTACHED + 1
-                                                                   : core->final_view + 1;
+    uint64_t low =
+        missing > core->final_view + CONSENSUS_ATTACHED ? missing - CONSENSUS_ATTACHED + 1 : core->final_view + 1;
     /* The leader proved its choice, so it has them; a leader that lacks some asks everybody. */
     uint16_t leader = core_leader(core, slot->view);
     uint16_t whom = leader == core->config.me ? CONSENSUS_ALL : leader;
@@ -204,7 +209,9 @@ void rules_send_proposal(struct consensus *core, const struct slot *slot, uint16
         }
         bool nullified = views_nullified(at);
         const struct held_certificate *held = at->certificates;
-        held += held[VOTE_FINALIZE].len != 0 ? VOTE_FINALIZE : held[VOTE_NOTARIZE].len != 0 ? VOTE_NOTARIZE : VOTE_NULLIFY;
+        held += held[VOTE_FINALIZE].len != 0   ? VOTE_FINALIZE
+                : held[VOTE_NOTARIZE].len != 0 ? VOTE_NOTARIZE
+                                               : VOTE_NULLIFY;
         if (held->len != 0) {
             core->attached[count++] = bytes_of(held->bytes, held->len);
         }
@@ -252,7 +259,8 @@ void rules_built(struct consensus *core, const struct consensus_event *event, st
     cast(core, slot, VOTE_NOTARIZE, block->hash, out);
 }
 
-/* ---- Rule 3: notarize -------------------------------------------------------------------------------------------------------- */
+/* ---- Rule 3: notarize
+ * -------------------------------------------------------------------------------------------------------- */
 
 static bool notarize(struct consensus *core, struct consensus_effects *out) {
     struct slot *slot = views_get(core, core->view);
@@ -287,7 +295,8 @@ static bool notarize(struct consensus *core, struct consensus_effects *out) {
     return true;
 }
 
-/* ---- Rule 4: nullify ----------------------------------------------------------------------------------------------------------- */
+/* ---- Rule 4: nullify
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool nullify(struct consensus *core, struct consensus_effects *out) {
     if (!may_cast_in(core, core->view)) {
@@ -313,7 +322,8 @@ static bool nullify(struct consensus *core, struct consensus_effects *out) {
     return true;
 }
 
-/* ---- Rule 5: finalize ------------------------------------------------------------------------------------------------------------ */
+/* ---- Rule 5: finalize
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool finalize(struct consensus *core, struct consensus_effects *out) {
     bool moved = false;
@@ -337,7 +347,8 @@ static bool finalize(struct consensus *core, struct consensus_effects *out) {
     return moved;
 }
 
-/* ---- Rule 7: finality ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Rule 7: finality
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 void rules_final(struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN]) {
     ASSERT(view > core->final_view);
@@ -381,7 +392,9 @@ static bool commit(struct consensus *core, struct consensus_effects *out) {
     return false;
 }
 
-/* ---- All of them --------------------------------------------------------------------------------------------------------------------- */
+/* ---- All of them
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static void watch_window(struct consensus *core, struct consensus_effects *out) {
     bool at_end = core->view - core->final_view >= CONSENSUS_WINDOW - 1;

@@ -70,7 +70,8 @@ const struct ballot *views_own(const struct consensus *core, const struct slot *
     return &slot->ballots[core->config.me];
 }
 
-/* ---- Signatures ---------------------------------------------------------------------------------------------------- */
+/* ---- Signatures ----------------------------------------------------------------------------------------------------
+ */
 
 bool views_signature_good(struct consensus *core, const struct consensus_vote *vote) {
     uint8_t message[VOTE_SIGNED_LEN];
@@ -94,7 +95,8 @@ void views_remember(struct consensus *core, const struct consensus_vote *vote) {
     }
 }
 
-/* ---- Certificates ---------------------------------------------------------------------------------------------------- */
+/* ---- Certificates
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* Two certificates of one view that f faulty validators can't have made. */
 static bool contradicts(const struct slot *slot, enum vote_kind kind, const uint8_t *block) {
@@ -103,8 +105,8 @@ static bool contradicts(const struct slot *slot, enum vote_kind kind, const uint
         if (held[other].len == 0) {
             continue;
         }
-        bool nullify_and_finalize = (kind == VOTE_NULLIFY && other == VOTE_FINALIZE) ||
-                                    (kind == VOTE_FINALIZE && other == VOTE_NULLIFY);
+        bool nullify_and_finalize =
+            (kind == VOTE_NULLIFY && other == VOTE_FINALIZE) || (kind == VOTE_FINALIZE && other == VOTE_NULLIFY);
         bool two_blocks = kind != VOTE_NULLIFY && other != VOTE_NULLIFY && !core_same(held[other].block, block);
         if (nullify_and_finalize || two_blocks) {
             return true;
@@ -191,7 +193,8 @@ void views_record_own(struct consensus *core, struct slot *slot, const struct co
     count_votes(core, slot, vote->subject.kind, vote->subject.block, out);
 }
 
-/* ---- Votes --------------------------------------------------------------------------------------------------------- */
+/* ---- Votes ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool vote_is_wellformed(const struct consensus *core, const struct consensus_vote *vote) {
     const struct vote_subject *s = &vote->subject;
@@ -249,13 +252,14 @@ bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, 
     return true;
 }
 
-/* ---- Proposals -------------------------------------------------------------------------------------------------------- */
+/* ---- Proposals
+ * -------------------------------------------------------------------------------------------------------- */
 
 bool views_take_proposal(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
     const struct block_header *header = &event->u.proposal.header;
     uint64_t view = header->view;
-    if (header->epoch != core->config.epoch || view <= core->final_view ||
-        core_leader(core, view) == core->config.me || view > core->view + CONSENSUS_AHEAD ||
+    if (header->epoch != core->config.epoch || view <= core->final_view || core_leader(core, view) == core->config.me ||
+        view > core->view + CONSENSUS_AHEAD ||
         bytes_compare(bytes_of(header->chain_id, CHAIN_ID_LEN), bytes_of(core->config.chain_id, CHAIN_ID_LEN)) != 0) {
         return drop(core);
     }
@@ -292,7 +296,8 @@ bool views_take_proposal(struct consensus *core, const struct consensus_event *e
     return true;
 }
 
-/* ---- Certificates that arrive ------------------------------------------------------------------------------------------ */
+/* ---- Certificates that arrive
+ * ------------------------------------------------------------------------------------------ */
 
 /* Checks the signatures that are not known yet. */
 static bool signatures_good(struct consensus *core, const struct slot *slot, const struct certificate_parts *parts) {
@@ -382,8 +387,8 @@ bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16
 void views_keep_finalization(struct consensus *core, uint64_t view, struct bytes certificate) {
     struct certificate_parts parts;
     struct slot *slot = views_make(core, view);
-    if (slot == NULL || certificates_parse(certificate, core->n, &parts) != OK ||
-        parts.subject.kind != VOTE_FINALIZE || parts.subject.view != view) {
+    if (slot == NULL || certificates_parse(certificate, core->n, &parts) != OK || parts.subject.kind != VOTE_FINALIZE ||
+        parts.subject.view != view) {
         return;
     }
     struct held_certificate *held = &slot->certificates[VOTE_FINALIZE];

@@ -24,8 +24,7 @@ static inline bool views_cast(const struct ballot *ballot, enum vote_kind kind) 
 /* Messages: checked, recorded, counted. False: dropped, known, or bad. */
 bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, struct consensus_effects *out);
 bool views_take_proposal(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out);
-bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16_t from,
-                            struct consensus_effects *out);
+bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16_t from, struct consensus_effects *out);
 
 /* Own: signs, records, counts. */
 void views_sign(const struct consensus *core, const struct vote_subject *subject, struct consensus_vote *out);

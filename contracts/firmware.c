@@ -217,7 +217,7 @@ static enum err load_release(const struct call *call, ProtobufCBinaryData id, st
 
 static enum err approve(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__ApproveRelease *args = (const Assay__ApproveRelease *)(const void *)message;
-    struct release_record release;
+    struct release_record release = {0};
     struct class_definition class;
     bool found = false;
     enum err e = load_release(call, args->release_id, &release, answer);
@@ -255,7 +255,7 @@ static enum err approve(const struct call *call, const ProtobufCMessage *message
 }
 
 enum err firmware_pending_due(const struct call *call, struct bytes subject) {
-    struct release_record release;
+    struct release_record release = {0};
     bool found = false;
     if (subject.len != HASH_LEN) {
         return ERR_CORRUPT;
@@ -288,7 +288,7 @@ static enum err load_latest(const struct call *call, const uint8_t class_id[UUID
 
 static enum err revoke(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__RevokeRelease *args = (const Assay__RevokeRelease *)(const void *)message;
-    struct release_record release;
+    struct release_record release = {0};
     struct class_definition class;
     struct class_record latest;
     if (refuse_text(answer, args->reason, RELEASE_REASON_MAX, "reason")) {

@@ -175,7 +175,8 @@ static enum err set_choice(const struct key *key, const char *text, void *out, c
             memcpy(out, &c->value, sizeof c->value);
             return OK;
         }
-        strcat(strcat(list, list[0] != '\0' ? ", " : ""), c->name);
+        size_t len = strlen(list);
+        (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "", c->name);
     }
     (void)snprintf(why, CONFIG_WHY_MAX, "%s.%s must be one of %s, not '%.40s'", key->section, key->name, list, text);
     return ERR_CONFIG;
@@ -226,7 +227,7 @@ static enum err set_value(const struct key *key, const char *text, struct config
                        key->name, key->max);
         return ERR_CONFIG;
     }
-    strcpy(out, text);
+    memcpy(out, text, strlen(text) + 1);
     return OK;
 }
 
@@ -316,8 +317,7 @@ static enum err check_whole(const struct config *config, char why[CONFIG_WHY_MAX
 }
 
 enum err config_parse(struct bytes text, struct config *out, char out_why[CONFIG_WHY_MAX]) {
-    if (text.len > CONFIG_FILE_MAX ||
-        memchr(text.data != NULL ? text.data : (const uint8_t *)"", 0, text.len) != NULL) {
+    if (text.len > CONFIG_FILE_MAX || (text.len > 0 && memchr(text.data, 0, text.len) != NULL)) {
         (void)snprintf(out_why, CONFIG_WHY_MAX, "the file is over %d bytes or not text", CONFIG_FILE_MAX);
         return ERR_CONFIG;
     }

@@ -24,7 +24,7 @@ NODISCARD enum err daemon_home_open(const char *path, struct daemon_home *out, c
 void daemon_home_close(struct daemon_home *home);
 
 /* The process's exit code; what went wrong has been logged. */
-int daemon_run(const char *home);
+int daemon_run(const char *path);
 
 /* The roles. `why` says what failed. Both return OK after a clean stop. */
 NODISCARD enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]);

@@ -181,7 +181,8 @@ void shape_choice(struct shape *s, json_t *from, const char *name, const struct 
             taken(from, name);
             return;
         }
-        strcat(strcat(list, list[0] != '\0' ? ", " : ""), c->name);
+        size_t len = strlen(list);
+        (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "", c->name);
     }
     wrong(s, name, "must be one of: %s", list);
 }

@@ -78,7 +78,7 @@ enum verdict validators_read(struct input *in, uint8_t (*memory)[KEY_LEN], uint1
     return GOOD;
 }
 
-static bool bit_set(const uint8_t *bitmap, uint16_t i) {
+static bool bit_set(const uint8_t *bitmap, size_t i) {
     return (bitmap[i / 8] >> (i % 8) & 1) != 0;
 }
 
@@ -132,7 +132,7 @@ static enum verdict read_bitmap(struct input *in, uint16_t n, uint8_t bitmap[BIT
         return BAD_TRUNCATED;
     }
     uint16_t signers = 0;
-    for (uint16_t i = 0; i < BITMAP_LEN(n) * 8; i++) {
+    for (size_t i = 0; i < BITMAP_LEN(n) * 8; i++) {
         if (bit_set(bitmap, i) && i >= n) {
             return BAD_ENCODING;
         }

@@ -67,10 +67,6 @@ enum verdict validators_read(struct input *in, uint8_t (*memory)[KEY_LEN], uint1
 #define BITMAP_LEN(n) (((size_t)(n) + 7) / 8)
 #define CERTIFICATE_MAX (CERTIFICATE_HEAD_LEN + BITMAP_LEN(VALIDATORS_MAX) + VALIDATORS_MAX * SIG_LEN)
 
-/* Writes a certificate; `sigs_by_index` has n places, of which those whose bit is set are used. Gives its length. */
-size_t certificate_encode(const struct vote_subject *subject, uint16_t n, const uint8_t *bitmap,
-                          const uint8_t (*sigs_by_index)[SIG_LEN], uint8_t *out);
-
 /* Writes the certificate of the signers in `bitmap` (BITMAP_LEN(n) bytes); the signature of signer i is
  * sigs_by_index[i], those of others are not read. Returns the length, at most CERTIFICATE_MAX. */
 size_t certificate_encode(const struct vote_subject *subject, uint16_t n, const uint8_t *bitmap,

@@ -308,6 +308,7 @@ static enum err open_log(struct chain *chain, const struct chain_config *config)
 
 enum err chain_open(const struct chain_config *config, struct chain **out) {
     struct chain *chain = calloc(1, sizeof *chain);
+    *out = chain; /* also on failure, so that chain_error() can be asked; the caller closes it */
     if (chain == NULL) {
         config->backend.ops->close(config->backend.ctx);
         return ERR_NOMEM;
@@ -325,6 +326,7 @@ enum err chain_open(const struct chain_config *config, struct chain **out) {
     uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
     const struct validator_set set = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(config->genesis, keys)};
     validators_hash(config->crypto, &set, chain->validators_hash);
+    chain->validator_count = set.count;
     enum err e = tree_cache_new(TREE_CACHE_NODES, &chain->cache);
     if (e != OK) {
         config->backend.ops->close(config->backend.ctx);
@@ -340,7 +342,6 @@ enum err chain_open(const struct chain_config *config, struct chain **out) {
     if (e == OK) {
         e = chain_refresh_due(chain);
     }
-    *out = chain; /* also on failure, so that chain_error() can be asked; the caller closes it */
     return e;
 }
 

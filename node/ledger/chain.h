@@ -36,7 +36,8 @@ struct chain_config {
  * chain_error() and closed. ERR_CORRUPT, ERR_MISMATCH (store of another chain), ERR_BUSY. */
 NODISCARD enum err chain_open(const struct chain_config *config, struct chain **out);
 void chain_close(struct chain *chain);
-/* Why the last call failed, in words; "" when there is nothing to add. */
+/* Why the last call failed, or which rule the block broke that chain_execute last found invalid; "" when there is
+ * nothing to add. */
 const char *chain_error(const struct chain *chain);
 
 struct chain_head {
@@ -108,6 +109,7 @@ struct chain_view {
     struct kv_view *kv;
     struct chain_head head;
     struct tree_root root;
+    uint64_t provable_from; /* lowest height that can still be proven */
 };
 /* Safe from any thread at any time between open and close of the chain. */
 NODISCARD enum err chain_view_open(struct chain *chain, struct chain_view *out);

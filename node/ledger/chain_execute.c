@@ -75,34 +75,76 @@ static enum err has_duplicates(const struct block *block, bool *out) {
     return OK;
 }
 
-/* The rules a transaction must meet to stand in a block at all. While replaying our own log the signatures were
- * checked before the block was written. */
-static enum err txs_are_admissible(struct chain *chain, struct kv_view *view, const struct block *block, bool *out) {
-    bool twice;
-    enum err e = has_duplicates(block, &twice);
-    *out = e == OK && !twice && block->tx_count <= chain->params.max_block_txs &&
-           block->encoded.len <= chain->params.max_block_bytes;
-    for (size_t i = 0; i < block->tx_count && e == OK && *out; i++) {
-        const struct transaction *tx = &block->txs[i];
-        bool used = false;
-        *out = memcmp(tx->chain_id, chain->id, CHAIN_ID_LEN) == 0 && tx_is_timely(chain, tx, block->header.time_ms);
-        if (*out) {
-            e = tx_is_used(view, tx->id, &used);
-            *out = e == OK && !used;
-        }
-        bool vouched = chain->replaying || (chain->mempool != NULL && mempool_vouches(chain->mempool, tx));
-        if (*out && !vouched) {
-            *out = transaction_check_signatures(tx) == OK;
-        }
+/* Why this transaction may not stand in a block of that time; `*out_why` is NULL when it may. While replaying our own
+ * log the signatures were checked before the block was written. */
+static enum err judge_tx(struct chain *chain, struct kv_view *view, const struct transaction *tx, uint64_t time_ms,
+                         const char **out_why) {
+    bool used = false;
+    *out_why = NULL;
+    if (memcmp(tx->chain_id, chain->id, CHAIN_ID_LEN) != 0) {
+        *out_why = "is for another chain";
+    } else if (tx->expiry_ms <= time_ms) {
+        *out_why = "has expired";
+    } else if (!tx_is_timely(chain, tx, time_ms)) {
+        *out_why = "expires too far ahead";
+    }
+    enum err e = *out_why == NULL ? tx_is_used(view, tx->id, &used) : OK;
+    if (used) {
+        *out_why = "was executed before";
+    }
+    bool vouched = chain->replaying || (chain->mempool != NULL && mempool_vouches(chain->mempool, tx));
+    if (e == OK && *out_why == NULL && !vouched && transaction_check_signatures(tx) != OK) {
+        *out_why = "has a bad signature";
     }
     return e;
 }
 
-static bool header_follows(const struct chain *chain, const struct block_header *h, const struct block_header *parent) {
-    return h->height == parent->height + 1 && h->epoch == parent->epoch && h->view > parent->view &&
-           h->time_ms > parent->time_ms &&
-           memcmp(h->validators_hash, chain->validators_hash, HASH_LEN) == 0 &&
-           memcmp(h->next_validators_hash, chain->validators_hash, HASH_LEN) == 0;
+/* The rules a block's transactions must meet before they are run; the reason stands in the chain's error. */
+static enum err txs_are_admissible(struct chain *chain, struct kv_view *view, const struct block *block, bool *out) {
+    unsigned long long height = block->header.height;
+    bool twice = false;
+    *out = false;
+    if (block->tx_count > chain->params.max_block_txs || block->encoded.len > chain->params.max_block_bytes) {
+        return chain_fail(chain, OK, "block %llu is over the chain's limits: %zu transactions, %zu bytes", height,
+                          block->tx_count, block->encoded.len);
+    }
+    enum err e = has_duplicates(block, &twice);
+    if (e != OK || twice) {
+        return e != OK ? e : chain_fail(chain, OK, "block %llu holds a transaction twice", height);
+    }
+    for (size_t i = 0; i < block->tx_count; i++) {
+        const char *why;
+        e = judge_tx(chain, view, &block->txs[i], block->header.time_ms, &why);
+        if (e != OK || why != NULL) {
+            return e != OK ? e : chain_fail(chain, OK, "block %llu: transaction %zu %s", height, i, why);
+        }
+    }
+    *out = true;
+    return OK;
+}
+
+/* Which rule of linkage the header breaks; NULL when it follows its parent. */
+static const char *header_fault(const struct chain *chain, const struct block_header *h,
+                                const struct block_header *parent) {
+    if (h->height != parent->height + 1) {
+        return "its height is not its parent's plus one";
+    }
+    if (h->epoch != parent->epoch) {
+        return "it is of another epoch";
+    }
+    if (h->view <= parent->view) {
+        return "its view is not above its parent's";
+    }
+    if (h->time_ms <= parent->time_ms) {
+        return "its time is not above its parent's";
+    }
+    if (h->proposer >= chain->validator_count) {
+        return "its proposer is no validator";
+    }
+    return memcmp(h->validators_hash, chain->validators_hash, HASH_LEN) != 0 ||
+                   memcmp(h->next_validators_hash, chain->validators_hash, HASH_LEN) != 0
+               ? "it names another validator set"
+               : NULL;
 }
 
 struct execution chain_execution(struct chain *chain, struct kv_view *view, struct kv_layer *layer,
@@ -135,8 +177,52 @@ enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_
     return OK;
 }
 
-static bool roots_equal(const struct block_header *h, const struct execution_result *r) {
-    return memcmp(h->state_root, r->root.hash, HASH_LEN) == 0 && memcmp(h->receipts_root, r->receipts_root, HASH_LEN) == 0;
+/* Are the roots those the header states? If not, the chain's error shows what came out here: what a divergence has to
+ * be understood from. */
+static bool roots_equal(struct chain *chain, const struct block_header *h, const struct execution_result *r) {
+    char hex[2 * HASH_LEN + 1];
+    const char *which = NULL;
+    if (memcmp(h->state_root, r->root.hash, HASH_LEN) != 0) {
+        which = "state";
+        hex_encode(r->root.hash, HASH_LEN, hex);
+    } else if (memcmp(h->receipts_root, r->receipts_root, HASH_LEN) != 0) {
+        which = "receipts";
+        hex_encode(r->receipts_root, HASH_LEN, hex);
+    }
+    if (which != NULL) {
+        (void)chain_fail(chain, OK, "block %llu: its %s root is not the one that executing it gives, %s",
+                         (unsigned long long)h->height, which, hex);
+    }
+    return which == NULL;
+}
+
+/* Runs a candidate whose header follows its parent. `*out_good`: it keeps every rule, and has its layer and root. */
+static enum err execute_candidate(struct chain *chain, struct candidate *c, struct branch *branch, bool *out_good) {
+    const struct block_header *h = &c->block.header;
+    struct kv_layer *layer;
+    struct kv_view *view;
+    struct execution_result result;
+    bool good = false;
+    enum err e = chain_open_above(chain, branch, &layer, &view);
+    if (e != OK) {
+        return e;
+    }
+    e = txs_are_admissible(chain, view, &c->block, &good);
+    if (e == OK && good) {
+        struct execution x = chain_execution(chain, view, layer, branch->root, h->height, h->time_ms);
+        e = execute_block(&x, c->block.txs, c->block.tx_count, &result);
+        good = e == OK && roots_equal(chain, h, &result);
+    }
+    kv_view_close(view);
+    if (e != OK || !good) {
+        kv_layer_unref(layer);
+        *out_good = false;
+        return e;
+    }
+    c->layer = layer;
+    c->root = result.root;
+    *out_good = true;
+    return OK;
 }
 
 enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum chain_status *out_status) {
@@ -145,46 +231,33 @@ enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum c
         *out_status = c != NULL ? c->status : chain_status(chain, hash);
         return OK;
     }
-    const struct block_header *h = &c->block.header;
+    unsigned long long height = c->block.header.height;
     struct branch branch;
-    if (!branch_of(chain, h->parent, &branch)) {
-        const struct candidate *parent = chain_candidate(chain, h->parent);
-        bool doomed = parent != NULL && parent->status == CHAIN_INVALID;
-        c->status = doomed ? CHAIN_INVALID : CHAIN_HELD;
-        *out_status = c->status;
-        return OK;
-    }
-    if (!header_follows(chain, h, &branch.header) || branch.count >= LIMIT_UNFINAL_DEPTH) {
-        c->status = CHAIN_INVALID;
-        *out_status = c->status;
-        return chain_fail(chain, OK, "header of height %llu does not follow its parent", (unsigned long long)h->height);
-    }
-    struct kv_layer *layer;
-    struct kv_view *view;
-    enum err e = chain_open_above(chain, &branch, &layer, &view);
-    if (e != OK) {
-        return e;
-    }
-    struct execution_result result;
+    enum err e = OK;
     bool good = false;
-    e = txs_are_admissible(chain, view, &c->block, &good);
-    if (e == OK && good) {
-        struct execution x = chain_execution(chain, view, layer, branch.root, h->height, h->time_ms);
-        e = execute_block(&x, c->block.txs, c->block.tx_count, &result);
-        good = e == OK && roots_equal(h, &result);
+    if (!branch_of(chain, c->block.header.parent, &branch)) {
+        const struct candidate *parent = chain_candidate(chain, c->block.header.parent);
+        if (parent == NULL || parent->status != CHAIN_INVALID) {
+            *out_status = CHAIN_HELD;
+            return OK;
+        }
+        (void)chain_fail(chain, OK, "block %llu: its parent is invalid", height);
+    } else {
+        const char *fault = header_fault(chain, &c->block.header, &branch.header);
+        if (fault == NULL && branch.count >= LIMIT_UNFINAL_DEPTH) {
+            fault = "too many blocks above the last final one";
+        }
+        if (fault != NULL) {
+            (void)chain_fail(chain, OK, "block %llu: %s", height, fault);
+        } else {
+            e = execute_candidate(chain, c, &branch, &good);
+        }
     }
-    kv_view_close(view);
-    if (e != OK || !good) {
-        kv_layer_unref(layer);
-        c->status = e == OK ? CHAIN_INVALID : c->status;
+    if (e == OK) {
+        c->status = good ? CHAIN_VALID : CHAIN_INVALID;
         *out_status = c->status;
-        return e;
     }
-    c->layer = layer;
-    c->root = result.root;
-    c->status = CHAIN_VALID;
-    *out_status = CHAIN_VALID;
-    return OK;
+    return e;
 }
 
 /* ---- Building ------------------------------------------------------------------------------------------------- */

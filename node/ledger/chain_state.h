@@ -26,6 +26,7 @@ struct chain {
     uint8_t id[CHAIN_ID_LEN];
     struct genesis_params params;
     uint8_t validators_hash[HASH_LEN];
+    uint16_t validator_count;
     uint64_t version_keep_ms;
     size_t checkpoint_bytes;
     struct kv *kv;
@@ -33,7 +34,6 @@ struct chain {
     uint64_t next_node_id;
     uint64_t next_due_ms;    /* 0: nothing waits in the due-queue */
     uint64_t synced_height;  /* durable in the log */
-    uint64_t provable_from;  /* lowest height whose tree is whole */
     bool replaying;          /* while opening: the log is read, not written */
     struct candidate candidates[CHAIN_CANDIDATES];
     char error[256];
@@ -43,6 +43,7 @@ struct chain {
     pthread_mutex_t head_lock;
     struct chain_head head;
     struct tree_root root;
+    uint64_t provable_from; /* lowest height whose tree is whole */
     pthread_mutex_t log_lock;
     struct seglog *log; /* sequence number = height; record = certificate length (4) | certificate | block */
 };

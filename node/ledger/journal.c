@@ -48,7 +48,8 @@ static void mark(struct journal *journal, uint64_t view, uint64_t sequence) {
     journal->marks[journal->mark_count++] = (struct mark){view, sequence};
 }
 
-/* ---- Reading --------------------------------------------------------------------------------------------------------- */
+/* ---- Reading
+ * --------------------------------------------------------------------------------------------------------- */
 
 static enum err read_vote(struct opening *opening, uint64_t sequence, uint8_t type, struct bytes record) {
     struct reader r = reader_of(record);
@@ -92,8 +93,7 @@ static enum err read_record(void *arg, uint64_t sequence, uint8_t type, struct b
     }
 }
 
-enum err journal_open(const struct journal_config *config, const struct journal_reader *reader,
-                      struct journal **out) {
+enum err journal_open(const struct journal_config *config, const struct journal_reader *reader, struct journal **out) {
     struct journal *journal = calloc(1, sizeof *journal);
     if (journal == NULL) {
         return ERR_NOMEM;
@@ -118,7 +118,8 @@ void journal_close(struct journal *journal) {
     }
 }
 
-/* ---- Writing --------------------------------------------------------------------------------------------------------- */
+/* ---- Writing
+ * --------------------------------------------------------------------------------------------------------- */
 
 static enum err append(struct journal *journal, enum record_type type, uint64_t view, struct bytes record) {
     uint64_t sequence;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- A bounded arena for protobuf-c ---------------------------------------------------------------------------------- */
+/* ---- A bounded arena for protobuf-c
+ * ---------------------------------------------------------------------------------- */
 
 /* Everything one message unpacks to comes from one block of memory chain with a budget; it is given back at once. */
 struct chunk {
@@ -54,7 +55,8 @@ void peer_free(struct peer_message *message) {
     }
 }
 
-/* ---- Decoding ------------------------------------------------------------------------------------------------------------ */
+/* ---- Decoding
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static struct bytes span_of(ProtobufCBinaryData data) {
     return bytes_of(data.data, data.len);
@@ -210,7 +212,8 @@ enum err peer_decode(struct bytes encoded, struct peer_message *out) {
     return OK;
 }
 
-/* ---- Encoding ------------------------------------------------------------------------------------------------------------- */
+/* ---- Encoding
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* Everything a message may need while it is packed. */
 struct packing {
@@ -355,8 +358,7 @@ enum err peer_encode(const struct peer_message *message, struct buffer *out) {
     p.message.version = PEER_VERSION;
     p.message.epoch = message->epoch;
     bool has_lists = message->kind == PEER_PROPOSAL || message->kind == PEER_VOTES ||
-                     message->kind == PEER_CERTIFICATES || message->kind == PEER_RECALL ||
-                     message->kind == PEER_BLOCKS;
+                     message->kind == PEER_CERTIFICATES || message->kind == PEER_RECALL || message->kind == PEER_BLOCKS;
     if (has_lists) {
         lay_lists(message, &p);
     } else {

@@ -36,9 +36,9 @@ struct peer_message {
     uint64_t epoch;
     uint64_t number; /* nonce (recalls), first view (certificates ask), first height (blocks ask), height (status) */
     uint64_t last;   /* last view (certificates ask) */
-    uint8_t hash[HASH_LEN];         /* body ask */
-    uint8_t signature[SIG_LEN];     /* proposal */
-    struct bytes body;              /* proposal, body; envelope of a transaction; finalization of blocks */
+    uint8_t hash[HASH_LEN];             /* body ask */
+    uint8_t signature[SIG_LEN];         /* proposal */
+    struct bytes body;                  /* proposal, body; envelope of a transaction; finalization of blocks */
     const struct consensus_vote *votes; /* votes, recall */
     size_t vote_count;
     const struct bytes *spans; /* certificates (also a proposal's), bodies of blocks */

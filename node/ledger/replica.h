@@ -45,11 +45,11 @@ struct replica_ops {
 
 struct replica_timing {
     struct consensus_timing consensus;
-    uint64_t max_ahead_ms;      /* a proposal's time may be ahead of our clock by this */
-    uint64_t max_behind_ms;     /* and behind by this */
-    uint32_t sync_interval_ms;  /* block log made durable (and the journal shortened) at most this often */
-    uint32_t fetch_retry_ms;    /* a body or block range not answered is asked of the next peer */
-    uint32_t status_ms;         /* how often a node tells where it stands (0: never) */
+    uint64_t max_ahead_ms;     /* a proposal's time may be ahead of our clock by this */
+    uint64_t max_behind_ms;    /* and behind by this */
+    uint32_t sync_interval_ms; /* block log made durable (and the journal shortened) at most this often */
+    uint32_t fetch_retry_ms;   /* a body or block range not answered is asked of the next peer */
+    uint32_t status_ms;        /* how often a node tells where it stands (0: never) */
 };
 /* Leader timeout 400, advance timeout 800, cap 10 000, silent leader 10, resend 1000, recall 500, heartbeat 10 000 ms;
  * clock +2000 / -30 000 ms; sync 1000, fetch retry 300, status 2000 ms. */
@@ -102,12 +102,12 @@ const char *replica_error(const struct replica *replica);
 
 struct replica_stats {
     struct consensus_status consensus;
-    uint64_t height;          /* final */
-    uint64_t best_height;     /* highest a peer claims */
+    uint64_t height;      /* final */
+    uint64_t best_height; /* highest a peer claims */
     bool catching_up;
     uint64_t messages_in, messages_bad, messages_out, bytes_out;
     uint64_t journal_syncs;
-    uint64_t final_blocks;    /* made final by this process */
+    uint64_t final_blocks; /* made final by this process */
     size_t wanted_bodies, outbox;
 };
 /* Breaks off with an ASSERT when an invariant does not hold; tests run it after each turn. */

@@ -9,7 +9,8 @@
 #define BODY_TRIES_MAX 64
 #define ODD_CLOCKS_ALARM 3
 
-/* ---- Blocks somebody waits for -------------------------------------------------------------------------------------- */
+/* ---- Blocks somebody waits for --------------------------------------------------------------------------------------
+ */
 
 static struct pending *find_pending(struct replica *r, const uint8_t hash[HASH_LEN]) {
     for (size_t i = 0; i < PENDING_MAX; i++) {
@@ -56,7 +57,8 @@ void replica_drop_pending(struct replica *r) {
     }
 }
 
-/* ---- Verdicts -------------------------------------------------------------------------------------------------------- */
+/* ---- Verdicts
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* The clock rule is the voter's: it holds for a proposal of the current view, not for what others already took. */
 static bool is_timely(struct replica *r, const struct block_header *h) {
@@ -161,7 +163,8 @@ enum err replica_retry_pending(struct replica *r) {
     return OK;
 }
 
-/* ---- Fetching --------------------------------------------------------------------------------------------------------- */
+/* ---- Fetching
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* Those who signed for the block, one after the other; without any, every validator in turn. */
 static uint16_t whom_to_ask(const struct replica *r, const struct pending *p) {
@@ -253,7 +256,8 @@ enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash
     return e;
 }
 
-/* ---- Building ----------------------------------------------------------------------------------------------------------- */
+/* ---- Building
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static size_t tx_count_of(struct bytes body) {
     return body.len >= BLOCK_HEADER_LEN + 4 ? load_u32(body.data + BLOCK_HEADER_LEN) : 0;
@@ -265,8 +269,8 @@ enum err replica_build(struct replica *r) {
         return OK;
     }
     r->build_wanted = false;
-    enum err e = chain_build(r->config.chain, r->build_parent, r->config.epoch, r->build_view, r->config.me, r->wall_ms,
-                             hash);
+    enum err e =
+        chain_build(r->config.chain, r->build_parent, r->config.epoch, r->build_view, r->config.me, r->wall_ms, hash);
     if (e == ERR_FULL || e == ERR_NOTFOUND) {
         return OK; /* too much above the head, or the parent went meanwhile: the view is nullified */
     }
@@ -284,7 +288,8 @@ enum err replica_build(struct replica *r) {
     return OK;
 }
 
-/* ---- Work --------------------------------------------------------------------------------------------------------------- */
+/* ---- Work
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static enum err load_of(struct replica *r, const uint8_t hash[HASH_LEN], size_t *out) {
     for (size_t i = 0; i < LOADS_MAX; i++) {

@@ -5,7 +5,8 @@
 
 #define BLOCKS_BYTES_SOFT (1536u * 1024u) /* an answer ends at the first finalization past this */
 
-/* ---- Serving ------------------------------------------------------------------------------------------------------------ */
+/* ---- Serving
+ * ------------------------------------------------------------------------------------------------------------ */
 
 bool replica_may_serve(struct replica *r, uint16_t peer) {
     if (r->peers[peer].served >= SERVED_MAX) {
@@ -48,8 +49,7 @@ static enum err read_range(struct replica *r, uint64_t first, struct range *rang
 }
 
 enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height) {
-    if (first_height == 0 || first_height > chain_head(r->config.chain)->header.height ||
-        !replica_may_serve(r, peer)) {
+    if (first_height == 0 || first_height > chain_head(r->config.chain)->header.height || !replica_may_serve(r, peer)) {
         return OK;
     }
     struct range range = {.bodies = BUFFER_INIT, .certificate = BUFFER_INIT};
@@ -63,10 +63,8 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
             spans[i] = bytes_of(range.bodies.data + at, range.ends[i] - at);
             at = range.ends[i];
         }
-        struct peer_message answer = {.kind = PEER_BLOCKS,
-                                      .spans = spans,
-                                      .span_count = range.keep,
-                                      .body = buffer_bytes(&range.certificate)};
+        struct peer_message answer = {
+            .kind = PEER_BLOCKS, .spans = spans, .span_count = range.keep, .body = buffer_bytes(&range.certificate)};
         e = replica_post(r, TO_PEER, peer, &answer);
     }
     buffer_free(&range.bodies);
@@ -74,7 +72,8 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
     return e;
 }
 
-/* ---- Asking -------------------------------------------------------------------------------------------------------------- */
+/* ---- Asking
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t best_height(const struct replica *r) {
     uint64_t best = 0;
@@ -139,7 +138,8 @@ uint64_t replica_catchup_deadline(const struct replica *r) {
     return r->behind_since_ms != 0 ? r->behind_since_ms + patience(r) : UINT64_MAX;
 }
 
-/* ---- Taking --------------------------------------------------------------------------------------------------------------- */
+/* ---- Taking
+ * --------------------------------------------------------------------------------------------------------------- */
 
 /* Is it a finalization of the last block, and does each block stand on the one before? Signatures come last: they are
  * the costly part. */
@@ -197,7 +197,8 @@ static enum err execute_range(struct replica *r, const struct peer_message *mess
         if (status == CHAIN_INVALID) {
             char hex[2 * HASH_LEN + 1];
             hex_encode(header.state_root, HASH_LEN, hex);
-            return replica_fail(r, ERR_DIVERGED, "block %llu is final with state root %s and does not execute to it (%s)",
+            return replica_fail(r, ERR_DIVERGED,
+                                "block %llu is final with state root %s and does not execute to it (%s)",
                                 (unsigned long long)header.height, hex, chain_error(r->config.chain));
         }
         if (status != CHAIN_VALID) {

@@ -13,8 +13,8 @@
 #define OUTBOX_MESSAGES_MAX 4096 /* of one turn; what is over is dropped and resent later */
 #define OUTBOX_BYTES_MAX (64u * 1024u * 1024u)
 #define LOADS_MAX 128
-#define UNSYNCED_MAX 16          /* final blocks that only the journal would bring back after a power cut */
-#define SERVED_MAX 32            /* bodies and block ranges sent to one peer between two ticks of a second */
+#define UNSYNCED_MAX 16 /* final blocks that only the journal would bring back after a power cut */
+#define SERVED_MAX 32   /* bodies and block ranges sent to one peer between two ticks of a second */
 
 enum audience { TO_PEER, TO_VALIDATORS, TO_OBSERVERS };
 
@@ -113,6 +113,13 @@ void replica_alarm(struct replica *r, const char *name, const char *text);
 NODISCARD enum err replica_post(struct replica *r, enum audience audience, uint16_t peer,
                                 const struct peer_message *message);
 
+/* The end of a turn, in this order. */
+NODISCARD enum err replica_sync_journal(struct replica *r);
+void replica_send_all(struct replica *r);
+NODISCARD enum err replica_finalize_all(struct replica *r);
+/* Makes the block log durable and gives back what the journal need not keep any more. */
+NODISCARD enum err replica_sync_chain(struct replica *r);
+
 /* Books a finalization; it takes effect when the turn is flushed. */
 NODISCARD enum err replica_decide(struct replica *r, const uint8_t hash[HASH_LEN], uint64_t height,
                                   struct bytes certificate);
@@ -122,7 +129,9 @@ bool replica_describe(const struct replica *r, const uint8_t hash[HASH_LEN], str
 
 /* Gives the core one event, carries out its effects, and goes on until nothing follows. */
 NODISCARD enum err replica_feed(struct replica *r, struct consensus_event *event);
-/* The same for an event the core has already seen. */
+/* Only gives the core the event; its effects wait for replica_follow. */
+void replica_step(struct replica *r, struct consensus_event *event);
+/* Carries out what waits, and goes on until nothing follows. */
 NODISCARD enum err replica_follow(struct replica *r);
 
 /* Blocks: replica_blocks.c */

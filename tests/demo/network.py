@@ -24,7 +24,9 @@ class Daemon(networks.Node):
             return False
 
     def kill(self):
-        """As a power cut would: kill -9."""
+        """As a power cut would: kill -9. One that does not run stays so."""
+        if not self.alive():
+            return
         os.kill(self.pid(), signal.SIGKILL)
         networks.wait_for(f"{self.name} gone", lambda: not self.alive(), 5)
 
@@ -69,13 +71,6 @@ class Network(networks.Net):
     def history(self, update_id):
         return assay_json("update", "show", update_id, "--history", "--node", self.validators[0].url)["history"]
 
-    def close(self):
-        """Whatever still runs is stopped, the hard way if it must be."""
-        for node in self.nodes:
-            if node.alive():
-                os.kill(node.pid(), signal.SIGKILL)
-        super().close()
-
 
 class Device:
     """One assay-device with a home of its own, registered by its gateway unless it is in the genesis."""
@@ -95,10 +90,13 @@ class Device:
         run("assay-device", "--home", self.home, "--gateway", self.gateway, "init", "--genesis", net.genesis, "--key", self.key,
             "--class", CLASS)
 
-    def once(self, via=None, timeout=60):
+    def once(self, via=None, timeout=30):
         """One check for an update, carried to its end: (exit status, what it said). `via`: through this proxy."""
-        status, out, err = run("assay-device", "--home", self.home, "--gateway", via.url if via else self.gateway, "once",
-                               check=False, timeout=timeout)
+        try:
+            status, out, err = run("assay-device", "--home", self.home, "--gateway", via.url if via else self.gateway, "once",
+                                   check=False, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the {self.name} was not done after {timeout} s; its state: {self.state()}") from None
         lines = (err.strip() or out.strip()).splitlines()
         return status, lines[-1].removeprefix("assay-device: ") if lines else ""
 

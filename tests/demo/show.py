@@ -39,6 +39,10 @@ class Show:
     def elapsed(self):
         return time.monotonic() - self.began
 
+    def restart(self):
+        """The clock begins now: what came before was installing."""
+        self.began = time.monotonic()
+
     def act(self, title):
         self.line()
         self.line(self.colour(BOLD, f"{title} ".ljust(self.width, "-")))
@@ -52,7 +56,7 @@ class Show:
 
     def refusal(self, who, reason):
         """What one of our programs said when it refused."""
-        self.event(f"{who}: {reason}", "|", YELLOW)
+        self.event(f"{who}: {reason.removeprefix('assay: ')}", "|", YELLOW)
 
     def expect(self, holds, text, why=""):
         """One expectation: it is shown, and counted. Gives whether it held."""

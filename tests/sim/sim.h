@@ -20,8 +20,8 @@ struct sim_random {
     uint64_t state;
 };
 uint64_t sim_next(struct sim_random *random);
-uint64_t sim_below(struct sim_random *random, uint64_t bound);                    /* 0 .. bound - 1 */
-uint64_t sim_between(struct sim_random *random, uint64_t low, uint64_t high);     /* both ends included */
+uint64_t sim_below(struct sim_random *random, uint64_t bound);                /* 0 .. bound - 1 */
+uint64_t sim_between(struct sim_random *random, uint64_t low, uint64_t high); /* both ends included */
 bool sim_chance(struct sim_random *random, uint32_t per_mille);
 
 /* ---- Crypto: a keyed hash that stands for Ed25519 ---- */
@@ -52,12 +52,12 @@ void sim_disk_replace(struct sim_disk *disk, const struct sim_disk *with);
 struct sim_options {
     uint16_t validators;
     uint16_t observers;
-    uint16_t twins;      /* validators that run twice under one key */
-    uint16_t liars;      /* validators that send votes they must not */
-    uint16_t withholders; /* leaders that keep the body from most */
+    uint16_t twins;           /* validators that run twice under one key */
+    uint16_t liars;           /* validators that send votes they must not */
+    uint16_t withholders;     /* leaders that keep the body from most */
     uint32_t loss, duplicate; /* per mille */
     uint64_t delay_min_us, delay_max_us;
-    uint32_t garble;          /* per mille of messages from faulty validators get bits flipped */
+    uint32_t garble;              /* per mille of messages from faulty validators get bits flipped */
     uint32_t certificates_to_one; /* per mille of certificate messages that reach one node only */
     uint64_t partition_every_ms, crash_every_ms, boundary_crash_every_ms, crash_all_every_ms, pause_every_ms;
     uint64_t clock_skew_ms, clock_jump_every_ms;
@@ -83,12 +83,12 @@ struct sim_event {
 };
 
 struct sim_node {
-    uint16_t number;   /* place in world.nodes */
-    uint16_t index;    /* validator index, or CONSENSUS_OBSERVER */
-    uint16_t address;  /* peer number others know it by */
-    bool faulty;       /* the oracles don't hold it to anything */
+    uint16_t number;  /* place in world.nodes */
+    uint16_t index;   /* validator index, or CONSENSUS_OBSERVER */
+    uint16_t address; /* peer number others know it by */
+    bool faulty;      /* the oracles don't hold it to anything */
     bool up, paused, flush_due;
-    bool lost_votes;   /* runs on a damaged or an old journal: follows, does not count for progress */
+    bool lost_votes; /* runs on a damaged or an old journal: follows, does not count for progress */
     uint32_t incarnation;
     int64_t wall_skew_ms, mono_base_ms;
     uint64_t timer_us;

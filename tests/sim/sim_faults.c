@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* ---- The swarm ------------------------------------------------------------------------------------------------------------ */
+/* ---- The swarm
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t maybe(struct sim_random *random, uint32_t per_mille, uint64_t low, uint64_t high) {
     return sim_chance(random, per_mille) ? sim_between(random, low, high) : 0;
@@ -62,7 +63,8 @@ void sim_options_of_seed(struct sim_random *random, struct sim_options *out) {
     *out = o;
 }
 
-/* ---- Faults that strike --------------------------------------------------------------------------------------------------------- */
+/* ---- Faults that strike
+ * --------------------------------------------------------------------------------------------------------- */
 
 static struct sim_node *any_node(struct sim_world *w) {
     return &w->nodes[sim_below(&w->random, w->node_count)];
@@ -192,8 +194,7 @@ static void schedule_row(struct sim_world *w, uint32_t row) {
     uint64_t every = period_of(w, row);
     if (every > 0) {
         uint64_t wait_ms = sim_between(&w->random, every / 2, every * 3 / 2);
-        sim_schedule(w,
-                     (struct sim_event){.at_us = w->now_us + wait_ms * 1000, .kind = SIM_FAULT, .argument = row});
+        sim_schedule(w, (struct sim_event){.at_us = w->now_us + wait_ms * 1000, .kind = SIM_FAULT, .argument = row});
     }
 }
 
@@ -210,7 +211,8 @@ void sim_fault_run(struct sim_world *w, uint32_t row) {
     }
 }
 
-/* ---- What faulty validators say ------------------------------------------------------------------------------------------------------ */
+/* ---- What faulty validators say
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Turns a vote into one that must not exist beside it. */
 static void lie(struct sim_node *from, struct consensus_vote *vote) {
@@ -251,8 +253,8 @@ bool sim_fault_outgoing(struct sim_node *from, uint16_t to, struct bytes bytes, 
     bool withholder = from->index >= o->twins + o->liars && from->index < o->twins + o->liars + o->withholders;
     struct peer_message m;
     if ((liar || withholder) && peer_decode(bytes, &m) == OK) {
-        bool keep_back = withholder && to != 0 &&
-                         (m.kind == PEER_PROPOSAL || m.kind == PEER_BODY || m.kind == PEER_BLOCKS);
+        bool keep_back =
+            withholder && to != 0 && (m.kind == PEER_PROPOSAL || m.kind == PEER_BODY || m.kind == PEER_BLOCKS);
         if (liar && m.kind == PEER_VOTES && m.vote_count > 0 && sim_chance(&w->random, 500)) {
             struct consensus_vote votes[PEER_VOTES_MAX];
             memcpy(votes, m.votes, m.vote_count * sizeof votes[0]);

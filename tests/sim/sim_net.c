@@ -33,8 +33,8 @@ static struct sim_message *message_new(struct bytes bytes) {
 static void deliver_later(struct sim_node *from, struct sim_node *to, struct sim_message *message) {
     struct sim_world *w = from->world;
     const struct sim_options *o = &w->options;
-    uint64_t delay = w->healed ? sim_between(&w->random, 100, 2000)
-                               : sim_between(&w->random, o->delay_min_us, o->delay_max_us);
+    uint64_t delay =
+        w->healed ? sim_between(&w->random, 100, 2000) : sim_between(&w->random, o->delay_min_us, o->delay_max_us);
     message->references++;
     sim_schedule(w, (struct sim_event){.at_us = w->now_us + delay,
                                        .kind = SIM_DELIVER,

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Votes and proposals on the wire ---------------------------------------------------------------------------------- */
+/* ---- Votes and proposals on the wire
+ * ---------------------------------------------------------------------------------- */
 
 static bool same(const uint8_t *a, const uint8_t *b) {
     return memcmp(a, b, HASH_LEN) == 0;
@@ -24,6 +25,11 @@ static void note_cast(struct sim_node *from, uint64_t view, enum vote_kind kind,
     const uint8_t *value = kind == VOTE_NULLIFY ? none : block;
     if (cast->any[kind] && !same(cast->block[kind], value)) {
         sim_fail(w, "double vote: validator %u, view %llu, kind %d", from->index, (unsigned long long)view, kind);
+    }
+    if (!cast->any[kind]) {
+        static const char *const names[] = {"", "proposes in", "notarizes", "nullifies", "finalizes"};
+        sim_trace(w, "node %u %s view %llu (%02x%02x)", from->number, names[kind], (unsigned long long)view, value[0],
+                  value[1]);
     }
     cast->any[kind] = true;
     memcpy(cast->block[kind], value, HASH_LEN);
@@ -88,7 +94,8 @@ void sim_oracle_sent(struct sim_node *from, struct bytes bytes) {
     peer_free(&m);
 }
 
-/* ---- Finality ----------------------------------------------------------------------------------------------------------- */
+/* ---- Finality
+ * ----------------------------------------------------------------------------------------------------------- */
 
 void sim_oracle_final(struct sim_node *node, const struct block *block) {
     struct sim_world *w = node->world;
@@ -111,7 +118,8 @@ void sim_oracle_final(struct sim_node *node, const struct block *block) {
     node->txs_final += block->tx_count;
 }
 
-/* ---- After every turn ------------------------------------------------------------------------------------------------------ */
+/* ---- After every turn
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void head_is_agreed(struct sim_node *node) {
     const struct chain_head *head = chain_head(node->chain);

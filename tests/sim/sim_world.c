@@ -15,7 +15,8 @@
 #define JOURNAL_SEGMENT 32768u
 #define BLOCK_SEGMENT 65536u
 
-/* ---- Trace and failure ------------------------------------------------------------------------------------------------- */
+/* ---- Trace and failure
+ * ------------------------------------------------------------------------------------------------- */
 
 void sim_trace(struct sim_world *w, const char *format, ...) {
     char *line = w->trace[w->trace_count++ % SIM_TRACE_LINES];
@@ -37,7 +38,8 @@ void sim_fail(struct sim_world *w, const char *format, ...) {
     va_end(args);
 }
 
-/* ---- Events: a binary heap by time, then by order of scheduling ---------------------------------------------------------- */
+/* ---- Events: a binary heap by time, then by order of scheduling
+ * ---------------------------------------------------------- */
 
 static bool sooner(const struct sim_event *a, const struct sim_event *b) {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
@@ -76,7 +78,8 @@ static struct sim_event next_event(struct sim_world *w) {
     return first;
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Nodes
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 uint64_t sim_wall_ms(const struct sim_node *node) {
     return (uint64_t)((int64_t)(GENESIS_MS + node->world->now_us / 1000) + node->wall_skew_ms);
@@ -105,10 +108,9 @@ static void op_set_timer(void *ctx, uint64_t mono_ms) {
     struct sim_node *node = ctx;
     uint64_t at_ms = mono_ms - (uint64_t)node->mono_base_ms;
     node->timer_us = at_ms * 1000;
-    sim_schedule(node->world, (struct sim_event){.at_us = node->timer_us,
-                                                 .kind = SIM_TIMER,
-                                                 .node = node->number,
-                                                 .argument = node->incarnation});
+    sim_schedule(node->world,
+                 (struct sim_event){
+                     .at_us = node->timer_us, .kind = SIM_TIMER, .node = node->number, .argument = node->incarnation});
 }
 
 static void op_on_final(void *ctx, const struct block *block) {
@@ -209,9 +211,8 @@ void sim_node_crash(struct sim_node *node) {
 }
 
 static void restart_soon(struct sim_node *node) {
-    sim_schedule(node->world, (struct sim_event){.at_us = node->world->now_us + 50000,
-                                                 .kind = SIM_RESTART,
-                                                 .node = node->number});
+    sim_schedule(node->world,
+                 (struct sim_event){.at_us = node->world->now_us + 50000, .kind = SIM_RESTART, .node = node->number});
 }
 
 static void flush_soon(struct sim_node *node) {
@@ -256,13 +257,20 @@ void sim_node_start(struct sim_node *node) {
     }
     e = open_replica(node);
     if (survived(node, e, "opening the replica", "")) {
-        sim_trace(w, "node %u starts at height %llu", node->number,
-                  (unsigned long long)chain_head(node->chain)->header.height);
+        struct replica_stats stats;
+        replica_stats(node->replica, &stats);
+        sim_trace(w, "node %u starts at height %llu", node->number, (unsigned long long)stats.height);
+        if (node->lost_votes && !stats.consensus.refused) {
+            /* Damage at the very end looks like a torn tail, which nobody can tell: such a validator counts among the
+             * f. */
+            node->faulty = true;
+        }
         flush_soon(node);
     }
 }
 
-/* ---- What happens to a node ---------------------------------------------------------------------------------------------------- */
+/* ---- What happens to a node
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void deliver(struct sim_world *w, struct sim_node *node, const struct sim_event *event) {
     if (!node->up) {
@@ -314,7 +322,7 @@ static void submit(struct sim_world *w) {
                                       .method = "note",
                                       .args = bytes_str("hello")};
     store_u64(draft.salt, sim_next(&w->random));
-    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN])&secret};
+    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
     struct buffer envelope = BUFFER_INIT;
     struct transaction tx;
     if (transaction_build(&draft, secrets, 1, &envelope) == OK &&
@@ -375,7 +383,9 @@ static void handle(struct sim_world *w, struct sim_event *event) {
     }
 }
 
-/* ---- A run --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- A run
+ * ---------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void make_genesis(struct sim_world *w) {
     struct genesis *g = calloc(1, sizeof *g);
@@ -404,8 +414,8 @@ static void make_genesis(struct sim_world *w) {
 
 static void add_node(struct sim_world *w, uint16_t index, uint16_t address, bool faulty) {
     struct sim_node *node = &w->nodes[w->node_count];
-    *node = (struct sim_node){
-        .number = w->node_count++, .index = index, .address = address, .faulty = faulty, .world = w};
+    *node =
+        (struct sim_node){.number = w->node_count++, .index = index, .address = address, .faulty = faulty, .world = w};
     node->disk = sim_disk_new(&w->random);
     uint64_t skew = w->options.clock_skew_ms;
     node->wall_skew_ms = (int64_t)sim_below(&w->random, 2 * skew + 1) - (int64_t)skew;
@@ -463,7 +473,8 @@ static void describe(struct sim_world *w) {
         }
         struct replica_stats s;
         replica_stats(node->replica, &s);
-        sim_trace(w, "node %u%s height %llu view %llu final view %llu active %d voting %d backoff %u wanted %zu pool %zu",
+        sim_trace(w,
+                  "node %u%s height %llu view %llu final view %llu active %d voting %d backoff %u wanted %zu pool %zu",
                   i, node->faulty ? " (faulty)" : "", (unsigned long long)s.height,
                   (unsigned long long)s.consensus.view, (unsigned long long)s.consensus.final_view, s.consensus.active,
                   s.consensus.voting, s.consensus.backoff, s.wanted_bodies, mempool_count(node->mempool));
@@ -518,8 +529,8 @@ static void report(const struct sim_world *w) {
     for (uint64_t i = w->trace_count - shown; i < w->trace_count; i++) {
         printf("    %s\n", w->trace[i % SIM_TRACE_LINES]);
     }
-    printf("seed %llu: %s (validators %u, twins %u, liars %u, withholders %u)\n", (unsigned long long)w->seed, w->failure,
-           w->options.validators, w->options.twins, w->options.liars, w->options.withholders);
+    printf("seed %llu: %s (validators %u, twins %u, liars %u, withholders %u)\n", (unsigned long long)w->seed,
+           w->failure, w->options.validators, w->options.twins, w->options.liars, w->options.withholders);
 }
 
 bool sim_run(uint64_t seed, const struct sim_options *options, bool quiet, struct sim_figures *figures) {

@@ -370,12 +370,12 @@ static inline bool bench_init(struct bench *b, struct fake *f) {
     memcpy(b->config.chain_id, f->chain, CHAIN_ID_LEN);
     memcpy(b->config.vendor_id, f->record.vendor_id, UUID_BYTES);
     memcpy(b->config.class_id, f->record.class_id, UUID_BYTES);
-    b->config.trial_boots = 1;
+    b->config.trial_boots = 3;
     b->link = (struct device_transport){fake_exchange, f};
     b->run = (struct host_run){
         .config = &b->config,
         .seams = {.crypto = &fixture_crypto, .flash = &b->flash.seam, .transport = &b->link, .secure = &b->secure.seam},
-        .patience_ms = 20,
+        .patience_ms = 300,
         .wait_ms = 1};
     for (size_t i = 0; i < sizeof b->old_image; i++) {
         b->old_image[i] = (uint8_t)(i * 3);

@@ -421,6 +421,21 @@ static void what_is_booted_is_hashed_again(void **state) {
     assert_true(bench_runs(&bench, 4, bench.old_image, sizeof bench.old_image));
 }
 
+static void a_smaller_update_follows_a_larger_one(void **state) {
+    (void)state;
+    fake_make_image(&gateway, 5, 40000);
+    fake_publish(&gateway);
+    assert_int_equal(cycle(), HOST_UPDATED);
+    fake_make_image(&gateway, 6, 5000);
+    gateway.release.sequence = 6;
+    gateway.offer.update_id[0] ^= 1;
+    gateway.has_status = false;
+    fake_publish(&gateway);
+    assert_int_equal(cycle(), HOST_UPDATED);
+    assert_true(bench_runs(&bench, 6, gateway.image, 5000));
+    assert_int_equal(bench.secure.floor, 6);
+}
+
 static void a_changed_running_image_is_noticed_at_boot(void **state) {
     (void)state;
     bench.flash.areas[FLASH_SLOT_0][5] ^= 1;
@@ -498,6 +513,7 @@ int main(void) {
         CASE(pages_that_are_right_are_not_written_again),
         CASE(an_image_that_never_confirms_is_rolled_back_and_reported),
         CASE(what_is_booted_is_hashed_again),
+        CASE(a_smaller_update_follows_a_larger_one),
         CASE(a_changed_running_image_is_noticed_at_boot),
         CASE(a_report_waits_for_the_gateway),
         CASE(a_refusal_is_reported_and_written_down_once),

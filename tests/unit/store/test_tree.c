@@ -440,6 +440,39 @@ static void any_changed_bit_of_a_node_is_found_and_named(void **state) {
     }
 }
 
+/* Leaves `zero` (key 00...) and `one` (key 80...) under an inner node of this bit, every hash right. */
+static enum err check_pair(struct fixture *f, uint8_t bit, bool swapped) {
+    struct kv_layer *layer;
+    struct kv_view *view;
+    uint8_t inner[82] = {1, bit}, leaf[65] = {0}, id[8];
+    struct tree_root root = {.id = 103};
+    uint64_t bad = 0;
+    assert_int_equal(kv_layer_new(&layer), OK);
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t *child = inner + 2 + i * 40;
+        leaf[1] = (i == 1) != swapped ? 0x80 : 0;
+        store_u64(id, 101 + i);
+        memcpy(child, id, 8);
+        state_leaf_hash(&hashing, leaf + 1, leaf + 33, child + 8);
+        assert_int_equal(kv_layer_put(layer, KV_NODES, bytes_of(id, 8), bytes_of(leaf, sizeof leaf)), OK);
+    }
+    state_inner_hash(&hashing, bit, inner + 10, inner + 50, root.hash);
+    store_u64(id, root.id);
+    assert_int_equal(kv_layer_put(layer, KV_NODES, bytes_of(id, 8), bytes_of(inner, sizeof inner)), OK);
+    assert_int_equal(kv_view_open_above(f->kv, &layer, 1, &view), OK);
+    enum err e = tree_check(&hashing, view, root, NULL, NULL, &bad);
+    assert_int_equal(bad, e == OK ? 0 : 103);
+    kv_view_close(view);
+    kv_layer_unref(layer);
+    return e;
+}
+
+static void right_hashes_over_leaves_in_the_wrong_place_are_no_tree(void **state) {
+    assert_int_equal(check_pair(*state, 0, false), OK);
+    assert_int_equal(check_pair(*state, 0, true), ERR_CORRUPT);
+    assert_int_equal(check_pair(*state, 3, false), ERR_CORRUPT);
+}
+
 static void a_missing_node_is_corruption(void **state) {
     struct fixture *f = *state;
     struct tree_change batch[3] = {{.key = {0x00}}, {.key = {0x40}}, {.key = {0x80}}};
@@ -473,6 +506,7 @@ int main(void) {
         CASE(presence_and_absence_are_proven),
         CASE(old_versions_are_whole_until_pruned_and_then_gone_exactly),
         CASE(any_changed_bit_of_a_node_is_found_and_named),
+        CASE(right_hashes_over_leaves_in_the_wrong_place_are_no_tree),
         CASE(a_missing_node_is_corruption),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,198 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/consensus/fixture.h"
+
+static struct consensus_status status_of(const struct fixture *f) {
+    struct consensus_status status;
+    consensus_status(f->core, &status);
+    return status;
+}
+
+static void answer(struct fixture *f, uint16_t from, const struct consensus_vote *votes, size_t count) {
+    struct consensus_event recall = {.kind = EVENT_RECALL, .from = from};
+    recall.u.recall.nonce = 1000;
+    recall.u.recall.votes = votes;
+    recall.u.recall.count = count;
+    fixture_step(f, recall);
+}
+
+static void no_vote_before_the_recall_is_answered(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, false);
+    assert_true(fixture_find(f, EFFECT_SEND_ASK_RECALL) >= 0);
+    fixture_propose(f, 1, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, 1, 0xa1, 0, 0, BLOCK_VALID);
+    assert_false(fixture_voted(f, VOTE_NOTARIZE, 1));
+    answer(f, 1, NULL, 0);
+    answer(f, 2, NULL, 0);
+    assert_false(status_of(f).voting); /* the third may still come */
+    fixture_tick(f, 500);              /* a quorum with us has answered, and the wait is over */
+    assert_true(status_of(f).voting);
+    assert_true(fixture_voted(f, VOTE_NOTARIZE, 1));
+    fixture_end(f);
+}
+
+static void all_answers_end_the_recall_at_once(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, false);
+    for (uint16_t i = 1; i < 4; i++) {
+        answer(f, i, NULL, 0);
+    }
+    assert_true(status_of(f).voting);
+    fixture_end(f);
+}
+
+static void too_few_answers_are_waited_for_and_asked_again(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, false);
+    answer(f, 1, NULL, 0);
+    fixture_tick(f, 60000);
+    assert_false(status_of(f).voting);
+    int asked = fixture_find(f, EFFECT_SEND_ASK_RECALL);
+    assert_true(asked >= 0);
+    assert_int_not_equal(f->effects.items[asked].to, 1);
+    fixture_end(f);
+}
+
+static void a_vote_the_journal_lacks_means_an_old_copy_and_no_vote(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, false);
+    struct consensus_vote lost = fixture_vote(f, 0, 7, VOTE_FINALIZE, 0xa7);
+    answer(f, 1, &lost, 1);
+    int alarm = fixture_find(f, EFFECT_ALARM);
+    assert_true(alarm >= 0);
+    assert_int_equal(f->effects.items[alarm].u.alarm, ALARM_OLD_JOURNAL);
+    assert_non_null(strstr(consensus_alarm_text(ALARM_OLD_JOURNAL), "assay node recover"));
+    answer(f, 2, NULL, 0);
+    answer(f, 3, NULL, 0);
+    assert_true(status_of(f).refused);
+    assert_false(status_of(f).voting);
+    fixture_work(f, true);
+    fixture_tick(f, 5000);
+    assert_int_equal(fixture_find(f, EFFECT_JOURNAL_VOTE), -1);
+    fixture_end(f);
+}
+
+static void a_forged_vote_of_ours_refuses_nothing(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, false);
+    struct consensus_vote forged = fixture_vote(f, 0, 7, VOTE_FINALIZE, 0xa7);
+    forged.signature[0] ^= 1;
+    answer(f, 1, &forged, 1);
+    assert_false(status_of(f).refused);
+    fixture_end(f);
+}
+
+static void a_vote_the_journal_has_is_no_reason_to_refuse(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    struct consensus_vote own = fixture_vote(f, 0, 3, VOTE_NULLIFY, 0);
+    fixture_end(f);
+    const struct consensus_restored restored = {.votes = &own, .vote_count = 1};
+    f = fixture_begin(4, 0, &restored, false);
+    answer(f, 1, &own, 1);
+    answer(f, 2, &own, 1);
+    answer(f, 3, NULL, 0);
+    assert_true(status_of(f).voting);
+    fixture_end(f);
+}
+
+static void restored_votes_are_not_contradicted(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    struct consensus_vote own = fixture_vote(f, 0, 1, VOTE_NULLIFY, 0);
+    fixture_end(f);
+    const struct consensus_restored restored = {.votes = &own, .vote_count = 1};
+    f = fixture_begin(4, 0, &restored, true);
+    fixture_propose(f, 1, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, 1, 0xa1, 0, 0, BLOCK_VALID);
+    assert_false(fixture_voted(f, VOTE_NOTARIZE, 1));
+    fixture_send_certificate(f, 1, VOTE_NOTARIZE, 0xa1, 0xe);
+    assert_false(fixture_voted(f, VOTE_FINALIZE, 1));
+    fixture_end(f);
+}
+
+static void a_restored_proposal_is_resent_and_not_made_anew(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 1, NULL, true);
+    struct consensus_vote votes[] = {fixture_vote(f, 1, 1, VOTE_NOTARIZE, 0xa1)};
+    struct consensus_vote proposal = fixture_vote(f, 1, 1, VOTE_PROPOSE, 0xa1);
+    fixture_end(f);
+    const struct consensus_restored restored = {
+        .votes = votes, .vote_count = 1, .proposals = &proposal, .proposal_count = 1};
+    f = fixture_begin(4, 1, &restored, true);
+    fixture_work(f, true);
+    assert_int_equal(fixture_find(f, EFFECT_BUILD), -1);
+    fixture_tick(f, 1000);
+    int sent = fixture_find(f, EFFECT_SEND_PROPOSAL);
+    assert_true(sent >= 0);
+    assert_int_equal(f->effects.items[sent].u.vote.vote.subject.block[0], 0xa1);
+    fixture_end(f);
+}
+
+static void a_peer_is_told_its_own_highest_votes(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_send_vote(f, 2, 1, VOTE_NULLIFY, 0);
+    fixture_send_vote(f, 2, 3, VOTE_NULLIFY, 0);
+    struct consensus_event ask = {.kind = EVENT_ASK_RECALL, .from = 2};
+    ask.u.recall.nonce = 77;
+    fixture_step(f, ask);
+    int sent = fixture_find(f, EFFECT_SEND_RECALL);
+    assert_true(sent >= 0);
+    assert_int_equal(f->effects.items[sent].u.recall.nonce, 77);
+    assert_int_equal(f->effects.items[sent].u.recall.count, 1);
+    assert_int_equal(f->effects.items[sent].u.recall.votes[0].subject.view, 3);
+    fixture_end(f);
+}
+
+static void a_validator_that_may_not_vote_follows(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    f->config.may_vote = false;
+    assert_int_equal(consensus_init(f->memory, consensus_memory(4), &f->config, &f->core), OK);
+    struct consensus_event start = {.kind = EVENT_START};
+    memcpy(start.u.start.final_hash, f->genesis, HASH_LEN);
+    fixture_step(f, start);
+    fixture_propose(f, 1, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, 1, 0xa1, 0, 0, BLOCK_VALID);
+    assert_int_equal(fixture_find(f, EFFECT_JOURNAL_VOTE), -1);
+    fixture_send_certificate(f, 1, VOTE_FINALIZE, 0xa1, 0xe);
+    assert_true(fixture_find(f, EFFECT_FINALIZE) >= 0);
+    assert_int_equal(fixture_find(f, EFFECT_JOURNAL_CERTIFICATE), -1);
+    fixture_end(f);
+}
+
+static void who_shows_an_old_view_is_helped_once_a_second(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_send_certificate(f, 5, VOTE_NULLIFY, 0, 0xe);
+    fixture_tick(f, 1000);
+    fixture_send_vote(f, 2, 1, VOTE_NULLIFY, 0);
+    assert_true(fixture_find(f, EFFECT_SEND_CERTIFICATE) >= 0);
+    fixture_send_vote(f, 2, 2, VOTE_NULLIFY, 0);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1);
+    fixture_end(f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_vote_before_the_recall_is_answered),
+        cmocka_unit_test(all_answers_end_the_recall_at_once),
+        cmocka_unit_test(too_few_answers_are_waited_for_and_asked_again),
+        cmocka_unit_test(a_vote_the_journal_lacks_means_an_old_copy_and_no_vote),
+        cmocka_unit_test(a_forged_vote_of_ours_refuses_nothing),
+        cmocka_unit_test(a_vote_the_journal_has_is_no_reason_to_refuse),
+        cmocka_unit_test(restored_votes_are_not_contradicted),
+        cmocka_unit_test(a_restored_proposal_is_resent_and_not_made_anew),
+        cmocka_unit_test(a_peer_is_told_its_own_highest_votes),
+        cmocka_unit_test(a_validator_that_may_not_vote_follows),
+        cmocka_unit_test(who_shows_an_old_view_is_helped_once_a_second),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,332 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/ed25519.h"
+#include "contracts/genesis.h"
+#include "node/host_crypto.h"
+#include "node/ledger/peer_codec.h"
+#include "node/ledger/replica.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define START_MS 1700000000000u
+
+/* One validator's replica on a real disk; the others are played by the test. */
+struct fixture {
+    char dir[64], journal_dir[96];
+    struct genesis genesis;
+    struct genesis_node nodes[4];
+    struct genesis_org org;
+    uint8_t keys[4][KEY_LEN];
+    uint8_t secrets[4][ED25519_SECRET_LEN];
+    uint16_t n;
+    struct disk_ops counting_ops; /* disk_posix with its syncs counted */
+    struct mempool *mempool;
+    struct chain *chain;
+    struct replica *replica;
+    uint64_t now_ms, timer_ms;
+    unsigned sent, blocks, transactions;
+    unsigned syncs_at_first_send;
+    char alarm[32];
+};
+
+static unsigned syncs; /* of any file; one test at a time */
+
+static enum err counted_sync(struct disk_file *file) {
+    syncs++;
+    return disk_posix().ops->sync(file);
+}
+
+static void on_sent(void *ctx, struct bytes message) {
+    struct fixture *f = ctx;
+    assert_true(message.len > 0);
+    if (f->sent++ == 0) {
+        f->syncs_at_first_send = syncs;
+    }
+}
+
+static void op_send(void *ctx, uint16_t peer, struct bytes message) {
+    (void)peer;
+    on_sent(ctx, message);
+}
+
+static void op_set_timer(void *ctx, uint64_t mono_ms) {
+    ((struct fixture *)ctx)->timer_ms = mono_ms;
+}
+
+static void op_check_transaction(void *ctx, uint16_t peer, struct bytes envelope) {
+    (void)peer;
+    (void)envelope;
+    ((struct fixture *)ctx)->transactions++;
+}
+
+static void op_on_final(void *ctx, const struct block *block) {
+    (void)block;
+    ((struct fixture *)ctx)->blocks++;
+}
+
+static void op_on_alarm(void *ctx, const char *name, const char *text) {
+    struct fixture *f = ctx;
+    assert_string_not_equal(text, "");
+    (void)snprintf(f->alarm, sizeof f->alarm, "%s", name);
+}
+
+static void make_genesis(struct fixture *f) {
+    struct genesis *g = &f->genesis;
+    (void)snprintf(g->name, sizeof g->name, "test");
+    g->time_ms = START_MS - 1000;
+    genesis_params_default(&g->params);
+    g->orgs = &f->org;
+    g->org_count = 1;
+    (void)snprintf(f->org.id, sizeof f->org.id, "test");
+    f->org.kind = ORG_OPERATOR;
+    f->org.admin_count = f->org.admin_threshold = 1;
+    f->org.admins[0][0] = 1;
+    g->nodes = f->nodes;
+    g->node_count = f->n;
+    for (uint16_t i = 0; i < f->n; i++) {
+        uint8_t seed[ED25519_SEED_LEN] = {(uint8_t)(i + 1)};
+        ed25519_from_seed(seed, f->keys[i], f->secrets[i]);
+        memcpy(f->nodes[i].key, f->keys[i], KEY_LEN);
+        f->nodes[i].link_key[0] = (uint8_t)(i + 1);
+        (void)snprintf(f->nodes[i].org, sizeof f->nodes[i].org, "test");
+        f->nodes[i].role = NODE_VALIDATOR;
+    }
+}
+
+static void open_node(struct fixture *f) {
+    const struct mempool_config pool = {.max_count = 100, .max_bytes = 1u << 20, .max_per_sender = 100};
+    struct kv_backend backend;
+    assert_int_equal(mempool_new(&pool, &f->mempool), OK);
+    assert_int_equal(kv_memory_open(&backend), OK);
+    f->counting_ops = *disk_posix().ops;
+    f->counting_ops.sync = counted_sync;
+    const struct chain_config chain = {.disk = disk_posix(),
+                                       .dir = f->dir,
+                                       .backend = backend,
+                                       .genesis = &f->genesis,
+                                       .crypto = &host_crypto,
+                                       .mempool = f->mempool,
+                                       .segment_bytes = 1u << 20,
+                                       .version_keep_ms = 600000,
+                                       .checkpoint_bytes = 1u << 30};
+    assert_int_equal(chain_open(&chain, &f->chain), OK);
+    struct replica_config config = {.validators = {(const uint8_t(*)[KEY_LEN])f->keys, f->n},
+                                    .me = 0,
+                                    .secret = f->secrets[0],
+                                    .crypto = &host_crypto,
+                                    .chain = f->chain,
+                                    .mempool = f->mempool,
+                                    .disk = {&f->counting_ops, disk_posix().ctx},
+                                    .journal_dir = f->journal_dir,
+                                    .journal_segment_bytes = 1u << 20,
+                                    .ops = {.send = op_send,
+                                            .broadcast = on_sent,
+                                            .set_timer = op_set_timer,
+                                            .check_transaction = op_check_transaction,
+                                            .on_final = op_on_final,
+                                            .on_alarm = op_on_alarm},
+                                    .ctx = f};
+    replica_timing_default(&config.timing);
+    assert_int_equal(replica_open(&config, START_MS + f->now_ms, f->now_ms, &f->replica), OK);
+    syncs = 0;
+    f->sent = 0;
+}
+
+static void close_node(struct fixture *f) {
+    replica_close(f->replica);
+    chain_close(f->chain);
+    mempool_free(f->mempool);
+}
+
+static struct fixture *begin(uint16_t n) {
+    struct fixture *f = calloc(1, sizeof *f);
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/test_replica.XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    (void)snprintf(f->journal_dir, sizeof f->journal_dir, "%s/journal", f->dir);
+    assert_int_equal(crypto_start(), OK);
+    f->n = n;
+    f->now_ms = 5000;
+    make_genesis(f);
+    open_node(f);
+    return f;
+}
+
+static void end(struct fixture *f) {
+    char command[128];
+    close_node(f);
+    (void)snprintf(command, sizeof command, "rm -rf %s", f->dir);
+    assert_int_equal(system(command), 0);
+    free(f);
+}
+
+static void turn(struct fixture *f) {
+    assert_int_equal(replica_flush(f->replica), OK);
+    replica_check(f->replica);
+}
+
+static void say(struct fixture *f, uint16_t from, const struct peer_message *message) {
+    struct buffer bytes = BUFFER_INIT;
+    assert_int_equal(peer_encode(message, &bytes), OK);
+    assert_int_equal(replica_message(f->replica, from, buffer_bytes(&bytes)), OK);
+    buffer_free(&bytes);
+}
+
+static void submit(struct fixture *f, uint8_t salt, enum err expected) {
+    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & f->secrets[0]};
+    const struct transaction_draft draft = {.chain_id = chain_id(f->chain),
+                                            .expiry_ms = START_MS + 600000,
+                                            .salt = {salt},
+                                            .contract = "test",
+                                            .method = "test",
+                                            .args = bytes_str("x")};
+    struct buffer envelope = BUFFER_INIT;
+    struct transaction tx;
+    assert_int_equal(transaction_build(&draft, secrets, 1, &envelope), OK);
+    assert_int_equal(transaction_decode(buffer_bytes(&envelope), &tx, NULL), OK);
+    assert_int_equal(replica_transaction(f->replica, &tx, true), expected);
+    buffer_free(&envelope);
+}
+
+static void one_validator_makes_a_transaction_final_in_one_turn_and_one_sync(void **state) {
+    (void)state;
+    struct fixture *f = begin(1);
+    submit(f, 1, OK);
+    turn(f);
+    assert_int_equal(f->blocks, 1);
+    struct replica_stats stats;
+    replica_stats(f->replica, &stats);
+    assert_int_equal(stats.journal_syncs, 1);
+    assert_int_equal(mempool_count(f->mempool), 0);
+    submit(f, 1, ERR_EXISTS); /* executed: it must not wait and look like work */
+    turn(f);
+    assert_int_equal(f->blocks, 1);
+    end(f);
+}
+
+static void what_was_final_is_final_after_a_restart_from_the_journal_alone(void **state) {
+    (void)state;
+    struct fixture *f = begin(1);
+    for (uint8_t i = 1; i <= 5; i++) {
+        submit(f, i, OK);
+        turn(f);
+    }
+    close_node(f);
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf %s/blocks", f->dir); /* never synced: the power cut took it */
+    assert_int_equal(system(command), 0);
+    open_node(f);
+    assert_int_equal(chain_head(f->chain)->header.height, 5);
+    end(f);
+}
+
+static void votes_are_durable_before_they_are_sent(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    turn(f);
+    for (uint16_t peer = 1; peer < 4; peer++) {
+        say(f, peer, &(struct peer_message){.kind = PEER_RECALL, .number = 5000});
+    }
+    submit(f, 1, OK);
+    turn(f);
+    f->sent = 0;
+    syncs = 0;
+    f->now_ms += 400;
+    assert_int_equal(replica_tick(f->replica, START_MS + f->now_ms, f->now_ms), OK);
+    assert_int_equal(f->sent, 0); /* nothing leaves before the turn ends */
+    turn(f);
+    assert_true(f->sent > 0);
+    assert_true(f->syncs_at_first_send > 0);
+    end(f);
+}
+
+static void garbage_is_counted_and_changes_nothing(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    uint8_t noise[512];
+    for (unsigned round = 0; round < 2000; round++) {
+        for (size_t i = 0; i < sizeof noise; i++) {
+            noise[i] = (uint8_t)((round * 31 + i * (round + 7)) >> (i % 3));
+        }
+        assert_int_equal(replica_message(f->replica, (uint16_t)(round % 5), bytes_of(noise, round % sizeof noise)), OK);
+    }
+    struct bytes junk = bytes_of(noise, sizeof noise);
+    for (int kind = PEER_PROPOSAL; kind <= PEER_TRANSACTION; kind++) {
+        bool spans = kind == PEER_PROPOSAL || kind == PEER_CERTIFICATES || kind == PEER_BLOCKS;
+        say(f, 1,
+            &(struct peer_message){.kind = (enum peer_kind)kind,
+                                   .number = UINT64_MAX,
+                                   .last = UINT64_MAX,
+                                   .body = junk,
+                                   .spans = &junk,
+                                   .span_count = spans ? 1 : 0});
+    }
+    assert_int_equal(replica_message(f->replica, REPLICA_PEERS_MAX, junk), OK);
+    turn(f);
+    struct replica_stats stats;
+    replica_stats(f->replica, &stats);
+    assert_true(stats.messages_bad > 1000);
+    assert_int_equal(stats.height, 0);
+    assert_int_equal(stats.wanted_bodies, 0);
+    assert_int_equal(f->transactions, 1);
+    end(f);
+}
+
+static void another_epochs_messages_are_ignored(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    turn(f);
+    struct buffer bytes = BUFFER_INIT;
+    assert_int_equal(peer_encode(&(struct peer_message){.kind = PEER_RECALL, .epoch = 1, .number = 5000}, &bytes), OK);
+    for (uint16_t peer = 1; peer < 4; peer++) {
+        assert_int_equal(replica_message(f->replica, peer, buffer_bytes(&bytes)), OK);
+    }
+    struct replica_stats stats;
+    replica_stats(f->replica, &stats);
+    assert_false(stats.consensus.voting);
+    buffer_free(&bytes);
+    end(f);
+}
+
+static void a_damaged_journal_leaves_a_follower(void **state) {
+    (void)state;
+    struct fixture *f = begin(1);
+    for (uint8_t i = 1; i <= 20; i++) {
+        submit(f, i, OK);
+        turn(f);
+    }
+    assert_int_equal(replica_sync(f->replica), OK);
+    close_node(f);
+    char command[256];
+    (void)snprintf(command, sizeof command,
+                   "for i in %s/journal/vote-*; do printf XXXX | dd of=$i bs=1 seek=600 conv=notrunc status=none; done",
+                   f->dir);
+    assert_int_equal(system(command), 0);
+    open_node(f);
+    assert_string_equal(f->alarm, "journal-damaged");
+    submit(f, 99, OK);
+    turn(f);
+    struct replica_stats stats;
+    replica_stats(f->replica, &stats);
+    assert_true(stats.consensus.refused);
+    assert_int_equal(stats.height, 20);
+    end(f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_validator_makes_a_transaction_final_in_one_turn_and_one_sync),
+        cmocka_unit_test(what_was_final_is_final_after_a_restart_from_the_journal_alone),
+        cmocka_unit_test(votes_are_durable_before_they_are_sent),
+        cmocka_unit_test(garbage_is_counted_and_changes_nothing),
+        cmocka_unit_test(another_epochs_messages_are_ignored),
+        cmocka_unit_test(a_damaged_journal_leaves_a_follower),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
