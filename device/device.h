@@ -67,7 +67,7 @@ struct device_config {
     uint32_t hardware_revision;
     uint64_t max_age_ms; /* with a clock: proofs of older blocks are refused; 0: no limit */
     uint32_t trial_ms;   /* how long a new image has to confirm itself */
-    uint8_t trial_boots; /* how many boots it has for that, at least 1 */
+    uint8_t trial_boots; /* how many boots it has for that; with 1, a power cut during the trial ends it */
 };
 
 struct device_seams {

@@ -116,9 +116,15 @@ bool state_load(const struct device_flash *flash, const struct verify_crypto *cr
     if (first > second && read_copy(flash, crypto, 0, work) != first) {
         return false;
     }
+    struct device_state state;
     struct cursor c = {work + FIELDS_AT, false};
-    fields(&c, out);
-    return state_is_sound(flash, out);
+    memset(&state, 0, sizeof state);
+    fields(&c, &state);
+    if (!state_is_sound(flash, &state)) {
+        return false;
+    }
+    *out = state;
+    return true;
 }
 
 bool state_save(const struct device_flash *flash, const struct verify_crypto *crypto, uint8_t *work,

@@ -6,23 +6,29 @@
 
 #include <string.h>
 
-/* Back to idle in memory, to be tried again at the next poll. */
-static enum device_next leave(struct device *device, enum talk_result why) {
-    if (why == TALK_UNKNOWN) {
-        return machine_refuse(device, REASON_NOT_REGISTERED, false);
+/* The gateway does not know this device, or is of another chain: nothing about an update is decided by that. */
+static enum device_next complain(struct device *device, uint16_t reason) {
+    device->state.last_error = reason;
+    if (device->state.phase == PHASE_IDLE || device->state.phase > PHASE_PROOF) {
+        return DEVICE_REFUSED;
     }
-    if (!machine_move(device, PHASE_IDLE)) {
-        return DEVICE_FAULT;
-    }
-    return why == TALK_OFFLINE ? DEVICE_OFFLINE : DEVICE_WAIT;
+    return machine_move(device, PHASE_IDLE) ? DEVICE_REFUSED : DEVICE_FAULT;
 }
 
 /* Stay in the phase until the gateway has more to say. */
 static enum device_next stay(struct device *device, enum talk_result why) {
     if (why == TALK_UNKNOWN) {
-        return machine_refuse(device, REASON_NOT_REGISTERED, false);
+        return complain(device, REASON_NOT_REGISTERED);
     }
     return why == TALK_OFFLINE ? DEVICE_OFFLINE : DEVICE_WAIT;
+}
+
+/* Back to idle in memory, to be tried again at the next poll. */
+static enum device_next leave(struct device *device, enum talk_result why) {
+    if (why != TALK_UNKNOWN && !machine_move(device, PHASE_IDLE)) {
+        return DEVICE_FAULT;
+    }
+    return stay(device, why);
 }
 
 /* ---- Statements -------------------------------------------------------------------------------------------------- */
@@ -51,8 +57,8 @@ static enum device_next deliver_report(struct device *device) {
     statement.sequence = s->running.sequence;
     memcpy(statement.digest, s->running.digest, HASH_LEN);
     enum talk_result talk = talk_statement(device, &statement, &answer);
-    if (talk == TALK_OFFLINE || talk == TALK_NOT_YET) {
-        return DEVICE_OFFLINE;
+    if (talk != TALK_OK) {
+        return talk == TALK_NOT_YET ? DEVICE_OFFLINE : stay(device, talk);
     }
     memset(&s->report, 0, sizeof s->report);
     return machine_save(device) ? DEVICE_AGAIN : DEVICE_FAULT;
@@ -85,13 +91,15 @@ static enum device_next step_check(struct device *device) {
     struct device_state *s = &device->state;
     struct protocol_answer answer;
     memset(&s->candidate, 0, sizeof s->candidate);
+    s->pages_done = 0; /* of the update before */
+    s->attempts = 0;
     if (!device->greeted) {
         enum talk_result talk = talk_hello(device, &answer);
         if (talk != TALK_OK) {
             return leave(device, talk);
         }
         if (memcmp(answer.hello.chain_id, device->config->chain_id, CHAIN_ID_LEN) != 0) {
-            return machine_refuse(device, BAD_CHAIN, false);
+            return complain(device, BAD_CHAIN);
         }
         device->greeted = true;
         device->time_ms = answer.hello.time_ms;
@@ -124,7 +132,6 @@ static enum device_next step_manifest(struct device *device) {
 }
 
 static enum device_next step_proof(struct device *device) {
-    struct device_state *s = &device->state;
     struct finding f = evidence_class(device, 0, false);
     if (f.talk != TALK_OK) {
         return leave(device, f.talk);
@@ -132,8 +139,6 @@ static enum device_next step_proof(struct device *device) {
     if (f.verdict != GOOD) {
         return machine_refuse(device, (uint16_t)f.verdict, false);
     }
-    s->pages_done = 0;
-    s->attempts = 0;
     return machine_move(device, PHASE_DOWNLOAD) ? DEVICE_AGAIN : DEVICE_FAULT;
 }
 
@@ -220,8 +225,10 @@ static enum device_next judge_status(struct device *device, const uint8_t digest
     }
     switch (status.last_outcome) {
     case OUTCOME_SUCCESS:
-        if (status.status != STATUS_VERIFIED || memcmp(status.digest, digest, HASH_LEN) != 0 ||
-            memcmp(digest, s->candidate.image.digest, HASH_LEN) != 0) {
+        if (status.status != STATUS_VERIFIED) {
+            return machine_refuse(device, BAD_STALE, false);
+        }
+        if (memcmp(status.digest, digest, HASH_LEN) != 0 || memcmp(digest, s->candidate.image.digest, HASH_LEN) != 0) {
             return machine_refuse(device, BAD_DIGEST, false);
         }
         return arm(device, height);

@@ -124,7 +124,7 @@ enum talk_result talk_statement(struct device *device, const struct statement *s
     statement_encode(statement, text);
     memcpy(request.said.statement, text + TAG_LEN, STATEMENT_LEN);
     if (!secure->sign(secure->ctx, text, sizeof text, request.said.signature)) {
-        return TALK_UNKNOWN;
+        return TALK_OFFLINE;
     }
     return converse(device, &request, out);
 }

@@ -17,7 +17,7 @@ struct talk_object {
     bool offline; /* what stopped it was the link or the gateway, not the object */
 };
 
-/* How a conversation went. */
+/* How a conversation went; TALK_UNKNOWN: the gateway does not know this device. */
 enum talk_result { TALK_OK, TALK_OFFLINE, TALK_NOT_YET, TALK_UNKNOWN };
 
 enum talk_result talk_hello(struct device *device, struct protocol_answer *out);
@@ -30,7 +30,8 @@ enum talk_result talk_open(struct talk_object *object, struct device *device, en
 /* For verify/ too: pulls `len` bytes. */
 bool talk_read(void *object, uint8_t *out, size_t len);
 
-/* Signs and sends one statement; `out` is the gateway's answer. TALK_UNKNOWN when the secure element failed. */
+/* Signs and sends one statement; `out` is the gateway's answer. TALK_OFFLINE also when the secure element did
+ * not sign. */
 enum talk_result talk_statement(struct device *device, const struct statement *statement, struct protocol_answer *out);
 
 #endif

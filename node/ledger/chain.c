@@ -1,12 +1,12 @@
 #include "node/ledger/chain_state.h"
 
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TREE_CACHE_NODES 16384
+#define GENESIS_CACHE_NODES 1024 /* of a genesis that is only checked */
 
 enum err chain_fail(struct chain *chain, enum err e, const char *format, ...) {
     va_list args;
@@ -44,16 +44,32 @@ struct candidate *chain_candidate(const struct chain *chain, const uint8_t hash[
     return NULL;
 }
 
-static struct candidate *candidate_slot(struct chain *chain) {
+static struct candidate *candidate_with(struct chain *chain, enum chain_status status) {
     for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
-        if (chain->candidates[i].status == CHAIN_UNKNOWN) {
+        if (chain->candidates[i].status == status) {
             return &chain->candidates[i];
         }
     }
     return NULL;
 }
 
-void chain_candidate_drop(struct candidate *c) {
+/* A free slot, and room for so many bytes. When there is none, blocks already judged invalid give way: nobody can make
+ * them final, and whoever sends one again has it judged again. */
+static struct candidate *candidate_slot(struct chain *chain, size_t len) {
+    struct candidate *slot = candidate_with(chain, CHAIN_UNKNOWN);
+    while (slot == NULL || len > CHAIN_CANDIDATE_BYTES - chain->candidate_bytes) {
+        struct candidate *invalid = candidate_with(chain, CHAIN_INVALID);
+        if (invalid == NULL) {
+            return NULL;
+        }
+        chain_candidate_drop(chain, invalid);
+        slot = slot != NULL ? slot : invalid;
+    }
+    return slot;
+}
+
+void chain_candidate_drop(struct chain *chain, struct candidate *c) {
+    chain->candidate_bytes -= c->block.encoded.len;
     block_free(&c->block);
     free(c->encoded);
     kv_layer_unref(c->layer);
@@ -66,7 +82,10 @@ bool chain_is_head(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
 
 /* Copies and decodes into a free slot. */
 enum err chain_candidate_take(struct chain *chain, struct bytes encoded, struct candidate **out) {
-    struct candidate *c = candidate_slot(chain);
+    if (encoded.len > LIMIT_BLOCK_BYTES) {
+        return ERR_TOOLARGE;
+    }
+    struct candidate *c = candidate_slot(chain, encoded.len);
     if (c == NULL) {
         return ERR_FULL;
     }
@@ -85,6 +104,7 @@ enum err chain_candidate_take(struct chain *chain, struct bytes encoded, struct 
     }
     *c = (struct candidate){.status = CHAIN_HELD, .block = block, .encoded = copy};
     memcpy(c->hash, block.hash, HASH_LEN);
+    chain->candidate_bytes += encoded.len;
     *out = c;
     return OK;
 }
@@ -176,7 +196,7 @@ static enum err lay_genesis(struct chain *chain, const struct genesis *genesis, 
         e = block_entry_put(layer, 0, head.hash, encoded, 0, bytes_of(NULL, 0));
     }
     if (e == OK) {
-        e = chain_put_facts(chain, layer, 0, head.hash, &root);
+        e = chain_put_facts(chain, layer, 0, head.hash, &root, 0);
     }
     if (e != OK) {
         kv_layer_unref(layer);
@@ -214,24 +234,71 @@ static enum err load_head(struct chain *chain, struct kv_view *view) {
     chain->next_node_id = read_u64(&r);
     chain->provable_from = read_u64(&r);
     struct block_entry entry;
-    if (!reader_done(&r) || block_entry_get(view, height, &entry, NULL) != OK) {
+    struct bytes encoded;
+    uint8_t hash[HASH_LEN];
+    if (!reader_done(&r) || block_entry_get(view, height, &entry, &encoded) != OK) {
         return chain_fail(chain, ERR_CORRUPT, "the store's head record is damaged");
+    }
+    block_header_hash(chain->crypto, encoded.data, hash);
+    if (memcmp(hash, chain->head.hash, HASH_LEN) != 0 ||
+        memcmp(entry.header.state_root, chain->root.hash, HASH_LEN) != 0) {
+        return chain_fail(chain, ERR_CORRUPT, "the store's head record does not fit the block at its height");
     }
     chain->head.header = entry.header;
     return OK;
 }
 
-/* The store must have grown from this very genesis. */
+/* The hash of the genesis block that this genesis gives, worked out in a store of its own. */
+static enum err genesis_hash(const struct chain *chain, const struct genesis *genesis, uint8_t out[HASH_LEN]) {
+    struct chain *scratch = calloc(1, sizeof *scratch);
+    struct kv_backend memory;
+    struct kv_layer *layer = NULL;
+    struct chain_head head;
+    struct tree_root root;
+    if (scratch == NULL) {
+        return ERR_NOMEM;
+    }
+    scratch->crypto = chain->crypto;
+    scratch->next_node_id = 1;
+    memcpy(scratch->id, chain->id, CHAIN_ID_LEN);
+    memcpy(scratch->validators_hash, chain->validators_hash, HASH_LEN);
+    enum err e = tree_cache_new(GENESIS_CACHE_NODES, &scratch->cache);
+    if (e == OK) {
+        e = kv_memory_open(&memory);
+    }
+    if (e == OK) {
+        e = kv_open(memory, &scratch->kv);
+    }
+    if (e == OK) {
+        e = lay_genesis(scratch, genesis, &layer, &head, &root);
+    }
+    if (e == OK) {
+        memcpy(out, head.hash, HASH_LEN);
+    }
+    kv_layer_unref(layer);
+    kv_close(scratch->kv);
+    tree_cache_free(scratch->cache);
+    free(scratch);
+    return e;
+}
+
+/* The store must have grown from this very genesis: chain id and time alone would let another first state through. */
 static enum err check_genesis(struct chain *chain, struct kv_view *view, const struct genesis *genesis) {
     struct block_entry entry;
-    enum err e = block_entry_get(view, 0, &entry, NULL);
-    if (e != OK) {
-        return e;
+    struct bytes encoded;
+    uint8_t stored[HASH_LEN], wanted[HASH_LEN];
+    if (block_entry_get(view, 0, &entry, &encoded) != OK) {
+        return chain_fail(chain, ERR_CORRUPT, "the store's genesis block is missing or damaged");
     }
-    if (memcmp(entry.header.chain_id, chain->id, CHAIN_ID_LEN) != 0 || entry.header.time_ms != genesis->time_ms) {
+    if (memcmp(entry.header.chain_id, chain->id, CHAIN_ID_LEN) != 0) {
         return chain_fail(chain, ERR_MISMATCH, "the store belongs to another chain than genesis.json");
     }
-    return OK;
+    block_header_hash(chain->crypto, encoded.data, stored);
+    enum err e = genesis_hash(chain, genesis, wanted);
+    if (e == OK && memcmp(stored, wanted, HASH_LEN) != 0) {
+        e = chain_fail(chain, ERR_MISMATCH, "genesis.json was changed: it does not give the store's genesis block");
+    }
+    return e;
 }
 
 static enum err open_store(struct chain *chain, const struct genesis *genesis) {
@@ -351,7 +418,7 @@ void chain_close(struct chain *chain) {
     }
     for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
         if (chain->candidates[i].status != CHAIN_UNKNOWN) {
-            chain_candidate_drop(&chain->candidates[i]);
+            chain_candidate_drop(chain, &chain->candidates[i]);
         }
     }
     seglog_close(chain->log);

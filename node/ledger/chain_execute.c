@@ -244,9 +244,6 @@ enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum c
         (void)chain_fail(chain, OK, "block %llu: its parent is invalid", height);
     } else {
         const char *fault = header_fault(chain, &c->block.header, &branch.header);
-        if (fault == NULL && branch.count >= LIMIT_UNFINAL_DEPTH) {
-            fault = "too many blocks above the last final one";
-        }
         if (fault != NULL) {
             (void)chain_fail(chain, OK, "block %llu: %s", height, fault);
         } else {

@@ -5,13 +5,14 @@
 
 #include <string.h>
 
+/* At least this many stale tree nodes go with every block that makes versions too old; more when blocks leave more. */
 #define PRUNE_NODES_PER_BLOCK 4096
 
 /* ---- What is written beside state ---- */
 
 /* What later blocks and restarts must know beside state: the root by height, and where the node stands. */
 enum err chain_put_facts(struct chain *chain, struct kv_layer *layer, uint64_t height, const uint8_t *hash,
-                          const struct tree_root *root) {
+                         const struct tree_root *root, uint64_t provable_from) {
     struct buffer b = BUFFER_INIT;
     uint8_t height_key[8];
     store_u64(height_key, height);
@@ -27,7 +28,7 @@ enum err chain_put_facts(struct chain *chain, struct kv_layer *layer, uint64_t h
     buffer_u64(&b, root->id);
     buffer_put(&b, root->hash, sizeof root->hash);
     buffer_u64(&b, chain->next_node_id);
-    buffer_u64(&b, chain->provable_from);
+    buffer_u64(&b, provable_from);
     if (e == OK) {
         e = buffer_ok(&b);
     }
@@ -104,53 +105,68 @@ enum err block_entry_put(struct kv_layer *layer, uint64_t height, const uint8_t 
     return e;
 }
 
-/* Trees older than the keeping time lose their nodes, a bounded number a block. */
-static enum err prune_versions(struct chain *chain, struct kv_layer *layer, uint64_t now_ms) {
+static enum err count_entry(void *arg, struct bytes key, struct bytes value) {
+    (void)key;
+    (void)value;
+    (*(size_t *)arg)++;
+    return OK;
+}
+
+/* Trees older than the keeping time lose their nodes, a bounded number a block: twice what the block itself leaves
+ * behind, so that pruning keeps up with any load. `*out_from` is the lowest height that is whole afterwards. */
+static enum err prune_versions(struct chain *chain, struct kv_layer *layer, uint64_t now_ms, uint64_t *out_from) {
     struct kv_view *view;
-    enum err e = kv_view_open(chain->kv, &view);
+    size_t made_stale = 0, pruned = 0;
+    enum err e = kv_layer_each(layer, KV_STALE, count_entry, &made_stale);
+    if (e == OK) {
+        e = kv_view_open(chain->kv, &view);
+    }
     if (e != OK) {
         return e;
     }
     uint64_t upto = chain->provable_from;
-    for (int steps = 0; steps < 4 && e == OK; steps++) {
+    for (int steps = 0; steps < 4; steps++) {
         struct block_entry entry;
         e = block_entry_get(view, upto + 1, &entry, NULL);
-        if (e == ERR_NOTFOUND || (e == OK && entry.header.time_ms + chain->version_keep_ms > now_ms)) {
-            e = OK;
+        if (e != OK || entry.header.time_ms + chain->version_keep_ms > now_ms) {
             break;
         }
         upto++;
     }
-    if (e == OK && upto > chain->provable_from) {
-        size_t pruned = 0;
-        e = tree_prune(view, upto, PRUNE_NODES_PER_BLOCK, layer, &pruned);
-        chain->provable_from = upto;
+    e = e == ERR_NOTFOUND ? OK : e;
+    if (e == OK && upto > 0) {
+        size_t limit = 2 * made_stale > PRUNE_NODES_PER_BLOCK ? 2 * made_stale : PRUNE_NODES_PER_BLOCK;
+        e = tree_prune(view, upto, limit, layer, &pruned);
     }
     kv_view_close(view);
+    if (e == OK) {
+        *out_from = upto;
+    }
     return e;
 }
 
-static enum err finalize_one(struct chain *chain, struct candidate *c, struct bytes finalization) {
+/* Everything a block leaves beside its state goes into the log and its layer; nothing is visible yet. */
+static enum err prepare_final(struct chain *chain, struct candidate *c, struct bytes finalization, uint64_t from) {
     const struct block_header *h = &c->block.header;
     enum err e = log_block(chain, c, finalization);
     if (e == OK) {
         e = block_entry_put(c->layer, h->height, c->hash, c->encoded, (uint32_t)c->block.tx_count, finalization);
     }
-    if (e == OK) {
-        e = prune_versions(chain, c->layer, h->time_ms);
-    }
-    if (e == OK) {
-        e = chain_put_facts(chain, c->layer, h->height, c->hash, &c->root);
-    }
-    if (e != OK) {
-        return e;
-    }
+    return e == OK ? chain_put_facts(chain, c->layer, h->height, c->hash, &c->root, from) : e;
+}
+
+/* All at once, so that no view has a head without a finalization. */
+static enum err publish(struct chain *chain, struct candidate *const *path, size_t n, uint64_t from) {
+    enum err e = OK;
     (void)pthread_mutex_lock(&chain->head_lock);
-    e = kv_push(chain->kv, c->layer);
+    for (size_t i = n; i-- > 0 && e == OK;) {
+        e = kv_push(chain->kv, path[i]->layer);
+    }
     if (e == OK) {
-        chain->head.header = *h;
-        memcpy(chain->head.hash, c->hash, HASH_LEN);
-        chain->root = c->root;
+        chain->head.header = path[0]->block.header;
+        memcpy(chain->head.hash, path[0]->hash, HASH_LEN);
+        chain->root = path[0]->root;
+        chain->provable_from = from;
     }
     (void)pthread_mutex_unlock(&chain->head_lock);
     return e;
@@ -182,33 +198,55 @@ static void drop_stale(struct chain *chain) {
             bool low = c->block.header.height <= chain->head.header.height;
             bool forked = c->status == CHAIN_VALID && !chain_is_head(chain, parent) && chain_candidate(chain, parent) == NULL;
             if (low || forked) {
-                chain_candidate_drop(c);
+                chain_candidate_drop(chain, c);
                 changed = true;
             }
         }
     }
 }
 
-enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struct bytes finalization,
-                        void (*each)(void *arg, const struct block *block), void *arg) {
-    struct candidate *path[LIMIT_UNFINAL_DEPTH];
+/* The valid candidates from `hash` down to the child of the head, newest first. */
+static enum err final_path(const struct chain *chain, const uint8_t hash[HASH_LEN],
+                           struct candidate *out[LIMIT_UNFINAL_DEPTH], size_t *out_count) {
     size_t n = 0;
-    for (struct candidate *c = chain_candidate(chain, hash); c != NULL; c = chain_candidate(chain, c->block.header.parent)) {
+    struct candidate *c = chain_candidate(chain, hash);
+    for (; c != NULL; c = chain_candidate(chain, c->block.header.parent)) {
         if (c->status != CHAIN_VALID || n == LIMIT_UNFINAL_DEPTH) {
             return ERR_INVALID;
         }
-        path[n++] = c;
+        out[n++] = c;
     }
-    if (n == 0 || !chain_is_head(chain, path[n - 1]->block.header.parent)) {
+    if (n == 0 || !chain_is_head(chain, out[n - 1]->block.header.parent)) {
         return ERR_NOTFOUND;
     }
+    *out_count = n;
+    return OK;
+}
+
+enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struct bytes finalization,
+                        void (*each)(void *arg, const struct block *block), void *arg) {
+    struct candidate *path[LIMIT_UNFINAL_DEPTH];
+    size_t n;
+    uint64_t from = 0, previous_ms = chain->head.header.time_ms;
+    if (finalization.len == 0) {
+        return ERR_INVALID;
+    }
+    enum err e = final_path(chain, hash, path, &n);
+    if (e == OK) {
+        e = prune_versions(chain, path[0]->layer, path[0]->block.header.time_ms, &from);
+    }
+    for (size_t i = n; e == OK && i-- > 0;) {
+        e = prepare_final(chain, path[i], i == 0 ? finalization : bytes_of(NULL, 0), from);
+    }
+    if (e == OK) {
+        e = publish(chain, path, n, from);
+    }
+    if (e != OK) {
+        return e;
+    }
     for (size_t i = n; i-- > 0;) {
-        uint64_t previous_ms = chain->head.header.time_ms;
-        enum err e = finalize_one(chain, path[i], i == 0 ? finalization : bytes_of(NULL, 0));
-        if (e != OK) {
-            return e;
-        }
         drop_from_mempool(chain, path[i], previous_ms);
+        previous_ms = path[i]->block.header.time_ms;
         if (each != NULL) {
             each(arg, &path[i]->block);
         }

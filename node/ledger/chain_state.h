@@ -8,7 +8,9 @@
 
 #include <pthread.h>
 
+/* Bounds of what stands above the head: blocks, and their bytes together. */
 #define CHAIN_CANDIDATES (4 * LIMIT_UNFINAL_DEPTH)
+#define CHAIN_CANDIDATE_BYTES (64u << 20)
 
 struct candidate {
     uint8_t hash[HASH_LEN];
@@ -36,6 +38,7 @@ struct chain {
     uint64_t synced_height;  /* durable in the log */
     bool replaying;          /* while opening: the log is read, not written */
     struct candidate candidates[CHAIN_CANDIDATES];
+    size_t candidate_bytes; /* of their bodies */
     char error[256];
 
     /* Readers on other threads take the lock for a few pointer copies; the log has one of its own, since reading a
@@ -68,12 +71,12 @@ NODISCARD enum err block_entry_put(struct kv_layer *layer, uint64_t height, cons
 #define CHAIN_META_HEAD "head"
 /* Writes that record and the root by height. */
 NODISCARD enum err chain_put_facts(struct chain *chain, struct kv_layer *layer, uint64_t height, const uint8_t *hash,
-                                   const struct tree_root *root);
+                                   const struct tree_root *root, uint64_t provable_from);
 
 /* Candidates: NULL when there is none; take copies and decodes into a free slot. */
 struct candidate *chain_candidate(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 NODISCARD enum err chain_candidate_take(struct chain *chain, struct bytes encoded, struct candidate **out);
-void chain_candidate_drop(struct candidate *c);
+void chain_candidate_drop(struct chain *chain, struct candidate *c);
 bool chain_is_head(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 
 /* The state of a block: its ancestors' layers above the final head, oldest first, with room for one of its own. */

@@ -8,7 +8,7 @@
 
 enum err chain_view_open(struct chain *chain, struct chain_view *out) {
     (void)pthread_mutex_lock(&chain->head_lock);
-    struct chain_view view = {.head = chain->head, .root = chain->root};
+    struct chain_view view = {.head = chain->head, .root = chain->root, .provable_from = chain->provable_from};
     enum err e = kv_view_open(chain->kv, &view.kv);
     (void)pthread_mutex_unlock(&chain->head_lock);
     if (e == OK) {
@@ -95,7 +95,7 @@ static enum err put_headers(struct chain_view *view, uint64_t height, struct buf
     return e;
 }
 
-static enum err root_at(struct chain *chain, struct chain_view *view, uint64_t height, struct tree_root *out) {
+static enum err root_at(struct chain_view *view, uint64_t height, struct tree_root *out) {
     if (height == view->head.header.height) {
         *out = view->root;
         return OK;
@@ -103,7 +103,7 @@ static enum err root_at(struct chain *chain, struct chain_view *view, uint64_t h
     if (height > view->head.header.height) {
         return ERR_NOTFOUND;
     }
-    if (height < chain->provable_from) {
+    if (height < view->provable_from) {
         return ERR_EXPIRED;
     }
     uint8_t key[8];
@@ -124,18 +124,25 @@ static enum err root_at(struct chain *chain, struct chain_view *view, uint64_t h
     return OK;
 }
 
-/* Flat values are those of the head; an older version's value is looked for in the proof's own terms: it can be served
- * only when it has not changed since. */
-static enum err put_value(struct chain_view *view, struct bytes key, bool present, struct buffer *out) {
-    buffer_u8(out, present ? 1 : 0);
-    if (!present) {
+/* Flat values are those of the head. An older version's leaf says by its hash whether the value is still the same; one
+ * that has changed since is gone. At the head a difference is damage. */
+static enum err put_value(struct chain_view *view, uint64_t at, struct bytes key, const uint8_t *leaf_hash,
+                          struct buffer *out) {
+    struct bytes value;
+    uint8_t hash[SHA256_LEN];
+    bool is_head = at == view->head.header.height;
+    buffer_u8(out, leaf_hash != NULL ? 1 : 0);
+    if (leaf_hash == NULL) {
         buffer_u32(out, 0);
         return buffer_ok(out);
     }
-    struct bytes value;
     enum err e = kv_get(view->kv, KV_STATE, key, &value);
     if (e != OK) {
-        return e == ERR_NOTFOUND ? ERR_EXPIRED : e;
+        return e != ERR_NOTFOUND ? e : is_head ? ERR_CORRUPT : ERR_EXPIRED;
+    }
+    sha256(value.data, value.len, hash);
+    if (memcmp(hash, leaf_hash, sizeof hash) != 0) {
+        return is_head ? ERR_CORRUPT : ERR_EXPIRED;
     }
     buffer_u32(out, (uint32_t)value.len);
     buffer_put(out, value.data, value.len);
@@ -149,7 +156,7 @@ enum err chain_view_prove(struct chain *chain, struct chain_view *view, struct b
     }
     uint64_t at = height != 0 ? height : view->head.header.height;
     struct tree_root root;
-    enum err e = root_at(chain, view, at, &root);
+    enum err e = root_at(view, at, &root);
     if (e != OK) {
         return e;
     }

@@ -59,8 +59,8 @@ def test_sanitized_a_device_updates_itself_and_the_ledger_knows(net):
     device = Device(net)
     image = image_of(200_000, 1)
     published, update = pushed(net, image, "1.0.0")
-    device.until(lambda s: s["running_sequence"] == published["sequence"], "the new image runs")
-    assert device.status()["running_digest"] == hashlib.sha256(image).hexdigest()
+    device.until(lambda s: s["sequence"] == published["sequence"], "the new image runs")
+    assert device.status()["digest"] == hashlib.sha256(image).hexdigest()
 
     def reported():
         shown = assay_json("update", "show", update["update_id"], "--node", net.validators[0].url)
@@ -74,14 +74,14 @@ def test_an_update_to_the_whole_class(net):
     device = Device(net)
     published = net.publish(net.image("c.bin", image_of(50_000, 2)), "1.0.0")
     net.push(published["release_id"])
-    device.until(lambda s: s["running_sequence"] == published["sequence"], "the new image runs")
+    device.until(lambda s: s["sequence"] == published["sequence"], "the new image runs")
 
 
 def test_a_failed_trial_goes_back_to_the_old_image(net):
     device = Device(net)
     first = image_of(40_000, 3)
     published, _ = pushed(net, first, "1.0.0")
-    device.until(lambda s: s["running_sequence"] == published["sequence"], "the first image runs")
+    device.until(lambda s: s["sequence"] == published["sequence"], "the first image runs")
     second, update = pushed(net, image_of(40_000, 4), "1.1.0")
 
     def rolled_back():
@@ -89,7 +89,7 @@ def test_a_failed_trial_goes_back_to_the_old_image(net):
         shown = assay_json("update", "show", update["update_id"], "--node", net.validators[0].url)
         return shown["counts"]["rolled_back"] == 1
     wait_for("the roll-back on the ledger", rolled_back, 40, every=0.1)
-    assert device.status()["running_digest"] == hashlib.sha256(first).hexdigest()
+    assert device.status()["digest"] == hashlib.sha256(first).hexdigest()
     assert second["sequence"] > published["sequence"]
 
 
@@ -102,7 +102,7 @@ def test_a_window_that_has_passed_installs_nothing(net):
         return shown["counts"]["expired"] == 1
     wait_for("expiry without anyone sending anything", expired, 20)
     device.once()
-    assert device.status()["running_sequence"] < published["sequence"]
+    assert device.status()["sequence"] < published["sequence"]
 
 
 def test_three_mismatches_then_even_the_right_digest_is_refused(net):
@@ -134,7 +134,7 @@ def test_a_gateway_that_restarts_loses_nothing(net):
     device.once()
     net.gateways[0].kill()
     net.gateways[0].start()
-    device.until(lambda s: s["running_sequence"] == published["sequence"], "the new image runs")
+    device.until(lambda s: s["sequence"] == published["sequence"], "the new image runs")
 
 
 def test_unknown_devices_are_turned_away(net):

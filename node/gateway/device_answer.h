@@ -1,0 +1,22 @@
+/* What a device is answered now, from what the gateway knows: the device protocol without the HTTP around it.
+ *
+ * Never waits for the network. Answers that may get better soon say so, and what was missing has been asked for.
+ */
+#ifndef ASSAY_NODE_GATEWAY_DEVICE_ANSWER_H
+#define ASSAY_NODE_GATEWAY_DEVICE_ANSWER_H
+
+#include "device/protocol.h"
+#include "node/gateway/device_api.h"
+
+struct device_answer {
+    struct protocol_answer answer;
+    uint8_t *range;  /* heap: the bytes of a get, which `answer` borrows; device_answer_close frees it */
+    bool may_improve; /* what is missing is on its way: worth waiting for */
+};
+
+/* ERR_IO and the like are local faults; whatever the device does wrong is an answer. */
+NODISCARD enum err device_answer_make(const struct device_api_config *with, const struct protocol_request *request,
+                                      struct device_answer *out);
+void device_answer_close(struct device_answer *answer);
+
+#endif

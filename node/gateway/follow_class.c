@@ -1,0 +1,445 @@
+#include "node/gateway/follow_class.h"
+
+#include "contracts/author.h"
+#include "node/cli/client.h"
+#include "node/gateway/follow.h"
+#include "node/gateway/proven.h"
+#include "node/host_crypto.h"
+#include "node/log.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HINT_LIMIT (512u * 1024u)
+#define HINTS_PER_LIST 200
+
+struct follow_class {
+    struct follow_class_config config;
+    uint8_t rejected[FOLLOW_REJECTED_MAX][HASH_LEN]; /* ring */
+    size_t rejected_count;
+    uint8_t hints[FOLLOW_HINTS_MAX][HASH_LEN];
+    size_t hint_count;
+};
+
+enum err follow_class_new(const struct follow_class_config *config, struct follow_class **out) {
+    struct follow_class *follow = calloc(1, sizeof *follow);
+    if (follow == NULL) {
+        return ERR_NOMEM;
+    }
+    follow->config = *config;
+    *out = follow;
+    return OK;
+}
+
+void follow_class_free(struct follow_class *follow) {
+    free(follow);
+}
+
+void follow_class_head(struct follow_class *follow, bool no_class) {
+    struct light_value value = LIGHT_VALUE_INIT;
+    /* The newest head is kept by the light client; without one, the freeze alarm rises. */
+    if (no_class && light_get(follow->config.light, "governance", bytes_str("params"), &value) == OK) {
+        light_value_free(&value);
+    }
+}
+
+/* ---- The class record and the definition -------------------------------------------------------------------------------- */
+
+static enum err prove_definition(struct follow_class *follow, struct catalog_class *class) {
+    struct proven proven = PROVEN_INIT;
+    struct class_definition definition;
+    bool found = false;
+    struct record_key key = class_definition_key(class->id);
+    enum err e = proven_get(follow->config.light, &key, &proven);
+    if (e == OK) {
+        struct state state = proven_state(&proven);
+        e = class_definition_get(&state, class->id, &definition, &found);
+    }
+    proven_free(&proven);
+    if (e == OK && !found) {
+        e = ERR_NOTFOUND;
+    }
+    if (e == OK) {
+        site_lock(follow->config.site);
+        (void)snprintf(class->name, sizeof class->name, "%s/%s", definition.def.vendor_domain,
+                       definition.def.class_name);
+        memcpy(class->root_key, definition.def.root_key, KEY_LEN);
+        site_unlock(follow->config.site);
+    }
+    return e;
+}
+
+static enum err prove_record(struct follow_class *follow, struct catalog_class *class) {
+    struct proven proven = PROVEN_INIT;
+    struct class_record record;
+    struct record_key key = release_latest_key(class->id);
+    enum err e = proven_get(follow->config.light, &key, &proven);
+    if (e == OK && !proven.value.present) {
+        e = ERR_NOTFOUND;
+    }
+    if (e == OK) {
+        const struct span value = {proven.value.value.data, proven.value.value.len};
+        e = class_record_decode(value, &record) == GOOD ? OK : ERR_CORRUPT;
+    }
+    struct shared_blob *bundle = e == OK ? shared_blob_new(buffer_bytes(&proven.value.bundle)) : NULL;
+    if (e == OK && bundle == NULL) {
+        e = ERR_NOMEM;
+    }
+    if (e == OK) {
+        site_lock(follow->config.site);
+        catalog_set_record(class, &record, bundle, proven.value.height);
+        site_unlock(follow->config.site);
+    }
+    proven_free(&proven);
+    return e;
+}
+
+/* ---- The release ------------------------------------------------------------------------------------------------------------ */
+
+static enum err prove_release(struct follow_class *follow, const struct catalog_class *class,
+                              struct release_record *out) {
+    struct proven proven = PROVEN_INIT;
+    bool found = false;
+    struct record_key key = release_key(class->record.release_id);
+    enum err e = proven_get(follow->config.light, &key, &proven);
+    if (e == OK) {
+        struct state state = proven_state(&proven);
+        e = release_get(&state, class->record.release_id, out, &found);
+    }
+    if (e == OK && (!found || out->state != RELEASE_RELEASED || memcmp(out->class_id, class->id, UUID_BYTES) != 0)) {
+        e = ERR_NOTFOUND;
+    }
+    proven_free(&proven);
+    return e;
+}
+
+static enum err prove_envelope(struct follow_class *follow, const uint8_t release_id[HASH_LEN],
+                               struct shared_blob **out) {
+    struct proven proven = PROVEN_INIT;
+    struct record_key key = record_key("firmware", "envelope/", bytes_of(release_id, HASH_LEN));
+    enum err e = proven_get(follow->config.light, &key, &proven);
+    if (e == OK && !proven.value.present) {
+        e = ERR_NOTFOUND;
+    }
+    if (e == OK) {
+        *out = shared_blob_new(buffer_bytes(&proven.value.value));
+        e = *out != NULL ? OK : ERR_NOMEM;
+    }
+    proven_free(&proven);
+    return e;
+}
+
+/* Is it a delegation that a device of the class accepts? */
+static bool vouches(const struct follow_class *follow, const struct catalog_class *class,
+                    const struct author_record *author, uint64_t sequence) {
+    struct delegation delegation;
+    const struct span encoded = {author->delegation, author->delegation_len};
+    return delegation_verify(&host_crypto, class->root_key, encoded, &delegation) == GOOD &&
+           delegation_covers(&delegation, light_chain_id(follow->config.light), class->id, sequence) == GOOD;
+}
+
+/* Of the first signer whom the class's root key vouches for. */
+static enum err prove_delegation(struct follow_class *follow, const struct catalog_class *class,
+                                 const struct release_record *release, struct shared_blob **out) {
+    for (size_t i = 0; i < release->signer_count; i++) {
+        struct proven proven = PROVEN_INIT;
+        struct author_record author;
+        bool found = false;
+        struct record_key key = author_record_key(release->signers[i]);
+        enum err e = proven_get(follow->config.light, &key, &proven);
+        if (e == OK) {
+            struct state state = proven_state(&proven);
+            e = author_get(&state, release->signers[i], &author, &found);
+        }
+        proven_free(&proven);
+        if (e != OK) {
+            return e;
+        }
+        if (found && !author.revoked && vouches(follow, class, &author, release->sequence)) {
+            *out = shared_blob_new(bytes_of(author.delegation, author.delegation_len));
+            return *out != NULL ? OK : ERR_NOMEM;
+        }
+    }
+    return ERR_NOTFOUND;
+}
+
+static enum err load_release(struct follow_class *follow, struct catalog_class *class) {
+    static const char *const parts[] = {"record", "envelope", "delegation"};
+    struct release_record record;
+    struct catalog_release *release = calloc(1, sizeof *release);
+    struct cid root;
+    size_t part = 0;
+    enum err e = release != NULL ? prove_release(follow, class, &record) : ERR_NOMEM;
+    if (e == OK) {
+        part = 1;
+        e = prove_envelope(follow, record.id, &release->envelope);
+    }
+    if (e == OK) {
+        part = 2;
+        e = prove_delegation(follow, class, &record, &release->delegation);
+    }
+    if (e == OK) {
+        e = cid_decode(bytes_of(record.image_cid, CID_LEN), &root);
+    }
+    if (e != OK) {
+        log_event(LOG_WARN, "release.incomplete", log_text("class", class->name),
+                  log_hash("release", class->record.release_id, HASH_LEN), log_text("part", parts[part]), log_err(e));
+        catalog_release_free(release);
+        return e;
+    }
+    memcpy(release->id, record.id, HASH_LEN);
+    release->sequence = record.sequence;
+    memcpy(release->image_digest, record.image_digest, HASH_LEN);
+    release->image_size = record.image_size;
+    memcpy(release->image_cid, record.image_cid, CID_BINARY_LEN);
+    memcpy(release->version, record.version, sizeof release->version);
+    release->image_here = images_has(follow->config.images, &root);
+    log_event(LOG_INFO, "release.latest", log_text("class", class->name), log_text("version", record.version),
+              log_number("sequence", record.sequence), log_hash("release", record.id, HASH_LEN));
+    site_lock(follow->config.site);
+    catalog_set_release(class, release);
+    site_unlock(follow->config.site);
+    return OK;
+}
+
+/* ---- Updates: hints, then proofs ------------------------------------------------------------------------------------------------ */
+
+static bool contains(const uint8_t (*ids)[HASH_LEN], size_t count, const uint8_t id[HASH_LEN]) {
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(ids[i], id, HASH_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void reject(struct follow_class *follow, const uint8_t id[HASH_LEN]) {
+    memcpy(follow->rejected[follow->rejected_count++ % FOLLOW_REJECTED_MAX], id, HASH_LEN);
+}
+
+static bool is_rejected(const struct follow_class *follow, const uint8_t id[HASH_LEN]) {
+    size_t count = follow->rejected_count < FOLLOW_REJECTED_MAX ? follow->rejected_count : FOLLOW_REJECTED_MAX;
+    return contains((const uint8_t(*)[HASH_LEN])follow->rejected, count, id);
+}
+
+struct hint_list {
+    struct follow_class *follow;
+    struct catalog_class *class;
+};
+
+/* Takes the ids of updates that a list says push the class's latest release. */
+static bool take_updates(void *arg, struct bytes body) {
+    const struct hint_list *list = arg;
+    struct follow_class *follow = list->follow;
+    json_t *root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *updates = json_object_get(root, "updates");
+    bool good = json_is_array(updates);
+    size_t i;
+    const json_t *item;
+    json_array_foreach(updates, i, item) {
+        uint8_t id[HASH_LEN], release[HASH_LEN];
+        const char *id_text = json_string_value(json_object_get(item, "update_id"));
+        const char *release_text = json_string_value(json_object_get(item, "release_id"));
+        if (id_text == NULL || release_text == NULL || hex_decode(id_text, id, sizeof id) != OK ||
+            hex_decode(release_text, release, sizeof release) != OK) {
+            good = false;
+            break;
+        }
+        if (memcmp(release, list->class->record.release_id, HASH_LEN) == 0 && follow->hint_count < FOLLOW_HINTS_MAX &&
+            !is_rejected(follow, id) &&
+            !contains((const uint8_t(*)[HASH_LEN])follow->hints, follow->hint_count, id)) {
+            memcpy(follow->hints[follow->hint_count++], id, HASH_LEN);
+        }
+    }
+    json_decref(root);
+    return good;
+}
+
+struct target_list {
+    uint8_t ids[UPDATE_TARGETS_MAX][KEY_LEN];
+    size_t count;
+};
+
+static bool take_targets(void *arg, struct bytes body) {
+    struct target_list *list = arg;
+    json_t *root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *devices = json_object_get(root, "devices");
+    bool good = json_is_array(devices);
+    size_t i;
+    const json_t *item;
+    json_array_foreach(devices, i, item) {
+        uint8_t id[KEY_LEN];
+        const char *text = json_string_value(json_object_get(item, "device_id"));
+        if (text == NULL || hex_decode(text, id, sizeof id) != OK) {
+            good = false;
+            break;
+        }
+        if (list->count < UPDATE_TARGETS_MAX && !contains((const uint8_t(*)[KEY_LEN])list->ids, list->count, id)) {
+            memcpy(list->ids[list->count++], id, KEY_LEN);
+        }
+    }
+    json_decref(root);
+    return good;
+}
+
+/* Which devices a named update is for; ours among them are proven soon. */
+static void learn_targets(struct follow_class *follow, struct catalog_update *update) {
+    char hex[2 * HASH_LEN + 1], path[LIGHT_PATH_MAX];
+    struct target_list list = {.count = 0};
+    struct site *site = follow->config.site;
+    hex_encode(update->id, HASH_LEN, hex);
+    (void)snprintf(path, sizeof path, "/v1/updates/%s", hex);
+    if (light_hints(follow->config.light, path, HINT_LIMIT, take_targets, &list) != OK) {
+        return;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        site_lock(site);
+        catalog_update_target(update, list.ids[i]);
+        const struct fleet_device *device = fleet_find(site->fleet, list.ids[i]);
+        bool ours = device != NULL && device->state == FLEET_KNOWN;
+        site_unlock(site);
+        if (ours) {
+            follow->config.prove_later(follow->config.ctx, update->id, list.ids[i]);
+        }
+    }
+}
+
+static enum err prove_update(struct follow_class *follow, struct catalog_class *class,
+                             const uint8_t id[HASH_LEN]) {
+    struct proven proven = PROVEN_INIT;
+    struct update_record record;
+    bool found = false;
+    struct record_key key = update_key(id);
+    enum err e = proven_get(follow->config.light, &key, &proven);
+    if (e == OK) {
+        struct state state = proven_state(&proven);
+        e = update_get(&state, id, &record, &found);
+    }
+    proven_free(&proven);
+    if (e != OK) {
+        return e;
+    }
+    site_lock(follow->config.site);
+    struct catalog_update *update = found ? catalog_update_add(class, &record) : NULL;
+    site_unlock(follow->config.site);
+    if (update == NULL) {
+        reject(follow, id);
+        return OK;
+    }
+    log_event(LOG_INFO, "update.new", log_hash("update", id, HASH_LEN), log_text("class", class->name),
+              log_text("version", record.version), log_number("targets", record.targets));
+    return OK;
+}
+
+/* Proves what the hints name; `class->updates` is written on this thread alone, so reading it needs no lock here. */
+static void prove_hints(struct follow_class *follow, struct catalog_class *class) {
+    for (size_t i = 0; i < follow->hint_count; i++) {
+        if (catalog_update_find(class, follow->hints[i]) == NULL &&
+            prove_update(follow, class, follow->hints[i]) != OK) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < class->update_count; i++) {
+        struct catalog_update *update = &class->updates[i];
+        if (!update->whole_class && update->target_count < update->targets_named) {
+            learn_targets(follow, update);
+        }
+    }
+}
+
+static void look_for_updates(struct follow_class *follow, struct catalog_class *class, const char *path) {
+    struct hint_list list = {follow, class};
+    follow->hint_count = 0;
+    if (light_hints(follow->config.light, path, HINT_LIMIT, take_updates, &list) == OK) {
+        prove_hints(follow, class);
+    }
+}
+
+void follow_class_refresh(struct follow_class *follow, struct catalog_class *class) {
+    if ((class->name[0] == '\0' && prove_definition(follow, class) != OK) || prove_record(follow, class) != OK ||
+        !class->record.has_release || (class->release == NULL && load_release(follow, class) != OK)) {
+        return;
+    }
+    char path[LIGHT_PATH_MAX];
+    struct buffer name = BUFFER_INIT;
+    client_escape(class->name, &name);
+    if (buffer_ok(&name) == OK) {
+        (void)snprintf(path, sizeof path, "/v1/updates?class=%.*s&limit=%d", (int)name.len, (const char *)name.data,
+                       HINTS_PER_LIST);
+        look_for_updates(follow, class, path);
+    }
+    buffer_free(&name);
+}
+
+void follow_class_new_device(struct follow_class *follow, struct catalog_class *class,
+                             const uint8_t device_id[KEY_LEN]) {
+    char hex[2 * KEY_LEN + 1], path[LIGHT_PATH_MAX];
+    if (!class->has_record) {
+        follow_class_refresh(follow, class);
+        follow_class_wish_images(follow);
+    }
+    if (class->release == NULL) {
+        return;
+    }
+    hex_encode(device_id, KEY_LEN, hex);
+    (void)snprintf(path, sizeof path, "/v1/updates?device=%s&limit=%d", hex, HINTS_PER_LIST);
+    look_for_updates(follow, class, path);
+}
+
+/* ---- A device's place, and images ---------------------------------------------------------------------------------------------- */
+
+enum err follow_class_prove_status(struct follow_class *follow, const uint8_t update_id[HASH_LEN],
+                                   const uint8_t device_id[KEY_LEN]) {
+    struct proven proven = PROVEN_INIT;
+    struct status_record status;
+    struct shared_blob *bundle = NULL;
+    struct record_key key = update_status_key(update_id, device_id);
+    enum err e = proven_get(follow->config.light, &key, &proven);
+    bool present = e == OK && proven.value.present;
+    if (present) {
+        const struct span value = {proven.value.value.data, proven.value.value.len};
+        e = status_record_decode(value, &status) == GOOD ? OK : ERR_CORRUPT;
+    }
+    if (e == OK && present) {
+        bundle = shared_blob_new(buffer_bytes(&proven.value.bundle));
+        e = bundle != NULL ? OK : ERR_NOMEM;
+    }
+    if (e == OK) {
+        site_lock(follow->config.site);
+        struct fleet_device *device = fleet_find(follow->config.site->fleet, device_id);
+        if (device != NULL) {
+            e = fleet_update_set(device, update_id, present ? &status : NULL, bundle, proven.value.height);
+        } else {
+            shared_blob_unref(bundle);
+        }
+        site_unlock(follow->config.site);
+    }
+    proven_free(&proven);
+    return e;
+}
+
+void follow_class_wish_images(struct follow_class *follow) {
+    static const size_t most = CATALOG_CLASSES_MAX;
+    struct images_wish *wishes = calloc(most, sizeof *wishes);
+    struct site *site = follow->config.site;
+    size_t count = 0;
+    if (wishes == NULL) {
+        return;
+    }
+    site_lock(site);
+    for (size_t i = 0; i < catalog_count(site->catalog); i++) {
+        struct catalog_release *release = catalog_at(site->catalog, i)->release;
+        struct images_wish *wish = &wishes[count];
+        if (release != NULL && cid_decode(bytes_of(release->image_cid, CID_LEN), &wish->root) == OK) {
+            wish->size = release->image_size;
+            memcpy(wish->sha256, release->image_digest, SHA256_LEN);
+            release->image_here = images_has(follow->config.images, &wish->root);
+            count++;
+        }
+    }
+    site_unlock(site);
+    images_want(follow->config.images, wishes, count);
+    free(wishes);
+}

@@ -1,0 +1,349 @@
+/* A gateway: the light client, what stands on it, and the device protocol in front. The main thread waits for signals. */
+#include "node/daemon.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "node/gateway/gateway_api.h"
+#include "node/gateway/proven.h"
+#include "node/log.h"
+#include "node/net/blob_fetch.h"
+#include "node/notify.h"
+#include "store/home_lock.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUE_SEGMENT_BYTES (4u << 20)
+#define DEVICE_POLLS_PER_POLL 5 /* devices ask this much less often than the gateway itself does */
+
+struct gateway {
+    struct daemon_home *home;
+    char *why;
+    sigset_t signals;
+    struct home_lock *lock;
+    struct light *light;
+    struct site site;
+    struct repo *repo;
+    const char *urls[BLOB_FETCH_SOURCES_MAX];
+    size_t url_count;
+    struct images *images;
+    struct statement_queue *queue;
+    struct follow *follow;
+    struct uplink *uplink;
+    struct device_api *devices;
+    struct source_watch *watch;
+    struct http_server *server;
+    struct gateway_api api;
+    char fleet_file[CONFIG_PATH_MAX];
+};
+
+static enum err say(struct gateway *g, enum err e, const char *what, const char *detail) {
+    if (e != OK && g->why[0] == '\0') {
+        (void)snprintf(g->why, DAEMON_WHY_MAX, "%s: %s", what,
+                       detail != NULL && detail[0] != '\0' ? detail : err_text(e));
+    }
+    return e;
+}
+
+static enum err path_in(const struct gateway *g, const char *name, char out[CONFIG_PATH_MAX]) {
+    int n = snprintf(out, CONFIG_PATH_MAX, "%s/data/%s", g->home->path, name);
+    return n > 0 && n < CONFIG_PATH_MAX ? OK : ERR_TOOLARGE;
+}
+
+/* ---- What the parts tell each other ---------------------------------------------------------------------------------------- */
+
+static void on_changed(void *ctx, const uint8_t *device_id) {
+    struct gateway *g = ctx;
+    device_api_changed(g->devices, device_id);
+}
+
+static void on_settled(void *ctx, const struct uplink_result *result) {
+    struct gateway *g = ctx;
+    device_api_settled(g->devices, result);
+}
+
+static void on_event(void *ctx) {
+    struct gateway *g = ctx;
+    follow_poke(g->follow);
+}
+
+/* An image is here: releases that wait for it can be offered. */
+static void on_image(void *ctx, const struct cid *root) {
+    struct gateway *g = ctx;
+    uint8_t cid[CID_LEN];
+    cid_encode(root, cid);
+    site_lock(&g->site);
+    for (size_t i = 0; i < catalog_count(g->site.catalog); i++) {
+        struct catalog_release *release = catalog_at(g->site.catalog, i)->release;
+        if (release != NULL && memcmp(release->image_cid, cid, CID_LEN) == 0) {
+            release->image_here = true;
+        }
+    }
+    site_unlock(&g->site);
+    follow_poke(g->follow);
+}
+
+/* ---- Opening ----------------------------------------------------------------------------------------------------------------- */
+
+/* Before any thread, so that all of them leave the signals to the main one. */
+static enum err block_signals(struct gateway *g) {
+    (void)sigemptyset(&g->signals);
+    (void)sigaddset(&g->signals, SIGTERM);
+    (void)sigaddset(&g->signals, SIGINT);
+    return pthread_sigmask(SIG_BLOCK, &g->signals, NULL) == 0 ? OK : say(g, ERR_UNSUPPORTED, "signals", NULL);
+}
+
+static enum err open_home(struct gateway *g) {
+    char dir[CONFIG_PATH_MAX];
+    enum err e = path_in(g, "", dir);
+    if (e == OK) {
+        e = dir_make(dir);
+    }
+    if (e == OK) {
+        e = home_lock_take(dir, &g->lock);
+    }
+    return say(g, e, dir, e == ERR_BUSY ? "another node runs on this home; stop it first" : NULL);
+}
+
+static enum err open_light(struct gateway *g) {
+    char file[CONFIG_PATH_MAX];
+    enum err e = path_in(g, "light", file);
+    const struct light_config config = {.genesis = &g->home->genesis,
+                                        .sources = &g->home->config.gateway.sources,
+                                        .state_file = file,
+                                        .freshness_ms = g->home->config.gateway.freshness_ms};
+    if (e == OK) {
+        e = light_new(&config, &g->light);
+    }
+    return say(g, e, "light client",
+               e == ERR_CONFIG    ? "gateway.sources must be http:// or https:// URLs"
+               : e == ERR_CORRUPT ? "data/light is damaged or of another chain; remove it to begin anew"
+                                  : NULL);
+}
+
+/* Every class with a device is followed from the start. */
+static bool enter_class(void *arg, struct fleet_device *device) {
+    struct gateway *g = arg;
+    struct catalog_class *class;
+    return catalog_enter(g->site.catalog, device->class_id, &class) == OK;
+}
+
+static enum err open_site(struct gateway *g) {
+    struct buffer file = BUFFER_INIT;
+    enum err e = path_in(g, "fleet", g->fleet_file);
+    if (e == OK) {
+        e = fleet_new(&g->site.fleet);
+    }
+    if (e == OK) {
+        e = catalog_new(&g->site.catalog);
+    }
+    if (e == OK) {
+        enum err read = file_read(g->fleet_file, FLEET_FILE_MAX, &file);
+        e = read == ERR_NOTFOUND ? OK
+            : read != OK         ? read
+                                 : fleet_decode(g->site.fleet, light_chain_id(g->light), buffer_bytes(&file));
+    }
+    buffer_free(&file);
+    if (e == OK) {
+        fleet_each(g->site.fleet, enter_class, g);
+    }
+    return say(g, e, g->fleet_file,
+               e == ERR_CORRUPT || e == ERR_MISMATCH
+                   ? "damaged or of another chain; remove it: devices are looked up again when they say hello"
+                   : NULL);
+}
+
+static void add_url(struct gateway *g, const char *url) {
+    bool known = url[0] == '\0';
+    for (size_t i = 0; i < g->url_count && !known; i++) {
+        known = strcmp(g->urls[i], url) == 0;
+    }
+    if (!known && g->url_count < BLOB_FETCH_SOURCES_MAX) {
+        g->urls[g->url_count++] = url;
+    }
+}
+
+/* Images may come from anybody: only the hash counts. */
+static enum err open_images(struct gateway *g) {
+    const struct config *config = &g->home->config;
+    char dir[CONFIG_PATH_MAX];
+    for (size_t i = 0; i < config->gateway.sources.count; i++) {
+        add_url(g, config->gateway.sources.url[i]);
+    }
+    for (size_t i = 0; i < g->home->genesis.node_count; i++) {
+        if (g->home->genesis.nodes[i].role != NODE_GATEWAY) {
+            add_url(g, g->home->genesis.nodes[i].http);
+        }
+    }
+    enum err e = path_in(g, "blobs", dir);
+    const struct repo_config repo = {.dir = dir, .max_image_bytes = config->blobs.max_image_bytes};
+    if (e == OK) {
+        e = repo_open(&repo, &g->repo);
+    }
+    const struct images_config images = {.repo = g->repo,
+                                         .urls = g->urls,
+                                         .url_count = g->url_count,
+                                         .cache_bytes = config->gateway.cache_bytes,
+                                         .arrived = on_image,
+                                         .ctx = g};
+    if (e == OK) {
+        e = images_new(&images, &g->images);
+    }
+    return say(g, e, "image cache", NULL);
+}
+
+static enum err open_queue(struct gateway *g) {
+    char dir[CONFIG_PATH_MAX];
+    enum err e = path_in(g, "statements", dir);
+    const struct statement_queue_config config = {
+        .disk = disk_posix(), .dir = dir, .segment_bytes = QUEUE_SEGMENT_BYTES};
+    if (e == OK) {
+        e = dir_make(dir);
+    }
+    if (e == OK) {
+        e = statement_queue_open(&config, &g->queue);
+    }
+    return say(g, e, "statement queue", e == ERR_CORRUPT ? "data/statements is damaged" : NULL);
+}
+
+/* The parts call each other, so the door for devices is there before the threads that tell it things. */
+static enum err open_threads(struct gateway *g) {
+    const struct config *config = &g->home->config;
+    g->api.parts = (struct device_api_config){
+        .light = g->light,
+        .site = &g->site,
+        .images = g->images,
+        .queue = g->queue,
+        .device_poll_ms = (uint32_t)(config->gateway.poll_ms * DEVICE_POLLS_PER_POLL)};
+    const struct follow_config follow = {.light = g->light,
+                                         .site = &g->site,
+                                         .images = g->images,
+                                         .gateway_key = g->home->key,
+                                         .fleet_file = g->fleet_file,
+                                         .poll_ms = config->gateway.poll_ms,
+                                         .changed = on_changed,
+                                         .ctx = g};
+    const struct uplink_config uplink = {.light = g->light,
+                                         .queue = g->queue,
+                                         .sources = &config->gateway.sources,
+                                         .secret = (const uint8_t(*)[ED25519_SECRET_LEN])&g->home->secret,
+                                         .settled = on_settled,
+                                         .ctx = g};
+    const struct source_watch_config watch = {.sources = &config->gateway.sources, .poke = on_event, .ctx = g};
+    enum err e = device_api_new(&g->api.parts, &g->devices);
+    if (e == OK) {
+        e = follow_new(&follow, &g->follow);
+    }
+    if (e == OK) {
+        e = uplink_new(&uplink, &g->uplink);
+    }
+    if (e == OK) {
+        e = source_watch_new(&watch, &g->watch);
+    }
+    if (e == OK) {
+        g->api.parts.follow = g->follow;
+        g->api.parts.uplink = g->uplink;
+        device_api_attach(g->devices, g->follow, g->uplink);
+    }
+    return say(g, e, "threads", NULL);
+}
+
+static enum err open_http(struct gateway *g) {
+    const struct config *config = &g->home->config;
+    struct http_config http;
+    char why[200] = "";
+    http_config_default(&http);
+    http.listen = config->http.listen;
+    http.tls_cert = config->http.tls_cert;
+    http.tls_key = config->http.tls_key;
+    http.max_connections = (uint32_t)config->http.max_connections;
+    http.max_connections_per_ip = (uint32_t)config->http.max_connections_per_ip;
+    http.threads = (uint32_t)config->http.threads;
+    http.header_timeout_ms = (uint32_t)config->http.header_timeout_ms;
+    http.idle_timeout_ms = (uint32_t)config->http.idle_timeout_ms;
+    http.max_streams = (uint32_t)config->http.max_streams;
+    http.rate_per_second = (uint32_t)config->http.rate_per_second;
+    g->api.devices = g->devices;
+    g->api.watch = g->watch;
+    g->api.config = config;
+    g->api.genesis = &g->home->genesis;
+    g->api.started_mono_ms = clock_mono_ms();
+    memcpy(g->api.node_key, g->home->key, sizeof g->api.node_key);
+    enum err e = http_server_new(&http, &g->server);
+    if (e == OK) {
+        e = device_api_routes(g->devices, g->server);
+    }
+    if (e == OK) {
+        e = gateway_api_routes(&g->api, g->server);
+    }
+    if (e == OK) {
+        e = http_server_start(g->server, why);
+    }
+    return say(g, e, config->http.listen, why);
+}
+
+static enum err announce(struct gateway *g) {
+    char url[HTTP_LISTEN_MAX + 16];
+    struct light_head head;
+    light_head(g->light, &head);
+    (void)snprintf(url, sizeof url, "%s://%s", http_server_has_tls(g->server) ? "https" : "http",
+                   http_server_address(g->server));
+    log_event(LOG_INFO, "node.ready", log_text("role", "gateway"), log_text("http", url),
+              log_number("devices", fleet_count(g->site.fleet)), log_number("queued", statement_queue_count(g->queue)),
+              log_number("height", head.height));
+    return notify_ready("", url, head.height);
+}
+
+/* ---- Running -------------------------------------------------------------------------------------------------------------------- */
+
+/* All are told to end before any is waited for, so that the longest call in the network is waited for once. */
+static void shut_down(struct gateway *g) {
+    http_server_stop(g->server);
+    light_stop(g->light);
+    images_stop(g->images);
+    if (g->follow != NULL) {
+        follow_stop(g->follow);
+    }
+    uplink_stop(g->uplink);
+    source_watch_free(g->watch);
+    images_free(g->images);
+    uplink_free(g->uplink);
+    follow_free(g->follow);
+    device_api_free(g->devices);
+    http_server_free(g->server);
+    statement_queue_close(g->queue);
+    repo_close(g->repo);
+    catalog_free(g->site.catalog);
+    fleet_free(g->site.fleet);
+    light_free(g->light);
+    home_lock_release(g->lock);
+    (void)pthread_mutex_destroy(&g->site.lock);
+}
+
+enum err gateway_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+    struct gateway *g = calloc(1, sizeof *g);
+    if (g == NULL) {
+        return ERR_NOMEM;
+    }
+    g->home = home;
+    g->why = why;
+    (void)pthread_mutex_init(&g->site.lock, NULL);
+    enum err (*const steps[])(struct gateway *) = {block_signals, open_home,    open_light, open_site, open_images,
+                                                   open_queue,    open_threads, open_http,  announce};
+    enum err e = OK;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && e == OK; i++) {
+        e = steps[i](g);
+    }
+    if (e == OK) {
+        int number;
+        (void)sigwait(&g->signals, &number);
+        (void)!notify_send("STOPPING=1");
+    }
+    shut_down(g);
+    log_event(e == OK ? LOG_INFO : LOG_ERROR, "node.stopped", log_text("result", err_name(e)));
+    free(g);
+    return e;
+}

@@ -1,0 +1,309 @@
+#include "node/gateway/gateway_api.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything a gateway says about itself, gathered once. */
+struct facts {
+    struct light_status light;
+    struct images_stats images;
+    struct uplink_stats uplink;
+    struct follow_stats follow;
+    struct device_api_stats devices;
+    size_t device_count, class_count, queued, streams;
+};
+
+static struct facts *gather(struct gateway_api *api) {
+    struct facts *facts = calloc(1, sizeof *facts);
+    if (facts == NULL) {
+        return NULL;
+    }
+    light_status(api->parts.light, &facts->light);
+    images_stats(api->parts.images, &facts->images);
+    uplink_stats(api->parts.uplink, &facts->uplink);
+    follow_stats(api->parts.follow, &facts->follow);
+    device_api_stats(api->devices, &facts->devices);
+    facts->queued = statement_queue_count(api->parts.queue);
+    facts->streams = source_watch_open(api->watch);
+    site_lock(api->parts.site);
+    facts->device_count = fleet_count(api->parts.site->fleet);
+    facts->class_count = catalog_count(api->parts.site->catalog);
+    site_unlock(api->parts.site);
+    return facts;
+}
+
+static void set(json_t *object, const char *name, json_t *value) {
+    (void)json_object_set_new(object, name, value);
+}
+
+static void set_number(json_t *object, const char *name, uint64_t value) {
+    set(object, name, json_integer((json_int_t)value));
+}
+
+static void set_hex(json_t *object, const char *name, const uint8_t *data, size_t len) {
+    char text[2 * 64 + 1];
+    if (len <= 64) {
+        hex_encode(data, len, text);
+        set(object, name, json_string(text));
+    }
+}
+
+/* ---- /v1/status ------------------------------------------------------------------------------------------------------------- */
+
+#define ALARM_MAX 200
+
+/* What is wrong now, "" when nothing is. */
+static void alarm_text(const struct facts *facts, char out[ALARM_MAX]) {
+    const struct light_head *head = &facts->light.head;
+    out[0] = '\0';
+    if (head->frozen && head->height == 0) {
+        (void)snprintf(out, ALARM_MAX, "frozen: no source has given a head that verifies");
+    } else if (head->frozen) {
+        (void)snprintf(out, ALARM_MAX, "frozen: the newest head (height %llu) is older than gateway.freshness_ms",
+                       (unsigned long long)head->height);
+    }
+}
+
+static json_t *sources_json(const struct light_status *status) {
+    json_t *out = json_array();
+    for (size_t i = 0; i < status->source_count; i++) {
+        const struct light_source *source = &status->sources[i];
+        json_t *item = json_object();
+        set(item, "url", json_string(source->url));
+        set_number(item, "answers", source->answers);
+        set_number(item, "failures", source->failures);
+        set_number(item, "lies", source->lies);
+        set(item, "why", json_string(source->last_why));
+        (void)json_array_append_new(out, item);
+    }
+    return out;
+}
+
+static json_t *images_json(const struct images_stats *images) {
+    json_t *out = json_object();
+    set_number(out, "images", images->images);
+    set_number(out, "bytes", images->bytes);
+    set_number(out, "limit_bytes", images->limit_bytes);
+    set_number(out, "fetched", images->fetched);
+    set_number(out, "failed", images->failed);
+    set_number(out, "evicted", images->evicted);
+    set(out, "fetching", json_boolean(images->fetching));
+    set_number(out, "fetching_have", images->fetching_have);
+    set_number(out, "fetching_total", images->fetching_total);
+    set(out, "why", json_string(images->last_why));
+    return out;
+}
+
+static json_t *uplink_json(const struct facts *facts) {
+    json_t *out = json_object();
+    set_number(out, "queued", facts->queued);
+    set_number(out, "sent", facts->uplink.sent);
+    set_number(out, "accepted", facts->uplink.accepted);
+    set_number(out, "refused", facts->uplink.refused);
+    set_number(out, "failed", facts->uplink.failed);
+    set(out, "connected", json_boolean(facts->uplink.connected));
+    set(out, "why", json_string(facts->uplink.last_why));
+    return out;
+}
+
+static void get_status(void *ctx, struct http_request *request) {
+    struct gateway_api *api = ctx;
+    struct facts *facts = gather(api);
+    if (facts == NULL) {
+        http_respond(request, NULL);
+        return;
+    }
+    char alarm[ALARM_MAX];
+    alarm_text(facts, alarm);
+    json_t *out = json_object();
+    set_hex(out, "chain_id", light_chain_id(api->parts.light), CHAIN_ID_LEN);
+    set(out, "chain", json_string(api->genesis->name));
+    set_hex(out, "node_id", api->node_key, sizeof api->node_key);
+    set(out, "role", json_string(config_role_name(api->config->node.role)));
+    set(out, "organisation", json_string(api->config->node.org));
+    set_number(out, "height", facts->light.head.height);
+    set_number(out, "last_block_time_ms", facts->light.head.time_ms);
+    set(out, "frozen", json_boolean(facts->light.head.frozen));
+    set(out, "catching_up", json_false());
+    set(out, "alarm", json_string(alarm));
+    set(out, "sources", sources_json(&facts->light));
+    set_number(out, "event_streams", facts->streams);
+    set_number(out, "devices", facts->device_count);
+    set_number(out, "classes", facts->class_count);
+    set(out, "statements", uplink_json(facts));
+    set(out, "cache", images_json(&facts->images));
+    set(out, "peers", json_array());
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    set_number(out, "validators", genesis_validators(api->genesis, keys));
+    set(out, "version", json_string(ASSAY_VERSION));
+    set_number(out, "uptime_ms", clock_mono_ms() - api->started_mono_ms);
+    free(facts);
+    http_respond(request, http_json(200, out));
+}
+
+/* ---- /livez, /healthz -------------------------------------------------------------------------------------------------------- */
+
+static void get_livez(void *ctx, struct http_request *request) {
+    (void)ctx;
+    http_respond(request, http_static(200, "text/plain", bytes_str("alive\n")));
+}
+
+static void get_healthz(void *ctx, struct http_request *request) {
+    struct facts *facts = gather(ctx);
+    char alarm[ALARM_MAX] = "";
+    if (facts != NULL) {
+        alarm_text(facts, alarm);
+    }
+    free(facts);
+    http_respond(request, alarm[0] != '\0'
+                              ? http_error(503, "FROZEN", "see /v1/status, sources: which of them answer, and why not",
+                                           "%s", alarm)
+                              : http_static(200, "text/plain", bytes_str("healthy\n")));
+}
+
+/* ---- /metrics ------------------------------------------------------------------------------------------------------------------ */
+
+static void metric(struct buffer *out, const char *name, const char *type, const char *help, uint64_t value) {
+    char line[512];
+    int n = snprintf(line, sizeof line, "# HELP assay_%s %s\n# TYPE assay_%s %s\nassay_%s %llu\n", name, help, name,
+                     type, name, (unsigned long long)value);
+    if (n > 0 && (size_t)n < sizeof line) {
+        buffer_put(out, line, (size_t)n);
+    }
+}
+
+static void light_metrics(struct buffer *out, const struct facts *f) {
+    uint64_t answers = 0, failures = 0, lies = 0;
+    for (size_t i = 0; i < f->light.source_count; i++) {
+        answers += f->light.sources[i].answers;
+        failures += f->light.sources[i].failures;
+        lies += f->light.sources[i].lies;
+    }
+    metric(out, "height", "gauge", "Height of the newest proven head.", f->light.head.height);
+    metric(out, "last_block_time_ms", "gauge", "Block time of the newest proven head.", f->light.head.time_ms);
+    metric(out, "gateway_frozen", "gauge", "1 while the newest head is older than the limit.", f->light.head.frozen);
+    metric(out, "gateway_source_answers_total", "counter", "Answers of sources that verified.", answers);
+    metric(out, "gateway_source_failures_total", "counter", "Questions that sources left open.", failures);
+    metric(out, "gateway_source_lies_total", "counter", "Answers of sources that did not verify.", lies);
+    metric(out, "gateway_event_streams", "gauge", "Event streams that are open.", f->streams);
+}
+
+static void work_metrics(struct buffer *out, const struct facts *f) {
+    metric(out, "gateway_devices", "gauge", "Devices proven to be this gateway's.", f->device_count);
+    metric(out, "gateway_statements_queued", "gauge", "Statements waiting for the ledger.", f->queued);
+    metric(out, "gateway_statements_accepted_total", "counter", "Statements the ledger has.", f->uplink.accepted);
+    metric(out, "gateway_statements_refused_total", "counter", "Statements contracts refused.", f->uplink.refused);
+    metric(out, "gateway_uplink_failures_total", "counter", "Sendings that came to nothing.", f->uplink.failed);
+    metric(out, "gateway_rounds_total", "counter", "Rounds of the follow thread.", f->follow.rounds);
+    metric(out, "gateway_look_ups_total", "counter", "Devices looked up.", f->follow.look_ups);
+    metric(out, "gateway_status_proofs_total", "counter", "Places in updates proven.", f->follow.proofs);
+    metric(out, "gateway_jobs_dropped_total", "counter", "Questions dropped from a full queue.", f->follow.jobs_dropped);
+    metric(out, "gateway_cache_bytes", "gauge", "Bytes of images in the cache.", f->images.bytes);
+    metric(out, "gateway_images_fetched_total", "counter", "Images fetched.", f->images.fetched);
+    metric(out, "gateway_images_failed_total", "counter", "Fetches that failed.", f->images.failed);
+    metric(out, "gateway_images_evicted_total", "counter", "Images that made room.", f->images.evicted);
+    metric(out, "gateway_offers_total", "counter", "Checks answered with an offer.", f->devices.offers);
+    metric(out, "gateway_requests_waiting", "gauge", "Device requests that wait for the ledger.", f->devices.waiting);
+    static const char *const names[] = {"malformed", "hello", "check", "get", "statement"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "gateway_requests_%s_total", names[i]);
+        metric(out, name, "counter", "Device requests of this kind.", f->devices.requests[i]);
+    }
+}
+
+static void get_metrics(void *ctx, struct http_request *request) {
+    struct facts *facts = gather(ctx);
+    struct buffer out = BUFFER_INIT;
+    if (facts != NULL) {
+        light_metrics(&out, facts);
+        work_metrics(&out, facts);
+    }
+    http_respond(request, facts != NULL && buffer_ok(&out) == OK
+                              ? http_bytes(200, "text/plain; version=0.0.4", buffer_bytes(&out))
+                              : NULL);
+    buffer_free(&out);
+    free(facts);
+}
+
+/* ---- /v1/gateway/devices --------------------------------------------------------------------------------------------------------- */
+
+static json_t *updates_json(const struct fleet_device *device) {
+    json_t *out = json_array();
+    for (size_t i = 0; device->updates != NULL && i < FLEET_UPDATES_PER_DEVICE; i++) {
+        const struct fleet_update *update = &device->updates[i];
+        if (update->proven_mono_ms != 0) {
+            json_t *item = json_object();
+            set_hex(item, "update_id", update->update_id, HASH_LEN);
+            set(item, "status", update->present ? json_string(device_status_name(update->status.status)) : json_null());
+            set_number(item, "height", update->height);
+            (void)json_array_append_new(out, item);
+        }
+    }
+    return out;
+}
+
+struct device_page {
+    json_t *items;
+    struct catalog *catalog;
+};
+
+static bool add_device(void *arg, struct fleet_device *device) {
+    static const char *const states[] = {
+        [FLEET_STRANGER] = "stranger", [FLEET_REFUSED] = "refused", [FLEET_KNOWN] = "known"};
+    const struct device_page *page = arg;
+    const struct catalog_class *class = catalog_find(page->catalog, device->class_id);
+    json_t *item = json_object();
+    set_hex(item, "device_id", device->id, KEY_LEN);
+    set(item, "state", json_string(states[device->state]));
+    set(item, "why", json_string(device->why != NULL ? device->why : ""));
+    set(item, "class", class != NULL && device->state == FLEET_KNOWN ? json_string(class->name) : json_null());
+    set_number(item, "hardware_revision", device->hardware_revision);
+    set_number(item, "running_sequence", device->running_sequence);
+    set_number(item, "last_seen_ms", device->last_seen_ms);
+    set(item, "updates", updates_json(device));
+    (void)json_array_append_new(page->items, item);
+    return json_array_size(page->items) < GATEWAY_API_DEVICES_MAX;
+}
+
+/* Device records are for members only; a gateway has no members' list, but who sits at the machine may look. */
+static void get_devices(void *ctx, struct http_request *request) {
+    struct gateway_api *api = ctx;
+    if (!http_peer_is_loopback(request)) {
+        http_respond(request, http_error(403, "LOCAL_ONLY", "ask on the gateway itself, or a full node with a token",
+                                         "device records are not shown to the network"));
+        return;
+    }
+    struct device_page page = {json_array(), api->parts.site->catalog};
+    site_lock(api->parts.site);
+    fleet_each(api->parts.site->fleet, add_device, &page);
+    size_t total = fleet_count(api->parts.site->fleet);
+    site_unlock(api->parts.site);
+    json_t *out = json_object();
+    set(out, "devices", page.items);
+    set_number(out, "total", total);
+    http_respond(request, http_json(200, out));
+}
+
+enum err gateway_api_routes(struct gateway_api *api, struct http_server *server) {
+    static const struct {
+        const char *path;
+        http_handler *handler;
+    } routes[] = {
+        {"/v1/status", get_status}, {"/livez", get_livez},
+        {"/healthz", get_healthz},  {"/metrics", get_metrics},
+        {"/v1/gateway/devices", get_devices},
+    };
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        const struct http_route route = {
+            .method = HTTP_GET, .path = routes[i].path, .handler = routes[i].handler, .ctx = api};
+        enum err e = http_server_route(server, &route);
+        if (e != OK) {
+            return e;
+        }
+    }
+    return OK;
+}

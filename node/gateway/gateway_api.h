@@ -1,0 +1,22 @@
+/* What a gateway says about itself over HTTP: GET /v1/status, /livez, /healthz, /metrics, /v1/gateway/devices. */
+#ifndef ASSAY_NODE_GATEWAY_GATEWAY_API_H
+#define ASSAY_NODE_GATEWAY_GATEWAY_API_H
+
+#include "node/gateway/device_api.h"
+#include "node/gateway/source_watch.h"
+
+#define GATEWAY_API_DEVICES_MAX 1000u /* that one list shows */
+
+struct gateway_api {
+    struct device_api_config parts; /* borrowed, as is the rest */
+    struct device_api *devices;
+    struct source_watch *watch;
+    const struct config *config;
+    const struct genesis *genesis;
+    uint8_t node_key[ED25519_KEY_LEN];
+    uint64_t started_mono_ms;
+};
+
+NODISCARD enum err gateway_api_routes(struct gateway_api *api, struct http_server *server);
+
+#endif

@@ -1,0 +1,344 @@
+#include "node/gateway/uplink.h"
+
+#include "base/clock.h"
+#include "contracts/update.h"
+#include "node/cli/client.h"
+#include "node/log.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CLIENT_MARGIN_MS 500 /* the source's own deadline comes first: its answer says more */
+#define CODE_HIGHEST 1000u
+
+struct lane {
+    struct uplink *uplink;
+    pthread_t thread;
+    bool running;
+    struct client *clients[CONFIG_SOURCES_MAX];
+    size_t preferred;     /* source that did well last */
+    uint64_t in_flight;   /* sequence, 0: none */
+    uint64_t pause_until_ms;
+    uint32_t pause_ms;
+};
+
+struct uplink {
+    struct uplink_config config;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stopping;
+    struct lane lanes[UPLINK_LANES];
+    struct uplink_stats stats;
+};
+
+/* What one source made of a statement. */
+enum attempt { ATTEMPT_FAILED, ATTEMPT_TAKEN, ATTEMPT_REFUSED };
+
+/* ---- Sending ---------------------------------------------------------------------------------------------------------- */
+
+/* The contract's code with this name; false for names that are not one (the source's own reasons). */
+static bool code_of_name(const char *name, uint32_t *out) {
+    for (uint32_t code = 1; code < CODE_HIGHEST; code++) {
+        if (strcmp(code_name(code), name) == 0) {
+            *out = code;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_failure(struct uplink *uplink, const char *url, const char *why) {
+    (void)pthread_mutex_lock(&uplink->lock);
+    uplink->stats.failed++;
+    bool news = strncmp(uplink->stats.last_why, why, sizeof uplink->stats.last_why - 1) != 0;
+    (void)snprintf(uplink->stats.last_why, sizeof uplink->stats.last_why, "%s", why);
+    (void)pthread_mutex_unlock(&uplink->lock);
+    if (news) {
+        log_event(LOG_WARN, "uplink.failed", log_text("url", url), log_text("why", why));
+    }
+}
+
+static enum attempt send_to(struct lane *lane, size_t source, struct bytes envelope, uint32_t *out_code) {
+    static const char path[] = "/v1/txs?wait=finalized&timeout_ms=3000";
+    _Static_assert(UPLINK_WAIT_MS == 3000, "the path says it");
+    struct client *client = lane->clients[source];
+    json_t *answer = NULL;
+    enum err e = client_post_bytes(client, path, "application/octet-stream", envelope, &answer);
+    if (e == OK) {
+        json_int_t code = json_integer_value(json_object_get(json_object_get(answer, "result"), "code"));
+        json_decref(answer);
+        *out_code = code > 0 && code <= UINT32_MAX ? (uint32_t)code : 0;
+        return *out_code == 0 ? ATTEMPT_TAKEN : ATTEMPT_REFUSED;
+    }
+    if (client_status(client) == 400 && code_of_name(client_error_code(client), out_code)) {
+        return ATTEMPT_REFUSED;
+    }
+    note_failure(lane->uplink, client_url(client), client_why(client));
+    return ATTEMPT_FAILED;
+}
+
+static enum err wrap(struct lane *lane, const struct statement_item *item, struct buffer *out) {
+    const struct uplink_config *config = &lane->uplink->config;
+    struct light_head head;
+    uint64_t now = clock_wall_ms();
+    light_head(config->light, &head);
+    /* While the head is fresh it tells the time better than a clock that may be off. */
+    uint64_t base_ms = head.frozen && now > head.time_ms ? now : head.time_ms;
+    return statement_tx_build(light_chain_id(config->light), config->secret, item->body, item->statement.kind, base_ms,
+                              out);
+}
+
+/* ---- Settling ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_in_update(const struct statement *s) {
+    return !bytes_is_zero(s->update_id, HASH_LEN);
+}
+
+/* Has the ledger provably heard it? `out` gets the status record's proof, when there is such a record. */
+static enum err prove_heard(struct lane *lane, const struct statement *s, struct proven *out, bool *out_heard) {
+    bool in_update = is_in_update(s), found = false;
+    struct record_key key =
+        in_update ? update_status_key(s->update_id, s->device_id) : update_running_key(s->device_id);
+    enum err e = proven_get(lane->uplink->config.light, &key, out);
+    if (e != OK) {
+        return e;
+    }
+    struct state state = proven_state(out);
+    struct status_record status;
+    struct update_running running;
+    e = in_update ? update_status_get(&state, s->update_id, s->device_id, &status, &found)
+                  : update_running_get(&state, s->device_id, &running, &found);
+    *out_heard = e == OK && found && (in_update ? status.counter : running.counter) >= s->counter;
+    return e;
+}
+
+static void settle(struct lane *lane, const struct statement_item *item, bool refused, uint32_t code,
+                   const struct proven *proven) {
+    struct uplink *uplink = lane->uplink;
+    const struct uplink_result result = {.item = item,
+                                         .refused = refused,
+                                         .code = code,
+                                         .status = is_in_update(&item->statement) && proven->key.len > 0 ? proven : NULL};
+    uplink->config.settled(uplink->config.ctx, &result);
+    enum err e = statement_queue_done(uplink->config.queue, item->sequence);
+    if (e != OK) {
+        log_event(LOG_ERROR, "statement.not_marked_done", log_err(e));
+    }
+    (void)pthread_mutex_lock(&uplink->lock);
+    uplink->stats.accepted += !refused;
+    uplink->stats.refused += refused;
+    uplink->stats.connected = true;
+    uplink->stats.last_why[0] = '\0';
+    (void)pthread_mutex_unlock(&uplink->lock);
+    log_event(LOG_INFO, refused ? "statement.refused" : "statement.accepted",
+              log_hash("device", item->statement.device_id, KEY_LEN),
+              log_hash("update", item->statement.update_id, HASH_LEN), log_number("kind", item->statement.kind),
+              log_number("counter", item->statement.counter), log_text("code", code_name(code)));
+}
+
+static bool is_stopping(struct uplink *uplink) {
+    (void)pthread_mutex_lock(&uplink->lock);
+    bool stopping = uplink->stopping;
+    (void)pthread_mutex_unlock(&uplink->lock);
+    return stopping;
+}
+
+/* One round over the sources; true when the statement is settled. */
+static bool try_sources(struct lane *lane, const struct statement_item *item, struct bytes envelope) {
+    const struct uplink_config *config = &lane->uplink->config;
+    size_t count = config->sources->count, refusals = 0;
+    size_t enough = count < UPLINK_REFUSALS ? count : UPLINK_REFUSALS;
+    uint32_t refused_code = 0;
+    for (size_t i = 0; i < count && !is_stopping(lane->uplink); i++) {
+        size_t source = (lane->preferred + i) % count;
+        struct proven proven = PROVEN_INIT;
+        uint32_t code = 0;
+        bool heard = false;
+        enum attempt attempt = send_to(lane, source, envelope, &code);
+        if (attempt == ATTEMPT_TAKEN && prove_heard(lane, &item->statement, &proven, &heard) == OK && heard) {
+            lane->preferred = source;
+            settle(lane, item, false, 0, &proven);
+            proven_free(&proven);
+            return true;
+        }
+        if (attempt == ATTEMPT_TAKEN) {
+            note_failure(lane->uplink, client_url(lane->clients[source]),
+                         "said that a statement is on the ledger and it is not proven there");
+        }
+        refusals += attempt == ATTEMPT_REFUSED;
+        refused_code = attempt == ATTEMPT_REFUSED ? code : refused_code;
+        if (refusals >= enough) {
+            /* With the proof of where the device stands, if there is one, so that it need not ask again. */
+            (void)!prove_heard(lane, &item->statement, &proven, &heard);
+            settle(lane, item, true, refused_code, &proven);
+            proven_free(&proven);
+            return true;
+        }
+        proven_free(&proven);
+    }
+    return false;
+}
+
+static bool send_one(struct lane *lane, const struct statement_item *item) {
+    struct buffer envelope = BUFFER_INIT;
+    bool settled = false;
+    enum err e = wrap(lane, item, &envelope);
+    if (e == OK) {
+        settled = try_sources(lane, item, buffer_bytes(&envelope));
+    } else {
+        note_failure(lane->uplink, "", err_text(e));
+    }
+    buffer_free(&envelope);
+    return settled;
+}
+
+/* ---- Lanes ------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_in_flight(const struct uplink *uplink, uint64_t sequence) {
+    for (size_t i = 0; i < UPLINK_LANES; i++) {
+        if (uplink->lanes[i].in_flight == sequence) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Under the lock: the oldest statement that no lane has and none of its device's is before. */
+static bool take(struct lane *lane, struct statement_item *out) {
+    struct statement_item items[UPLINK_LANES];
+    size_t count = statement_queue_head(lane->uplink->config.queue, items, UPLINK_LANES);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_in_flight(lane->uplink, items[i].sequence)) {
+            *out = items[i];
+            lane->in_flight = out->sequence;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pause_lane(struct lane *lane, bool settled) {
+    uint32_t twice = 2 * lane->pause_ms;
+    lane->pause_ms = settled ? 0
+                     : twice < UPLINK_RETRY_MIN_MS ? UPLINK_RETRY_MIN_MS
+                     : twice > UPLINK_RETRY_MAX_MS ? UPLINK_RETRY_MAX_MS
+                                                   : twice;
+    lane->pause_until_ms = settled ? 0 : clock_mono_ms() + lane->pause_ms;
+}
+
+static void *run_lane(void *arg) {
+    struct lane *lane = arg;
+    struct uplink *uplink = lane->uplink;
+    struct statement_item item;
+    (void)pthread_mutex_lock(&uplink->lock);
+    while (!uplink->stopping) {
+        if (clock_mono_ms() < lane->pause_until_ms) {
+            const struct timespec until = {.tv_sec = (time_t)(lane->pause_until_ms / 1000),
+                                           .tv_nsec = (long)(lane->pause_until_ms % 1000) * 1000000l};
+            (void)pthread_cond_timedwait(&uplink->wake, &uplink->lock, &until);
+            continue;
+        }
+        if (!take(lane, &item)) {
+            (void)pthread_cond_wait(&uplink->wake, &uplink->lock);
+            continue;
+        }
+        uplink->stats.sent++;
+        (void)pthread_mutex_unlock(&uplink->lock);
+        bool settled = send_one(lane, &item);
+        (void)pthread_mutex_lock(&uplink->lock);
+        lane->in_flight = 0;
+        uplink->stats.connected = settled;
+        pause_lane(lane, settled);
+        /* What waited behind this one is another lane's to take. */
+        (void)pthread_cond_broadcast(&uplink->wake);
+    }
+    (void)pthread_mutex_unlock(&uplink->lock);
+    return NULL;
+}
+
+static enum err start_lane(struct uplink *uplink, struct lane *lane) {
+    const struct config_sources *sources = uplink->config.sources;
+    lane->uplink = uplink;
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct client_config client = {.url = sources->url[i],
+                                             .connect_timeout_ms = LIGHT_CALL_TIMEOUT_MS,
+                                             .timeout_ms = UPLINK_WAIT_MS + CLIENT_MARGIN_MS};
+        enum err e = client_new(&client, &lane->clients[i]);
+        if (e != OK) {
+            return e;
+        }
+    }
+    if (pthread_create(&lane->thread, NULL, run_lane, lane) != 0) {
+        return ERR_NOMEM;
+    }
+    lane->running = true;
+    return OK;
+}
+
+enum err uplink_new(const struct uplink_config *config, struct uplink **out) {
+    struct uplink *uplink = calloc(1, sizeof *uplink);
+    pthread_condattr_t monotonic;
+    if (uplink == NULL) {
+        return ERR_NOMEM;
+    }
+    uplink->config = *config;
+    uplink->stats.connected = true;
+    (void)pthread_mutex_init(&uplink->lock, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&uplink->wake, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    enum err e = OK;
+    for (size_t i = 0; i < UPLINK_LANES && e == OK; i++) {
+        e = start_lane(uplink, &uplink->lanes[i]);
+    }
+    if (e != OK) {
+        uplink_free(uplink);
+        return e;
+    }
+    *out = uplink;
+    return OK;
+}
+
+void uplink_stop(struct uplink *uplink) {
+    if (uplink != NULL) {
+        (void)pthread_mutex_lock(&uplink->lock);
+        uplink->stopping = true;
+        (void)pthread_cond_broadcast(&uplink->wake);
+        (void)pthread_mutex_unlock(&uplink->lock);
+    }
+}
+
+void uplink_free(struct uplink *uplink) {
+    if (uplink == NULL) {
+        return;
+    }
+    uplink_stop(uplink);
+    for (size_t i = 0; i < UPLINK_LANES; i++) {
+        struct lane *lane = &uplink->lanes[i];
+        if (lane->running) {
+            (void)pthread_join(lane->thread, NULL);
+        }
+        for (size_t k = 0; k < CONFIG_SOURCES_MAX; k++) {
+            client_free(lane->clients[k]);
+        }
+    }
+    (void)pthread_cond_destroy(&uplink->wake);
+    (void)pthread_mutex_destroy(&uplink->lock);
+    free(uplink);
+}
+
+void uplink_poke(struct uplink *uplink) {
+    (void)pthread_mutex_lock(&uplink->lock);
+    (void)pthread_cond_broadcast(&uplink->wake);
+    (void)pthread_mutex_unlock(&uplink->lock);
+}
+
+void uplink_stats(struct uplink *uplink, struct uplink_stats *out) {
+    (void)pthread_mutex_lock(&uplink->lock);
+    *out = uplink->stats;
+    (void)pthread_mutex_unlock(&uplink->lock);
+}
