@@ -24,7 +24,8 @@
 #define LIMIT_PEER_MESSAGE (4u * 1024u * 1024u)
 
 _Static_assert(LIMIT_TX_BYTES < LIMIT_BLOCK_BYTES, "a block must hold the largest transaction");
-_Static_assert(LIMIT_BLOCK_BYTES + 64u * 1024u < LIMIT_PEER_MESSAGE, "a message must hold a block and its certificates");
+_Static_assert(LIMIT_BLOCK_BYTES + 64u * 1024u < LIMIT_PEER_MESSAGE,
+               "a message must hold a block and its certificates");
 _Static_assert(LIMIT_TX_BYTES < LIMIT_STATE_VALUE, "a record must hold an envelope");
 
 #endif

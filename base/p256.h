@@ -1,4 +1,5 @@
-/* ECDSA over P-256 with SHA-256 (ES256, RFC 9053) through libcrypto: for author keys that sign SUIT envelopes elsewhere. */
+/* ECDSA over P-256 with SHA-256 (ES256, RFC 9053) through libcrypto: for author keys that sign SUIT envelopes
+ * elsewhere. */
 #ifndef ASSAY_BASE_P256_H
 #define ASSAY_BASE_P256_H
 

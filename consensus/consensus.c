@@ -93,8 +93,7 @@ enum err consensus_init(void *memory, size_t len, const struct consensus_config 
     return OK;
 }
 
-/* ---- Effects
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Effects ----------------------------------------------------------------------------------------------------- */
 
 static bool is_send(enum consensus_effect_kind kind) {
     return kind >= EFFECT_SEND_VOTE && kind <= EFFECT_SEND_ASK_CERTIFICATES;
@@ -128,8 +127,7 @@ void core_send_certificate(struct consensus_effects *out, uint16_t to, const str
     core_effect(out, EFFECT_SEND_CERTIFICATE, to, slot->view)->u.block.certificate = bytes_of(held->bytes, held->len);
 }
 
-/* ---- Events
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 static void take_block(struct consensus *core, const struct consensus_event *event) {
     struct slot *slot = views_get(core, event->u.block.view);
@@ -245,8 +243,7 @@ void consensus_step(struct consensus *core, const struct consensus_event *event,
     }
 }
 
-/* ---- Looking in
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Looking in -------------------------------------------------------------------------------------------------- */
 
 void consensus_status(const struct consensus *core, struct consensus_status *out) {
     *out = (struct consensus_status){

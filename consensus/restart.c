@@ -82,8 +82,7 @@ void restart_begin(struct consensus *core, const struct consensus_event *event, 
     }
 }
 
-/* ---- The recall
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- The recall -------------------------------------------------------------------------------------------------- */
 
 void restart_asked(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
     if (event->from >= core->n || event->from == core->config.me) {
@@ -154,8 +153,7 @@ void restart_tick(struct consensus *core, struct consensus_effects *out) {
     }
 }
 
-/* ---- Resending
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Resending --------------------------------------------------------------------------------------------------- */
 
 static void resend_votes(struct consensus *core, const struct slot *slot, struct consensus_effects *out) {
     const struct ballot *own = views_own(core, slot);

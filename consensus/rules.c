@@ -74,8 +74,7 @@ static bool bodies_at_hand(struct consensus *core, struct slot *slot, const uint
     return v == core->final_view && core_same(core->final_hash, wanted);
 }
 
-/* ---- Casting
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Casting ----------------------------------------------------------------------------------------------------- */
 
 static bool may_cast_in(const struct consensus *core, uint64_t view) {
     return core_may_vote(core) && view > core->vote_floor;
@@ -126,8 +125,7 @@ static void journal_body_of(struct slot *slot, struct slot_block *block, struct 
     }
 }
 
-/* ---- Rule 1: entering views
- * ------------------------------------------------------------------------------------------- */
+/* ---- Rule 1: entering views -------------------------------------------------------------------------------------- */
 
 static bool enter(struct consensus *core) {
     if (core->top_certified < core->view) {
@@ -142,8 +140,7 @@ static bool enter(struct consensus *core) {
     return true;
 }
 
-/* ---- Rule 2: proposing
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Rule 2: proposing ------------------------------------------------------------------------------------------- */
 
 /* Asks for certificates up to that of view `missing`, at most once in a while. */
 static void ask_certificates(struct consensus *core, struct slot *slot, uint64_t missing,
@@ -259,8 +256,7 @@ void rules_built(struct consensus *core, const struct consensus_event *event, st
     cast(core, slot, VOTE_NOTARIZE, block->hash, out);
 }
 
-/* ---- Rule 3: notarize
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Rule 3: notarize -------------------------------------------------------------------------------------------- */
 
 static bool notarize(struct consensus *core, struct consensus_effects *out) {
     struct slot *slot = views_get(core, core->view);
@@ -295,8 +291,7 @@ static bool notarize(struct consensus *core, struct consensus_effects *out) {
     return true;
 }
 
-/* ---- Rule 4: nullify
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Rule 4: nullify --------------------------------------------------------------------------------------------- */
 
 static bool nullify(struct consensus *core, struct consensus_effects *out) {
     if (!may_cast_in(core, core->view)) {
@@ -322,8 +317,7 @@ static bool nullify(struct consensus *core, struct consensus_effects *out) {
     return true;
 }
 
-/* ---- Rule 5: finalize
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Rule 5: finalize -------------------------------------------------------------------------------------------- */
 
 static bool finalize(struct consensus *core, struct consensus_effects *out) {
     bool moved = false;
@@ -347,8 +341,7 @@ static bool finalize(struct consensus *core, struct consensus_effects *out) {
     return moved;
 }
 
-/* ---- Rule 7: finality
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Rule 7: finality -------------------------------------------------------------------------------------------- */
 
 void rules_final(struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN]) {
     ASSERT(view > core->final_view);

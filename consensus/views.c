@@ -95,8 +95,7 @@ void views_remember(struct consensus *core, const struct consensus_vote *vote) {
     }
 }
 
-/* ---- Certificates
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Certificates ------------------------------------------------------------------------------------------------ */
 
 /* Two certificates of one view that f faulty validators can't have made. */
 static bool contradicts(const struct slot *slot, enum vote_kind kind, const uint8_t *block) {
@@ -252,8 +251,7 @@ bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, 
     return true;
 }
 
-/* ---- Proposals
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Proposals --------------------------------------------------------------------------------------------------- */
 
 bool views_take_proposal(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
     const struct block_header *header = &event->u.proposal.header;
@@ -296,8 +294,7 @@ bool views_take_proposal(struct consensus *core, const struct consensus_event *e
     return true;
 }
 
-/* ---- Certificates that arrive
- * ------------------------------------------------------------------------------------------ */
+/* ---- Certificates that arrive ------------------------------------------------------------------------------------ */
 
 /* Checks the signatures that are not known yet. */
 static bool signatures_good(struct consensus *core, const struct slot *slot, const struct certificate_parts *parts) {

@@ -44,7 +44,6 @@ struct config {
         uint64_t max_connections;
         uint64_t max_connections_per_ip;
         uint64_t threads;
-        uint64_t body_max_bytes; /* of requests gathered in memory; a transaction or a JSON document */
         uint64_t header_timeout_ms;
         uint64_t idle_timeout_ms;
         uint64_t max_streams;

@@ -74,7 +74,8 @@ static bool is_good(const struct gossip_check *check, struct chain_view *view, s
     uint64_t now = view->head.header.time_ms;
     if (transaction_decode(envelope, &tx, NULL) != OK ||
         memcmp(tx.chain_id, view->head.header.chain_id, CHAIN_ID_LEN) != 0 || tx.expiry_ms <= now ||
-        tx.expiry_ms > later_of(now, clock_wall_ms()) + check->config.max_lifetime_ms || transaction_check_signatures(&tx) != OK) {
+        tx.expiry_ms > later_of(now, clock_wall_ms()) + check->config.max_lifetime_ms ||
+        transaction_check_signatures(&tx) != OK) {
         return false;
     }
     struct answer answer = {.code = CODE_OK};

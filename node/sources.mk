@@ -7,4 +7,4 @@ node_SRCS := node/host_crypto.c node/config.c node/keyfile.c node/log.c node/not
     $(foreach p,$(NODE_PARTS),$(node_$(p)_SRCS))
 node_PROTOS := $(foreach p,$(NODE_PARTS),$(node_$(p)_PROTOS))
 node_TESTS := $(foreach p,$(NODE_PARTS),$(node_$(p)_TESTS))
-node_TESTS += $(addprefix tests/unit/node/test_,config.c keyfile.c log.c genesis_json.c)
+node_TESTS += $(addprefix tests/unit/node/test_,config.c keyfile.c log.c genesis_json.c formats.c)

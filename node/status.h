@@ -18,18 +18,18 @@ struct status_facts {
     uint64_t epoch;
     uint64_t view;
     bool catching_up;
-    bool may_vote;            /* false: the journal forbids it, see alarm */
-    uint64_t pending;         /* transactions in the mempool */
+    bool may_vote;    /* false: the journal forbids it, see alarm */
+    uint64_t pending; /* transactions in the mempool */
     uint64_t pending_bytes;
     uint64_t oldest_pending_ms; /* how long work has waited without a new final block, 0 when idle */
     uint64_t submit_queued, submit_waiting, submit_accepted, submit_refused, submit_timed_out;
-    uint64_t blocks_final;    /* since start */
+    uint64_t blocks_final; /* since start */
     uint64_t txs_final;
-    uint64_t timeouts;        /* views left by nullification */
+    uint64_t timeouts; /* views left by nullification */
     uint64_t checkpoints;
     uint64_t loop_turns;
-    uint64_t beat_mono_ms;    /* when the ledger thread last wrote here */
-    char alarm[200];          /* "" when there is none */
+    uint64_t beat_mono_ms; /* when the ledger thread last wrote here */
+    char alarm[200];       /* "" when there is none */
     size_t peer_count;
     struct status_peer peers[LIMIT_VALIDATORS];
 };

@@ -25,7 +25,7 @@
 
 #define JOURNAL_SEGMENT_BYTES (16u << 20)
 #define STATUS_MS 100
-#define CHECKPOINT_IDLE_MS 30000          /* a node with little to do still writes what it has now and then */
+#define CHECKPOINT_IDLE_MS 30000 /* a node with little to do still writes what it has now and then */
 #define SUBMIT_QUEUE 4096
 #define SUBMIT_WAITING 8192
 #define GOSSIP_QUEUE 8192
@@ -79,7 +79,8 @@ static void fail(struct validator *v, enum err e, const char *what, const char *
     }
 }
 
-/* ---- Turns of the loop --------------------------------------------------------------------------------------------- */
+/* ---- Turns of the loop ---------------------------------------------------------------------------------------------
+ */
 
 /* An answer about a message or transaction, or a fault that ends the node? */
 static enum err settle(struct validator *v, enum err e) {
@@ -126,7 +127,7 @@ static void on_signal(uv_signal_t *handle, int number) {
     }
 }
 
-/* ---- What the replica asks for --------------------------------------------------------------------------------------- */
+/* ---- What the replica asks for ----------------------------------------------------------------------------------- */
 
 static void replica_send(void *ctx, uint16_t peer, struct bytes message) {
     struct validator *v = ctx;
@@ -190,7 +191,7 @@ static void on_peer_down(void *ctx, size_t peer) {
     log_event(LOG_WARN, "peer.down", log_number("validator", peer));
 }
 
-/* ---- Transactions ------------------------------------------------------------------------------------------------------- */
+/* ---- Transactions ------------------------------------------------------------------------------------------------ */
 
 static enum err admit(void *ctx, const struct transaction *tx) {
     struct validator *v = ctx;
@@ -210,7 +211,7 @@ static void on_gossip_good(void *ctx, const struct transaction *tx) {
     }
 }
 
-/* ---- Upkeep ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Upkeep ------------------------------------------------------------------------------------------------------ */
 
 static void write_checkpoint(uv_work_t *work) {
     struct validator *v = work->data;
@@ -317,7 +318,7 @@ static void on_status_timer(uv_timer_t *handle) {
     maybe_checkpoint(v, now);
 }
 
-/* ---- Who may log in ----------------------------------------------------------------------------------------------------------- */
+/* ---- Who may log in ---------------------------------------------------------------------------------------------- */
 
 struct admin_search {
     const uint8_t *key;
@@ -358,7 +359,9 @@ static bool lookup_member(void *ctx, const uint8_t key[ED25519_KEY_LEN], char ou
     return e == OK && search.found;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Opening
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static enum err say(struct validator *v, enum err e, const char *what, const char *detail) {
     if (e != OK && v->why[0] == '\0') {
@@ -521,10 +524,8 @@ static enum err open_http(struct validator *v) {
     http.idle_timeout_ms = (uint32_t)config->http.idle_timeout_ms;
     http.max_streams = (uint32_t)config->http.max_streams;
     http.rate_per_second = (uint32_t)config->http.rate_per_second;
-    const struct auth_config auth = {.chain_id = chain_id(v->chain),
-                                     .node_secret = v->home->secret,
-                                     .lookup = lookup_member,
-                                     .lookup_ctx = v};
+    const struct auth_config auth = {
+        .chain_id = chain_id(v->chain), .node_secret = v->home->secret, .lookup = lookup_member, .lookup_ctx = v};
     enum err e = http_server_new(&http, &v->server);
     if (e == OK) {
         e = auth_new(&auth, &v->auth);
@@ -537,7 +538,7 @@ static enum err open_http(struct validator *v) {
                           .config = config,
                           .genesis = &v->home->genesis,
                           .crypto = &host_crypto,
-                          .node_secret = (const uint8_t(*)[ED25519_SECRET_LEN])&v->home->secret,
+                          .node_secret = (const uint8_t(*)[ED25519_SECRET_LEN]) & v->home->secret,
                           .started_mono_ms = clock_mono_ms()};
     memcpy(v->api.node_key, v->home->key, sizeof v->api.node_key);
     if (e == OK) {
@@ -558,7 +559,9 @@ static enum err open_http(struct validator *v) {
     return say(v, e, config->http.listen, why);
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Running
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static enum err announce(struct validator *v) {
     char url[HTTP_LISTEN_MAX + 16];
@@ -633,8 +636,8 @@ enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
     v->home = home;
     v->why = why;
     status_board_init(&v->board);
-    enum err (*const steps[])(struct validator *) = {find_me,    open_storage, open_loop, open_links,
-                                                     open_replica, open_http,   announce};
+    enum err (*const steps[])(struct validator *) = {find_me,      open_storage, open_loop, open_links,
+                                                     open_replica, open_http,    announce};
     enum err e = OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && e == OK; i++) {
         e = steps[i](v);

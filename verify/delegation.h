@@ -1,8 +1,9 @@
 /* A vendor's root key vouching for an author's key. Devices hold only the root key; each author registration on the
  * ledger carries one of these.
  *
- *   version 1 (1) | chain id (32) | vendor id (16) | key type (1): 1 Ed25519, 2 P-256 | key (65; Ed25519 in the first 32,
- *   rest zero) | last sequence the author may sign (8) | class count (1), 1..16 | class ids (16 each) | signature (64)
+ *   version 1 (1) | chain id (32) | vendor id (16) | key type (1): 1 Ed25519, 2 P-256 | key (65; Ed25519 in the first
+ * 32, rest zero) | last sequence the author may sign (8) | class count (1), 1..16 | class ids (16 each) | signature
+ * (64)
  *
  * The root key signs (Ed25519) TAG_DELEGATION || everything before the signature.
  */

@@ -38,8 +38,8 @@ static inline bool state_key_bit(const uint8_t key[HASH_LEN], uint8_t bit) {
 
 /* Pulls one path from `in` (memory: O(steps) with steps <= 256 refused above `steps_max`; the steps come from the root
  * down while hashing goes up, so the path is kept in `work`, 33 bytes a step, given by the caller) and checks that it
- * leads from `key` to `root`. For PATH_PRESENT, `value_hash` is the hash of the value that came with it; NULL when none did,
- * and then that end is BAD_ENCODING. Gives how the path ended. BAD_PATH when the hashes do not meet the root,
+ * leads from `key` to `root`. For PATH_PRESENT, `value_hash` is the hash of the value that came with it; NULL when none
+ * did, and then that end is BAD_ENCODING. Gives how the path ended. BAD_PATH when the hashes do not meet the root,
  * BAD_ENCODING when bits do not rise or the end contradicts, BAD_LIMIT, BAD_TRUNCATED, BAD_VERSION. */
 enum verdict state_path_verify(const struct verify_crypto *crypto, const uint8_t root[HASH_LEN],
                                const uint8_t key[HASH_LEN], const uint8_t *value_hash, struct input *in,

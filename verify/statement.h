@@ -1,16 +1,16 @@
 /* What a device says (statement) and what the ledger answers (device status record).
  *
  * Statement, 165 bytes, signed by the device over TAG_STATEMENT || these bytes; any gateway may carry it:
- *   version 1 (1) | chain id (32) | device id (32) | update id (32; zeros where there is none) | counter (8), rises with
- *   every statement of the device | kind (1) | outcome (1; reports only) | reason (2; reports only) | digest (32): SHA-256
- *   of the image (verify), of the running image (report) | sequence (8): running sequence (report) | nonce (16)
+ *   version 1 (1) | chain id (32) | device id (32) | update id (32; zeros where there is none) | counter (8), rises
+ * with every statement of the device | kind (1) | outcome (1; reports only) | reason (2; reports only) | digest (32):
+ * SHA-256 of the image (verify), of the running image (report) | sequence (8): running sequence (report) | nonce (16)
  *
  * Device id: an Ed25519 device's public key; for a P-256 device SHA-256 of its uncompressed point.
  *
  * Status record: contract "update", user key = "status/" || update id (32) || device id (32). 200 bytes:
  *   version 1 (1) | status (1) | last outcome of verify (1) | reserved (1) | failed attempts (4) | update id (32) |
- *   device id (32) | release id (32) | counter of the last statement (8) | nonce of the last verify (16) | digest of the
- *   last verify (32) | window start (8, 0 = not open yet) | window ms (8) | height (8) | block time ms of the last
+ *   device id (32) | release id (32) | counter of the last statement (8) | nonce of the last verify (16) | digest of
+ * the last verify (32) | window start (8, 0 = not open yet) | window ms (8) | height (8) | block time ms of the last
  *   change (8) | reserved, zero (8)
  */
 #ifndef ASSAY_VERIFY_STATEMENT_H
@@ -86,7 +86,7 @@ void status_record_key(const uint8_t update_id[HASH_LEN], const uint8_t device_i
 void status_record_encode(const struct status_record *record, uint8_t out[STATUS_RECORD_LEN]);
 enum verdict status_record_decode(struct span in, struct status_record *out);
 
-const char *device_status_name(enum device_status status); /* "unverified", ... */
+const char *device_status_name(enum device_status status);    /* "unverified", ... */
 const char *verify_outcome_name(enum verify_outcome outcome); /* "success", "mismatch", ... */
 
 #endif

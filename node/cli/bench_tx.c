@@ -1,9 +1,9 @@
 /* assay bench tx: how fast does a chain make transactions final, and what does one cost?
  *
- * The transaction is P1's: an update push (of the class's latest release, to the class). First one at a time, which gives
- * the finality of an idle chain; then many at once, which gives the rate. Closed loop: every worker has one under way.
- * What a transaction costs is the nodes' own processor time (their /metrics before and after), told beside the cost of one
- * Ed25519 verification measured here.
+ * The transaction is P1's: an update push (of the class's latest release, to the class). First one at a time, which
+ * gives the finality of an idle chain; then many at once, which gives the rate. Closed loop: every worker has one under
+ * way. What a transaction costs is the nodes' own processor time (their /metrics before and after), told beside the
+ * cost of one Ed25519 verification measured here.
  */
 #include "node/cli/bench.h"
 
@@ -52,7 +52,8 @@ struct bench {
     size_t node_count;
 };
 
-/* ---- One transaction ---------------------------------------------------------------------------------------------- */
+/* ---- One transaction ----------------------------------------------------------------------------------------------
+ */
 
 static enum err build(struct bench *b, struct buffer *out) {
     const uint8_t(*secrets[TXCMD_KEYS_MAX])[ED25519_SECRET_LEN];
@@ -145,11 +146,13 @@ static int run_phase(struct bench *b, struct phase *phase, size_t workers, doubl
     for (size_t i = 0; i < started; i++) {
         (void)pthread_join(threads[i], NULL);
     }
+    b->phase = NULL;
     phase->seconds = (double)(clock_mono_ns() - begin_ns) / 1e9;
     return started > 0 ? ARGS_GO_ON : args_fail("no thread could be started");
 }
 
-/* ---- What it costs ------------------------------------------------------------------------------------------------ */
+/* ---- What it costs ------------------------------------------------------------------------------------------------
+ */
 
 /* Median of single verifications, in microseconds. */
 static int by_value(const void *a, const void *b) {
@@ -170,7 +173,8 @@ static double verify_cost_us(void) {
         took_ns[i] = good ? (uint32_t)(clock_mono_ns() - begin) : 0;
     }
     qsort(took_ns, VERIFY_ROUNDS, sizeof took_ns[0], by_value);
-    return (double)took_ns[VERIFY_ROUNDS / 2] / 1000.0;
+    uint32_t median_ns = took_ns[VERIFY_ROUNDS / 2];
+    return (double)median_ns / 1000.0;
 }
 
 /* Processor time a node has used since its start; -1 when it can't be had. */
@@ -180,7 +184,8 @@ static double node_cpu_seconds(const char *url, const char *ca_file) {
     struct buffer text = BUFFER_INIT;
     const struct client_config config = {.url = url, .ca_file = ca_file, .timeout_ms = 5000};
     double seconds = -1;
-    if (client_new(&config, &client) == OK && client_get_bytes(client, "/metrics", "text/plain", 1 << 20, &text) == OK) {
+    if (client_new(&config, &client) == OK &&
+        client_get_bytes(client, "/metrics", "text/plain", 1 << 20, &text) == OK) {
         buffer_u8(&text, 0);
         const char *at = buffer_ok(&text) == OK ? strstr((const char *)text.data, name) : NULL;
         seconds = at != NULL ? strtod(at + sizeof name - 1, NULL) : -1;
@@ -213,7 +218,8 @@ static int find_nodes(struct bench *b) {
     return ARGS_GO_ON;
 }
 
-/* ---- What is pushed ------------------------------------------------------------------------------------------------- */
+/* ---- What is pushed -------------------------------------------------------------------------------------------------
+ */
 
 /* A class without a release gets a small one, so that a fresh network can be measured at once. */
 static int publish_something(struct bench *b, json_t **out) {
@@ -256,7 +262,7 @@ static int find_release(struct bench *b) {
     return status;
 }
 
-/* ---- Telling --------------------------------------------------------------------------------------------------------- */
+/* ---- Telling ----------------------------------------------------------------------------------------------------- */
 
 static double percentile_ms(struct phase *phase, unsigned percent) {
     uint64_t n = phase->taken < SAMPLES_MAX ? phase->taken : SAMPLES_MAX;
@@ -264,7 +270,8 @@ static double percentile_ms(struct phase *phase, unsigned percent) {
         return 0;
     }
     qsort(phase->latency_us, n, sizeof phase->latency_us[0], by_value);
-    return (double)phase->latency_us[(n - 1) * percent / 100] / 1000.0;
+    uint32_t us = phase->latency_us[(n - 1) * percent / 100];
+    return (double)us / 1000.0;
 }
 
 static json_t *phase_json(struct phase *phase, size_t workers) {
@@ -278,7 +285,7 @@ static json_t *nodes_json(const struct bench *b, uint64_t final, double verify_u
     json_t *out = json_array();
     for (size_t i = 0; i < b->node_count; i++) {
         bool known = b->cpu_before[i] >= 0 && b->cpu_after[i] >= b->cpu_before[i] && final > 0;
-        double us = known ? (b->cpu_after[i] - b->cpu_before[i]) * 1e6 / (double)final : 0;
+        double us = known ? (b->cpu_after[i] - b->cpu_before[i]) * 1e6 / (double) final : 0;
         (void)json_array_append_new(
             out, known ? json_pack("{s:s, s:f, s:f}", "node", b->node_url[i], "cpu_s_per_tx", us / 1e6,
                                    "verifications_per_tx", us / verify_us)
@@ -321,9 +328,9 @@ static int measure(struct bench *b, double seconds, size_t workers) {
     }
     if (status == ARGS_GO_ON) {
         double verify_us = verify_cost_us();
-        json_t *report = json_pack("{s:o, s:o, s:f, s:o}", "idle", phase_json(&idle, 1), "load",
-                                   phase_json(&load, workers), "verify_us", verify_us, "nodes",
-                                   nodes_json(b, load.good, verify_us));
+        json_t *report =
+            json_pack("{s:o, s:o, s:f, s:o}", "idle", phase_json(&idle, 1), "load", phase_json(&load, workers),
+                      "verify_us", verify_us, "nodes", nodes_json(b, load.good, verify_us));
         status = 0;
         if (b->options.json) {
             status = args_print_json(json_incref(report));

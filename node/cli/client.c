@@ -116,7 +116,9 @@ static void say(struct client *client, const char *format, ...) {
     va_end(args);
     /* What a node sends never steers the terminal. */
     for (char *p = client->why; *p != '\0'; p++) {
-        *p = (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p;
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+            *p = ' ';
+        }
     }
 }
 

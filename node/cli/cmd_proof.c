@@ -128,8 +128,7 @@ static int say_proven(const struct bench *b, bool json) {
         (void)json_object_set_new(out, "proven", json_string(words));
         return args_print_json(out);
     }
-    printf("yes: at height %" PRIu64 " (block time %" PRIu64 " ms), %s.\n", r->header.height, r->header.time_ms,
-           words);
+    printf("yes: at height %" PRIu64 " (block time %" PRIu64 " ms), %s.\n", r->header.height, r->header.time_ms, words);
     printf("A quorum of the chain's validators signed it.\n");
     json_decref(out);
     return 0;

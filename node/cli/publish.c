@@ -44,7 +44,7 @@ static int upload(struct work *w, const char *file, struct uploaded *out) {
                 names_member_hex(answer, "sha256", out->sha256, HASH_LEN) &&
                 names_member_hex(answer, "tree_root", out->tree_root, HASH_LEN);
     if (good) {
-        strcpy(out->cid_text, text);
+        memcpy(out->cid_text, text, strlen(text) + 1);
         cid_encode(&cid, out->cid);
         out->size = (uint64_t)size;
     }

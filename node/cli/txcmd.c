@@ -168,7 +168,8 @@ static int write_out(const struct txcmd_options *options, struct bytes envelope,
     return ARGS_GO_ON;
 }
 
-/* Counted from the later of the two clocks: a chain that rested has an old block time, a wrong clock here is no harm. */
+/* Counted from the later of the two clocks: a chain that rested has an old block time, a wrong clock here is no harm.
+ */
 uint64_t txcmd_expiry(const struct txcmd *tx) {
     uint64_t now = clock_wall_ms();
     uint64_t from = now > tx->block_time_ms ? now : tx->block_time_ms;
@@ -181,11 +182,8 @@ int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struc
     for (size_t i = 0; i < tx->key_count; i++) {
         secrets[i] = (const uint8_t(*)[ED25519_SECRET_LEN])(uintptr_t)tx->keys[i].secret;
     }
-    struct transaction_draft draft = {.chain_id = tx->chain_id,
-                                      .expiry_ms = txcmd_expiry(tx),
-                                      .contract = contract,
-                                      .method = method,
-                                      .args = args};
+    struct transaction_draft draft = {
+        .chain_id = tx->chain_id, .expiry_ms = txcmd_expiry(tx), .contract = contract, .method = method, .args = args};
     struct buffer envelope = BUFFER_INIT;
     random_fill(draft.salt, sizeof draft.salt);
     enum err e = transaction_build(&draft, secrets, tx->key_count, &envelope);

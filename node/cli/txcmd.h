@@ -41,8 +41,9 @@ struct txcmd_options {
         {"passphrase-file", ARGS_TEXT, &(o).passphrase_file, "FILE", "passphrase of encrypted keys", 0, 0},            \
         {"wait", ARGS_TEXT, &(o).wait, "WHAT", "finalized (default) or accepted", 0, 0},                               \
         {"timeout", ARGS_DURATION, &(o).timeout_ms, "T", "how long to wait (default 30s)", 1, 600000},                 \
-        {"expires", ARGS_DURATION, &(o).expires_ms, "T", "how long it stays valid (default 10m)", 1,                   \
-         LIMIT_TX_LIFETIME_MS}, {                                                                                      \
+        {"expires", ARGS_DURATION,       &(o).expires_ms, "T", "how long it stays valid (default 10m)",                \
+         1,         LIMIT_TX_LIFETIME_MS},                                                                             \
+    {                                                                                                                  \
         "out", ARGS_TEXT, &(o).out, "FILE", "write the signed transaction there instead of sending it", 0, 0           \
     }
 

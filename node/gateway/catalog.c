@@ -79,7 +79,8 @@ enum err catalog_enter(struct catalog *catalog, const uint8_t class_id[UUID_BYTE
     return OK;
 }
 
-/* ---- What was proven ------------------------------------------------------------------------------------------------ */
+/* ---- What was proven ------------------------------------------------------------------------------------------------
+ */
 
 static bool is_latest(const struct catalog_class *class, const uint8_t release_id[HASH_LEN]) {
     return class->has_record && class->record.has_release &&
@@ -139,7 +140,7 @@ struct catalog_update *catalog_update_add(struct catalog_class *class, const str
         return update;
     }
     size_t at = 0;
-    while (at < class->update_count && class->updates[at].created_ms > record->stamp.created_ms) {
+    while (at<class->update_count &&class->updates[at].created_ms> record->stamp.created_ms) {
         at++;
     }
     if (at == CATALOG_UPDATES_MAX) {
@@ -153,8 +154,8 @@ struct catalog_update *catalog_update_add(struct catalog_class *class, const str
     }
     update = &class->updates[at];
     memmove(update + 1, update, moved * sizeof *update);
-    *update = (struct catalog_update){.created_ms = record->stamp.created_ms, .whole_class = record->whole_class,
-                                       .targets_named = record->targets};
+    *update = (struct catalog_update){
+        .created_ms = record->stamp.created_ms, .whole_class = record->whole_class, .targets_named = record->targets};
     memcpy(update->id, record->id, HASH_LEN);
     return update;
 }
@@ -174,7 +175,7 @@ void catalog_update_target(struct catalog_update *update, const uint8_t device_i
     }
 }
 
-/* ---- Matching --------------------------------------------------------------------------------------------------------- */
+/* ---- Matching -------------------------------------------------------------------------------------------- */
 
 /* Does a device in this place of an update still have something to do? */
 static bool is_open(const struct status_record *status, uint64_t time_ms) {
@@ -195,8 +196,8 @@ static bool is_open(const struct status_record *status, uint64_t time_ms) {
 
 /* One update and one device. A class's update needs no proof before it is offered: the device begins with an `open`,
  * which buys no time when it was open before, and the ledger's answer is proven then. */
-static enum catalog_answer match_one(const struct catalog_update *update, struct fleet_device *device,
-                                     uint64_t time_ms, bool *out_needs_open) {
+static enum catalog_answer match_one(const struct catalog_update *update, struct fleet_device *device, uint64_t time_ms,
+                                     bool *out_needs_open) {
     const struct fleet_update *place = fleet_update_find(device, update->id);
     *out_needs_open = place == NULL || !place->present;
     if (place != NULL && place->present) {

@@ -1,6 +1,6 @@
 /* What the ledger proved about the classes this gateway has devices of: the class record, its latest release with
- * everything a device needs of it, and the updates that push it. From this and a device's own place (fleet.h) follows what
- * the device is offered.
+ * everything a device needs of it, and the updates that push it. From this and a device's own place (fleet.h) follows
+ * what the device is offered.
  *
  * A plain table without a lock of its own: its owner guards it.
  */

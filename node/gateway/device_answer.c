@@ -7,21 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGAIN_MS 200 /* between two questions about the same thing */
+
 typedef enum err answer_part(const struct device_api_config *with, const struct protocol_request *request,
                              struct fleet_device *device, struct device_answer *out);
 
-/* ---- Who asks ------------------------------------------------------------------------------------------------------------ */
+/* ---- Who asks -------------------------------------------------------------------------------------------- */
 
 /* Under the site's lock: has a device that is not known looked up, unless that is under way or was just done. True when
  * the look-up is under way. */
 static bool look_up(const struct device_api_config *with, struct fleet_device *device) {
-    uint64_t now = clock_mono_ms();
-    bool again = device->state == FLEET_STRANGER || now - device->looked_up_mono_ms >= DEVICE_API_LOOK_AGAIN_MS;
+    uint64_t since = clock_mono_ms() - device->looked_up_mono_ms;
+    bool stranger = device->state == FLEET_STRANGER; /* the last look-up, if any, came to nothing */
+    bool again = device->looked_up_mono_ms == 0 || since >= (stranger ? AGAIN_MS : DEVICE_API_LOOK_AGAIN_MS);
     if (!device->queued && again) {
         device->queued = true;
         follow_look_up(with->follow, device->id);
     }
-    return device->queued;
+    return stranger || device->queued;
+}
+
+/* Under the site's lock: has the device's place in an update proven, unless that was just done: a request that waits is
+ * looked at again after every proof, and must not ask for the next one each time. */
+static void prove_soon(const struct device_api_config *with, struct fleet_device *device,
+                       const uint8_t update_id[HASH_LEN]) {
+    const struct fleet_update *place = fleet_update_find(device, update_id);
+    if (place == NULL || clock_mono_ms() - place->proven_mono_ms >= AGAIN_MS) {
+        follow_prove(with->follow, update_id, device->id);
+    }
 }
 
 /* Under the site's lock: the device, if it is one of ours; else NULL and the answer says what it is told. */
@@ -49,7 +62,7 @@ static void note_running(const struct device_api_config *with, struct fleet_devi
     }
 }
 
-/* ---- hello ------------------------------------------------------------------------------------------------------------------ */
+/* ---- hello ----------------------------------------------------------------------------------------------- */
 
 static enum err answer_hello(const struct device_api_config *with, const struct protocol_request *request,
                              struct fleet_device *device, struct device_answer *out) {
@@ -66,7 +79,7 @@ static enum err answer_hello(const struct device_api_config *with, const struct 
     return OK;
 }
 
-/* ---- check ------------------------------------------------------------------------------------------------------------------ */
+/* ---- check ----------------------------------------------------------------------------------------------- */
 
 static void fill_offer(const struct catalog_class *class, const struct catalog_offer *match,
                        struct protocol_offer *out) {
@@ -105,7 +118,7 @@ static enum err answer_check(const struct device_api_config *with, const struct 
         break;
     }
     case CATALOG_UNPROVEN:
-        follow_prove(with->follow, match.update->id, device->id);
+        prove_soon(with, device, match.update->id);
         out->may_improve = true;
         break;
     case CATALOG_NOT_HERE:
@@ -115,7 +128,7 @@ static enum err answer_check(const struct device_api_config *with, const struct 
     return OK;
 }
 
-/* ---- get ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- get ------------------------------------------------------------------------------------------------- */
 
 static enum err take_range(const struct protocol_request *request, const struct shared_blob *blob,
                            struct device_answer *out) {
@@ -169,7 +182,7 @@ static enum err answer_status_proof(const struct device_api_config *with, const 
                                     struct fleet_device *device, struct device_answer *out) {
     const struct fleet_update *place = fleet_update_find(device, request->get.update_id);
     if (place == NULL || !place->present || (request->get.tag == 0 && place->height < request->get.height)) {
-        follow_prove(with->follow, request->get.update_id, device->id);
+        prove_soon(with, device, request->get.update_id);
         out->answer.code = PROTOCOL_NOT_YET;
         out->may_improve = true;
         return OK;
@@ -238,16 +251,15 @@ static enum err answer_get(const struct device_api_config *with, const struct pr
     return OK;
 }
 
-/* ---- statement ------------------------------------------------------------------------------------------------------------------ */
+/* ---- statement ------------------------------------------------------------------------------------------- */
 
 /* The signature is the one costly check: the device's own key, over the tag and the statement. */
 static bool is_signed(const struct author_key *key, const struct protocol_request *request) {
     uint8_t text[STATEMENT_SIGNED_LEN];
     memcpy(text, TAG_STATEMENT, TAG_LEN);
     memcpy(text + TAG_LEN, request->said.statement, STATEMENT_LEN);
-    return key->type == AUTHOR_P256
-               ? host_crypto.p256_verify(key->key, text, sizeof text, request->said.signature)
-               : host_crypto.ed25519_verify(key->key, text, sizeof text, request->said.signature);
+    return key->type == AUTHOR_P256 ? host_crypto.p256_verify(key->key, text, sizeof text, request->said.signature)
+                                    : host_crypto.ed25519_verify(key->key, text, sizeof text, request->said.signature);
 }
 
 static bool is_sound(const struct device_api_config *with, const struct protocol_request *request,
@@ -270,7 +282,7 @@ static void tell_answer(const struct device_api_config *with, struct fleet_devic
         out->answer.said.outcome = place->status.last_outcome;
     }
     if (!proven && !answer->refused && !bytes_is_zero(statement->update_id, HASH_LEN)) {
-        follow_prove(with->follow, statement->update_id, device->id);
+        prove_soon(with, device, statement->update_id);
         out->may_improve = true;
     }
 }
@@ -311,7 +323,7 @@ static enum err answer_statement(const struct device_api_config *with, const str
     return queue_statement(with, request, out);
 }
 
-/* ---- All ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- All ------------------------------------------------------------------------------------------------- */
 
 enum err device_answer_make(const struct device_api_config *with, const struct protocol_request *request,
                             struct device_answer *out) {

@@ -10,7 +10,7 @@
 
 struct device_answer {
     struct protocol_answer answer;
-    uint8_t *range;  /* heap: the bytes of a get, which `answer` borrows; device_answer_close frees it */
+    uint8_t *range;   /* heap: the bytes of a get, which `answer` borrows; device_answer_close frees it */
     bool may_improve; /* what is missing is on its way: worth waiting for */
 };
 

@@ -53,7 +53,7 @@ void device_api_free(struct device_api *api) {
     free(api);
 }
 
-/* ---- Answering -------------------------------------------------------------------------------------------------------- */
+/* ---- Answering ------------------------------------------------------------------------------------------- */
 
 /* NULL when memory is out, which the server answers with 500. */
 static struct http_response *encode(const struct protocol_answer *answer) {
@@ -84,7 +84,7 @@ static struct http_response *respond_to(struct device_api *api, const struct pro
     return response;
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------------------- */
 
 /* Takes from the list what concerns the device (NULL: everything) or has had its time. */
 static struct waiter *take_waiters(struct device_api *api, const uint8_t *device_id) {
@@ -170,7 +170,7 @@ static void post_request(void *ctx, struct http_request *http) {
     device_api_changed(api, request.device_id);
 }
 
-/* ---- The uplink's results ---------------------------------------------------------------------------------------------------- */
+/* ---- The uplink's results -------------------------------------------------------------------------------- */
 
 static void note_result(struct fleet_device *device, const struct uplink_result *result) {
     const struct statement *s = &result->item->statement;

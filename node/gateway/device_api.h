@@ -1,8 +1,8 @@
 /* The gateway's side of the device protocol (device/protocol.h) over HTTP: POST /device/v1.
  *
  * A request is answered from what the site knows. When that needs something from the ledger first (who is this? where
- * does it stand? has the ledger heard?), the request waits without a thread, at most DEVICE_API_WAIT_MS, and is answered
- * the moment it can be; then with what there is ("not yet", "queued").
+ * does it stand? has the ledger heard?), the request waits without a thread, at most DEVICE_API_WAIT_MS, and is
+ * answered the moment it can be; then with what there is ("not yet", "queued").
  *
  * A statement is checked against the device's key, made durable in the queue, and only then answered.
  */
@@ -17,9 +17,9 @@
 #include "node/http/server.h"
 
 #define DEVICE_API_WAIT_MS 2500
-#define DEVICE_API_WAITING_MAX 1024u    /* more are answered at once */
-#define DEVICE_API_LOOK_AGAIN_MS 10000  /* before a refused device's record is looked at again */
-#define DEVICE_API_STALE_MS 10000       /* a place in an update proven longer ago is proven again */
+#define DEVICE_API_WAITING_MAX 1024u   /* more are answered at once */
+#define DEVICE_API_LOOK_AGAIN_MS 10000 /* before a refused device's record is looked at again */
+#define DEVICE_API_STALE_MS 10000      /* a place in an update proven longer ago is proven again */
 
 struct device_api;
 

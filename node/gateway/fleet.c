@@ -71,7 +71,8 @@ size_t fleet_count(const struct fleet *fleet) {
     return fleet->known;
 }
 
-/* ---- The table ---------------------------------------------------------------------------------------------------- */
+/* ---- The table ----------------------------------------------------------------------------------------------------
+ */
 
 struct fleet_device *fleet_find(const struct fleet *fleet, const uint8_t id[KEY_LEN]) {
     for (size_t i = bucket_of(fleet, id); fleet->buckets[i] != NULL; i = (i + 1) & (fleet->bucket_count - 1)) {
@@ -193,7 +194,7 @@ void fleet_each(const struct fleet *fleet, bool (*each)(void *arg, struct fleet_
     }
 }
 
-/* ---- Updates and answers ---------------------------------------------------------------------------------------------- */
+/* ---- Updates and answers --------------------------------------------------------------------------------- */
 
 struct fleet_update *fleet_update_find(struct fleet_device *device, const uint8_t update_id[HASH_LEN]) {
     for (size_t i = 0; device->updates != NULL && i < FLEET_UPDATES_PER_DEVICE; i++) {
@@ -264,7 +265,7 @@ enum err fleet_answer_add(struct fleet_device *device, const struct fleet_answer
     return OK;
 }
 
-/* ---- The file ------------------------------------------------------------------------------------------------------------ */
+/* ---- The file -------------------------------------------------------------------------------------------- */
 
 static bool encode_device(void *arg, struct fleet_device *d) {
     struct buffer *out = arg;
@@ -308,8 +309,7 @@ static enum err decode_device(struct fleet *fleet, struct reader *r) {
     uint64_t running = read_u64(r), seen = read_u64(r);
     uint8_t endorsed = read_u8(r);
     record.endorsed = endorsed == 1;
-    bool sound = !r->failed && endorsed <= 1 &&
-                 (record.key.type == AUTHOR_ED25519 || record.key.type == AUTHOR_P256) &&
+    bool sound = !r->failed && endorsed <= 1 && (record.key.type == AUTHOR_ED25519 || record.key.type == AUTHOR_P256) &&
                  fleet_find(fleet, record.id) == NULL;
     enum err e = sound ? fleet_meet(fleet, record.id, &device) : ERR_CORRUPT;
     e = e == OK ? fleet_accept(fleet, device, &record) : e;

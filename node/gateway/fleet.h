@@ -5,9 +5,9 @@
  * kept for good, also across restarts (fleet_save, fleet_load); strangers who merely said hello are few and make room
  * for each other, oldest first, so that nobody can fill the table with made-up ids.
  *
- * File: magic "AGFL" (4) | version 1 (1) | chain id (32) | count (4) | devices: id (32) | key type (1) | key (65) | class
- * id (16) | hardware revision (4) | first sequence (8) | running sequence (8) | last seen ms (8) | endorsed (1) | then
- * SHA-256 of all before (32).
+ * File: magic "AGFL" (4) | version 1 (1) | chain id (32) | count (4) | devices: id (32) | key type (1) | key (65) |
+ * class id (16) | hardware revision (4) | first sequence (8) | running sequence (8) | last seen ms (8) | endorsed (1) |
+ * then SHA-256 of all before (32).
  */
 #ifndef ASSAY_NODE_GATEWAY_FLEET_H
 #define ASSAY_NODE_GATEWAY_FLEET_H
@@ -60,7 +60,7 @@ struct fleet_device {
     uint64_t running_sequence; /* as it said last */
     uint64_t last_seen_ms;     /* wall */
     uint64_t looked_up_mono_ms;
-    uint64_t said_hello; /* rises over the table: which stranger came first */
+    uint64_t said_hello;          /* rises over the table: which stranger came first */
     struct fleet_update *updates; /* FLEET_UPDATES_PER_DEVICE, or NULL */
     struct fleet_answer *answers; /* FLEET_ANSWERS_PER_DEVICE, or NULL */
     uint8_t next_answer;
@@ -73,8 +73,8 @@ void fleet_free(struct fleet *fleet);
 
 size_t fleet_count(const struct fleet *fleet); /* known ones */
 struct fleet_device *fleet_find(const struct fleet *fleet, const uint8_t id[KEY_LEN]);
-/* Finds it or enters it as a stranger. ERR_FULL, ERR_NOMEM. Pointers to devices stay valid until the stranger among them
- * gives way to a newer one. */
+/* Finds it or enters it as a stranger. ERR_FULL, ERR_NOMEM. Pointers to devices stay valid until the stranger among
+ * them gives way to a newer one. */
 NODISCARD enum err fleet_meet(struct fleet *fleet, const uint8_t id[KEY_LEN], struct fleet_device **out);
 /* Makes it a known one, as its record says. ERR_FULL. */
 NODISCARD enum err fleet_accept(struct fleet *fleet, struct fleet_device *device, const struct device_record *record);

@@ -26,6 +26,8 @@ struct follow {
     bool running;
     struct follow_class *classes;
     uint64_t next_save_ms;
+    uint64_t next_round_ms;     /* when nobody pokes */
+    uint64_t earliest_round_ms; /* when somebody does */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -36,7 +38,7 @@ struct follow {
     struct follow_stats stats;
 };
 
-/* ---- Jobs -------------------------------------------------------------------------------------------------------------- */
+/* ---- Jobs ------------------------------------------------------------------------------------------------ */
 
 static void push_job(struct follow *follow, enum job_kind kind, const uint8_t device_id[KEY_LEN],
                      const uint8_t *update_id) {
@@ -70,7 +72,7 @@ void follow_poke(struct follow *follow) {
     (void)pthread_mutex_unlock(&follow->lock);
 }
 
-/* ---- Looking up a device --------------------------------------------------------------------------------------------------- */
+/* ---- Looking up a device --------------------------------------------------------------------------------- */
 
 /* NULL: it is ours. */
 static const char *stranger_because(const struct follow *follow, bool found, const struct device_record *record,
@@ -81,8 +83,9 @@ static const char *stranger_because(const struct follow *follow, bool found, con
     if (memcmp(record->id, device_id, KEY_LEN) != 0) {
         return "its record is another device's";
     }
-    return memcmp(record->gateway, follow->config.gateway_key, ED25519_KEY_LEN) == 0 ? NULL
-                                                                                     : "registered with another gateway";
+    return memcmp(record->gateway, follow->config.gateway_key, ED25519_KEY_LEN) == 0
+               ? NULL
+               : "registered with another gateway";
 }
 
 /* Writes down what the ledger said; the class to look at, NULL when the device is not ours. */
@@ -138,6 +141,7 @@ static void look_up(struct follow *follow, const uint8_t device_id[KEY_LEN]) {
         struct fleet_device *device = fleet_find(follow->config.site->fleet, device_id);
         if (device != NULL) {
             device->queued = false;
+            device->looked_up_mono_ms = clock_mono_ms();
         }
         site_unlock(follow->config.site);
     }
@@ -161,7 +165,7 @@ static void do_job(struct follow *follow, const struct job *job) {
     }
 }
 
-/* ---- The fleet's file -------------------------------------------------------------------------------------------------------- */
+/* ---- The fleet's file ------------------------------------------------------------------------------------ */
 
 /* Not sooner again than ten times what it took: a large fleet is written less often. */
 static void save_fleet(struct follow *follow) {
@@ -190,12 +194,17 @@ static void save_fleet(struct follow *follow) {
     follow->next_save_ms = now + (pause > FOLLOW_SAVE_MS ? pause : FOLLOW_SAVE_MS);
 }
 
-/* ---- The thread ----------------------------------------------------------------------------------------------------------------- */
+/* ---- The thread ------------------------------------------------------------------------------------------ */
 
-/* Under the lock: sleeps until there is something to do or it is `until_ms`. */
-static void rest(struct follow *follow, uint64_t until_ms) {
-    const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000l};
-    while (!follow->stopping && !follow->poked && follow->job_count == 0 && clock_mono_ms() < until_ms) {
+static uint64_t round_due_ms(const struct follow *follow) {
+    return follow->poked ? follow->earliest_round_ms : follow->next_round_ms;
+}
+
+/* Under the lock: sleeps until there is a job or a round is due. */
+static void rest(struct follow *follow) {
+    while (!follow->stopping && follow->job_count == 0 && clock_mono_ms() < round_due_ms(follow)) {
+        uint64_t due_ms = round_due_ms(follow);
+        const struct timespec until = {.tv_sec = (time_t)(due_ms / 1000), .tv_nsec = (long)(due_ms % 1000) * 1000000l};
         (void)pthread_cond_timedwait(&follow->wake, &follow->lock, &until);
     }
 }
@@ -206,8 +215,9 @@ static void one_round(struct follow *follow) {
     size_t count = catalog_count(site->catalog);
     site_unlock(site);
     follow_class_head(follow->classes, count == 0);
-    for (size_t i = 0; i < count; i++) {
-        follow_class_refresh(follow->classes, catalog_at(site->catalog, i));
+    bool answered = true;
+    for (size_t i = 0; i < count && answered; i++) {
+        answered = follow_class_refresh(follow->classes, catalog_at(site->catalog, i));
     }
     follow_class_wish_images(follow->classes);
     follow->config.changed(follow->config.ctx, NULL);
@@ -215,11 +225,10 @@ static void one_round(struct follow *follow) {
 
 static void *run(void *arg) {
     struct follow *follow = arg;
-    uint64_t next_round_ms = 0;
     (void)pthread_mutex_lock(&follow->lock);
     while (!follow->stopping) {
-        rest(follow, next_round_ms);
-        bool round = follow->poked || clock_mono_ms() >= next_round_ms;
+        rest(follow);
+        bool round = clock_mono_ms() >= round_due_ms(follow);
         bool has_job = !follow->stopping && follow->job_count > 0;
         struct job job;
         if (has_job) {
@@ -238,7 +247,8 @@ static void *run(void *arg) {
         }
         if (round) {
             one_round(follow);
-            next_round_ms = clock_mono_ms() + follow->config.poll_ms;
+            follow->next_round_ms = clock_mono_ms() + follow->config.poll_ms;
+            follow->earliest_round_ms = clock_mono_ms() + FOLLOW_GAP_MS;
         }
         if (clock_mono_ms() >= follow->next_save_ms) {
             save_fleet(follow);

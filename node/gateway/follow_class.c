@@ -45,7 +45,7 @@ void follow_class_head(struct follow_class *follow, bool no_class) {
     }
 }
 
-/* ---- The class record and the definition -------------------------------------------------------------------------------- */
+/* ---- The class record and the definition ----------------------------------------------------------------- */
 
 static enum err prove_definition(struct follow_class *follow, struct catalog_class *class) {
     struct proven proven = PROVEN_INIT;
@@ -96,7 +96,7 @@ static enum err prove_record(struct follow_class *follow, struct catalog_class *
     return e;
 }
 
-/* ---- The release ------------------------------------------------------------------------------------------------------------ */
+/* ---- The release ----------------------------------------------------------------------------------------- */
 
 static enum err prove_release(struct follow_class *follow, const struct catalog_class *class,
                               struct release_record *out) {
@@ -204,7 +204,7 @@ static enum err load_release(struct follow_class *follow, struct catalog_class *
     return OK;
 }
 
-/* ---- Updates: hints, then proofs ------------------------------------------------------------------------------------------------ */
+/* ---- Updates: hints, then proofs ------------------------------------------------------------------------- */
 
 static bool contains(const uint8_t (*ids)[HASH_LEN], size_t count, const uint8_t id[HASH_LEN]) {
     for (size_t i = 0; i < count; i++) {
@@ -248,8 +248,7 @@ static bool take_updates(void *arg, struct bytes body) {
             break;
         }
         if (memcmp(release, list->class->record.release_id, HASH_LEN) == 0 && follow->hint_count < FOLLOW_HINTS_MAX &&
-            !is_rejected(follow, id) &&
-            !contains((const uint8_t(*)[HASH_LEN])follow->hints, follow->hint_count, id)) {
+            !is_rejected(follow, id) && !contains((const uint8_t(*)[HASH_LEN])follow->hints, follow->hint_count, id)) {
             memcpy(follow->hints[follow->hint_count++], id, HASH_LEN);
         }
     }
@@ -306,8 +305,7 @@ static void learn_targets(struct follow_class *follow, struct catalog_update *up
     }
 }
 
-static enum err prove_update(struct follow_class *follow, struct catalog_class *class,
-                             const uint8_t id[HASH_LEN]) {
+static enum err prove_update(struct follow_class *follow, struct catalog_class *class, const uint8_t id[HASH_LEN]) {
     struct proven proven = PROVEN_INIT;
     struct update_record record;
     bool found = false;
@@ -357,10 +355,22 @@ static void look_for_updates(struct follow_class *follow, struct catalog_class *
     }
 }
 
-void follow_class_refresh(struct follow_class *follow, struct catalog_class *class) {
-    if ((class->name[0] == '\0' && prove_definition(follow, class) != OK) || prove_record(follow, class) != OK ||
-        !class->record.has_release || (class->release == NULL && load_release(follow, class) != OK)) {
-        return;
+/* Everything up to the latest release. */
+static enum err prove_class(struct follow_class *follow, struct catalog_class *class) {
+    enum err e = class->name[0] == '\0' ? prove_definition(follow, class) : OK;
+    if (e == OK) {
+        e = prove_record(follow, class);
+    }
+    if (e == OK && class->record.has_release && class->release == NULL) {
+        e = load_release(follow, class);
+    }
+    return e;
+}
+
+bool follow_class_refresh(struct follow_class *follow, struct catalog_class *class) {
+    enum err e = prove_class(follow, class);
+    if (e != OK || class->release == NULL) {
+        return e != ERR_NETWORK && e != ERR_CLOSED;
     }
     char path[LIGHT_PATH_MAX];
     struct buffer name = BUFFER_INIT;
@@ -371,13 +381,14 @@ void follow_class_refresh(struct follow_class *follow, struct catalog_class *cla
         look_for_updates(follow, class, path);
     }
     buffer_free(&name);
+    return true;
 }
 
 void follow_class_new_device(struct follow_class *follow, struct catalog_class *class,
                              const uint8_t device_id[KEY_LEN]) {
     char hex[2 * KEY_LEN + 1], path[LIGHT_PATH_MAX];
     if (!class->has_record) {
-        follow_class_refresh(follow, class);
+        (void)follow_class_refresh(follow, class);
         follow_class_wish_images(follow);
     }
     if (class->release == NULL) {
@@ -388,7 +399,7 @@ void follow_class_new_device(struct follow_class *follow, struct catalog_class *
     look_for_updates(follow, class, path);
 }
 
-/* ---- A device's place, and images ---------------------------------------------------------------------------------------------- */
+/* ---- A device's place, and images ------------------------------------------------------------------------ */
 
 enum err follow_class_prove_status(struct follow_class *follow, const uint8_t update_id[HASH_LEN],
                                    const uint8_t device_id[KEY_LEN]) {

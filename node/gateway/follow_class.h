@@ -22,8 +22,9 @@ void follow_class_free(struct follow_class *follow);
 
 /* Asks for the newest head, when no class does so anyway. */
 void follow_class_head(struct follow_class *follow, bool no_class);
-/* Proves what is new about a class. Faults are logged by the light client; the next round tries again. */
-void follow_class_refresh(struct follow_class *follow, struct catalog_class *class);
+/* Proves what is new about a class. Faults are logged by the light client; the next round tries again. False when no
+ * source answers, so that the rest of the round need not be waited for. */
+bool follow_class_refresh(struct follow_class *follow, struct catalog_class *class);
 /* A device of the class was accepted: updates that name it, beyond those the class's list shows. */
 void follow_class_new_device(struct follow_class *follow, struct catalog_class *class,
                              const uint8_t device_id[KEY_LEN]);

@@ -1,4 +1,5 @@
-/* A gateway: the light client, what stands on it, and the device protocol in front. The main thread waits for signals. */
+/* A gateway: the light client, what stands on it, and the device protocol in front. The main thread waits for signals.
+ */
 #include "node/daemon.h"
 
 #include "base/clock.h"
@@ -53,7 +54,7 @@ static enum err path_in(const struct gateway *g, const char *name, char out[CONF
     return n > 0 && n < CONFIG_PATH_MAX ? OK : ERR_TOOLARGE;
 }
 
-/* ---- What the parts tell each other ---------------------------------------------------------------------------------------- */
+/* ---- What the parts tell each other ---------------------------------------------------------------------- */
 
 static void on_changed(void *ctx, const uint8_t *device_id) {
     struct gateway *g = ctx;
@@ -86,7 +87,7 @@ static void on_image(void *ctx, const struct cid *root) {
     follow_poke(g->follow);
 }
 
-/* ---- Opening ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------------------- */
 
 /* Before any thread, so that all of them leave the signals to the main one. */
 static enum err block_signals(struct gateway *g) {
@@ -212,12 +213,12 @@ static enum err open_queue(struct gateway *g) {
 /* The parts call each other, so the door for devices is there before the threads that tell it things. */
 static enum err open_threads(struct gateway *g) {
     const struct config *config = &g->home->config;
-    g->api.parts = (struct device_api_config){
-        .light = g->light,
-        .site = &g->site,
-        .images = g->images,
-        .queue = g->queue,
-        .device_poll_ms = (uint32_t)(config->gateway.poll_ms * DEVICE_POLLS_PER_POLL)};
+    g->api.parts =
+        (struct device_api_config){.light = g->light,
+                                   .site = &g->site,
+                                   .images = g->images,
+                                   .queue = g->queue,
+                                   .device_poll_ms = (uint32_t)(config->gateway.poll_ms * DEVICE_POLLS_PER_POLL)};
     const struct follow_config follow = {.light = g->light,
                                          .site = &g->site,
                                          .images = g->images,
@@ -229,7 +230,7 @@ static enum err open_threads(struct gateway *g) {
     const struct uplink_config uplink = {.light = g->light,
                                          .queue = g->queue,
                                          .sources = &config->gateway.sources,
-                                         .secret = (const uint8_t(*)[ED25519_SECRET_LEN])&g->home->secret,
+                                         .secret = (const uint8_t(*)[ED25519_SECRET_LEN]) & g->home->secret,
                                          .settled = on_settled,
                                          .ctx = g};
     const struct source_watch_config watch = {.sources = &config->gateway.sources, .poke = on_event, .ctx = g};
@@ -297,7 +298,7 @@ static enum err announce(struct gateway *g) {
     return notify_ready("", url, head.height);
 }
 
-/* ---- Running -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------------------- */
 
 /* All are told to end before any is waited for, so that the longest call in the network is waited for once. */
 static void shut_down(struct gateway *g) {

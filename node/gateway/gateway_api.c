@@ -51,7 +51,7 @@ static void set_hex(json_t *object, const char *name, const uint8_t *data, size_
     }
 }
 
-/* ---- /v1/status ------------------------------------------------------------------------------------------------------------- */
+/* ---- /v1/status ------------------------------------------------------------------------------------------ */
 
 #define ALARM_MAX 200
 
@@ -144,7 +144,7 @@ static void get_status(void *ctx, struct http_request *request) {
     http_respond(request, http_json(200, out));
 }
 
-/* ---- /livez, /healthz -------------------------------------------------------------------------------------------------------- */
+/* ---- /livez, /healthz ------------------------------------------------------------------------------------ */
 
 static void get_livez(void *ctx, struct http_request *request) {
     (void)ctx;
@@ -164,7 +164,7 @@ static void get_healthz(void *ctx, struct http_request *request) {
                               : http_static(200, "text/plain", bytes_str("healthy\n")));
 }
 
-/* ---- /metrics ------------------------------------------------------------------------------------------------------------------ */
+/* ---- /metrics -------------------------------------------------------------------------------------------- */
 
 static void metric(struct buffer *out, const char *name, const char *type, const char *help, uint64_t value) {
     char line[512];
@@ -200,7 +200,8 @@ static void work_metrics(struct buffer *out, const struct facts *f) {
     metric(out, "gateway_rounds_total", "counter", "Rounds of the follow thread.", f->follow.rounds);
     metric(out, "gateway_look_ups_total", "counter", "Devices looked up.", f->follow.look_ups);
     metric(out, "gateway_status_proofs_total", "counter", "Places in updates proven.", f->follow.proofs);
-    metric(out, "gateway_jobs_dropped_total", "counter", "Questions dropped from a full queue.", f->follow.jobs_dropped);
+    metric(out, "gateway_jobs_dropped_total", "counter", "Questions dropped from a full queue.",
+           f->follow.jobs_dropped);
     metric(out, "gateway_cache_bytes", "gauge", "Bytes of images in the cache.", f->images.bytes);
     metric(out, "gateway_images_fetched_total", "counter", "Images fetched.", f->images.fetched);
     metric(out, "gateway_images_failed_total", "counter", "Fetches that failed.", f->images.failed);
@@ -229,7 +230,7 @@ static void get_metrics(void *ctx, struct http_request *request) {
     free(facts);
 }
 
-/* ---- /v1/gateway/devices --------------------------------------------------------------------------------------------------------- */
+/* ---- /v1/gateway/devices --------------------------------------------------------------------------------- */
 
 static json_t *updates_json(const struct fleet_device *device) {
     json_t *out = json_array();
@@ -293,8 +294,10 @@ enum err gateway_api_routes(struct gateway_api *api, struct http_server *server)
         const char *path;
         http_handler *handler;
     } routes[] = {
-        {"/v1/status", get_status}, {"/livez", get_livez},
-        {"/healthz", get_healthz},  {"/metrics", get_metrics},
+        {"/v1/status", get_status},
+        {"/livez", get_livez},
+        {"/healthz", get_healthz},
+        {"/metrics", get_metrics},
         {"/v1/gateway/devices", get_devices},
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {

@@ -41,7 +41,7 @@ struct images {
     struct images_stats stats;
 };
 
-/* ---- Uses ------------------------------------------------------------------------------------------------------------- */
+/* ---- Uses ------------------------------------------------------------------------------------------------ */
 
 static struct use *find_use(struct images *images, const struct cid *root) {
     for (size_t i = 0; i < images->use_count; i++) {
@@ -73,7 +73,7 @@ static bool is_wanted(const struct images *images, const struct cid *root) {
     return false;
 }
 
-/* ---- Room ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Room ------------------------------------------------------------------------------------------------ */
 
 /* The image not wanted now that was used longest ago. */
 static bool find_victim(struct images *images, struct cid *out) {
@@ -125,7 +125,7 @@ static void make_room(struct images *images, uint64_t size) {
     }
 }
 
-/* ---- Fetching -------------------------------------------------------------------------------------------------------------- */
+/* ---- Fetching -------------------------------------------------------------------------------------------- */
 
 static bool on_progress(void *arg, const struct blob_fetch_progress *progress) {
     struct images *images = arg;
@@ -190,8 +190,9 @@ static void settle(struct images *images, const struct images_wish *want, enum e
         struct wish *wish = &images->wishes[i];
         if (cid_equal(&wish->want.root, &want->root)) {
             uint32_t twice = 2 * wish->backoff_ms;
-            wish->backoff_ms = twice < IMAGES_RETRY_MIN_MS ? IMAGES_RETRY_MIN_MS
-                                                           : (twice > IMAGES_RETRY_MAX_MS ? IMAGES_RETRY_MAX_MS : twice);
+            wish->backoff_ms = twice < IMAGES_RETRY_MIN_MS
+                                   ? IMAGES_RETRY_MIN_MS
+                                   : (twice > IMAGES_RETRY_MAX_MS ? IMAGES_RETRY_MAX_MS : twice);
             wish->wait_until_ms = clock_mono_ms() + wish->backoff_ms;
         }
     }
@@ -240,7 +241,7 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* ---- Life cycle ------------------------------------------------------------------------------------------------------------- */
+/* ---- Life cycle ------------------------------------------------------------------------------------------ */
 
 enum err images_new(const struct images_config *config, struct images **out) {
     struct images *images = calloc(1, sizeof *images);
@@ -285,7 +286,7 @@ void images_free(struct images *images) {
     free(images);
 }
 
-/* ---- Wishes and reading -------------------------------------------------------------------------------------------------------- */
+/* ---- Wishes and reading ---------------------------------------------------------------------------------- */
 
 void images_want(struct images *images, const struct images_wish *wishes, size_t count) {
     count = count < IMAGES_WANTED_MAX ? count : IMAGES_WANTED_MAX;

@@ -1,9 +1,9 @@
-/* The image cache: images of releases that devices are offered, fetched by their CID from several nodes at once and kept
- * in a repository (ipfs-lite/repo.h), checked by CID, size and SHA-256.
+/* The image cache: images of releases that devices are offered, fetched by their CID from several nodes at once and
+ * kept in a repository (ipfs-lite/repo.h), checked by CID, size and SHA-256.
  *
- * One thread fetches, one image after another, in the order of the wishes; what arrived of an interrupted fetch stays. A failed
- * fetch is tried again after a while that doubles from IMAGES_RETRY_MIN_MS to IMAGES_RETRY_MAX_MS. When the cache is
- * over its limit, images go that were not used for longest and are not wanted now.
+ * One thread fetches, one image after another, in the order of the wishes; what arrived of an interrupted fetch stays.
+ * A failed fetch is tried again after a while that doubles from IMAGES_RETRY_MIN_MS to IMAGES_RETRY_MAX_MS. When the
+ * cache is over its limit, images go that were not used for longest and are not wanted now.
  */
 #ifndef ASSAY_NODE_GATEWAY_IMAGES_H
 #define ASSAY_NODE_GATEWAY_IMAGES_H
@@ -18,8 +18,8 @@
 struct images;
 
 struct images_config {
-    struct repo *repo;              /* borrowed */
-    const char *const *urls;        /* borrowed; bases to fetch from */
+    struct repo *repo;       /* borrowed */
+    const char *const *urls; /* borrowed; bases to fetch from */
     size_t url_count;
     uint64_t cache_bytes;
     void (*arrived)(void *ctx, const struct cid *root); /* on the fetching thread */

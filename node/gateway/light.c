@@ -62,7 +62,7 @@ struct light {
     uint64_t time_ms;
 };
 
-/* ---- The state file ---------------------------------------------------------------------------------------------- */
+/* ---- The state file -------------------------------------------------------------------------------------- */
 
 static enum err load_state(struct light *light) {
     struct buffer b = BUFFER_INIT;
@@ -88,7 +88,8 @@ static void save_state(const struct light *light, uint64_t height, uint64_t time
     }
 }
 
-/* ---- Workers ------------------------------------------------------------------------------------------------------ */
+/* ---- Workers ------------------------------------------------------------------------------------------------------
+ */
 
 static void *run_worker(void *arg) {
     struct worker *worker = arg;
@@ -138,7 +139,8 @@ static enum err start_workers(struct light *light) {
     return OK;
 }
 
-/* ---- Life cycle ----------------------------------------------------------------------------------------------------- */
+/* ---- Life cycle -----------------------------------------------------------------------------------------------------
+ */
 
 enum err light_new(const struct light_config *config, struct light **out) {
     struct light *light = calloc(1, sizeof *light);
@@ -209,7 +211,7 @@ void light_value_free(struct light_value *value) {
     buffer_free(&value->bundle);
 }
 
-/* ---- Asking ----------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ---------------------------------------------------------------------------------------------- */
 
 /* What a source's answer turned out to be. */
 enum answer_kind { ANSWER_GOOD, ANSWER_OLD, ANSWER_LIE };
@@ -329,7 +331,7 @@ static enum err ask_all(struct light *light, const char *path, const char *accep
     return good > 0 ? OK : stopping ? ERR_CLOSED : ERR_NETWORK;
 }
 
-/* ---- Proven values ------------------------------------------------------------------------------------------------------ */
+/* ---- Proven values --------------------------------------------------------------------------------------- */
 
 struct proof_question {
     struct light *light;
@@ -432,7 +434,7 @@ enum err light_get(struct light *light, const char *contract, struct bytes user_
     return OK;
 }
 
-/* ---- Hints ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Hints ----------------------------------------------------------------------------------------------- */
 
 struct hint_question {
     bool (*take)(void *arg, struct bytes body);
@@ -458,15 +460,14 @@ enum err light_hints(struct light *light, const char *path, size_t limit, bool (
     return e;
 }
 
-/* ---- What is known ---------------------------------------------------------------------------------------------------------- */
+/* ---- What is known --------------------------------------------------------------------------------------- */
 
 /* Under the lock. */
 static struct light_head head_of(const struct light *light) {
     uint64_t now = clock_wall_ms();
-    return (struct light_head){
-        .height = light->height,
-        .time_ms = light->time_ms,
-        .frozen = now > light->time_ms && now - light->time_ms > light->config.freshness_ms};
+    return (struct light_head){.height = light->height,
+                               .time_ms = light->time_ms,
+                               .frozen = now > light->time_ms && now - light->time_ms > light->config.freshness_ms};
 }
 
 void light_head(struct light *light, struct light_head *out) {

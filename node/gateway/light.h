@@ -29,7 +29,8 @@ struct light_config {
     uint64_t freshness_ms;                /* a head older than this raises the freeze alarm */
 };
 
-/* ERR_CONFIG: a source is no http(s) URL; ERR_CORRUPT: the state file is not one of this chain. client_start was called. */
+/* ERR_CONFIG: a source is no http(s) URL; ERR_CORRUPT: the state file is not one of this chain. client_start was
+ * called. */
 NODISCARD enum err light_new(const struct light_config *config, struct light **out);
 /* Ends questions that are being asked (they give ERR_CLOSED); light_free still has to wait for at most one call. */
 void light_stop(struct light *light);
@@ -48,8 +49,7 @@ struct light_value {
 void light_value_free(struct light_value *value);
 
 /* ERR_NETWORK: no source gave a proof that verifies. */
-NODISCARD enum err light_get(struct light *light, const char *contract, struct bytes user_key,
-                             struct light_value *out);
+NODISCARD enum err light_get(struct light *light, const char *contract, struct bytes user_key, struct light_value *out);
 
 /* Asks every source for something that carries no proof (lists that say where to look). `take` sees each answer, on the
  * caller's thread, and tells whether it was one; its URL is for logs. ERR_NETWORK when nobody gave one. */

@@ -1,7 +1,7 @@
 /* Bytes that devices fetch in ranges: an envelope, a delegation, a proof. Shared by reference count, never changed.
  *
- * Its tag names this very content (the first bytes of its SHA-256), so that ranges of two versions never get mixed, also
- * across a restart. Counts are guarded by the owner's lock.
+ * Its tag names this very content (the first bytes of its SHA-256), so that ranges of two versions never get mixed,
+ * also across a restart. Counts are guarded by the owner's lock.
  */
 #ifndef ASSAY_NODE_GATEWAY_SHARED_BLOB_H
 #define ASSAY_NODE_GATEWAY_SHARED_BLOB_H

@@ -1,5 +1,5 @@
-/* What a gateway knows of its devices and classes, and the lock around it. The follow thread and the uplink write what was
- * proven; HTTP threads read it and note what devices say. Nobody holds the lock while waiting for the network. */
+/* What a gateway knows of its devices and classes, and the lock around it. The follow thread and the uplink write what
+ * was proven; HTTP threads read it and note what devices say. Nobody holds the lock while waiting for the network. */
 #ifndef ASSAY_NODE_GATEWAY_SITE_H
 #define ASSAY_NODE_GATEWAY_SITE_H
 

@@ -1,6 +1,6 @@
-/* Listens to the event streams of all sources (GET /v1/events) with one thread, so that what is new is asked for at once
- * and not only at the next poll. An event is a hint: it says "ask", never what is true. A stream that ends or can't be
- * had is tried again after a pause that doubles up to SOURCE_WATCH_RETRY_MAX_MS.
+/* Listens to the event streams of all sources (GET /v1/events) with one thread, so that what is new is asked for at
+ * once and not only at the next poll. An event is a hint: it says "ask", never what is true. A stream that ends or
+ * can't be had is tried again after a pause that doubles up to SOURCE_WATCH_RETRY_MAX_MS.
  */
 #ifndef ASSAY_NODE_GATEWAY_SOURCE_WATCH_H
 #define ASSAY_NODE_GATEWAY_SOURCE_WATCH_H

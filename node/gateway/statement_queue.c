@@ -113,7 +113,8 @@ void statement_queue_close(struct statement_queue *queue) {
     free(queue);
 }
 
-/* ---- In ------------------------------------------------------------------------------------------------------------- */
+/* ---- In -------------------------------------------------------------------------------------------------------------
+ */
 
 /* OK: there is room and it doesn't wait yet. */
 static enum err judge_new(const struct statement_queue *queue, const struct statement_item *item) {
@@ -175,7 +176,7 @@ size_t statement_queue_count(struct statement_queue *queue) {
     return count;
 }
 
-/* ---- Out ------------------------------------------------------------------------------------------------------------- */
+/* ---- Out ------------------------------------------------------------------------------------------------- */
 
 size_t statement_queue_head(struct statement_queue *queue, struct statement_item *out, size_t max) {
     size_t taken = 0;

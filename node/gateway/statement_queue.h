@@ -1,5 +1,5 @@
-/* Devices' statements waiting for the ledger: on disk before their device is told so, kept until the ledger has answered,
- * sent in the order in which each device said them.
+/* Devices' statements waiting for the ledger: on disk before their device is told so, kept until the ledger has
+ * answered, sent in the order in which each device said them.
  *
  * Segmented log (store/seglog.h), stem "statements". Record types:
  *   1 said: a statement and its signature (229 bytes); synced before statement_queue_put returns
@@ -39,8 +39,7 @@ void statement_queue_close(struct statement_queue *queue);
 /* Makes it durable. ERR_DUPLICATE: it waits already. ERR_FULL: too many wait, here or of this device. ERR_MALFORMED.
  * Local faults. */
 NODISCARD enum err statement_queue_put(struct statement_queue *queue, const uint8_t body[STATEMENT_TX_BODY_LEN]);
-bool statement_queue_has(struct statement_queue *queue, const uint8_t device_id[KEY_LEN],
-                         const uint8_t hash[HASH_LEN]);
+bool statement_queue_has(struct statement_queue *queue, const uint8_t device_id[KEY_LEN], const uint8_t hash[HASH_LEN]);
 /* Up to `max` items that may be sent side by side: the oldest of each device, oldest first. How many. */
 size_t statement_queue_head(struct statement_queue *queue, struct statement_item *out, size_t max);
 /* The ledger has answered. */

@@ -19,8 +19,8 @@ struct lane {
     pthread_t thread;
     bool running;
     struct client *clients[CONFIG_SOURCES_MAX];
-    size_t preferred;     /* source that did well last */
-    uint64_t in_flight;   /* sequence, 0: none */
+    size_t preferred;   /* source that did well last */
+    uint64_t in_flight; /* sequence, 0: none */
     uint64_t pause_until_ms;
     uint32_t pause_ms;
 };
@@ -37,7 +37,7 @@ struct uplink {
 /* What one source made of a statement. */
 enum attempt { ATTEMPT_FAILED, ATTEMPT_TAKEN, ATTEMPT_REFUSED };
 
-/* ---- Sending ---------------------------------------------------------------------------------------------------------- */
+/* ---- Sending --------------------------------------------------------------------------------------------- */
 
 /* The contract's code with this name; false for names that are not one (the source's own reasons). */
 static bool code_of_name(const char *name, uint32_t *out) {
@@ -53,6 +53,7 @@ static bool code_of_name(const char *name, uint32_t *out) {
 static void note_failure(struct uplink *uplink, const char *url, const char *why) {
     (void)pthread_mutex_lock(&uplink->lock);
     uplink->stats.failed++;
+    uplink->stats.connected = false;
     bool news = strncmp(uplink->stats.last_why, why, sizeof uplink->stats.last_why - 1) != 0;
     (void)snprintf(uplink->stats.last_why, sizeof uplink->stats.last_why, "%s", why);
     (void)pthread_mutex_unlock(&uplink->lock);
@@ -91,7 +92,7 @@ static enum err wrap(struct lane *lane, const struct statement_item *item, struc
                               out);
 }
 
-/* ---- Settling ------------------------------------------------------------------------------------------------------------ */
+/* ---- Settling -------------------------------------------------------------------------------------------- */
 
 static bool is_in_update(const struct statement *s) {
     return !bytes_is_zero(s->update_id, HASH_LEN);
@@ -121,7 +122,8 @@ static void settle(struct lane *lane, const struct statement_item *item, bool re
     const struct uplink_result result = {.item = item,
                                          .refused = refused,
                                          .code = code,
-                                         .status = is_in_update(&item->statement) && proven->key.len > 0 ? proven : NULL};
+                                         .status =
+                                             is_in_update(&item->statement) && proven->key.len > 0 ? proven : NULL};
     uplink->config.settled(uplink->config.ctx, &result);
     enum err e = statement_queue_done(uplink->config.queue, item->sequence);
     if (e != OK) {
@@ -195,7 +197,7 @@ static bool send_one(struct lane *lane, const struct statement_item *item) {
     return settled;
 }
 
-/* ---- Lanes ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Lanes ----------------------------------------------------------------------------------------------- */
 
 static bool is_in_flight(const struct uplink *uplink, uint64_t sequence) {
     for (size_t i = 0; i < UPLINK_LANES; i++) {
@@ -222,7 +224,7 @@ static bool take(struct lane *lane, struct statement_item *out) {
 
 static void pause_lane(struct lane *lane, bool settled) {
     uint32_t twice = 2 * lane->pause_ms;
-    lane->pause_ms = settled ? 0
+    lane->pause_ms = settled                       ? 0
                      : twice < UPLINK_RETRY_MIN_MS ? UPLINK_RETRY_MIN_MS
                      : twice > UPLINK_RETRY_MAX_MS ? UPLINK_RETRY_MAX_MS
                                                    : twice;
@@ -250,7 +252,6 @@ static void *run_lane(void *arg) {
         bool settled = send_one(lane, &item);
         (void)pthread_mutex_lock(&uplink->lock);
         lane->in_flight = 0;
-        uplink->stats.connected = settled;
         pause_lane(lane, settled);
         /* What waited behind this one is another lane's to take. */
         (void)pthread_cond_broadcast(&uplink->wake);

@@ -1,10 +1,10 @@
 /* Carries devices' statements from the queue on disk to the ledger, over whichever source takes them.
  *
- * UPLINK_LANES threads send side by side, each statement of a device after the one before it was settled. A statement is
- * settled when the ledger provably has it (the device's record carries its counter or a higher one), or when sources
- * that do not depend on each other refuse it by a contract's code: all that there are, or UPLINK_REFUSALS of them. A lone
- * source's word settles nothing. Until then it is tried again, with a pause that doubles from UPLINK_RETRY_MIN_MS to
- * UPLINK_RETRY_MAX_MS.
+ * UPLINK_LANES threads send side by side, each statement of a device after the one before it was settled. A statement
+ * is settled when the ledger provably has it (the device's record carries its counter or a higher one), or when sources
+ * that do not depend on each other refuse it by a contract's code: all that there are, or UPLINK_REFUSALS of them. A
+ * lone source's word settles nothing. Until then it is tried again, with a pause that doubles from UPLINK_RETRY_MIN_MS
+ * to UPLINK_RETRY_MAX_MS.
  */
 #ifndef ASSAY_NODE_GATEWAY_UPLINK_H
 #define ASSAY_NODE_GATEWAY_UPLINK_H
@@ -48,7 +48,7 @@ void uplink_poke(struct uplink *uplink);
 
 struct uplink_stats {
     uint64_t sent, accepted, refused, failed;
-    bool connected; /* the last attempt reached a source */
+    bool connected; /* nothing has failed since the last statement was settled */
     char last_why[160];
 };
 void uplink_stats(struct uplink *uplink, struct uplink_stats *out);

@@ -24,8 +24,8 @@ enum err api_add(struct api *api, struct http_server *server, const struct api_r
 
 enum err api_routes(struct api *api, struct http_server *server) {
     enum err (*const parts[])(struct api *, struct http_server *) = {
-        api_status_routes,   api_blocks_routes,  api_txs_routes,   api_proof_routes, api_registry_routes,
-        api_releases_routes, api_updates_routes, api_blobs_routes};
+        api_status_routes,   api_blocks_routes,   api_txs_routes,     api_proof_routes,
+        api_registry_routes, api_releases_routes, api_updates_routes, api_blobs_routes};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         enum err e = parts[i](api, server);
         if (e != OK) {
@@ -83,7 +83,16 @@ void api_set(json_t *object, const char *name, json_t *value) {
 }
 
 void api_u64(json_t *object, const char *name, uint64_t value) {
-    (void)json_object_set_new(object, name, json_integer((json_int_t)value));
+    if (value <= INT64_MAX) {
+        (void)json_object_set_new(object, name, json_integer((json_int_t)value));
+    } else { /* only what a sender made up is so large */
+        (void)json_object_set_new(object, name, json_sprintf("%llu", (unsigned long long)value));
+    }
+}
+
+bool api_no_query(struct http_request *request) {
+    static const char *const none[] = {NULL};
+    return http_query_only(request, none);
 }
 
 bool api_param_hex(struct http_request *request, const char *name, void *out, size_t len) {

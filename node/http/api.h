@@ -1,7 +1,7 @@
 /* The node's HTTP API (docs/operations.md lists the routes): what its handlers share, and how they are put on a server.
  *
- * Handlers run on HTTP threads. They read final state through a chain view of their own and reach the ledger thread only
- * through submit. Everything here is borrowed and outlives the server.
+ * Handlers run on HTTP threads. They read final state through a chain view of their own and reach the ledger thread
+ * only through submit. Everything here is borrowed and outlives the server.
  */
 #ifndef ASSAY_NODE_HTTP_API_H
 #define ASSAY_NODE_HTTP_API_H
@@ -20,7 +20,7 @@ struct api {
     struct chain *chain;
     struct submit *submit; /* NULL on a node that takes no transactions */
     struct status_board *status;
-    struct repo *repo;   /* images; NULL on a node without a blob store */
+    struct repo *repo; /* images; NULL on a node without a blob store */
     struct auth *auth;
     struct events *events;
     const struct config *config;
@@ -71,9 +71,12 @@ void api_fail(struct http_request *request, enum err e, const char *what);
 /* Sets a hex string, or any JSON value, on an object. */
 void api_hex(json_t *object, const char *name, const void *data, size_t len);
 void api_set(json_t *object, const char *name, json_t *value);
+/* As a number; as a decimal text from 2^63 on, which JSON's integers cannot hold everywhere. */
 void api_u64(json_t *object, const char *name, uint64_t value);
 /* A path parameter of `len` bytes in hex; on failure 400 naming it has been answered. */
 bool api_param_hex(struct http_request *request, const char *name, void *out, size_t len);
+/* For routes that take no query arguments: refuses the first one by name. */
+bool api_no_query(struct http_request *request);
 /* {code, name, detail} of a receipt. */
 json_t *api_result_json(const struct receipt *receipt);
 

@@ -24,7 +24,8 @@ static bool begin_upload(void *ctx, struct http_request *request) {
     struct repo_import *import;
     const struct unixfs_profile *profile = &unixfs_v1_2025;
     const char *name = http_query(request, "profile");
-    if (!auth_require(api->auth, request, api->config->node.org, &who)) {
+    static const char *const known[] = {"profile", NULL};
+    if (!http_query_only(request, known) || !auth_require(api->auth, request, api->config->node.org, &who)) {
         return false;
     }
     if (name != NULL) {
@@ -92,8 +93,8 @@ static void list_blobs(void *ctx, struct http_request *request) {
         return;
     }
     if (from != NULL && cid_parse(from, &after) != OK) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give the next_after of the page before",
-                                         "after is not a CID"));
+        http_respond(request,
+                     http_error(400, "BAD_PARAMETER", "give the next_after of the page before", "after is not a CID"));
         return;
     }
     size_t count = repo_list(api->repo, from != NULL ? &after : NULL, images, limit);

@@ -58,7 +58,7 @@ static void get_block(void *ctx, struct http_request *request) {
     struct chain_view view;
     struct chain_block_info info;
     uint64_t height;
-    if (!api_view(api, request, &view)) {
+    if (!api_no_query(request) || !api_view(api, request, &view)) {
         return;
     }
     if (height_param(request, &view, &height)) {
@@ -77,8 +77,7 @@ static void list_blocks(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint64_t before, limit;
     struct chain_view view;
-    if (!http_query_only(request, known) ||
-        !http_query_u64(request, "before", 0, INT64_MAX, INT64_MAX, &before) ||
+    if (!http_query_only(request, known) || !http_query_u64(request, "before", 0, INT64_MAX, INT64_MAX, &before) ||
         !http_query_u64(request, "limit", 1, PAGE_MAX, PAGE_DEFAULT, &limit) || !api_view(api, request, &view)) {
         return;
     }
@@ -160,8 +159,8 @@ static void list_block_txs(void *ctx, struct http_request *request) {
             uint64_t at;
             uint32_t index;
             bool known_receipt = find_tx(&view, block.txs[i].id, &at, &index, &receipt) == OK;
-            (void)json_array_append_new(items, tx_json(&block.txs[i], height, (uint32_t)i,
-                                                       known_receipt ? &receipt : NULL));
+            (void)json_array_append_new(items,
+                                        tx_json(&block.txs[i], height, (uint32_t)i, known_receipt ? &receipt : NULL));
         }
         json_t *out = json_object();
         api_u64(out, "height", height);
@@ -210,7 +209,7 @@ static void get_tx(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint8_t id[HASH_LEN];
     struct chain_view view;
-    if (!api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
+    if (!api_no_query(request) || !api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
         return;
     }
     struct tx_lookup found;
@@ -256,7 +255,8 @@ static bool next_of_sender(struct chain_view *view, uint8_t place[ED25519_KEY_LE
     return true;
 }
 
-/* Newest first. A page looks at a bounded number of entries, so one with a contract filter may be short of its limit. */
+/* Newest first. A page looks at a bounded number of entries, so one with a contract filter may be short of its limit.
+ */
 static void list_sender_txs(void *ctx, struct http_request *request) {
     static const char *const known[] = {"sender", "contract", "cursor", "limit", NULL};
     struct api *api = ctx;

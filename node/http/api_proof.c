@@ -50,17 +50,22 @@ void api_respond_proof(struct api *api, struct http_request *request, struct byt
     const char *format = http_query(request, "format");
     struct chain_view view;
     struct buffer bundle = BUFFER_INIT;
+    if (format != NULL && strcmp(format, "json") != 0) {
+        http_respond(request, http_error(400, "BAD_PARAMETER", "give format=json, or leave it out for the bytes",
+                                         "format names none that there is"));
+        return;
+    }
     if (!api_view(api, request, &view)) {
         return;
     }
-    enum err e = chain_view_prove(api->chain, &view, contract, user_key, height, &bundle);
+    enum err e = chain_view_prove(&view, contract, user_key, height, &bundle);
     chain_view_close(&view);
     if (e == ERR_NOTFOUND) {
         http_respond(request, http_error(404, "NO_FINAL_BLOCK", "wait for the next block, at most one heartbeat",
                                          "there is no final block of that height yet"));
     } else if (e != OK) {
         api_fail(request, e, "the proof");
-    } else if (format != NULL && strcmp(format, "json") == 0) {
+    } else if (format != NULL) {
         http_respond(request, http_json(200, bundle_json(api, buffer_bytes(&bundle))));
     } else {
         http_respond(request, http_bytes(200, PROOF_TYPE, buffer_bytes(&bundle)));

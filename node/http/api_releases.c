@@ -74,7 +74,8 @@ static void list_releases(void *ctx, struct http_request *request) {
     uint64_t limit;
     const char *after = http_query(request, "after");
     struct chain_view view;
-    if (!http_query_only(request, known) || !http_query_u64(request, "limit", 1, STATE_PAGE_MAX, PAGE_DEFAULT, &limit) ||
+    if (!http_query_only(request, known) ||
+        !http_query_u64(request, "limit", 1, STATE_PAGE_MAX, PAGE_DEFAULT, &limit) ||
         (page.by_class && !api_query_class(request, class_id))) {
         return;
     }
@@ -125,7 +126,7 @@ static void get_release(void *ctx, struct http_request *request) {
     uint8_t id[HASH_LEN];
     struct release_record release;
     struct chain_view view;
-    if (!api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
+    if (!api_no_query(request) || !api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
         return;
     }
     struct state state = state_of_view(view.kv);
@@ -142,7 +143,7 @@ static void get_envelope(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint8_t id[HASH_LEN];
     struct chain_view view;
-    if (!api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
+    if (!api_no_query(request) || !api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
         return;
     }
     struct state state = state_of_view(view.kv);
@@ -201,8 +202,7 @@ bool api_release_image_is_here(struct api *api, struct http_request *request, st
     Assay__RegisterRelease *message = assay__register_release__unpack(NULL, args.len, args.data);
     struct cid cid;
     struct repo_image image;
-    bool known = message != NULL &&
-                 cid_decode(bytes_of(message->image_cid.data, message->image_cid.len), &cid) == OK &&
+    bool known = message != NULL && cid_decode(bytes_of(message->image_cid.data, message->image_cid.len), &cid) == OK &&
                  repo_stat(api->repo, &cid, &image) == OK;
     if (message != NULL) {
         assay__register_release__free_unpacked(message, NULL);

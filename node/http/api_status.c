@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STALLED_MS 10000  /* work waiting this long without a final block: not healthy */
-#define SILENT_MS 5000    /* the ledger thread has not written its board: not alive */
+#define STALLED_MS 10000 /* work waiting this long without a final block: not healthy */
+#define SILENT_MS 5000   /* the ledger thread has not written its board: not alive */
 
 static json_t *peer_json(const struct status_peer *peer) {
     json_t *object = json_object();
@@ -23,7 +23,7 @@ static json_t *peer_json(const struct status_peer *peer) {
 static void get_status(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct chain_view view;
-    if (!api_view(api, request, &view)) {
+    if (!api_no_query(request) || !api_view(api, request, &view)) {
         return;
     }
     struct status_facts facts;
@@ -61,6 +61,9 @@ static void get_status(void *ctx, struct http_request *request) {
 static void get_livez(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct status_facts facts;
+    if (!api_no_query(request)) {
+        return;
+    }
     status_board_read(api->status, &facts);
     if (clock_mono_ms() - facts.beat_mono_ms > SILENT_MS) {
         http_respond(request, http_error(503, "NOT_ALIVE", "start the node again", "the ledger thread does not turn"));
@@ -73,6 +76,9 @@ static void get_livez(void *ctx, struct http_request *request) {
 static void get_healthz(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct status_facts facts;
+    if (!api_no_query(request)) {
+        return;
+    }
     status_board_read(api->status, &facts);
     if (clock_mono_ms() - facts.beat_mono_ms > SILENT_MS) {
         http_respond(request, http_error(503, "NOT_ALIVE", "start the node again", "the ledger thread does not turn"));
@@ -152,7 +158,7 @@ static void ledger_metrics(struct buffer *out, const struct status_facts *f, con
 static void get_metrics(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct chain_view view;
-    if (!api_view(api, request, &view)) {
+    if (!api_no_query(request) || !api_view(api, request, &view)) {
         return;
     }
     struct status_facts f;
@@ -170,9 +176,8 @@ static void get_metrics(void *ctx, struct http_request *request) {
             peer_metric(&out, names[m], p, values[m]);
         }
     }
-    http_respond(request, buffer_ok(&out) == OK
-                              ? http_bytes(200, "text/plain; version=0.0.4", buffer_bytes(&out))
-                              : NULL);
+    http_respond(request,
+                 buffer_ok(&out) == OK ? http_bytes(200, "text/plain; version=0.0.4", buffer_bytes(&out)) : NULL);
     buffer_free(&out);
 }
 

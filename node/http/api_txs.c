@@ -58,8 +58,9 @@ static bool check_form(struct api *api, struct http_request *request, struct tra
     const char *why = "";
     enum err e = transaction_decode(http_body(request), out, &why);
     if (e != OK) {
-        http_respond(request, http_error(e == ERR_TOOLARGE ? 413 : 400, e == ERR_TOOLARGE ? "TX_TOO_LARGE" : "TX_MALFORMED",
-                                         "make it with the assay command line", "not a transaction: %s", why));
+        http_respond(request,
+                     http_error(e == ERR_TOOLARGE ? 413 : 400, e == ERR_TOOLARGE ? "TX_TOO_LARGE" : "TX_MALFORMED",
+                                "make it with the assay command line", "not a transaction: %s", why));
         return false;
     }
     if (memcmp(out->chain_id, chain_id(api->chain), CHAIN_ID_LEN) != 0) {
@@ -111,10 +112,10 @@ static bool check_state(struct api *api, struct http_request *request, const str
     uint64_t latest = (wall > now ? wall : now) + api->genesis->params.tx_max_lifetime_ms;
     if (tx->expiry_ms <= now || tx->expiry_ms > latest) {
         bool late = tx->expiry_ms <= now;
-        http_respond(request, http_error(400, late ? "TX_EXPIRED" : "TX_EXPIRY_TOO_FAR",
-                                         "make it again; the default is 10 minutes ahead",
-                                         late ? "the transaction has expired"
-                                              : "the transaction's expiry is more than 24 hours ahead"));
+        http_respond(
+            request,
+            http_error(400, late ? "TX_EXPIRED" : "TX_EXPIRY_TOO_FAR", "make it again; the default is 10 minutes ahead",
+                       late ? "the transaction has expired" : "the transaction's expiry is more than 24 hours ahead"));
         return false;
     }
     if (answer.code != CODE_OK) {

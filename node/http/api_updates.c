@@ -96,6 +96,9 @@ static void get_update(void *ctx, struct http_request *request) {
         json_t *out = update_json(&update);
         api_set(out, "counts", counted ? counts_json(&counts) : json_object());
         api_set(out, "devices", json_incref(devices));
+        json_t *last = json_array_get(devices, json_array_size(devices) - 1);
+        bool more = json_array_size(devices) == limit;
+        api_set(out, "next_after", more ? json_incref(json_object_get(last, "device_id")) : json_null());
         api_u64(out, "at_height", view.head.header.height);
         http_respond(request, http_json(200, out));
     } else {
@@ -159,7 +162,7 @@ static void get_update_history(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint8_t id[HASH_LEN];
     struct chain_view view;
-    if (!api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
+    if (!api_no_query(request) || !api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
         return;
     }
     struct state state = state_of_view(view.kv);
@@ -212,7 +215,8 @@ static void list_updates(void *ctx, struct http_request *request) {
     struct update_page page = {.by_id = !by_class && device == NULL};
     size_t cursor_len = page.by_id ? HASH_LEN : UPDATE_CURSOR_LEN;
     struct chain_view view;
-    if (!http_query_only(request, known) || !http_query_u64(request, "limit", 1, STATE_PAGE_MAX, PAGE_DEFAULT, &limit) ||
+    if (!http_query_only(request, known) ||
+        !http_query_u64(request, "limit", 1, STATE_PAGE_MAX, PAGE_DEFAULT, &limit) ||
         (by_class && !api_query_class(request, class_id))) {
         return;
     }
@@ -248,13 +252,14 @@ static void list_updates(void *ctx, struct http_request *request) {
     http_respond(request, http_json(200, out));
 }
 
-/* POST /v1/updates/{id}/verify: 165 bytes of statement, 64 of signature; any kind of statement is taken to its method. */
+/* POST /v1/updates/{id}/verify: 165 bytes of statement, 64 of signature; any kind of statement is taken to its method.
+ */
 static void post_statement(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint8_t id[HASH_LEN];
     struct bytes body = http_body(request);
     struct statement statement;
-    if (!api_param_hex(request, "id", id, sizeof id)) {
+    if (!api_no_query(request) || !api_param_hex(request, "id", id, sizeof id)) {
         return;
     }
     if (body.len != STATEMENT_TX_BODY_LEN ||

@@ -60,7 +60,8 @@ void events_free(struct events *events) {
 /* ---- Events of a block ------------------------------------------------------------------------------------------- */
 
 static bool is_call(const struct transaction *tx, const char *contract, const char *method) {
-    return bytes_equal(tx->contract, bytes_str(contract)) && (method == NULL || bytes_equal(tx->method, bytes_str(method)));
+    return bytes_equal(tx->contract, bytes_str(contract)) &&
+           (method == NULL || bytes_equal(tx->method, bytes_str(method)));
 }
 
 /* The type, beside tx, that a carried-out transaction has; EVENT_TX when it has none. */
@@ -133,6 +134,9 @@ static void send_block(struct subscriber *list, struct chain_view *view, const s
     char *data = json_dumps(event, JSON_COMPACT);
     for (struct subscriber *s = list; s != NULL; s = s->next) {
         emit(s, EVENT_OF_BLOCK, id, data);
+        if ((s->wanted >> EVENT_OF_BLOCK & 1u) == 0) { /* only the place to resume from, which no client shows */
+            (void)http_stream_send(s->stream, id, NULL, NULL);
+        }
     }
     free(data);
     json_decref(event);
@@ -177,7 +181,8 @@ void events_alarm(struct events *events, const char *name, const char *text) {
     json_decref(event);
 }
 
-/* ---- Subscribing -------------------------------------------------------------------------------------------------- */
+/* ---- Subscribing --------------------------------------------------------------------------------------------------
+ */
 
 /* Sends a past block from the log. */
 static bool replay(struct events *events, struct subscriber *s, uint64_t height) {
@@ -245,7 +250,8 @@ static void get_events(void *ctx, struct http_request *request) {
         return;
     }
     if (types != NULL && !parse_types(types, &wanted)) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "choose among tx, release, revocation, update, device, block, alarm",
+        http_respond(request, http_error(400, "BAD_PARAMETER",
+                                         "choose among tx, release, revocation, update, device, block, alarm",
                                          "types names an event type that does not exist"));
         return;
     }
@@ -268,6 +274,9 @@ static void get_events(void *ctx, struct http_request *request) {
         http_respond(request, NULL);
         return;
     }
+    (void)pthread_mutex_lock(&events->lock);
+    drop_over(events); /* on a chain at rest nobody else makes room for newcomers */
+    (void)pthread_mutex_unlock(&events->lock);
     s->wanted = wanted;
     s->stream = http_stream_open(request);
     if (s->stream == NULL) {

@@ -90,7 +90,8 @@ static void refuse_method(struct http_request *request, unsigned allowed) {
     for (size_t i = 0; i < METHOD_COUNT; i++) {
         bool here = (allowed >> i & 1) != 0 || (i == HTTP_HEAD && (allowed >> HTTP_GET & 1) != 0);
         if (here) {
-            strcat(strcat(list, list[0] != '\0' ? ", " : ""), method_names[i]);
+            size_t len = strlen(list);
+            (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "", method_names[i]);
         }
     }
     struct http_response *response = http_error(405, "METHOD_NOT_ALLOWED", "use a method of the Allow header",

@@ -142,7 +142,7 @@ static bool take_params(const struct http_route *route, const struct bytes *path
 
 enum router_found router_find(const struct router *router, enum http_method method, const char *path,
                               struct router_match *out, unsigned *out_allowed) {
-    struct bytes segments[ROUTER_SEGMENTS_MAX];
+    struct bytes segments[ROUTER_SEGMENTS_MAX] = {0};
     *out_allowed = 0;
     if (path[0] != '/' || strlen(path) >= ROUTER_PATH_MAX) {
         return ROUTER_BAD_PATH;

@@ -44,7 +44,7 @@ static enum err copy_texts(const struct http_config *config, struct http_server 
     if (has_cert != has_key || config->listen == NULL || strlen(config->listen) >= sizeof server->listen) {
         return ERR_CONFIG;
     }
-    strcpy(server->listen, config->listen);
+    memcpy(server->listen, config->listen, strlen(config->listen) + 1);
     if (has_cert) {
         server->tls_cert = strdup(config->tls_cert);
         server->tls_key = strdup(config->tls_key);

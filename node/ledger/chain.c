@@ -162,7 +162,8 @@ struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN])
     return c != NULL ? c->block.encoded : bytes_of(NULL, 0);
 }
 
-/* ---- Opening and closing ------------------------------------------------------------------------------------------- */
+/* ---- Opening and closing -------------------------------------------------------------------------------------------
+ */
 
 static void genesis_header(const struct chain *chain, const struct genesis *genesis, const struct tree_root *root,
                            struct block_header *out) {
@@ -388,7 +389,6 @@ enum err chain_open(const struct chain_config *config, struct chain **out) {
     chain->checkpoint_bytes = config->checkpoint_bytes;
     chain->next_node_id = 1;
     (void)pthread_mutex_init(&chain->head_lock, NULL);
-    (void)pthread_mutex_init(&chain->log_lock, NULL);
     genesis_chain_id(config->genesis, config->crypto, chain->id);
     uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
     const struct validator_set set = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(config->genesis, keys)};
@@ -425,6 +425,5 @@ void chain_close(struct chain *chain) {
     kv_close(chain->kv);
     tree_cache_free(chain->cache);
     (void)pthread_mutex_destroy(&chain->head_lock);
-    (void)pthread_mutex_destroy(&chain->log_lock);
     free(chain);
 }

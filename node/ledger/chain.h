@@ -26,10 +26,10 @@ struct chain_config {
     struct kv_backend backend; /* taken over */
     const struct genesis *genesis;
     const struct verify_crypto *crypto;
-    struct mempool *mempool;      /* borrowed: vouches for signatures, feeds chain_build, loses what became final */
-    uint64_t segment_bytes;       /* of the block log */
-    uint64_t version_keep_ms;     /* how long old tree versions can be proven */
-    size_t checkpoint_bytes;      /* pending bytes that make a checkpoint due */
+    struct mempool *mempool;  /* borrowed: vouches for signatures, feeds chain_build, loses what became final */
+    uint64_t segment_bytes;   /* of the block log */
+    uint64_t version_keep_ms; /* how long old tree versions can be proven */
+    size_t checkpoint_bytes;  /* pending bytes that make a checkpoint due */
 };
 
 /* Opens and brings the store up to date from the block log. On failure `*out` is NULL or a chain that can only be asked
@@ -53,15 +53,16 @@ uint64_t chain_synced_height(const struct chain *chain);
 /* ---- Candidates --------------------------------------------------------------------------------------------- */
 
 enum chain_status {
-    CHAIN_UNKNOWN,  /* never seen, or already discarded */
-    CHAIN_HELD,     /* body here, not executed (its parent is missing or not executed) */
-    CHAIN_VALID,    /* executed, all roots equal */
-    CHAIN_INVALID,  /* breaks a rule; stays refused */
-    CHAIN_FINAL,    /* final */
+    CHAIN_UNKNOWN, /* never seen, or already discarded */
+    CHAIN_HELD,    /* body here, not executed (its parent is missing or not executed) */
+    CHAIN_VALID,   /* executed, all roots equal */
+    CHAIN_INVALID, /* breaks a rule; stays refused */
+    CHAIN_FINAL,   /* final */
 };
 
 /* Takes a body (copied). ERR_MALFORMED and friends when it is not a block of this chain, ERR_FULL when too many
- * candidates stand above the final head, ERR_DUPLICATE when it is here already. */
+ * candidates (or too many bytes of them) stand above the final head and none of them is known to be invalid,
+ * ERR_DUPLICATE when it is here already. */
 NODISCARD enum err chain_add(struct chain *chain, struct bytes encoded, uint8_t out_hash[HASH_LEN]);
 enum chain_status chain_status(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 /* Header of a candidate or of the final head; NULL when unknown. Borrowed until the block is final or discarded. */
@@ -84,15 +85,18 @@ bool chain_has_due(const struct chain *chain, uint64_t time_ms);
 
 /* ---- Finality ----------------------------------------------------------------------------------------------- */
 
-/* Makes a valid candidate and its ancestors final; `finalization` is the encoded certificate over `hash` itself.
- * `each` (may be NULL) sees every newly final block, oldest first. Candidates that do not descend from it go. */
+/* Makes a valid candidate and its ancestors final; `finalization` is the encoded certificate over `hash` itself, which
+ * the caller has checked. Readers see all of them at once; then `each` (may be NULL) is told of every newly final
+ * block, oldest first. Candidates that do not descend from it go. ERR_INVALID (not executed, no certificate),
+ * ERR_NOTFOUND (not above the head); other errors are local faults, after which the chain takes no more blocks. */
 NODISCARD enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struct bytes finalization,
                                   void (*each)(void *arg, const struct block *block), void *arg);
 /* One fdatasync of the block log if anything was appended since. */
 NODISCARD enum err chain_sync(struct chain *chain);
 
 /* Final block by height, from any thread: appends body and finalization (either may be NULL when not wanted; nothing is
- * appended for the finalization when the block is final only through a descendant). ERR_NOTFOUND above the head or when pruned. */
+ * appended for the finalization when the block is final only through a descendant). ERR_NOTFOUND above the head or when
+ * pruned. */
 NODISCARD enum err chain_read(struct chain *chain, uint64_t height, struct buffer *out_body,
                               struct buffer *out_finalization);
 
@@ -127,7 +131,7 @@ NODISCARD enum err chain_view_block(struct chain_view *view, uint64_t height, st
 /* Appends a proof bundle for one key at the view's newest height that has a finalization (or links to one), or at
  * `height` when it is not 0 and still kept. At an older height only a value that has not changed since can be given.
  * ERR_NOTFOUND (no such height), ERR_EXPIRED (version or value no longer kept), ERR_TOOLARGE. */
-NODISCARD enum err chain_view_prove(struct chain *chain, struct chain_view *view, struct bytes contract,
-                                    struct bytes user_key, uint64_t height, struct buffer *out);
+NODISCARD enum err chain_view_prove(struct chain_view *view, struct bytes contract, struct bytes user_key,
+                                    uint64_t height, struct buffer *out);
 
 #endif

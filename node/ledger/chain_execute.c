@@ -148,7 +148,7 @@ static const char *header_fault(const struct chain *chain, const struct block_he
 }
 
 struct execution chain_execution(struct chain *chain, struct kv_view *view, struct kv_layer *layer,
-                                     struct tree_root parent, uint64_t height, uint64_t time_ms) {
+                                 struct tree_root parent, uint64_t height, uint64_t time_ms) {
     return (struct execution){.crypto = chain->crypto,
                               .chain_id = chain->id,
                               .view = view,
@@ -161,7 +161,7 @@ struct execution chain_execution(struct chain *chain, struct kv_view *view, stru
 }
 
 enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_layer **out_layer,
-                           struct kv_view **out_view) {
+                          struct kv_view **out_view) {
     struct kv_layer *layer;
     enum err e = kv_layer_new(&layer);
     if (e != OK) {

@@ -7,6 +7,7 @@
 
 /* At least this many stale tree nodes go with every block that makes versions too old; more when blocks leave more. */
 #define PRUNE_NODES_PER_BLOCK 4096
+#define PRUNE_VERSIONS_PER_BLOCK 4
 
 /* ---- What is written beside state ---- */
 
@@ -59,7 +60,8 @@ enum err block_entry_get(struct kv_view *view, uint64_t height, struct block_ent
     return OK;
 }
 
-/* ---- Finality ----------------------------------------------------------------------------------------------------- */
+/* ---- Finality -----------------------------------------------------------------------------------------------------
+ */
 
 static enum err log_block(struct chain *chain, const struct candidate *c, struct bytes finalization) {
     if (chain->replaying) {
@@ -72,9 +74,7 @@ static enum err log_block(struct chain *chain, const struct candidate *c, struct
     enum err e = buffer_ok(&record);
     uint64_t sequence = 0;
     if (e == OK) {
-        (void)pthread_mutex_lock(&chain->log_lock);
         e = seglog_append(chain->log, CHAIN_RECORD_BLOCK, buffer_bytes(&record), &sequence);
-        (void)pthread_mutex_unlock(&chain->log_lock);
     }
     if (e != OK) {
         (void)chain_fail(chain, e, "block log: %s", seglog_error());
@@ -86,8 +86,7 @@ static enum err log_block(struct chain *chain, const struct candidate *c, struct
 }
 
 enum err block_entry_put(struct kv_layer *layer, uint64_t height, const uint8_t hash[HASH_LEN],
-                                const uint8_t encoded_header[BLOCK_HEADER_LEN], uint32_t tx_count,
-                                struct bytes finalization) {
+                         const uint8_t encoded_header[BLOCK_HEADER_LEN], uint32_t tx_count, struct bytes finalization) {
     uint8_t key[8];
     store_u64(key, height);
     struct buffer value = BUFFER_INIT;
@@ -112,12 +111,17 @@ static enum err count_entry(void *arg, struct bytes key, struct bytes value) {
     return OK;
 }
 
-/* Trees older than the keeping time lose their nodes, a bounded number a block: twice what the block itself leaves
- * behind, so that pruning keeps up with any load. `*out_from` is the lowest height that is whole afterwards. */
-static enum err prune_versions(struct chain *chain, struct kv_layer *layer, uint64_t now_ms, uint64_t *out_from) {
+/* Trees older than the keeping time lose their nodes, a bounded number at a time: up to twice what the new blocks leave
+ * behind, so that pruning keeps up with any load. `path` is newest first, and its newest layer takes the deletions;
+ * `*out_from` is the lowest height that is whole afterwards. */
+static enum err prune_versions(struct chain *chain, struct candidate *const *path, size_t n, uint64_t *out_from) {
     struct kv_view *view;
     size_t made_stale = 0, pruned = 0;
-    enum err e = kv_layer_each(layer, KV_STALE, count_entry, &made_stale);
+    uint64_t now_ms = path[0]->block.header.time_ms;
+    enum err e = OK;
+    for (size_t i = 0; i < n && e == OK; i++) {
+        e = kv_layer_each(path[i]->layer, KV_STALE, count_entry, &made_stale);
+    }
     if (e == OK) {
         e = kv_view_open(chain->kv, &view);
     }
@@ -125,7 +129,7 @@ static enum err prune_versions(struct chain *chain, struct kv_layer *layer, uint
         return e;
     }
     uint64_t upto = chain->provable_from;
-    for (int steps = 0; steps < 4; steps++) {
+    for (size_t steps = 0; steps < PRUNE_VERSIONS_PER_BLOCK * n; steps++) {
         struct block_entry entry;
         e = block_entry_get(view, upto + 1, &entry, NULL);
         if (e != OK || entry.header.time_ms + chain->version_keep_ms > now_ms) {
@@ -136,7 +140,7 @@ static enum err prune_versions(struct chain *chain, struct kv_layer *layer, uint
     e = e == ERR_NOTFOUND ? OK : e;
     if (e == OK && upto > 0) {
         size_t limit = 2 * made_stale > PRUNE_NODES_PER_BLOCK ? 2 * made_stale : PRUNE_NODES_PER_BLOCK;
-        e = tree_prune(view, upto, limit, layer, &pruned);
+        e = tree_prune(view, upto, limit, path[0]->layer, &pruned);
     }
     kv_view_close(view);
     if (e == OK) {
@@ -196,7 +200,8 @@ static void drop_stale(struct chain *chain) {
             }
             const uint8_t *parent = c->block.header.parent;
             bool low = c->block.header.height <= chain->head.header.height;
-            bool forked = c->status == CHAIN_VALID && !chain_is_head(chain, parent) && chain_candidate(chain, parent) == NULL;
+            bool forked =
+                c->status == CHAIN_VALID && !chain_is_head(chain, parent) && chain_candidate(chain, parent) == NULL;
             if (low || forked) {
                 chain_candidate_drop(chain, c);
                 changed = true;
@@ -226,14 +231,14 @@ static enum err final_path(const struct chain *chain, const uint8_t hash[HASH_LE
 enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struct bytes finalization,
                         void (*each)(void *arg, const struct block *block), void *arg) {
     struct candidate *path[LIMIT_UNFINAL_DEPTH];
-    size_t n;
+    size_t n = 0;
     uint64_t from = 0, previous_ms = chain->head.header.time_ms;
-    if (finalization.len == 0) {
+    if (finalization.len == 0 && !chain->replaying) {
         return ERR_INVALID;
     }
     enum err e = final_path(chain, hash, path, &n);
     if (e == OK) {
-        e = prune_versions(chain, path[0]->layer, path[0]->block.header.time_ms, &from);
+        e = prune_versions(chain, path, n, &from);
     }
     for (size_t i = n; e == OK && i-- > 0;) {
         e = prepare_final(chain, path[i], i == 0 ? finalization : bytes_of(NULL, 0), from);

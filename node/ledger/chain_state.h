@@ -34,20 +34,18 @@ struct chain {
     struct kv *kv;
     struct tree_cache *cache;
     uint64_t next_node_id;
-    uint64_t next_due_ms;    /* 0: nothing waits in the due-queue */
-    uint64_t synced_height;  /* durable in the log */
-    bool replaying;          /* while opening: the log is read, not written */
+    uint64_t next_due_ms;   /* 0: nothing waits in the due-queue */
+    uint64_t synced_height; /* durable in the log */
+    bool replaying;         /* while opening: the log is read, not written */
     struct candidate candidates[CHAIN_CANDIDATES];
     size_t candidate_bytes; /* of their bodies */
     char error[256];
 
-    /* Readers on other threads take the lock for a few pointer copies; the log has one of its own, since reading a
-     * block from disk takes longer. */
+    /* Readers on other threads take the lock for a few pointer copies; the log locks itself. */
     pthread_mutex_t head_lock;
     struct chain_head head;
     struct tree_root root;
     uint64_t provable_from; /* lowest height whose tree is whole */
-    pthread_mutex_t log_lock;
     struct seglog *log; /* sequence number = height; record = certificate length (4) | certificate | block */
 };
 

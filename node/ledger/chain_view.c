@@ -41,9 +41,7 @@ enum err chain_view_block(struct chain_view *view, uint64_t height, struct chain
 enum err chain_read(struct chain *chain, uint64_t height, struct buffer *out_body, struct buffer *out_finalization) {
     struct buffer record = BUFFER_INIT;
     uint8_t type;
-    (void)pthread_mutex_lock(&chain->log_lock);
     enum err e = height == 0 ? ERR_NOTFOUND : seglog_read(chain->log, height, &type, &record);
-    (void)pthread_mutex_unlock(&chain->log_lock);
     if (e == OK && (record.len < 4 || load_u32(record.data) > record.len - 4)) {
         e = ERR_CORRUPT;
     }
@@ -124,72 +122,94 @@ static enum err root_at(struct chain_view *view, uint64_t height, struct tree_ro
     return OK;
 }
 
-/* Flat values are those of the head. An older version's leaf says by its hash whether the value is still the same; one
- * that has changed since is gone. At the head a difference is damage. */
-static enum err put_value(struct chain_view *view, uint64_t at, struct bytes key, const uint8_t *leaf_hash,
-                          struct buffer *out) {
-    struct bytes value;
-    uint8_t hash[SHA256_LEN];
-    bool is_head = at == view->head.header.height;
-    buffer_u8(out, leaf_hash != NULL ? 1 : 0);
-    if (leaf_hash == NULL) {
-        buffer_u32(out, 0);
-        return buffer_ok(out);
+/* Does the path lead to a leaf of this very value? */
+static enum err is_value_of_leaf(const struct tree_root *root, const uint8_t key[HASH_LEN], struct bytes value,
+                                 struct bytes path, bool *out) {
+    uint8_t(*work)[33] = malloc(STATE_PATH_STEPS_MAX * sizeof *work);
+    if (work == NULL) {
+        return ERR_NOMEM;
     }
-    enum err e = kv_get(view->kv, KV_STATE, key, &value);
-    if (e != OK) {
-        return e != ERR_NOTFOUND ? e : is_head ? ERR_CORRUPT : ERR_EXPIRED;
-    }
-    sha256(value.data, value.len, hash);
-    if (memcmp(hash, leaf_hash, sizeof hash) != 0) {
-        return is_head ? ERR_CORRUPT : ERR_EXPIRED;
-    }
-    buffer_u32(out, (uint32_t)value.len);
-    buffer_put(out, value.data, value.len);
-    return buffer_ok(out);
+    uint8_t value_hash[HASH_LEN];
+    struct span_input from = {{path.data, path.len}};
+    struct input in = input_of_span(&from);
+    enum state_path_end end = PATH_EMPTY;
+    sha256(value.data, value.len, value_hash);
+    enum verdict v =
+        state_path_verify(&host_crypto, root->hash, key, value_hash, &in, work, STATE_PATH_STEPS_MAX, &end);
+    *out = v == GOOD && end == PATH_PRESENT;
+    free(work);
+    return OK;
 }
 
-enum err chain_view_prove(struct chain *chain, struct chain_view *view, struct bytes contract, struct bytes user_key,
-                          uint64_t height, struct buffer *out) {
-    if (contract.len == 0 || contract.len > BUNDLE_NAME_MAX || user_key.len > BUNDLE_USER_KEY_MAX) {
-        return ERR_RANGE;
-    }
-    uint64_t at = height != 0 ? height : view->head.header.height;
+/* What put_value proves. */
+struct proven {
+    struct bytes key; /* whole: contract || 0 || user key */
+    uint8_t hashed[HASH_LEN];
     struct tree_root root;
-    enum err e = root_at(view, at, &root);
+    struct buffer path;
+    bool present;
+    bool is_head;
+};
+
+/* Flat values are those of the head: at an older height one can be given only when it has not changed since. */
+static enum err put_value(struct chain_view *view, const struct proven *p, struct buffer *out) {
+    struct bytes value = bytes_of(NULL, 0);
+    bool same = true;
+    enum err e = p->present ? kv_get(view->kv, KV_STATE, p->key, &value) : OK;
+    if (e == OK && p->present && !p->is_head) {
+        e = is_value_of_leaf(&p->root, p->hashed, value, buffer_bytes(&p->path), &same);
+    }
+    if (e == ERR_NOTFOUND || (e == OK && !same)) {
+        return p->is_head ? ERR_CORRUPT : ERR_EXPIRED;
+    }
+    buffer_u8(out, p->present ? 1 : 0);
+    buffer_u32(out, (uint32_t)value.len);
+    buffer_put(out, value.data, value.len);
+    return e == OK ? buffer_ok(out) : e;
+}
+
+/* Everything before the path; the caller cuts `out` back on failure. */
+static enum err put_bundle(struct chain_view *view, uint64_t height, struct bytes contract, struct bytes user_key,
+                           const struct proven *p, struct buffer *out) {
+    buffer_put(out, "ASPB\x01\x00\x00", 7); /* magic, version 1, no epoch steps */
+    enum err e = put_headers(view, height, out);
     if (e != OK) {
         return e;
-    }
-    size_t start = out->len;
-    struct buffer path = BUFFER_INIT;
-    struct buffer key = BUFFER_INIT;
-    uint8_t hashed[HASH_LEN];
-    bool present = false;
-    buffer_put(&key, contract.data, contract.len);
-    buffer_u8(&key, 0);
-    buffer_put(&key, user_key.data, user_key.len);
-    e = buffer_ok(&key);
-    if (e == OK) {
-        sha256(key.data, key.len, hashed);
-        e = tree_prove(view->kv, root, hashed, &path, &present);
-    }
-    buffer_put(out, "ASPB\x01\x00\x00", 7); /* magic, version 1, no epoch steps */
-    if (e == OK) {
-        e = put_headers(view, at, out);
     }
     buffer_u8(out, (uint8_t)contract.len);
     buffer_put(out, contract.data, contract.len);
     buffer_u16(out, (uint16_t)user_key.len);
     buffer_put(out, user_key.data, user_key.len);
-    if (e == OK) {
-        e = put_value(view, buffer_bytes(&key), present, out);
+    e = put_value(view, p, out);
+    buffer_put(out, p->path.data, p->path.len);
+    return e == OK ? buffer_ok(out) : e;
+}
+
+enum err chain_view_prove(struct chain_view *view, struct bytes contract, struct bytes user_key, uint64_t height,
+                          struct buffer *out) {
+    if (contract.len == 0 || contract.len > BUNDLE_NAME_MAX || user_key.len > BUNDLE_USER_KEY_MAX) {
+        return ERR_RANGE;
     }
-    buffer_put(out, path.data, path.len);
-    if (e == OK) {
-        e = buffer_ok(out);
+    uint8_t key[BUNDLE_NAME_MAX + 1 + BUNDLE_USER_KEY_MAX];
+    uint64_t head = view->head.header.height;
+    uint64_t at = height != 0 ? height : head;
+    struct proven p = {.key = bytes_of(key, contract.len + 1 + user_key.len), .is_head = at == head};
+    enum err e = root_at(view, at, &p.root);
+    if (e != OK) {
+        return e;
     }
-    buffer_free(&path);
-    buffer_free(&key);
+    memcpy(key, contract.data, contract.len);
+    key[contract.len] = 0;
+    if (user_key.len > 0) {
+        memcpy(key + contract.len + 1, user_key.data, user_key.len);
+    }
+    sha256(p.key.data, p.key.len, p.hashed);
+    size_t start = out->len;
+    e = tree_prove(view->kv, p.root, p.hashed, &p.path, &p.present);
+    if (e == OK) {
+        e = put_bundle(view, at, contract, user_key, &p, out);
+    }
+    buffer_free(&p.path);
     if (e != OK) {
         out->len = start;
     }

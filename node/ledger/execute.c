@@ -493,17 +493,14 @@ static enum err genesis_get(void *ctx, struct bytes key, struct buffer *out, boo
     return view_get(x->view, key, out, out_found);
 }
 
-static enum err genesis_next(void *ctx, struct bytes prefix, struct bytes after, bool inclusive,
-                             struct buffer *out_key, struct buffer *out_value, bool *out_found) {
+static enum err genesis_next(void *ctx, struct bytes prefix, struct bytes after, bool inclusive, struct buffer *out_key,
+                             struct buffer *out_value, bool *out_found) {
     const struct execution *x = ctx;
     return view_next(x->view, prefix, after, inclusive, out_key, out_value, out_found);
 }
 
-static const struct state_ops genesis_ops = {.get = genesis_get,
-                                             .next = genesis_next,
-                                             .put = genesis_put,
-                                             .remove = genesis_remove,
-                                             .history = genesis_history};
+static const struct state_ops genesis_ops = {
+    .get = genesis_get, .next = genesis_next, .put = genesis_put, .remove = genesis_remove, .history = genesis_history};
 
 enum err execute_genesis(const struct execution *x, const struct genesis *genesis, struct tree_root *out) {
     struct execution copy = *x;

@@ -27,7 +27,8 @@ NODISCARD enum err tx_entry_decode(struct bytes value, uint64_t *out_height, uin
                                    struct bytes *out_receipt);
 
 /* KV_HISTORY: record key | 0x00 | height (8) | index (4) | n (2) -> tx id (32) | time ms (8) | signer (32) |
- * action length (1), action | detail. Index 0 is the due-queue (tx id and signer are zeros); transaction i has i + 1. */
+ * action length (1), action | detail. Index 0 is the due-queue (tx id and signer are zeros); transaction i has i + 1.
+ */
 struct history_entry {
     uint64_t height;
     uint32_t index;
@@ -43,8 +44,8 @@ NODISCARD enum err history_decode(struct bytes key, struct bytes value, struct h
 struct execution {
     const struct verify_crypto *crypto;
     const uint8_t *chain_id;
-    struct kv_view *view;    /* the parent's state with `layer` on top */
-    struct kv_layer *layer;  /* the block's own, being built */
+    struct kv_view *view;   /* the parent's state with `layer` on top */
+    struct kv_layer *layer; /* the block's own, being built */
     struct tree_cache *cache;
     struct tree_root parent_root;
     uint64_t *next_node_id;

@@ -48,8 +48,7 @@ static void mark(struct journal *journal, uint64_t view, uint64_t sequence) {
     journal->marks[journal->mark_count++] = (struct mark){view, sequence};
 }
 
-/* ---- Reading
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 static enum err read_vote(struct opening *opening, uint64_t sequence, uint8_t type, struct bytes record) {
     struct reader r = reader_of(record);
@@ -118,14 +117,14 @@ void journal_close(struct journal *journal) {
     }
 }
 
-/* ---- Writing
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 static enum err append(struct journal *journal, enum record_type type, uint64_t view, struct bytes record) {
     uint64_t sequence;
     enum err e = seglog_append(journal->log, (uint8_t)type, record, &sequence);
     if (e == OK) {
-        journal->dirty = true;
+        /* Bodies and certificates matter only with the vote that follows them. */
+        journal->dirty = journal->dirty || type == RECORD_VOTE || type == RECORD_PROPOSAL;
         mark(journal, view, sequence);
     }
     return e;

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- A bounded arena for protobuf-c
- * ---------------------------------------------------------------------------------- */
+/* ---- A bounded arena for protobuf-c ------------------------------------------------------------------------------ */
 
 /* Everything one message unpacks to comes from one block of memory chain with a budget; it is given back at once. */
 struct chunk {
@@ -55,8 +54,7 @@ void peer_free(struct peer_message *message) {
     }
 }
 
-/* ---- Decoding
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Decoding ---------------------------------------------------------------------------------------------------- */
 
 static struct bytes span_of(ProtobufCBinaryData data) {
     return bytes_of(data.data, data.len);
@@ -212,8 +210,7 @@ enum err peer_decode(struct bytes encoded, struct peer_message *out) {
     return OK;
 }
 
-/* ---- Encoding
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Encoding ---------------------------------------------------------------------------------------------------- */
 
 /* Everything a message may need while it is packed. */
 struct packing {

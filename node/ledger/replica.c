@@ -34,8 +34,7 @@ void replica_alarm(struct replica *r, const char *name, const char *text) {
     }
 }
 
-/* ---- Messages
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------------------------------------------------- */
 
 static enum err take_certificates(struct replica *r, uint16_t peer, const struct peer_message *m) {
     enum err e = OK;
@@ -150,8 +149,7 @@ enum err replica_message(struct replica *r, uint16_t peer, struct bytes message)
     return e;
 }
 
-/* ---- Transactions
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Transactions ------------------------------------------------------------------------------------------------ */
 
 static enum err was_executed(struct replica *r, const struct transaction *tx, bool *out) {
     struct chain_view view;
@@ -237,8 +235,13 @@ enum err replica_tick(struct replica *r, uint64_t wall_ms, uint64_t mono_ms) {
     return e;
 }
 
-static enum err flush_once(struct replica *r, bool *out_more) {
+/* What waits for a block is known only once what this turn made final has left the mempool: until then nothing is
+ * built, and the turn takes another round. */
+static enum err look_for_work(struct replica *r) {
     bool changed;
+    if (r->final_count > 0) {
+        return OK;
+    }
     enum err e = replica_refresh_work(r, &changed);
     if (e == OK && changed) {
         struct consensus_event event = {.kind = EVENT_WORK, .from = CONSENSUS_ALL};
@@ -246,10 +249,15 @@ static enum err flush_once(struct replica *r, bool *out_more) {
         r->build_wanted = false; /* the core decides anew */
         e = replica_feed(r, &event);
     }
-    if (e == OK && r->build_wanted) {
+    if (e == OK && r->build_wanted && r->final_count == 0) {
         e = replica_build(r);
         e = e == OK ? replica_follow(r) : e;
     }
+    return e;
+}
+
+static enum err flush_once(struct replica *r, bool *out_more) {
+    enum err e = look_for_work(r);
     if (e == OK) {
         e = replica_catch_up(r);
     }

@@ -57,8 +57,7 @@ void replica_drop_pending(struct replica *r) {
     }
 }
 
-/* ---- Verdicts
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Verdicts ---------------------------------------------------------------------------------------------------- */
 
 /* The clock rule is the voter's: it holds for a proposal of the current view, not for what others already took. */
 static bool is_timely(struct replica *r, const struct block_header *h) {
@@ -163,8 +162,7 @@ enum err replica_retry_pending(struct replica *r) {
     return OK;
 }
 
-/* ---- Fetching
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Fetching ---------------------------------------------------------------------------------------------------- */
 
 /* Those who signed for the block, one after the other; without any, every validator in turn. */
 static uint16_t whom_to_ask(const struct replica *r, const struct pending *p) {
@@ -174,8 +172,11 @@ static uint16_t whom_to_ask(const struct replica *r, const struct pending *p) {
         return holders[(p->tries + r->config.me) % count];
     }
     uint16_t n = r->config.validators.count;
-    uint16_t peer = (uint16_t)((p->tries + r->config.me + 1u) % n);
-    return peer == r->config.me ? (uint16_t)((peer + 1u) % n) : peer;
+    uint32_t peer = (p->tries + r->config.me + 1u) % n;
+    if (peer == r->config.me) {
+        peer = (peer + 1) % n;
+    }
+    return (uint16_t)peer;
 }
 
 enum err replica_ask_bodies(struct replica *r) {
@@ -256,8 +257,7 @@ enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash
     return e;
 }
 
-/* ---- Building
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Building ---------------------------------------------------------------------------------------------------- */
 
 static size_t tx_count_of(struct bytes body) {
     return body.len >= BLOCK_HEADER_LEN + 4 ? load_u32(body.data + BLOCK_HEADER_LEN) : 0;
@@ -288,8 +288,7 @@ enum err replica_build(struct replica *r) {
     return OK;
 }
 
-/* ---- Work
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Work -------------------------------------------------------------------------------------------------------- */
 
 static enum err load_of(struct replica *r, const uint8_t hash[HASH_LEN], size_t *out) {
     for (size_t i = 0; i < LOADS_MAX; i++) {

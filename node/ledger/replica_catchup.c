@@ -5,8 +5,7 @@
 
 #define BLOCKS_BYTES_SOFT (1536u * 1024u) /* an answer ends at the first finalization past this */
 
-/* ---- Serving
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Serving ----------------------------------------------------------------------------------------------------- */
 
 bool replica_may_serve(struct replica *r, uint16_t peer) {
     if (r->peers[peer].served >= SERVED_MAX) {
@@ -72,8 +71,7 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
     return e;
 }
 
-/* ---- Asking
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t best_height(const struct replica *r) {
     uint64_t best = 0;
@@ -138,8 +136,7 @@ uint64_t replica_catchup_deadline(const struct replica *r) {
     return r->behind_since_ms != 0 ? r->behind_since_ms + patience(r) : UINT64_MAX;
 }
 
-/* ---- Taking
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Taking ------------------------------------------------------------------------------------------------------ */
 
 /* Is it a finalization of the last block, and does each block stand on the one before? Signatures come last: they are
  * the costly part. */

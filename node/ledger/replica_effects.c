@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Out
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Out --------------------------------------------------------------------------------------------------------- */
 
 enum err replica_post(struct replica *r, enum audience audience, uint16_t peer, const struct peer_message *message) {
     if (r->out_count == OUTBOX_MESSAGES_MAX || r->out_bytes.len > OUTBOX_BYTES_MAX) {
@@ -93,8 +92,7 @@ void replica_send_all(struct replica *r) {
     buffer_reset(&r->out_bytes);
 }
 
-/* ---- Finality
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Finality ---------------------------------------------------------------------------------------------------- */
 
 enum err replica_sync_chain(struct replica *r) {
     r->synced_ms = r->mono_ms;
@@ -175,8 +173,7 @@ static enum err diverged(struct replica *r, const struct consensus_effect *effec
                         hash, root, chain_error(r->config.chain));
 }
 
-/* ---- Effects
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Effects ----------------------------------------------------------------------------------------------------- */
 
 static enum err carry_out_journal(struct replica *r, const struct consensus_effect *effect) {
     enum err e = OK;

@@ -208,8 +208,8 @@ enum err submit_post(struct submit *s, struct bytes envelope, enum submit_wait w
     if (post == NULL) {
         return ERR_NOMEM;
     }
-    *post = (struct post){.wait = wait, .deadline_ms = clock_mono_ms() + timeout_ms, .done = done, .arg = arg,
-                          .len = envelope.len};
+    *post = (struct post){
+        .wait = wait, .deadline_ms = clock_mono_ms() + timeout_ms, .done = done, .arg = arg, .len = envelope.len};
     memcpy(post->tx_id, tx.id, HASH_LEN);
     memcpy(post->envelope, envelope.data, envelope.len);
     (void)pthread_mutex_lock(&s->lock);

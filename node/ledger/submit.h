@@ -42,8 +42,8 @@ NODISCARD enum err submit_new(const struct submit_config *config, struct submit 
 void submit_free(struct submit *submit);
 
 /* Any thread. ERR_FULL: `done` will not be called. */
-NODISCARD enum err submit_post(struct submit *submit, struct bytes envelope, enum submit_wait wait,
-                               uint64_t timeout_ms, submit_done done, void *arg);
+NODISCARD enum err submit_post(struct submit *submit, struct bytes envelope, enum submit_wait wait, uint64_t timeout_ms,
+                               submit_done done, void *arg);
 /* Ledger thread, for every block that became final, once its writes can be read. */
 void submit_block_final(struct submit *submit, const struct block *block);
 

@@ -100,7 +100,7 @@ class Middle:
         """An answer's body to a request that goes no further, or None to pass it on."""
 
     def changed(self, method, path, request, answer):
-        """What becomes of an answer's body."""
+        """What becomes of the body of a good answer."""
         return answer
 
 
@@ -143,7 +143,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self.reply(answer.status, kept, b"", answer.getheader("Content-Length", "0"))
         else:
-            self.reply(answer.status, kept, self.middle.changed(self.command, self.path, request, body))
+            good = answer.status in (200, 206)
+            self.reply(answer.status, kept, self.middle.changed(self.command, self.path, request, body) if good else body)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = pass_on
 

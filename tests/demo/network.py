@@ -54,6 +54,11 @@ class Network(networks.Net):
         assay("up", "--dir", self.dir, timeout=40)
         return time.monotonic() - began
 
+    def linked(self):
+        """Is every validator linked with every other?"""
+        heads = [node.status() for node in self.validators]
+        return all(heads) and all(peer["up"] for head in heads for peer in head["peers"])
+
     def down(self):
         if any(node.alive() for node in self.nodes):
             assay("down", "--dir", self.dir, timeout=60)

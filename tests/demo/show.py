@@ -11,7 +11,7 @@ MARGIN = 11  # of a line below its time
 
 def seconds(value):
     """A duration as people read it."""
-    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
+    return f"{value * 1000:.{2 if value < 0.001 else 3}g} ms" if value < 1 else f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
 
 
 def size(count):
@@ -29,6 +29,7 @@ class Show:
         self.failures = []
         self.held = 0
         self.rows = []
+        self.notes = []
 
     def colour(self, code, text):
         return f"\033[{code}m{text}\033[0m" if self.coloured else text
@@ -41,15 +42,18 @@ class Show:
 
     def restart(self):
         """The clock begins now: what came before was installing."""
+        self.event("everything is at hand; the clock starts again")
         self.began = time.monotonic()
 
     def act(self, title):
         self.line()
         self.line(self.colour(BOLD, f"{title} ".ljust(self.width, "-")))
 
-    def event(self, text, mark=" ", code=None):
+    def event(self, text, mark=" ", code=None, at=None):
+        """`at`: when it happened, if it was not now."""
         wrapped = textwrap.wrap(text, self.width - MARGIN, break_long_words=False, break_on_hyphens=False) or [""]
-        stamp = self.colour(FAINT, f"{self.elapsed():7.2f} s")
+        when = self.elapsed() if at is None else at - self.began
+        stamp = self.colour(FAINT, f"{when:7.2f} s")
         self.line(f"{stamp} {self.colour(code, mark) if code else mark} {wrapped[0]}")
         for more in wrapped[1:]:
             self.line(f"{'':{MARGIN + 1}}{more}")
@@ -84,6 +88,8 @@ class Show:
             self.line(self.colour(BOLD, text) if number == 0 else text)
             for more in cells[1:]:
                 self.line(f"{'':{widths[0] + widths[1] + 4}}{more}")
+        for note in self.notes:
+            self.line(note)
 
     def verdict(self):
         """The last lines; gives the exit status."""

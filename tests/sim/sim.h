@@ -55,6 +55,7 @@ struct sim_options {
     uint16_t twins;           /* validators that run twice under one key */
     uint16_t liars;           /* validators that send votes they must not */
     uint16_t withholders;     /* leaders that keep the body from most */
+    uint16_t forkers;         /* leaders that propose on their last final block, whatever was notarized since */
     uint32_t loss, duplicate; /* per mille */
     uint64_t delay_min_us, delay_max_us;
     uint32_t garble;              /* per mille of messages from faulty validators get bits flipped */
@@ -173,7 +174,7 @@ void sim_oracles_step(struct sim_node *node);
 
 /* Runs one world; true: nothing was found. With `quiet` false a failure is printed with its seed and trace. */
 struct sim_figures {
-    uint64_t blocks, messages, bytes, steps;
+    uint64_t blocks, messages, bytes, steps, journal_syncs;
 };
 bool sim_run(uint64_t seed, const struct sim_options *options, bool quiet, struct sim_figures *figures);
 

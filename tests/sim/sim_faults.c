@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* ---- The swarm
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- The swarm --------------------------------------------------------------------------------------------------- */
 
 static uint64_t maybe(struct sim_random *random, uint32_t per_mille, uint64_t low, uint64_t high) {
     return sim_chance(random, per_mille) ? sim_between(random, low, high) : 0;
@@ -16,7 +15,7 @@ static uint64_t maybe(struct sim_random *random, uint32_t per_mille, uint64_t lo
 static void share_out_faulty(struct sim_random *random, struct sim_options *o) {
     uint16_t budget = validators_faulty(o->validators);
     while (budget > 0) {
-        switch (sim_below(random, 7)) {
+        switch (sim_below(random, 8)) {
         case 0:
             o->twins++;
             break;
@@ -31,6 +30,9 @@ static void share_out_faulty(struct sim_random *random, struct sim_options *o) {
             break;
         case 4:
             o->rot_every_ms = 1500;
+            break;
+        case 5:
+            o->forkers++;
             break;
         default:
             break;
@@ -63,8 +65,7 @@ void sim_options_of_seed(struct sim_random *random, struct sim_options *out) {
     *out = o;
 }
 
-/* ---- Faults that strike
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Faults that strike ------------------------------------------------------------------------------------------ */
 
 static struct sim_node *any_node(struct sim_world *w) {
     return &w->nodes[sim_below(&w->random, w->node_count)];
@@ -211,8 +212,7 @@ void sim_fault_run(struct sim_world *w, uint32_t row) {
     }
 }
 
-/* ---- What faulty validators say
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- What faulty validators say ---------------------------------------------------------------------------------- */
 
 /* Turns a vote into one that must not exist beside it. */
 static void lie(struct sim_node *from, struct consensus_vote *vote) {
@@ -236,6 +236,28 @@ static void lie(struct sim_node *from, struct consensus_vote *vote) {
     sim_sign(w->keys[from->index], message, sizeof message, vote->signature);
 }
 
+/* Another proposal for the same view, valid in itself, that passes over what was notarized above the last final block.
+ */
+static void propose_fork(struct sim_node *from, const struct peer_message *m, struct buffer *changed) {
+    struct block_header header;
+    uint8_t hash[HASH_LEN];
+    if (block_peek(m->body, &header, hash) != OK ||
+        chain_build(from->chain, chain_head(from->chain)->hash, header.epoch, header.view, from->index, header.time_ms,
+                    hash) != OK) {
+        return;
+    }
+    struct vote_subject subject = {.epoch = header.epoch, .view = header.view, .kind = VOTE_PROPOSE};
+    memcpy(subject.block, hash, HASH_LEN);
+    uint8_t message[VOTE_SIGNED_LEN];
+    vote_signed_bytes(chain_id(from->chain), &subject, message);
+    struct peer_message other = *m;
+    other.body = chain_body(from->chain, hash);
+    sim_sign(from->world->keys[from->index], message, sizeof message, other.signature);
+    if (peer_encode(&other, changed) != OK) {
+        buffer_reset(changed);
+    }
+}
+
 static void garble(struct sim_random *random, struct buffer *b) {
     for (uint64_t flips = sim_between(random, 1, 4); flips > 0 && b->len > 0; flips--) {
         size_t at = (size_t)sim_below(random, b->len);
@@ -249,10 +271,12 @@ static void garble(struct sim_random *random, struct buffer *b) {
 bool sim_fault_outgoing(struct sim_node *from, uint16_t to, struct bytes bytes, struct buffer *changed) {
     struct sim_world *w = from->world;
     const struct sim_options *o = &w->options;
-    bool liar = from->index >= o->twins && from->index < o->twins + o->liars;
-    bool withholder = from->index >= o->twins + o->liars && from->index < o->twins + o->liars + o->withholders;
+    uint16_t place = (uint16_t)(from->index - o->twins);
+    bool liar = from->index >= o->twins && place < o->liars;
+    bool withholder = !liar && from->index >= o->twins && place < o->liars + o->withholders;
+    bool forker = !liar && !withholder && from->index >= o->twins && place < o->liars + o->withholders + o->forkers;
     struct peer_message m;
-    if ((liar || withholder) && peer_decode(bytes, &m) == OK) {
+    if ((liar || withholder || forker) && peer_decode(bytes, &m) == OK) {
         bool keep_back =
             withholder && to != 0 && (m.kind == PEER_PROPOSAL || m.kind == PEER_BODY || m.kind == PEER_BLOCKS);
         if (liar && m.kind == PEER_VOTES && m.vote_count > 0 && sim_chance(&w->random, 500)) {
@@ -266,6 +290,9 @@ bool sim_fault_outgoing(struct sim_node *from, uint16_t to, struct bytes bytes, 
             if (peer_encode(&lies, changed) != OK) {
                 buffer_reset(changed);
             }
+        }
+        if (forker && m.kind == PEER_PROPOSAL && sim_chance(&w->random, 700)) {
+            propose_fork(from, &m, changed);
         }
         peer_free(&m);
         if (keep_back) {

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Votes and proposals on the wire
- * ---------------------------------------------------------------------------------- */
+/* ---- Votes and proposals on the wire ----------------------------------------------------------------------------- */
 
 static bool same(const uint8_t *a, const uint8_t *b) {
     return memcmp(a, b, HASH_LEN) == 0;
@@ -94,8 +93,7 @@ void sim_oracle_sent(struct sim_node *from, struct bytes bytes) {
     peer_free(&m);
 }
 
-/* ---- Finality
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Finality ---------------------------------------------------------------------------------------------------- */
 
 void sim_oracle_final(struct sim_node *node, const struct block *block) {
     struct sim_world *w = node->world;
@@ -118,8 +116,7 @@ void sim_oracle_final(struct sim_node *node, const struct block *block) {
     node->txs_final += block->tx_count;
 }
 
-/* ---- After every turn
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- After every turn -------------------------------------------------------------------------------------------- */
 
 static void head_is_agreed(struct sim_node *node) {
     const struct chain_head *head = chain_head(node->chain);

@@ -15,8 +15,7 @@
 #define JOURNAL_SEGMENT 32768u
 #define BLOCK_SEGMENT 65536u
 
-/* ---- Trace and failure
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Trace and failure ------------------------------------------------------------------------------------------- */
 
 void sim_trace(struct sim_world *w, const char *format, ...) {
     char *line = w->trace[w->trace_count++ % SIM_TRACE_LINES];
@@ -38,8 +37,7 @@ void sim_fail(struct sim_world *w, const char *format, ...) {
     va_end(args);
 }
 
-/* ---- Events: a binary heap by time, then by order of scheduling
- * ---------------------------------------------------------- */
+/* ---- Events: a binary heap by time, then by order of scheduling -------------------------------------------------- */
 
 static bool sooner(const struct sim_event *a, const struct sim_event *b) {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
@@ -78,8 +76,7 @@ static struct sim_event next_event(struct sim_world *w) {
     return first;
 }
 
-/* ---- Nodes
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Nodes ------------------------------------------------------------------------------------------------------- */
 
 uint64_t sim_wall_ms(const struct sim_node *node) {
     return (uint64_t)((int64_t)(GENESIS_MS + node->world->now_us / 1000) + node->wall_skew_ms);
@@ -269,8 +266,7 @@ void sim_node_start(struct sim_node *node) {
     }
 }
 
-/* ---- What happens to a node
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- What happens to a node -------------------------------------------------------------------------------------- */
 
 static void deliver(struct sim_world *w, struct sim_node *node, const struct sim_event *event) {
     if (!node->up) {
@@ -423,7 +419,7 @@ static void add_node(struct sim_world *w, uint16_t index, uint16_t address, bool
 
 static void populate(struct sim_world *w) {
     const struct sim_options *o = &w->options;
-    uint16_t bad = (uint16_t)(o->twins + o->liars + o->withholders);
+    uint16_t bad = (uint16_t)(o->twins + o->liars + o->withholders + o->forkers);
     for (uint16_t i = 0; i < o->validators; i++) {
         add_node(w, i, i, i < bad);
         w->cast[i] = calloc(SIM_VIEWS_MAX, sizeof *w->cast[i]);
@@ -529,8 +525,9 @@ static void report(const struct sim_world *w) {
     for (uint64_t i = w->trace_count - shown; i < w->trace_count; i++) {
         printf("    %s\n", w->trace[i % SIM_TRACE_LINES]);
     }
-    printf("seed %llu: %s (validators %u, twins %u, liars %u, withholders %u)\n", (unsigned long long)w->seed,
-           w->failure, w->options.validators, w->options.twins, w->options.liars, w->options.withholders);
+    printf("seed %llu: %s (validators %u, twins %u, liars %u, withholders %u, forkers %u)\n",
+           (unsigned long long)w->seed, w->failure, w->options.validators, w->options.twins, w->options.liars,
+           w->options.withholders, w->options.forkers);
 }
 
 bool sim_run(uint64_t seed, const struct sim_options *options, bool quiet, struct sim_figures *figures) {
@@ -555,6 +552,13 @@ bool sim_run(uint64_t seed, const struct sim_options *options, bool quiet, struc
     figures->messages += w->messages;
     figures->bytes += w->bytes;
     figures->steps += w->steps;
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        struct replica_stats stats = {0};
+        if (w->nodes[i].up) {
+            replica_stats(w->nodes[i].replica, &stats);
+        }
+        figures->journal_syncs += stats.journal_syncs;
+    }
     clean_up(w);
     return good;
 }

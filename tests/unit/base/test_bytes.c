@@ -48,14 +48,20 @@ static void spans_sort_bytewise_and_shorter_first(void **state) {
 
 static void only_well_formed_utf8_without_controls_is_clean(void **state) {
     (void)state;
-    const char *good[] = {"", "plain", "tab\tand\nline", "gr\xc3\xbc\xc3\x9f", "\xe2\x82\xac", "\xf0\x9f\x94\xa7",
-                          "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
+    const char *good[] = {"",
+                          "plain",
+                          "tab\tand\nline",
+                          "gr\xc3\xbc\xc3\x9f",
+                          "\xe2\x82\xac",
+                          "\xf0\x9f\x94\xa7",
+                          "\xed\x9f\xbf",
+                          "\xf4\x8f\xbf\xbf"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(text_is_clean(bytes_str(good[i])));
     }
-    const char *bad[] = {"\x80",         "\xc0\x80",     "\xc3",             "\xe0\x80\x80", "\xed\xa0\x80",
-                         "\xf4\x90\x80\x80", "\xff",     "bell\x07",         "\x7f",         "\xe2\x82",
-                         "\xf0\x8f\xbf\xbf", "\xc3(",    "\xe2\x28\xa1"};
+    const char *bad[] = {"\x80",        "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",     "\xf4\x90\x80\x80",
+                         "\xff",        "bell\x07", "\x7f", "\xe2\x82",     "\xf0\x8f\xbf\xbf", "\xc3(",
+                         "\xe2\x28\xa1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(text_is_clean(bytes_str(bad[i])));
     }

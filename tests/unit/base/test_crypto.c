@@ -104,10 +104,8 @@ static void uuid_v5_matches_rfc_9562(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sha256_matches_the_standard),
-        cmocka_unit_test(ed25519_matches_rfc_8032),
-        cmocka_unit_test(ed25519_refuses_a_small_order_key),
-        cmocka_unit_test(p256_matches_rfc_6979),
+        cmocka_unit_test(sha256_matches_the_standard),       cmocka_unit_test(ed25519_matches_rfc_8032),
+        cmocka_unit_test(ed25519_refuses_a_small_order_key), cmocka_unit_test(p256_matches_rfc_6979),
         cmocka_unit_test(uuid_v5_matches_rfc_9562),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

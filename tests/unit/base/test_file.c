@@ -93,8 +93,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_limit_is_a_limit, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_secret_that_others_may_read_is_refused, make_dir, remove_dir),
         cmocka_unit_test(what_is_missing_is_not_found),
-        cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents_and_closed_to_others, make_dir,
-                                        remove_dir),
+        cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents_and_closed_to_others, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* Computed by an independent Python implementation of RFC 6962's recursion with our tags; items are the bytes 0, 1, ... */
+/* Computed by an independent Python implementation of RFC 6962's recursion with our tags; items are the bytes 0, 1, ...
+ */
 static const struct {
     size_t count;
     const char *root;

@@ -42,13 +42,13 @@ static inline void fixture_genesis(struct chain_fixture *f) {
     struct genesis *g = &w->genesis;
     g->nodes = (struct genesis_node *)realloc(g->nodes, 6 * sizeof *g->nodes);
     g->node_count = 6;
+    memset(g->nodes, 0, 6 * sizeof *g->nodes);
     for (size_t i = 0; i < FIXTURE_VALIDATORS; i++) {
         uint8_t seed[ED25519_SEED_LEN] = {0xa0, (uint8_t)i};
         world_node(w, i, VALIDATOR, NODE_VALIDATOR);
         ed25519_from_seed(seed, g->nodes[i].key, f->validator_secrets[i]);
         memset(g->nodes[i].link_key, (int)(0x10 + i), sizeof g->nodes[i].link_key);
     }
-    memset(&g->nodes[4], 0, 2 * sizeof g->nodes[4]);
     world_node(w, 4, GATEWAY_1, NODE_GATEWAY);
     world_node(w, 5, GATEWAY_2, NODE_GATEWAY);
     g->nodes[4].link_key[0] = 0x20;
@@ -156,7 +156,7 @@ static inline void fixture_envelope(struct chain_fixture *f, const char *contrac
         protobuf_c_message_pack(message, buffer_extend(&args, len));
     }
     for (size_t i = 0; i < count; i++) {
-        secrets[i] = (const uint8_t(*)[ED25519_SECRET_LEN])&f->world.secret[people[i]];
+        secrets[i] = (const uint8_t(*)[ED25519_SECRET_LEN]) & f->world.secret[people[i]];
     }
     struct transaction_draft draft = {.chain_id = f->world.chain_id,
                                       .expiry_ms = expiry_ms,
@@ -231,7 +231,8 @@ static inline void fixture_certify(struct chain_fixture *f, const uint8_t hash[H
 static inline void fixture_build(struct chain_fixture *f, const uint8_t parent[HASH_LEN], uint8_t out_hash[HASH_LEN]) {
     uint8_t from[HASH_LEN];
     memcpy(from, parent, HASH_LEN);
-    enum err e = chain_build(f->chain, from, 0, f->view, (uint16_t)(f->view % FIXTURE_VALIDATORS), f->time_ms, out_hash);
+    enum err e =
+        chain_build(f->chain, from, 0, f->view, (uint16_t)(f->view % FIXTURE_VALIDATORS), f->time_ms, out_hash);
     if (e != OK) {
         fprintf(stderr, "chain_build: %s\n", err_name(e));
         abort();
@@ -318,11 +319,11 @@ struct fixture_proof {
 };
 
 /* Judges a bundle as a gateway would: with nothing but the chain id and the four keys. */
-static inline enum verdict fixture_judge(const struct chain_fixture *f, struct bytes bundle, struct fixture_proof *out) {
+static inline enum verdict fixture_judge(const struct chain_fixture *f, struct bytes bundle,
+                                         struct fixture_proof *out) {
     static uint8_t path[STATE_PATH_STEPS_MAX][33];
     uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    struct trust trust = {
-        .validators = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(&f->world.genesis, keys)}};
+    struct trust trust = {.validators = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(&f->world.genesis, keys)}};
     memcpy(trust.chain_id, f->world.chain_id, CHAIN_ID_LEN);
     const struct bundle_work work = {.path_memory = path,
                                      .path_capacity = STATE_PATH_STEPS_MAX,

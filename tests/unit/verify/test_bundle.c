@@ -248,6 +248,22 @@ static void an_epoch_step_needs_a_closing_header_and_the_set_it_names(void **sta
     set_list[1] = &sets[1];
 }
 
+/* A long-offline verifier is shown the true end of its epoch and then a set of the attacker's making, which signs all
+ * that follows. */
+static void a_forged_set_behind_a_true_closing_header_is_refused(void **state) {
+    (void)state;
+    static uint8_t truth[sizeof bundle];
+    size_t set_at = 7 + BLOCK_HEADER_LEN + CERTIFICATE_HEAD_LEN + 1 + 3 * SIG_LEN;
+    prepare(4, 4, 4);
+    struct fixture_bundle b = recipe(1, 0);
+    (void)fixture_bundle_make(&b, truth);
+    set_list[1] = &sets[2];
+    size_t len = fixture_bundle_make(&b, bundle);
+    set_list[1] = &sets[1];
+    memcpy(bundle, truth, set_at);
+    assert_int_equal(judge(len), BAD_VALIDATORS);
+}
+
 static void the_callers_memory_is_the_limit(void **state) {
     (void)state;
     prepare(4, 7, 4);
@@ -324,6 +340,7 @@ int main(void) {
         cmocka_unit_test(refuses_old_heights_and_stale_headers),
         cmocka_unit_test(refuses_broken_links),
         cmocka_unit_test(an_epoch_step_needs_a_closing_header_and_the_set_it_names),
+        cmocka_unit_test(a_forged_set_behind_a_true_closing_header_is_refused),
         cmocka_unit_test(the_callers_memory_is_the_limit),
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(the_worked_example_holds),
