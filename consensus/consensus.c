@@ -44,8 +44,7 @@ uint16_t consensus_leader(uint64_t view, uint16_t validators) {
     return (uint16_t)(view % validators);
 }
 
-/* ---- Memory --------------------------------------------------------------------------------------------------------
- */
+/* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
 static size_t aligned(size_t len) {
     size_t unit = alignof(max_align_t);

@@ -8,8 +8,7 @@
 
 #define RESENT_VIEWS_MAX 48 /* each has at most three votes of ours */
 
-/* ---- The journal's contents ----------------------------------------------------------------------------------------
- */
+/* ---- The journal's contents -------------------------------------------------------------------------------------- */
 
 static void restore_vote(struct consensus *core, const struct consensus_vote *vote, struct consensus_effects *out) {
     uint64_t view = vote->subject.view;

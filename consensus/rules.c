@@ -8,8 +8,7 @@
 
 #define JOURNALED_CERTIFICATES_MAX 64 /* with one vote; older ones go with the next */
 
-/* ---- Ancestry ------------------------------------------------------------------------------------------------------
- */
+/* ---- Ancestry ---------------------------------------------------------------------------------------------------- */
 
 enum ancestry {
     ANCESTRY_PROVEN,  /* parent notarized (or final), every view between nullified */
@@ -385,9 +384,7 @@ static bool commit(struct consensus *core, struct consensus_effects *out) {
     return false;
 }
 
-/* ---- All of them
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- All of them ------------------------------------------------------------------------------------------------- */
 
 static void watch_window(struct consensus *core, struct consensus_effects *out) {
     bool at_end = core->view - core->final_view >= CONSENSUS_WINDOW - 1;

@@ -70,8 +70,7 @@ const struct ballot *views_own(const struct consensus *core, const struct slot *
     return &slot->ballots[core->config.me];
 }
 
-/* ---- Signatures ----------------------------------------------------------------------------------------------------
- */
+/* ---- Signatures -------------------------------------------------------------------------------------------------- */
 
 bool views_signature_good(struct consensus *core, const struct consensus_vote *vote) {
     uint8_t message[VOTE_SIGNED_LEN];
@@ -192,8 +191,7 @@ void views_record_own(struct consensus *core, struct slot *slot, const struct co
     count_votes(core, slot, vote->subject.kind, vote->subject.block, out);
 }
 
-/* ---- Votes ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Votes ------------------------------------------------------------------------------------------------------- */
 
 static bool vote_is_wellformed(const struct consensus *core, const struct consensus_vote *vote) {
     const struct vote_subject *s = &vote->subject;

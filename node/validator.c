@@ -79,8 +79,7 @@ static void fail(struct validator *v, enum err e, const char *what, const char *
     }
 }
 
-/* ---- Turns of the loop ---------------------------------------------------------------------------------------------
- */
+/* ---- Turns of the loop ------------------------------------------------------------------------------------------- */
 
 /* An answer about a message or transaction, or a fault that ends the node? */
 static enum err settle(struct validator *v, enum err e) {
@@ -182,8 +181,12 @@ static void on_peer_message(void *ctx, size_t peer, struct bytes message) {
 }
 
 static void on_peer_up(void *ctx, size_t peer) {
-    (void)ctx;
+    struct validator *v = ctx;
     log_event(LOG_INFO, "peer.up", log_number("validator", peer));
+    if (v->failed == OK && !v->stopping) {
+        touch(v);
+        (void)settle(v, replica_peer_up(v->replica, (uint16_t)peer));
+    }
 }
 
 static void on_peer_down(void *ctx, size_t peer) {
@@ -359,9 +362,7 @@ static bool lookup_member(void *ctx, const uint8_t key[ED25519_KEY_LEN], char ou
     return e == OK && search.found;
 }
 
-/* ---- Opening
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static enum err say(struct validator *v, enum err e, const char *what, const char *detail) {
     if (e != OK && v->why[0] == '\0') {
@@ -559,9 +560,7 @@ static enum err open_http(struct validator *v) {
     return say(v, e, config->http.listen, why);
 }
 
-/* ---- Running
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Running ----------------------------------------------------------------------------------------------------- */
 
 static enum err announce(struct validator *v) {
     char url[HTTP_LISTEN_MAX + 16];

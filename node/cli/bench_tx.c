@@ -52,8 +52,7 @@ struct bench {
     size_t node_count;
 };
 
-/* ---- One transaction ----------------------------------------------------------------------------------------------
- */
+/* ---- One transaction --------------------------------------------------------------------------------------------- */
 
 static enum err build(struct bench *b, struct buffer *out) {
     const uint8_t(*secrets[TXCMD_KEYS_MAX])[ED25519_SECRET_LEN];
@@ -151,8 +150,7 @@ static int run_phase(struct bench *b, struct phase *phase, size_t workers, doubl
     return started > 0 ? ARGS_GO_ON : args_fail("no thread could be started");
 }
 
-/* ---- What it costs ------------------------------------------------------------------------------------------------
- */
+/* ---- What it costs ----------------------------------------------------------------------------------------------- */
 
 /* Median of single verifications, in microseconds. */
 static int by_value(const void *a, const void *b) {
@@ -218,8 +216,7 @@ static int find_nodes(struct bench *b) {
     return ARGS_GO_ON;
 }
 
-/* ---- What is pushed -------------------------------------------------------------------------------------------------
- */
+/* ---- What is pushed ---------------------------------------------------------------------------------------------- */
 
 /* A class without a release gets a small one, so that a fresh network can be measured at once. */
 static int publish_something(struct bench *b, json_t **out) {

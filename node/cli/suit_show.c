@@ -95,8 +95,7 @@ static void put_name(struct buffer *out, const struct suit_event *event) {
     put_text(out, name);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 struct json_writer {
     json_t *manifest;
@@ -282,8 +281,7 @@ enum verdict suit_show_json(struct bytes envelope, json_t **out, bool *out_diges
     return GOOD;
 }
 
-/* ---- Text ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Text -------------------------------------------------------------------------------------------------------- */
 
 /* Text from the envelope may hold anything, also what steers a terminal: control characters become '?'. */
 static void write_clean(FILE *out, struct span text) {

@@ -79,8 +79,7 @@ enum err catalog_enter(struct catalog *catalog, const uint8_t class_id[UUID_BYTE
     return OK;
 }
 
-/* ---- What was proven ------------------------------------------------------------------------------------------------
- */
+/* ---- What was proven --------------------------------------------------------------------------------------------- */
 
 static bool is_latest(const struct catalog_class *class, const uint8_t release_id[HASH_LEN]) {
     return class->has_record && class->record.has_release &&

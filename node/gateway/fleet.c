@@ -71,8 +71,7 @@ size_t fleet_count(const struct fleet *fleet) {
     return fleet->known;
 }
 
-/* ---- The table ----------------------------------------------------------------------------------------------------
- */
+/* ---- The table --------------------------------------------------------------------------------------------------- */
 
 struct fleet_device *fleet_find(const struct fleet *fleet, const uint8_t id[KEY_LEN]) {
     for (size_t i = bucket_of(fleet, id); fleet->buckets[i] != NULL; i = (i + 1) & (fleet->bucket_count - 1)) {

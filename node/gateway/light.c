@@ -88,8 +88,7 @@ static void save_state(const struct light *light, uint64_t height, uint64_t time
     }
 }
 
-/* ---- Workers ------------------------------------------------------------------------------------------------------
- */
+/* ---- Workers ----------------------------------------------------------------------------------------------------- */
 
 static void *run_worker(void *arg) {
     struct worker *worker = arg;
@@ -139,8 +138,7 @@ static enum err start_workers(struct light *light) {
     return OK;
 }
 
-/* ---- Life cycle -----------------------------------------------------------------------------------------------------
- */
+/* ---- Life cycle -------------------------------------------------------------------------------------------------- */
 
 enum err light_new(const struct light_config *config, struct light **out) {
     struct light *light = calloc(1, sizeof *light);

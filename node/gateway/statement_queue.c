@@ -113,8 +113,7 @@ void statement_queue_close(struct statement_queue *queue) {
     free(queue);
 }
 
-/* ---- In -------------------------------------------------------------------------------------------------------------
- */
+/* ---- In ---------------------------------------------------------------------------------------------------------- */
 
 /* OK: there is room and it doesn't wait yet. */
 static enum err judge_new(const struct statement_queue *queue, const struct statement_item *item) {

@@ -43,6 +43,7 @@ NODISCARD enum err api_registry_routes(struct api *api, struct http_server *serv
 NODISCARD enum err api_releases_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_updates_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_blobs_routes(struct api *api, struct http_server *server);
+NODISCARD enum err api_openapi_routes(struct api *api, struct http_server *server);
 
 /* Answers a request with what becomes of a checked transaction. */
 void api_submit(struct api *api, struct http_request *request, struct bytes envelope, enum submit_wait wait,

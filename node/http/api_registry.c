@@ -26,8 +26,7 @@ static size_t key_len(enum author_key_type type) {
     return type == AUTHOR_P256 ? P256_KEY_LEN : KEY_LEN;
 }
 
-/* ---- One record as JSON -------------------------------------------------------------------------------------------
- */
+/* ---- One record as JSON ------------------------------------------------------------------------------------------ */
 
 static json_t *org_json(const struct org_record *record) {
     json_t *out = json_object();
@@ -116,8 +115,7 @@ static json_t *device_json(const struct device_record *record) {
     return out;
 }
 
-/* ---- Lists ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Lists ------------------------------------------------------------------------------------------------------- */
 
 /* A list under way: the array, and the cursor of what was seen last. */
 struct page {

@@ -288,11 +288,14 @@ static void post_statement(void *ctx, struct http_request *request) {
 }
 
 enum err api_updates_routes(struct api *api, struct http_server *server) {
-    static const struct api_route routes[] = {
+    static const struct api_route reads[] = {
         {HTTP_GET, "/v1/updates", list_updates, 0},
         {HTTP_GET, "/v1/updates/{id}", get_update, 0},
         {HTTP_GET, "/v1/updates/{id}/history", get_update_history, 0},
+    };
+    static const struct api_route statements[] = {
         {HTTP_POST, "/v1/updates/{id}/verify", post_statement, STATEMENT_TX_BODY_LEN + 64},
     };
-    return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
+    enum err e = api_add(api, server, reads, sizeof reads / sizeof reads[0]);
+    return e == OK && api->submit != NULL ? api_add(api, server, statements, 1) : e;
 }

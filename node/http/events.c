@@ -181,8 +181,7 @@ void events_alarm(struct events *events, const char *name, const char *text) {
     json_decref(event);
 }
 
-/* ---- Subscribing --------------------------------------------------------------------------------------------------
- */
+/* ---- Subscribing ------------------------------------------------------------------------------------------------- */
 
 /* Sends a past block from the log. */
 static bool replay(struct events *events, struct subscriber *s, uint64_t height) {

@@ -2,7 +2,8 @@
  *
  * Types: tx (every transaction), then by what it did: release, revocation, update, device; last of a block: block,
  * whose id is the height. A client that comes back with Last-Event-ID gets every block after that one, read from the
- * block log, so nothing is lost while it was away. Query types=block,release picks.
+ * block log, so nothing is lost while it was away. Query types=block,release picks;
+ * without block, an id alone ends each block, so that such a client can resume too.
  */
 #ifndef ASSAY_NODE_HTTP_EVENTS_H
 #define ASSAY_NODE_HTTP_EVENTS_H

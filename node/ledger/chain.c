@@ -162,8 +162,7 @@ struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN])
     return c != NULL ? c->block.encoded : bytes_of(NULL, 0);
 }
 
-/* ---- Opening and closing -------------------------------------------------------------------------------------------
- */
+/* ---- Opening and closing ----------------------------------------------------------------------------------------- */
 
 static void genesis_header(const struct chain *chain, const struct genesis *genesis, const struct tree_root *root,
                            struct block_header *out) {

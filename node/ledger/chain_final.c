@@ -60,8 +60,7 @@ enum err block_entry_get(struct kv_view *view, uint64_t height, struct block_ent
     return OK;
 }
 
-/* ---- Finality -----------------------------------------------------------------------------------------------------
- */
+/* ---- Finality ---------------------------------------------------------------------------------------------------- */
 
 static enum err log_block(struct chain *chain, const struct candidate *c, struct bytes finalization) {
     if (chain->replaying) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define HOUSEKEEPING_MS 1000
+#define TELL_BYTES_MAX (1024u * 1024u) /* of transactions, to a validator whose link came up */
 
 void replica_timing_default(struct replica_timing *out) {
     consensus_timing_default(&out->consensus);
@@ -194,9 +195,30 @@ enum err replica_transaction(struct replica *r, const struct transaction *tx, bo
     return e;
 }
 
-/* ---- Turns
- * ------------------------------------------------------------------------------------------------------------------------
- */
+struct telling {
+    struct replica *replica;
+    uint16_t peer;
+    size_t bytes;
+    enum err e;
+};
+
+static bool tell_waiting(void *arg, const struct transaction *tx) {
+    struct telling *t = arg;
+    struct peer_message message = {.kind = PEER_TRANSACTION, .body = tx->envelope};
+    t->bytes += tx->envelope.len;
+    t->e = replica_post(t->replica, TO_PEER, t->peer, &message);
+    return t->e == OK && t->bytes < TELL_BYTES_MAX;
+}
+
+enum err replica_peer_up(struct replica *r, uint16_t peer) {
+    struct telling t = {.replica = r, .peer = peer, .e = r->failed};
+    if (t.e == OK) {
+        mempool_each(r->config.mempool, tell_waiting, &t);
+    }
+    return t.e;
+}
+
+/* ---- Turns ------------------------------------------------------------------------------------------------------- */
 
 static enum err housekeeping(struct replica *r) {
     if (r->mono_ms >= r->served_reset_ms + HOUSEKEEPING_MS) {
@@ -310,9 +332,7 @@ enum err replica_sync(struct replica *r) {
     return e == OK ? replica_sync_chain(r) : e;
 }
 
-/* ---- Looking in
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Looking in -------------------------------------------------------------------------------------------------- */
 
 bool replica_failed(const struct replica *r) {
     return r->failed != OK;

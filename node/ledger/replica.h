@@ -90,6 +90,8 @@ NODISCARD enum err replica_message(struct replica *replica, uint16_t peer, struc
  * Answers of the mempool (ERR_DUPLICATE, ERR_FULL, ERR_DENIED, ERR_EXISTS when executed before, ERR_EXPIRED) are no
  * faults: replica_failed() tells them apart. */
 NODISCARD enum err replica_transaction(struct replica *replica, const struct transaction *tx, bool gossip);
+/* The link to a validator came up: it is told of the oldest transactions that wait here, which it may have missed. */
+NODISCARD enum err replica_peer_up(struct replica *replica, uint16_t peer);
 /* Ends a turn: one journal sync, then sends in order, then finalizations. */
 NODISCARD enum err replica_flush(struct replica *replica);
 /* Makes the block log durable now (before a clean stop). */

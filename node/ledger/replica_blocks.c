@@ -9,8 +9,7 @@
 #define BODY_TRIES_MAX 64
 #define ODD_CLOCKS_ALARM 3
 
-/* ---- Blocks somebody waits for --------------------------------------------------------------------------------------
- */
+/* ---- Blocks somebody waits for ----------------------------------------------------------------------------------- */
 
 static struct pending *find_pending(struct replica *r, const uint8_t hash[HASH_LEN]) {
     for (size_t i = 0; i < PENDING_MAX; i++) {

@@ -68,7 +68,11 @@ static bool find_final(struct submit *s, const uint8_t id[HASH_LEN], struct chai
     return false;
 }
 
+/* The mempool has the envelope now: who waits keeps only the id. */
 static void keep_waiting(struct submit *s, struct post *post) {
+    struct post *small = realloc(post, sizeof *post);
+    post = small != NULL ? small : post;
+    post->len = 0;
     struct post **bucket = &s->waiters[bucket_of(post->tx_id)];
     post->next = *bucket;
     *bucket = post;

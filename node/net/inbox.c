@@ -41,8 +41,7 @@ struct inbox {
     struct inbox_stats stats;
 };
 
-/* ---- The door ------------------------------------------------------------------------------------------------------
- */
+/* ---- The door ---------------------------------------------------------------------------------------------------- */
 
 static struct connection *find(struct inbox *inbox, uint32_t id) {
     for (size_t i = 0; i < inbox->max_pipes; i++) {
@@ -179,8 +178,7 @@ void inbox_tick(struct inbox *inbox, uint64_t now_ms) {
     }
 }
 
-/* ---- The queue -----------------------------------------------------------------------------------------------------
- */
+/* ---- The queue --------------------------------------------------------------------------------------------------- */
 
 static void received(void *arg) {
     struct inbox *inbox = arg;
@@ -234,8 +232,7 @@ nng_msg *inbox_take(struct inbox *inbox, uint32_t *out_pipe) {
     return taken;
 }
 
-/* ---- Life ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static enum err listen_on(struct inbox *inbox, const char *address, size_t max_message) {
     char url[256];

@@ -55,8 +55,7 @@ void link_peer_free(struct link_peer *peer) {
     free(peer);
 }
 
-/* ---- Sending -------------------------------------------------------------------------------------------------------
- */
+/* ---- Sending ----------------------------------------------------------------------------------------------------- */
 
 static void hand_over(struct link_peer *peer, nng_msg *msg) {
     peer->stats.bytes_out += nng_msg_len(msg);
@@ -120,8 +119,7 @@ void link_peer_pump(struct link_peer *peer) {
     }
 }
 
-/* ---- Up and down ---------------------------------------------------------------------------------------------------
- */
+/* ---- Up and down ------------------------------------------------------------------------------------------------- */
 
 void link_peer_heard(struct link_peer *peer, uint32_t pipe, uint64_t now_ms) {
     peer->heard_ms = now_ms;

@@ -19,8 +19,7 @@ void links_psk(const uint8_t chain_id[SHA256_LEN], struct bytes swarm_key, uint8
     sha256_parts(parts, 3, out_psk);
 }
 
-/* ---- Turns of the loop ---------------------------------------------------------------------------------------------
- */
+/* ---- Turns of the loop ------------------------------------------------------------------------------------------- */
 
 void links_wake(void *arg) {
     struct links *links = arg;
@@ -115,8 +114,7 @@ static void flush_this_turn(struct links *links) {
     }
 }
 
-/* ---- Life ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static void release(struct links *links) {
     secure_wipe(links, sizeof *links);
@@ -220,8 +218,7 @@ enum err links_attach(struct links *links, uv_loop_t *loop) {
     return OK;
 }
 
-/* ---- Members -------------------------------------------------------------------------------------------------------
- */
+/* ---- Members ----------------------------------------------------------------------------------------------------- */
 
 static bool key_is_taken(const struct links *links, size_t member, const uint8_t key[X25519_LEN]) {
     if (memcmp(links->self.keys.public_key, key, X25519_LEN) == 0) {
@@ -267,8 +264,7 @@ enum err links_set_member(struct links *links, size_t member, const struct links
     return OK;
 }
 
-/* ---- Sending -------------------------------------------------------------------------------------------------------
- */
+/* ---- Sending ----------------------------------------------------------------------------------------------------- */
 
 static enum err enqueue(struct link_peer *peer, enum frame_class class, struct parcel *parcel) {
     enum err e = sendq_push(&peer->queue, class, parcel);
@@ -319,8 +315,7 @@ bool links_up(const struct links *links, size_t member) {
     return member < LINKS_MEMBERS_MAX && links->peers[member] != NULL && links->peers[member]->up;
 }
 
-/* ---- Counters ------------------------------------------------------------------------------------------------------
- */
+/* ---- Counters ---------------------------------------------------------------------------------------------------- */
 
 struct links_peer_stats links_peer_stats(const struct links *links, size_t member) {
     if (member >= LINKS_MEMBERS_MAX || links->peers[member] == NULL) {

@@ -73,14 +73,12 @@ uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms);
 void link_peer_heard(struct link_peer *peer, uint32_t pipe, uint64_t now_ms);
 void link_peer_down(struct link_peer *peer);
 
-/* ---- Datagrams (links_receive.c) ----------------------------------------------------------------------------------
- */
+/* ---- Datagrams (links_receive.c) --------------------------------------------------------------------------------- */
 
 /* Takes what waits in the inbox, a bounded number; true when more may be waiting. */
 bool links_receive(struct links *links);
 
-/* ---- The whole (links.c) ------------------------------------------------------------------------------------------
- */
+/* ---- The whole (links.c) ----------------------------------------------------------------------------------------- */
 
 void links_wake(void *arg);           /* of the inbox, with the links; any thread */
 void links_outbox_changed(void *arg); /* of an outbox, with its peer; any thread */

@@ -12,8 +12,7 @@
 _Static_assert(sizeof CODE_TAG == CODE_TAG_LEN, "a tag has 16 bytes");
 _Static_assert(SESSION_INITIATION_LEN == 126 && SESSION_ANSWER_LEN == 73, "as documented");
 
-/* ---- Replay window ------------------------------------------------------------------------------------------------
- */
+/* ---- Replay window ----------------------------------------------------------------------------------------------- */
 
 /* A ring of words, as in RFC 6479: moving the window forward clears whole words and shifts nothing. One word is always
  * being filled, so the window reaches back SESSION_WINDOW - 64 counters at least. */
@@ -43,8 +42,7 @@ void session_window_mark(struct session_window *w, uint64_t counter) {
     w->seen[counter / 64 % WORDS] |= (uint64_t)1 << (counter % 64);
 }
 
-/* ---- Set up --------------------------------------------------------------------------------------------------------
- */
+/* ---- Set up ------------------------------------------------------------------------------------------------------ */
 
 static void code_key_of(const uint8_t *psk, const uint8_t *link_key, uint8_t out[HMAC_LEN]) {
     struct bytes parts[] = {bytes_of(CODE_TAG, CODE_TAG_LEN), bytes_of(psk, NOISE_KEY_LEN),
@@ -95,8 +93,7 @@ static uint32_t fresh_index(const struct session *s) {
     return index;
 }
 
-/* ---- Handshake -----------------------------------------------------------------------------------------------------
- */
+/* ---- Handshake --------------------------------------------------------------------------------------------------- */
 
 static void put_code(const uint8_t key[HMAC_LEN], uint8_t *datagram, size_t len) {
     uint8_t code[HMAC_LEN];
@@ -232,8 +229,7 @@ enum err session_finish(struct session *s, struct bytes datagram, uint64_t now_m
     return e;
 }
 
-/* ---- Transport -----------------------------------------------------------------------------------------------------
- */
+/* ---- Transport --------------------------------------------------------------------------------------------------- */
 
 static bool usable(const struct session_keys *k, uint64_t now_ms) {
     return k->live && now_ms - k->born_ms < SESSION_REJECT_MS;

@@ -95,8 +95,7 @@ void session_init(struct session *s, struct session_self *self, uint16_t member,
 /* Forgets and wipes every key. Accepts one of zeros. */
 void session_close(struct session *s);
 
-/* ---- Handshake ----------------------------------------------------------------------------------------------------
- */
+/* ---- Handshake --------------------------------------------------------------------------------------------------- */
 
 /* A new initiation; the one before it is given up. `wall_ms` is the wall clock. ERR_INVALID: the peer's key is bad. */
 NODISCARD enum err session_initiate(struct session *s, uint64_t wall_ms, uint8_t out[SESSION_INITIATION_LEN]);
@@ -125,8 +124,7 @@ NODISCARD enum err session_finish(struct session *s, struct bytes datagram, uint
 /* Member number in the receiver's index of an answer or a transport datagram that passed session_check. */
 uint16_t session_datagram_member(struct bytes datagram);
 
-/* ---- Transport ----------------------------------------------------------------------------------------------------
- */
+/* ---- Transport --------------------------------------------------------------------------------------------------- */
 
 bool session_can_send(const struct session *s, uint64_t now_ms);
 /* Time for a new handshake? Also true when there is nothing to send with. */

@@ -253,8 +253,7 @@ static void a_member_that_is_removed_is_cut_and_one_that_is_added_is_reached(voi
     stop(&s);
 }
 
-/* ---- Attackers -----------------------------------------------------------------------------------------------------
- */
+/* ---- Attackers --------------------------------------------------------------------------------------------------- */
 
 struct attacker {
     nng_socket push;
@@ -426,8 +425,7 @@ static void garbage_and_altered_handshakes_cut_the_connection_before_any_arithme
     stop(&s);
 }
 
-/* ---- In the middle: what node 1 sends to node 0 goes through here ---------------------------------------------------
- */
+/* ---- In the middle: what node 1 sends to node 0 goes through here ------------------------------------------------ */
 
 struct middle {
     nng_socket pull, push;
@@ -520,8 +518,7 @@ static void replayed_and_altered_transport_is_dropped_and_the_link_lives_on(void
     assert_int_equal(nng_close(middle.push), 0);
 }
 
-/* ---- Floods --------------------------------------------------------------------------------------------------------
- */
+/* ---- Floods ------------------------------------------------------------------------------------------------------ */
 
 static size_t open_descriptors(void) {
     size_t n = 0;
@@ -648,8 +645,7 @@ static void a_full_queue_drops_gossip_before_it_refuses_a_vote(void **state) {
     stop(&s);
 }
 
-/* ---- Figures -------------------------------------------------------------------------------------------------------
- */
+/* ---- Figures ----------------------------------------------------------------------------------------------------- */
 
 static void figures_are_printed(void **state) {
     (void)state;

@@ -32,6 +32,7 @@ struct fixture {
     struct replica *replica;
     uint64_t now_ms, timer_ms;
     unsigned sent, blocks, transactions;
+    unsigned sent_to[4]; /* alone, not by broadcast */
     unsigned syncs_at_first_send;
     char alarm[32];
 };
@@ -52,7 +53,7 @@ static void on_sent(void *ctx, struct bytes message) {
 }
 
 static void op_send(void *ctx, uint16_t peer, struct bytes message) {
-    (void)peer;
+    ((struct fixture *)ctx)->sent_to[peer]++;
     on_sent(ctx, message);
 }
 
@@ -246,6 +247,21 @@ static void votes_are_durable_before_they_are_sent(void **state) {
     end(f);
 }
 
+/* Gossip is sent once: what a validator missed while its link was down would wait for this node's turn to lead. */
+static void a_validator_whose_link_comes_up_is_told_what_waits(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    submit(f, 1, OK);
+    submit(f, 2, OK);
+    turn(f);
+    unsigned before = f->sent_to[2];
+    assert_int_equal(replica_peer_up(f->replica, 2), OK);
+    assert_int_equal(f->sent_to[2], before); /* nothing leaves before the turn ends */
+    turn(f);
+    assert_int_equal(f->sent_to[2], before + 2);
+    end(f);
+}
+
 static void garbage_is_counted_and_changes_nothing(void **state) {
     (void)state;
     struct fixture *f = begin(4);
@@ -324,6 +340,7 @@ int main(void) {
         cmocka_unit_test(one_validator_makes_a_transaction_final_in_one_turn_and_one_sync),
         cmocka_unit_test(what_was_final_is_final_after_a_restart_from_the_journal_alone),
         cmocka_unit_test(votes_are_durable_before_they_are_sent),
+        cmocka_unit_test(a_validator_whose_link_comes_up_is_told_what_waits),
         cmocka_unit_test(garbage_is_counted_and_changes_nothing),
         cmocka_unit_test(another_epochs_messages_are_ignored),
         cmocka_unit_test(a_damaged_journal_leaves_a_follower),
