@@ -128,7 +128,7 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make deps                 installs the Debian packages that building and testing need
 ## make demo [KEEP=1]        one release from its author to a device, and what is refused on the way
 ## make check                everything below, with sanitizers; under 15 minutes on 2 cores
-## make check-static         include table, format, clang-tidy
+## make check-static         include table, documents against code, format, clang-tidy
 ## make check-e2e            end-to-end tests on real processes (T=pattern picks some)
 ## make sim SEEDS=n FIRST=s  deterministic simulator, seeds s to s+n-1
 ## make fuzz SECONDS=n       every fuzzer for n seconds
@@ -179,10 +179,12 @@ SOURCES := $(wildcard $(addsuffix /*.[ch],$(FOLDERS) node/ledger node/net node/h
     tests/sim tests/fuzz tests/bench) $(FOLDERS:%=tests/unit/%/*.[ch]))
 PRODUCT := $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 
-.PHONY: check-static check-includes check-format check-tidy format
-check-static: check-includes check-format check-tidy
+.PHONY: check-static check-includes check-docs check-format check-tidy format
+check-static: check-includes check-docs check-format check-tidy
 check-includes:
 	@tests/check/includes.py
+check-docs:
+	@tests/check/docs.py
 check-format:
 	@clang-format --dry-run -Werror $(SOURCES) && echo "format: $(words $(SOURCES)) files"
 format:

@@ -2,20 +2,17 @@
 #include "node/daemon.h"
 
 #include "base/clock.h"
-#include "contracts/author.h"
-#include "contracts/governance.h"
+#include "ipfs-lite/repo.h"
 #include "node/gossip_check.h"
 #include "node/home_chain.h"
 #include "node/host_crypto.h"
-#include "node/http/api.h"
-#include "node/http/auth.h"
 #include "node/http/events.h"
-#include "node/http/ipfs_routes.h"
 #include "node/ledger/mempool.h"
 #include "node/ledger/replica.h"
 #include "node/log.h"
 #include "node/net/links.h"
 #include "node/notify.h"
+#include "node/validator_http.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -54,10 +51,8 @@ struct validator {
     struct gossip_check *gossip;
     struct status_board board;
     struct repo *repo;
-    struct auth *auth;
     struct events *events;
-    struct http_server *server;
-    struct api api;
+    struct validator_http http;
 
     bool touched; /* the replica knows this turn's time */
     uv_work_t checkpoint_work;
@@ -321,47 +316,6 @@ static void on_status_timer(uv_timer_t *handle) {
     maybe_checkpoint(v, now);
 }
 
-/* ---- Who may log in ---------------------------------------------------------------------------------------------- */
-
-struct admin_search {
-    const uint8_t *key;
-    char *out_org;
-    bool found;
-};
-
-static enum err match_admin(void *arg, const struct org_record *record) {
-    struct admin_search *search = arg;
-    for (size_t i = 0; i < record->org.admin_count && !search->found; i++) {
-        if (memcmp(record->org.admins[i], search->key, ED25519_KEY_LEN) == 0) {
-            search->found = true;
-            (void)snprintf(search->out_org, GENESIS_ID_MAX + 1, "%s", record->org.id);
-        }
-    }
-    return OK;
-}
-
-/* A registered, unexpired author, or an admin of any organisation. */
-static bool lookup_member(void *ctx, const uint8_t key[ED25519_KEY_LEN], char out_org[GENESIS_ID_MAX + 1]) {
-    struct validator *v = ctx;
-    struct chain_view view;
-    if (chain_view_open(v->chain, &view) != OK) {
-        return false;
-    }
-    struct state state = state_of_view(view.kv);
-    struct author_record author;
-    struct admin_search search = {.key = key, .out_org = out_org};
-    enum code code = CODE_AUTHOR_UNKNOWN;
-    enum err e = author_judge(&state, key, clock_wall_ms(), &author, &code);
-    if (e == OK && code == CODE_OK) {
-        (void)snprintf(out_org, GENESIS_ID_MAX + 1, "%s", author.org);
-        search.found = true;
-    } else if (e == OK) {
-        e = org_list(&state, NULL, STATE_PAGE_MAX, match_admin, &search);
-    }
-    chain_view_close(&view);
-    return e == OK && search.found;
-}
-
 /* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static enum err say(struct validator *v, enum err e, const char *what, const char *detail) {
@@ -511,61 +465,20 @@ static enum err open_links(struct validator *v) {
 }
 
 static enum err open_http(struct validator *v) {
-    const struct config *config = &v->home->config;
-    struct http_config http;
-    char why[200] = "";
-    http_config_default(&http);
-    http.listen = config->http.listen;
-    http.tls_cert = config->http.tls_cert;
-    http.tls_key = config->http.tls_key;
-    http.max_connections = (uint32_t)config->http.max_connections;
-    http.max_connections_per_ip = (uint32_t)config->http.max_connections_per_ip;
-    http.threads = (uint32_t)config->http.threads;
-    http.header_timeout_ms = (uint32_t)config->http.header_timeout_ms;
-    http.idle_timeout_ms = (uint32_t)config->http.idle_timeout_ms;
-    http.max_streams = (uint32_t)config->http.max_streams;
-    http.rate_per_second = (uint32_t)config->http.rate_per_second;
-    const struct auth_config auth = {
-        .chain_id = chain_id(v->chain), .node_secret = v->home->secret, .lookup = lookup_member, .lookup_ctx = v};
-    enum err e = http_server_new(&http, &v->server);
-    if (e == OK) {
-        e = auth_new(&auth, &v->auth);
-    }
-    v->api = (struct api){.chain = v->chain,
-                          .submit = v->submit,
-                          .status = &v->board,
-                          .repo = v->repo,
-                          .auth = v->auth,
-                          .config = config,
-                          .genesis = &v->home->genesis,
-                          .crypto = &host_crypto,
-                          .node_secret = (const uint8_t(*)[ED25519_SECRET_LEN]) & v->home->secret,
-                          .started_mono_ms = clock_mono_ms()};
-    memcpy(v->api.node_key, v->home->key, sizeof v->api.node_key);
-    if (e == OK) {
-        e = api_routes(&v->api, v->server);
-    }
-    if (e == OK) {
-        e = auth_routes(v->auth, v->server);
-    }
-    if (e == OK) {
-        e = events_routes(v->events, v->server);
-    }
-    if (e == OK) {
-        e = ipfs_routes_add(v->server, v->repo);
-    }
-    if (e == OK) {
-        e = http_server_start(v->server, why);
-    }
-    return say(v, e, config->http.listen, why);
+    const struct validator_http_parts parts = {.home = v->home,
+                                               .chain = v->chain,
+                                               .submit = v->submit,
+                                               .board = &v->board,
+                                               .repo = v->repo,
+                                               .events = v->events};
+    return validator_http_open(&parts, &v->http, v->why);
 }
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */
 
 static enum err announce(struct validator *v) {
     char url[HTTP_LISTEN_MAX + 16];
-    (void)snprintf(url, sizeof url, "%s://%s", http_server_has_tls(v->server) ? "https" : "http",
-                   http_server_address(v->server));
+    validator_http_url(&v->http, url);
     log_event(LOG_INFO, "node.ready", log_text("role", "validator"), log_number("validator", v->me),
               log_text("peer", v->home->config.peer.listen), log_text("http", url),
               log_number("height", chain_head(v->chain)->header.height));
@@ -594,9 +507,7 @@ static void close_handle(uv_handle_t *handle, void *arg) {
 
 /* Ends what runs, in the order in which things lean on each other; what is final is made durable first. */
 static void shut_down(struct validator *v) {
-    if (v->server != NULL) {
-        http_server_stop(v->server);
-    }
+    validator_http_stop(&v->http);
     if (v->loop_open) {
         (void)uv_prepare_stop(&v->prepare);
         (void)uv_check_stop(&v->check);
@@ -616,9 +527,8 @@ static void shut_down(struct validator *v) {
         (void)uv_run(&v->loop, UV_RUN_DEFAULT);
         (void)uv_loop_close(&v->loop);
     }
-    http_server_free(v->server);
+    validator_http_close(&v->http);
     events_free(v->events);
-    auth_free(v->auth);
     gossip_check_free(v->gossip);
     replica_close(v->replica);
     repo_close(v->repo);

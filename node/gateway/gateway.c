@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "node/gateway/gateway_api.h"
 #include "node/gateway/proven.h"
+#include "node/home_chain.h"
 #include "node/log.h"
 #include "node/net/blob_fetch.h"
 #include "node/notify.h"
@@ -43,15 +44,9 @@ struct gateway {
 
 static enum err say(struct gateway *g, enum err e, const char *what, const char *detail) {
     if (e != OK && g->why[0] == '\0') {
-        (void)snprintf(g->why, DAEMON_WHY_MAX, "%s: %s", what,
-                       detail != NULL && detail[0] != '\0' ? detail : err_text(e));
+        daemon_explain(g->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
     }
     return e;
-}
-
-static enum err path_in(const struct gateway *g, const char *name, char out[CONFIG_PATH_MAX]) {
-    int n = snprintf(out, CONFIG_PATH_MAX, "%s/data/%s", g->home->path, name);
-    return n > 0 && n < CONFIG_PATH_MAX ? OK : ERR_TOOLARGE;
 }
 
 /* ---- What the parts tell each other ---------------------------------------------------------------------- */
@@ -99,7 +94,7 @@ static enum err block_signals(struct gateway *g) {
 
 static enum err open_home(struct gateway *g) {
     char dir[CONFIG_PATH_MAX];
-    enum err e = path_in(g, "", dir);
+    enum err e = home_path(g->home, "", dir);
     if (e == OK) {
         e = dir_make(dir);
     }
@@ -111,7 +106,7 @@ static enum err open_home(struct gateway *g) {
 
 static enum err open_light(struct gateway *g) {
     char file[CONFIG_PATH_MAX];
-    enum err e = path_in(g, "light", file);
+    enum err e = home_path(g->home, "light", file);
     const struct light_config config = {.genesis = &g->home->genesis,
                                         .sources = &g->home->config.gateway.sources,
                                         .state_file = file,
@@ -134,7 +129,7 @@ static bool enter_class(void *arg, struct fleet_device *device) {
 
 static enum err open_site(struct gateway *g) {
     struct buffer file = BUFFER_INIT;
-    enum err e = path_in(g, "fleet", g->fleet_file);
+    enum err e = home_path(g->home, "fleet", g->fleet_file);
     if (e == OK) {
         e = fleet_new(&g->site.fleet);
     }
@@ -179,7 +174,7 @@ static enum err open_images(struct gateway *g) {
             add_url(g, g->home->genesis.nodes[i].http);
         }
     }
-    enum err e = path_in(g, "blobs", dir);
+    enum err e = home_path(g->home, "blobs", dir);
     const struct repo_config repo = {.dir = dir, .max_image_bytes = config->blobs.max_image_bytes};
     if (e == OK) {
         e = repo_open(&repo, &g->repo);
@@ -198,7 +193,7 @@ static enum err open_images(struct gateway *g) {
 
 static enum err open_queue(struct gateway *g) {
     char dir[CONFIG_PATH_MAX];
-    enum err e = path_in(g, "statements", dir);
+    enum err e = home_path(g->home, "statements", dir);
     const struct statement_queue_config config = {
         .disk = disk_posix(), .dir = dir, .segment_bytes = QUEUE_SEGMENT_BYTES};
     if (e == OK) {

@@ -1,5 +1,7 @@
 #include "node/http/router.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 /* Splits at '/', the leading one left out: "/a/b" gives a, b; "/" gives one empty segment. -1 when there are too many.
@@ -129,6 +131,7 @@ static bool take_params(const struct http_route *route, const struct bytes *path
             continue;
         }
         const char *text = (const char *)path[i].data;
+        ASSERT(text != NULL); /* the pattern matched, so the path has this segment */
         size_t len = kind == SEGMENT_REST ? strlen(text) : path[i].len;
         if (!router_decode(text, len, at)) {
             return false;

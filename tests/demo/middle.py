@@ -143,8 +143,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self.reply(answer.status, kept, b"", answer.getheader("Content-Length", "0"))
         else:
-            good = answer.status in (200, 206)
-            self.reply(answer.status, kept, self.middle.changed(self.command, self.path, request, body) if good else body)
+            if answer.status in (200, 206):
+                body = self.middle.changed(self.command, self.path, request, body)
+            self.reply(answer.status, kept, body)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = pass_on
 

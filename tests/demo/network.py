@@ -32,8 +32,8 @@ class Daemon(networks.Node):
 
     def start(self, wait=True):
         with open(self.home / "log", "ab") as log:
-            self.process = subprocess.Popen([str(networks.BIN / "assayd"), "--home", str(self.home)], start_new_session=True,
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+            self.process = subprocess.Popen([str(networks.BIN / "assayd"), "--home", str(self.home)], stderr=log,
+                                            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         (self.home / "pid").write_text(f"{self.process.pid}\n")
         if wait:
             networks.wait_for(f"{self.name} to serve again", self.status, 20)
@@ -78,9 +78,10 @@ class Network(networks.Net):
 
 
 class Device:
-    """One assay-device with a home of its own, registered by its gateway unless it is in the genesis."""
+    """One assay-device with a home of its own, registered by its gateway unless it is in the genesis. Each of its two
+    slots holds `slot` bytes of image."""
 
-    def __init__(self, net, name, key=None, gateway=None):
+    def __init__(self, net, name, key=None, gateway=None, slot=1 << 20):
         self.net = net
         self.name = name
         self.home = net.root / name
@@ -92,21 +93,22 @@ class Device:
             assay("device", "register", self.key, "--class", CLASS, "--node", net.validators[0].url, "--key",
                   gateway.home / "node.key")
         self.id = assay_json("key", "show", self.key)["public_key"]
-        run("assay-device", "--home", self.home, "--gateway", self.gateway, "init", "--genesis", net.genesis, "--key", self.key,
-            "--class", CLASS)
+        self.run(self.gateway, "init", "--genesis", net.genesis, "--key", self.key, "--class", CLASS, "--slot-size", slot)
+
+    def run(self, gateway, *args, **kwargs):
+        return run("assay-device", "--home", self.home, "--gateway", gateway, *args, **kwargs)
 
     def once(self, via=None, timeout=30):
         """One check for an update, carried to its end: (exit status, what it said). `via`: through this proxy."""
         try:
-            status, out, err = run("assay-device", "--home", self.home, "--gateway", via.url if via else self.gateway, "once",
-                                   check=False, timeout=timeout)
+            status, out, err = self.run(via.url if via else self.gateway, "once", check=False, timeout=timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the {self.name} was not done after {timeout} s; its state: {self.state()}") from None
         lines = (err.strip() or out.strip()).splitlines()
         return status, lines[-1].removeprefix("assay-device: ") if lines else ""
 
     def state(self):
-        return json.loads(run("assay-device", "--home", self.home, "status", "--json")[1])
+        return json.loads(self.run(self.gateway, "status", "--json")[1])
 
     def runs(self):
         return self.state()["sequence"]

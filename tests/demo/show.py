@@ -11,11 +11,15 @@ MARGIN = 11  # of a line below its time
 
 def seconds(value):
     """A duration as people read it."""
-    return f"{value * 1000:.{2 if value < 0.001 else 3}g} ms" if value < 1 else f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
+    if value < 1:
+        return f"{value * 1000:.{2 if value < 0.001 else 3}g} ms"
+    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
 
 
 def size(count):
-    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1000:.0f} kB" if count >= 1000 else f"{count} bytes"
+    if count >= 1_000_000:
+        return f"{count / 1e6:.1f} MB"
+    return f"{count / 1000:.0f} kB" if count >= 1000 else f"{count} bytes"
 
 
 class Show:
@@ -95,7 +99,8 @@ class Show:
         """The last lines; gives the exit status."""
         self.line()
         if self.failures:
-            self.line(self.colour(RED, f"{len(self.failures)} of {self.held + len(self.failures)} expectations did not hold:"))
+            made = self.held + len(self.failures)
+            self.line(self.colour(RED, f"{len(self.failures)} of {made} expectations did not hold:"))
             for failure in self.failures:
                 self.line(f"  - {failure}")
             return 1

@@ -164,7 +164,12 @@ class Net:
         self.dir = self.root / "net"
         self.base = free_base_port(validators + gateways)
         extra = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-        assay("testnet", "--dir", self.dir, "--validators", validators, "--gateways", gateways, "--base-port", self.base, *extra)
+        try:
+            assay("testnet", "--dir", self.dir, "--validators", validators, "--gateways", gateways, "--base-port", self.base,
+                  *extra)
+        except BaseException:
+            shutil.rmtree(self.root, ignore_errors=True)
+            raise
         self.validators = [self.node_class(self, f"validator{i}", i) for i in range(validators)]
         self.gateways = [self.node_class(self, f"gateway{i}", validators + i) for i in range(gateways)]
         self.nodes = self.validators + self.gateways

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Holds docs/ against the code: configuration keys with their defaults, contracts' codes, HTTP routes and error codes,
+metrics, alarms, tags, and links between the pages. Run from the top of the checkout; prints one line per gap.
+"""
+import pathlib
+import re
+import sys
+
+
+def sources(*patterns):
+    return "\n".join(p.read_text() for pattern in patterns for p in sorted(pathlib.Path(".").glob(pattern)))
+
+
+def page(name):
+    return pathlib.Path("docs", name).read_text()
+
+
+def number(text):
+    """A default as the table has it: 2000 as 2,000; whole MiB and GiB by name."""
+    value = int(text)
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB")):
+        if value >= unit and value % unit == 0:
+            return f"{value // unit} {name}"
+    return f"{value:,}"
+
+
+def configuration():
+    table = {}
+    for row in re.findall(r"^\| ([a-z_., ]+) \| (.*?) \|", page("operations.md"), re.M):
+        for key in row[0].split(", "):
+            table[key] = row[1]
+    macro = re.compile(r'^    (TEXT|NUMBER|CHOICE)\((\w+), (\w+),(.*?)"([^"]*)",\s*"', re.M | re.S)
+    for kind, section, name, _, default in macro.findall(pathlib.Path("node/config.c").read_text()):
+        key = f"{section}.{name}"
+        want = number(default) if kind == "NUMBER" else default or "(empty)"
+        if key not in table:
+            yield f"docs/operations.md has no row for {key}"
+        elif table[key].split(" (")[0] != want and table[key] != want:
+            yield f"docs/operations.md: {key} is {table[key]!r}, the code says {want!r}"
+
+
+def codes():
+    known = page("contracts.md")
+    text = pathlib.Path("contracts/code.h").read_text().replace("\\\n", "")
+    for value, name in re.findall(r"X\((\d+), (\w+),", text):
+        if f"| {value} | {name} |" not in known:
+            yield f"docs/contracts.md has no row for {value} {name}"
+
+
+def routes():
+    known = page("operations.md")
+    code = sources("node/http/*.c", "node/gateway/*.c")
+    for path in sorted(set(re.findall(r'HTTP_\w+,\s*(?:\.path = )?"(/[^"]*)"', code)) |
+                       set(re.findall(r'\.path = "(/[^"]*)"', code))):
+        # A row may name a path and, after a comma, what is added to it.
+        stem, _, last = path.rpartition("/")
+        if path not in known and not (stem in known and f"/{last}" in known):
+            yield f"docs/operations.md does not name the route {path}"
+    for name in sorted(set(re.findall(r'(?:http_error|refuse)\((?:request, )?\d{3}, "([A-Z_]+)"', code))):
+        if name not in known:
+            yield f"docs/operations.md does not name the error {name}"
+
+
+def metrics():
+    known = page("operations.md")
+    for name in sorted(set(re.findall(r'metric\(out, "(\w+)", "(?:gauge|counter)"', sources("node/**/*.c")))):
+        parts = {f"`assay_{name}`", f"`{name.removeprefix('gateway_')}`"} | {f"`{name[i:]}`" for i in range(len(name))
+                                                                          if name[i] == "_"}
+        if not any(part in known for part in parts):
+            yield f"docs/operations.md does not name the metric assay_{name}"
+
+
+def alarms():
+    known = page("operations.md")
+    code = sources("node/ledger/*.c")
+    found = re.findall(r'\[ALARM_\w+\] = "([a-z-]+)"', code) + re.findall(r'replica_alarm\(r, "([a-z-]+)"', code)
+    for name in sorted(set(found)):
+        if f"| `{name}` |" not in known:
+            yield f"docs/operations.md has no row for the alarm {name}"
+
+
+def tags():
+    known = page("formats.md")
+    code = sources("base/*.[ch]", "verify/*.[ch]", "contracts/*.[ch]", "ipfs-lite/*.[ch]", "node/**/*.[ch]")
+    for name in sorted(set(re.findall(r'"(assay\.[a-z]+)(?:\\0|")', code)) - {"assay.conf"}):
+        if f"`{name}`" not in known:
+            yield f"docs/formats.md does not name the tag {name}"
+
+
+def anchor(heading):
+    return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
+
+
+def links():
+    pages = [p for p in [*pathlib.Path(".").glob("*.md"), *pathlib.Path("docs").rglob("*.md")]]
+    for p in pages:
+        text = p.read_text()
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            name, _, part = target.partition("#")
+            to = (p.parent / name) if name else p
+            if "://" in target:
+                continue
+            if not to.exists():
+                yield f"{p}: {target} leads nowhere"
+            elif part and part not in {anchor(h) for h in re.findall(r"^#+ (.*)$", to.read_text(), re.M)}:
+                yield f"{p}: {target} names no heading"
+
+
+def main():
+    gaps = [gap for check in (configuration, codes, routes, metrics, alarms, tags, links) for gap in check()]
+    for gap in gaps:
+        print(gap)
+    print(f"docs: {len(gaps)} gaps")
+    return 1 if gaps else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
