@@ -72,7 +72,7 @@ static int ask_status(struct txcmd *tx) {
 
 static int check_options(const struct txcmd_options *options) {
     if (options->keys.count == 0) {
-        return args_wrong("a transaction must be signed; give --key FILE");
+        return args_wrong("--key FILE is needed: the key of who signs or asks");
     }
     if (options->keys.count > TXCMD_KEYS_MAX) {
         return args_wrong("--key may be given at most %d times", TXCMD_KEYS_MAX);
@@ -244,6 +244,7 @@ int txcmd_print(const struct txcmd_options *options, json_t *consumed) {
     if (options->json || !json_is_object(consumed)) {
         return args_print_json(consumed);
     }
+    (void)json_object_del(consumed, "result_bytes"); /* protobuf, for programs */
     print_lines(consumed, 0);
     json_decref(consumed);
     return fflush(stdout) == 0 ? 0 : args_fail("can't write the result: standard output is closed");

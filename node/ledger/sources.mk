@@ -4,4 +4,4 @@ node_ledger_SRCS := $(addprefix node/ledger/,block.c mempool.c execute.c chain.c
 node_ledger_PROTOS := node/ledger/peer.proto
 node_ledger_TESTS := tests/unit/node/test_mempool.c
 node_ledger_TESTS += $(addprefix tests/unit/node/,test_journal.c test_peer_codec.c test_replica.c)
-node_ledger_TESTS += $(addprefix tests/unit/node/test_,block.c chain.c chain_view.c chain_verify.c)
+node_ledger_TESTS += $(addprefix tests/unit/node/test_,block.c execute.c chain.c chain_view.c chain_verify.c submit.c)

@@ -102,12 +102,9 @@ static void a_damaged_receipt_value_node_or_hash_is_named(void **state) {
         enum kv_table table;
         size_t at;
         const char *what;
-    } cases[] = {{KV_TXS, SIZE_MAX, "receipts do not match"},
-                 {KV_TXS, 7, "missing or misplaced"},
-                 {KV_TXS, 11, "missing or misplaced"},
-                 {KV_STATE, 0, "does not match its leaf"},
-                 {KV_NODES, 20, "is missing or damaged"},
-                 {KV_HASHES, 0, "is not found by its hash"}};
+    } cases[] = {{KV_TXS, SIZE_MAX, "receipts do not match"}, {KV_TXS, 7, "missing or misplaced"},
+                 {KV_TXS, 11, "missing or misplaced"},        {KV_STATE, 0, "does not match its leaf"},
+                 {KV_NODES, 20, "is missing or damaged"},     {KV_HASHES, 0, "is not found by its hash"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct chain_fixture f;
         struct buffer key = BUFFER_INIT;
