@@ -24,7 +24,7 @@ uint8_t *buffer_extend(struct buffer *b, size_t len) {
         b->failed = true;
         return NULL;
     }
-    if (b->cap - b->len < len) {
+    if (b->data == NULL || b->cap - b->len < len) {
         size_t cap = b->cap == 0 ? 256 : b->cap;
         while (cap - b->len < len) {
             cap *= 2;

@@ -22,7 +22,7 @@ void buffer_free(struct buffer *b);
 void buffer_reset(struct buffer *b);
 NODISCARD enum err buffer_ok(const struct buffer *b);
 
-/* Room for `len` more bytes at the end, counted as written; NULL after a failed allocation. */
+/* Room for `len` more bytes at the end, counted as written; NULL after a failed allocation, and only then. */
 uint8_t *buffer_extend(struct buffer *b, size_t len);
 void buffer_put(struct buffer *b, const void *data, size_t len);
 void buffer_u8(struct buffer *b, uint8_t v);

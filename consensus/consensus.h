@@ -11,8 +11,8 @@
  * - EXECUTE asks for a verdict on a block: the shell fetches the body if it must, executes it, and comes back with
  *   EVENT_BLOCK; it may take as long as it takes.
  *
- * n validators, f = floor((n - 1) / 3) of them faulty, quorum q = n - f. The rules are numbered as in docs/parts/
- * consensus.md; consensus_rules.c carries the numbers.
+ * n validators, f = floor((n - 1) / 3) of them faulty, quorum q = n - f. The rules are numbered as in
+ * docs/consensus.md; consensus/rules.c carries the numbers.
  */
 #ifndef ASSAY_CONSENSUS_CONSENSUS_H
 #define ASSAY_CONSENSUS_CONSENSUS_H

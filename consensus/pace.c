@@ -4,9 +4,25 @@
 
 #define BACKOFF_MAX 16
 
+/* Past this many views without finality something is wrong that time-outs at the usual cap do not cure (clocks far
+ * apart, a network slower than the cap), and places of the window are worth saving: every SLOW_STEP views the cap
+ * doubles. An outage then costs about an eighth of its length once more, and the window lasts for weeks. */
+#define SLOW_AFTER 32
+#define SLOW_STEP 8
+
+static unsigned slowness(const struct consensus *core) {
+    uint64_t fruitless = core->view - core->final_view;
+    return fruitless > SLOW_AFTER ? (unsigned)((fruitless - SLOW_AFTER) / SLOW_STEP) : 0;
+}
+
+bool pace_is_slow(const struct consensus *core) {
+    return slowness(core) > 0;
+}
+
 static uint64_t scaled(const struct consensus *core, uint32_t base_ms) {
+    uint64_t cap = (uint64_t)core->config.timing.timeout_cap_ms << slowness(core);
     uint64_t t = (uint64_t)base_ms << core->backoff;
-    return t < core->config.timing.timeout_cap_ms || t < base_ms ? t : core->config.timing.timeout_cap_ms;
+    return t < cap ? t : cap < base_ms ? base_ms : cap;
 }
 
 static const struct slot *current(const struct consensus *core) {
@@ -15,8 +31,9 @@ static const struct slot *current(const struct consensus *core) {
 
 static uint64_t leader_deadline(const struct consensus *core) {
     const struct peer_view *leader = &core->peers[core_leader(core, core->view)];
+    bool skipped = leader->silent && !pace_is_slow(core);
     uint64_t wait =
-        leader->silent ? core->config.timing.silent_timeout_ms : scaled(core, core->config.timing.leader_timeout_ms);
+        skipped ? core->config.timing.silent_timeout_ms : scaled(core, core->config.timing.leader_timeout_ms);
     return core->active_since_ms + wait;
 }
 

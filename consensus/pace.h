@@ -11,6 +11,8 @@ void pace_view_entered(struct consensus *core, bool timed_out);
 /* A block became final: time-outs go back to their base. */
 void pace_progress(struct consensus *core);
 
+/* So many views without finality that time-outs grow beyond their cap, and silent leaders are waited for too. */
+bool pace_is_slow(const struct consensus *core);
 bool pace_leader_is_late(const struct consensus *core);
 bool pace_view_is_late(const struct consensus *core);
 /* A leader without transactions proposes anyway: the view is active, or a heartbeat is due. */

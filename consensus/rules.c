@@ -81,10 +81,11 @@ static bool may_cast_in(const struct consensus *core, uint64_t view) {
 
 /* Whoever votes in a view holds what led there: the parent's certificate and the nullifications since. If all nodes
  * lose their memory at once, these must come back from the journals of those who voted, or nobody could propose again.
- */
-static void journal_certificates(struct consensus *core, uint64_t view, struct consensus_effects *out) {
+ * A finalize vote takes its view's own notarization along: who cast it may not nullify that view any more, so nobody
+ * could leave it if the notarization went and one of its signers too. */
+static void journal_certificates(struct consensus *core, uint64_t from, struct consensus_effects *out) {
     int written = 0;
-    for (uint64_t v = view - 1; v >= core->final_view && v > 0 && written < JOURNALED_CERTIFICATES_MAX; v--) {
+    for (uint64_t v = from; v >= core->final_view && v > 0 && written < JOURNALED_CERTIFICATES_MAX; v--) {
         struct slot *slot = views_get(core, v);
         for (int kind = VOTE_NOTARIZE; slot != NULL && kind <= VOTE_FINALIZE; kind++) {
             struct held_certificate *held = &slot->certificates[kind];
@@ -110,7 +111,7 @@ static void cast(struct consensus *core, struct slot *slot, enum vote_kind kind,
     }
     struct consensus_vote vote;
     views_sign(core, &subject, &vote);
-    journal_certificates(core, slot->view, out);
+    journal_certificates(core, kind == VOTE_FINALIZE ? slot->view : slot->view - 1, out);
     core_effect(out, EFFECT_JOURNAL_VOTE, CONSENSUS_ALL, slot->view)->u.vote.vote = vote;
     core_send_vote(out, CONSENSUS_ALL, &vote);
     views_record_own(core, slot, &vote, out);
@@ -132,7 +133,10 @@ static bool enter(struct consensus *core) {
     }
     const struct slot *slot = views_get(core, core->top_certified);
     const struct peer_view *leader = &core->peers[core_leader(core, core->view)];
-    bool timed_out = slot != NULL && views_notarized(slot) == NULL && !leader->silent;
+    /* A view that got its notarization after I gave it up will not become final by my vote: it was too short as well. */
+    bool given_up = slot != NULL && (views_notarized(slot) == NULL ||
+                                     (core_is_validator(core) && views_cast(views_own(core, slot), VOTE_NULLIFY)));
+    bool timed_out = given_up && (!leader->silent || pace_is_slow(core));
     core->view = core->top_certified + 1;
     pace_view_entered(core, timed_out);
     pace_refresh(core);
@@ -293,7 +297,8 @@ static bool notarize(struct consensus *core, struct consensus_effects *out) {
 /* ---- Rule 4: nullify --------------------------------------------------------------------------------------------- */
 
 static bool nullify(struct consensus *core, struct consensus_effects *out) {
-    if (!may_cast_in(core, core->view)) {
+    /* The last views of the window stay open: past them there is no place for what a block would need to be final. */
+    if (!may_cast_in(core, core->view) || core->view - core->final_view >= CONSENSUS_WINDOW - 2) {
         return false;
     }
     struct slot *slot = views_make(core, core->view);

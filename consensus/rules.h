@@ -1,4 +1,4 @@
-/* The rules of Simplex, numbered as in docs/parts/consensus.md. */
+/* The rules of Simplex, numbered as in docs/consensus.md. */
 #ifndef ASSAY_CONSENSUS_RULES_H
 #define ASSAY_CONSENSUS_RULES_H
 

@@ -141,11 +141,16 @@ static void alarm_safety(struct slot *slot, struct consensus_effects *out) {
     }
 }
 
+/* The current view must keep a slot of its own, so the last place of the window is entered, not certified. */
+static bool in_last_place(const struct consensus *core, uint64_t view) {
+    return view - core->final_view >= CONSENSUS_WINDOW - 1;
+}
+
 /* Puts a certificate together once a quorum stands behind one block. */
 static void count_votes(struct consensus *core, struct slot *slot, enum vote_kind kind, const uint8_t *block,
                         struct consensus_effects *out) {
     struct held_certificate *held = &slot->certificates[kind];
-    if (held->len != 0 && core_same(held->block, block)) {
+    if ((held->len != 0 && core_same(held->block, block)) || in_last_place(core, slot->view)) {
         return;
     }
     uint16_t count = 0;
@@ -350,8 +355,7 @@ bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16
         return drop(core);
     }
     enum vote_kind kind = parts.subject.kind;
-    /* The current view must keep a slot of its own, so the last place of the window is entered, not certified. */
-    if (parts.subject.view - core->final_view >= CONSENSUS_WINDOW - 1) {
+    if (in_last_place(core, parts.subject.view)) {
         if (kind == VOTE_FINALIZE && signatures_good(core, NULL, &parts)) {
             (void)core_effect(out, EFFECT_BEHIND, from, parts.subject.view);
         }

@@ -58,7 +58,7 @@ enum download_result download_some(struct device *device) {
     }
     enum talk_result talk = talk_open(&image, device, PROTOCOL_IMAGE, offset, 0);
     if (talk != TALK_OK) {
-        return talk == TALK_NOT_YET ? DOWNLOAD_NOT_YET : DOWNLOAD_OFFLINE;
+        return talk == TALK_NOT_YET ? DOWNLOAD_NOT_YET : talk == TALK_GONE ? DOWNLOAD_GONE : DOWNLOAD_OFFLINE;
     }
     if (image.size != size) {
         return DOWNLOAD_SIZE;

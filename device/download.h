@@ -9,6 +9,7 @@ enum download_result {
     DOWNLOAD_DONE,    /* all pages are there */
     DOWNLOAD_OFFLINE, /* the gateway gave nothing usable */
     DOWNLOAD_NOT_YET, /* the gateway does not have the image yet */
+    DOWNLOAD_GONE,    /* it is not offered any more: revoked, or a newer one is */
     DOWNLOAD_SIZE,    /* what is offered is not as long as the manifest says */
     DOWNLOAD_FAULT    /* flash failed */
 };

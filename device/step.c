@@ -154,6 +154,8 @@ static enum device_next step_download(struct device *device) {
         return DEVICE_OFFLINE;
     case DOWNLOAD_NOT_YET:
         return DEVICE_WAIT;
+    case DOWNLOAD_GONE:
+        return leave(device, TALK_GONE); /* waiting for it would keep every later update out */
     case DOWNLOAD_SIZE:
         return machine_refuse(device, BAD_SIZE, false);
     case DOWNLOAD_FAULT:

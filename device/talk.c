@@ -22,8 +22,9 @@ static enum talk_result converse(struct device *device, struct protocol_request 
     case PROTOCOL_UNKNOWN_DEVICE:
         return TALK_UNKNOWN;
     case PROTOCOL_NOT_YET:
-    case PROTOCOL_GONE:
         return TALK_NOT_YET;
+    case PROTOCOL_GONE:
+        return TALK_GONE;
     case PROTOCOL_BAD_REQUEST:
         break;
     }

@@ -58,7 +58,7 @@ static const struct key keys[] = {
     TEXT(node, link_key_file, "link.key", "key of the links between nodes (X25519), a file with mode 0600"),
     TEXT(node, genesis, "genesis.json", "what the chain starts from; the same file on every node"),
     TEXT(peer, listen, "127.0.0.1:26600", "host:port where other nodes reach this one"),
-    TEXT(http, listen, "127.0.0.1:26601", "host:port of the HTTP API; without TLS keep it on loopback"),
+    TEXT(http, listen, "127.0.0.1:26601", "host:port of the HTTP API; other than loopback it needs TLS"),
     TEXT(http, tls_cert, "", "certificate chain, PEM; with tls_key it turns on TLS"),
     TEXT(http, tls_key, "", "its private key, PEM, a file with mode 0600"),
     NUMBER(http, max_connections, 8, 10000, "200", "open connections in total; the oldest idle one gives way"),

@@ -8,4 +8,4 @@ node_SRCS := node/host_crypto.c node/config.c node/keyfile.c node/log.c node/not
 node_PROTOS := $(foreach p,$(NODE_PARTS),$(node_$(p)_PROTOS))
 node_TESTS := $(foreach p,$(NODE_PARTS),$(node_$(p)_TESTS))
 node_TESTS += $(addprefix tests/unit/node/test_,config.c keyfile.c log.c genesis_json.c formats.c)
-node_TESTS += $(addprefix tests/unit/node/test_,gossip_check.c validator_http.c)
+node_TESTS += $(addprefix tests/unit/node/test_,gossip_check.c listen.c)

@@ -22,6 +22,7 @@
 
 #define JOURNAL_SEGMENT_BYTES (16u << 20)
 #define STATUS_MS 100
+#define ALARM_KEPT_MS 60000u /* shown this long after it was last raised */
 #define CHECKPOINT_IDLE_MS 30000 /* a node with little to do still writes what it has now and then */
 #define SUBMIT_QUEUE 4096
 #define SUBMIT_WAITING 8192
@@ -64,6 +65,8 @@ struct validator {
     uint64_t blocks_final, txs_final, checkpoints, loop_turns, unsent;
     uint64_t waiting_since_ms; /* mono; 0 while nothing waits */
     char alarm[200];
+    uint64_t alarm_ms; /* mono, when it was last raised */
+    bool alarm_stays;
 };
 
 static void fail(struct validator *v, enum err e, const char *what, const char *detail) {
@@ -123,16 +126,22 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 /* ---- What the replica asks for ----------------------------------------------------------------------------------- */
 
-static void replica_send(void *ctx, uint16_t peer, struct bytes message) {
+static enum frame_class frame_class_of(enum replica_class class) {
+    static const enum frame_class frames[] = {
+        [REPLICA_CONSENSUS] = FRAME_CONSENSUS, [REPLICA_SYNC] = FRAME_SYNC, [REPLICA_GOSSIP] = FRAME_GOSSIP};
+    return frames[class];
+}
+
+static void replica_send(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
     struct validator *v = ctx;
-    if (links_send(v->links, peer, FRAME_CONSENSUS, message) != OK) {
+    if (links_send(v->links, peer, frame_class_of(class), message) != OK) {
         v->unsent++; /* loss is everyday to the protocol: it resends */
     }
 }
 
-static void replica_broadcast(void *ctx, struct bytes message) {
+static void replica_broadcast(void *ctx, enum replica_class class, struct bytes message) {
     struct validator *v = ctx;
-    (void)links_broadcast(v->links, FRAME_CONSENSUS, message);
+    (void)links_broadcast(v->links, frame_class_of(class), message);
 }
 
 static void replica_set_timer(void *ctx, uint64_t mono_ms) {
@@ -160,10 +169,23 @@ static void replica_on_final(void *ctx, const struct block *block) {
               log_number("view", block->header.view));
 }
 
+/* Some alarms say that the node itself is no longer what it should be; the others pass when they are not raised again. */
+static bool alarm_stays(const char *name) {
+    static const char *const lasting[] = {"equivocation", "safety", "old-journal", "journal-damaged"};
+    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++) {
+        if (strcmp(name, lasting[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void replica_on_alarm(void *ctx, const char *name, const char *text) {
     struct validator *v = ctx;
     log_event(LOG_WARN, "alarm", log_text("name", name), log_text("text", text));
     (void)snprintf(v->alarm, sizeof v->alarm, "%s: %s", name, text);
+    v->alarm_ms = clock_mono_ms();
+    v->alarm_stays = alarm_stays(name);
     events_alarm(v->events, name, text);
 }
 
@@ -304,6 +326,10 @@ static void write_board(struct validator *v, uint64_t now_ms) {
     facts.checkpoints = v->checkpoints;
     facts.loop_turns = v->loop_turns;
     facts.beat_mono_ms = now_ms;
+    if (!v->alarm_stays && v->alarm[0] != '\0' && now_ms - v->alarm_ms > ALARM_KEPT_MS) {
+        v->alarm[0] = '\0';
+        log_event(LOG_INFO, "alarm.over", log_number("quiet_ms", ALARM_KEPT_MS));
+    }
     memcpy(facts.alarm, v->alarm, sizeof facts.alarm);
     write_peers(v, &facts);
     status_board_write(&v->board, &facts);

@@ -32,7 +32,4 @@ void validator_http_stop(struct validator_http *http);
 /* Stops first if need be. */
 void validator_http_close(struct validator_http *http);
 
-/* Does every address that `listen` ("host:port") names belong to this machine alone? */
-bool validator_http_is_loopback(const char *listen);
-
 #endif

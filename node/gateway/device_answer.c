@@ -21,8 +21,7 @@ static bool look_up(const struct device_api_config *with, struct fleet_device *d
     bool stranger = device->state == FLEET_STRANGER; /* the last look-up, if any, came to nothing */
     bool again = device->looked_up_mono_ms == 0 || since >= (stranger ? AGAIN_MS : DEVICE_API_LOOK_AGAIN_MS);
     if (!device->queued && again) {
-        device->queued = true;
-        follow_look_up(with->follow, device->id);
+        device->queued = follow_look_up(with->follow, device->id);
     }
     return stranger || device->queued;
 }
@@ -178,13 +177,31 @@ static enum err answer_class_proof(const struct device_api_config *with, const s
     return OK;
 }
 
+/* Anybody can ask in a device's name; the sources are asked only about updates that it provably has to do with, or has
+ * sent a signed statement about. */
+static bool has_to_do_with(const struct device_api_config *with, const struct fleet_device *device,
+                           const uint8_t update_id[HASH_LEN]) {
+    struct catalog_class *class = catalog_find(with->site->catalog, device->class_id);
+    if (class != NULL && catalog_update_find(class, update_id) != NULL) {
+        return true;
+    }
+    for (size_t i = 0; device->answers != NULL && i < FLEET_ANSWERS_PER_DEVICE; i++) {
+        if (memcmp(device->answers[i].update_id, update_id, HASH_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum err answer_status_proof(const struct device_api_config *with, const struct protocol_request *request,
                                     struct fleet_device *device, struct device_answer *out) {
     const struct fleet_update *place = fleet_update_find(device, request->get.update_id);
     if (place == NULL || !place->present || (request->get.tag == 0 && place->height < request->get.height)) {
-        prove_soon(with, device, request->get.update_id);
         out->answer.code = PROTOCOL_NOT_YET;
-        out->may_improve = true;
+        if (place != NULL || has_to_do_with(with, device, request->get.update_id)) {
+            prove_soon(with, device, request->get.update_id);
+            out->may_improve = true;
+        }
         return OK;
     }
     return answer_blob(request, place->proof, out);

@@ -206,6 +206,11 @@ struct fleet_update *fleet_update_find(struct fleet_device *device, const uint8_
     return NULL;
 }
 
+/* A place that the device does not have is worth less than any that it has: lists that name it falsely push out none. */
+static bool gives_way_before(const struct fleet_update *a, const struct fleet_update *b) {
+    return a->present != b->present ? b->present : a->used_mono_ms < b->used_mono_ms;
+}
+
 enum err fleet_update_set(struct fleet_device *device, const uint8_t update_id[HASH_LEN],
                           const struct status_record *status, struct shared_blob *proof, uint64_t height) {
     if (device->updates == NULL) {
@@ -226,7 +231,7 @@ enum err fleet_update_set(struct fleet_device *device, const uint8_t update_id[H
     if (u == NULL) {
         u = &device->updates[0];
         for (size_t i = 1; i < FLEET_UPDATES_PER_DEVICE; i++) {
-            u = device->updates[i].used_mono_ms < u->used_mono_ms ? &device->updates[i] : u;
+            u = gives_way_before(&device->updates[i], u) ? &device->updates[i] : u;
         }
     }
     shared_blob_unref(u->proof);

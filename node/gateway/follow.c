@@ -40,10 +40,11 @@ struct follow {
 
 /* ---- Jobs ------------------------------------------------------------------------------------------------ */
 
-static void push_job(struct follow *follow, enum job_kind kind, const uint8_t device_id[KEY_LEN],
+static bool push_job(struct follow *follow, enum job_kind kind, const uint8_t device_id[KEY_LEN],
                      const uint8_t *update_id) {
     (void)pthread_mutex_lock(&follow->lock);
-    if (follow->job_count < FOLLOW_JOBS_MAX) {
+    bool room = follow->job_count < FOLLOW_JOBS_MAX;
+    if (room) {
         struct job *job = &follow->jobs[(follow->first_job + follow->job_count++) % FOLLOW_JOBS_MAX];
         job->kind = kind;
         memcpy(job->device_id, device_id, KEY_LEN);
@@ -55,14 +56,15 @@ static void push_job(struct follow *follow, enum job_kind kind, const uint8_t de
         follow->stats.jobs_dropped++;
     }
     (void)pthread_mutex_unlock(&follow->lock);
+    return room;
 }
 
-void follow_look_up(struct follow *follow, const uint8_t device_id[KEY_LEN]) {
-    push_job(follow, JOB_LOOK_UP, device_id, NULL);
+bool follow_look_up(struct follow *follow, const uint8_t device_id[KEY_LEN]) {
+    return push_job(follow, JOB_LOOK_UP, device_id, NULL);
 }
 
 void follow_prove(struct follow *follow, const uint8_t update_id[HASH_LEN], const uint8_t device_id[KEY_LEN]) {
-    push_job(follow, JOB_PROVE, device_id, update_id);
+    (void)push_job(follow, JOB_PROVE, device_id, update_id);
 }
 
 void follow_poke(struct follow *follow) {

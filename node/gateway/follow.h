@@ -41,7 +41,9 @@ void follow_free(struct follow *follow);
 
 /* Any thread; the site's lock may be held. */
 void follow_poke(struct follow *follow);
-void follow_look_up(struct follow *follow, const uint8_t device_id[KEY_LEN]);
+/* False: there is no room for it now. */
+NODISCARD bool follow_look_up(struct follow *follow, const uint8_t device_id[KEY_LEN]);
+/* Dropped when there is no room. */
 void follow_prove(struct follow *follow, const uint8_t update_id[HASH_LEN], const uint8_t device_id[KEY_LEN]);
 
 struct follow_stats {

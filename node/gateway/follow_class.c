@@ -256,8 +256,9 @@ static bool take_updates(void *arg, struct bytes body) {
     return good;
 }
 
+/* Of all sources: each may name as many as an update can have, so that none crowds out the others. */
 struct target_list {
-    uint8_t ids[UPDATE_TARGETS_MAX][KEY_LEN];
+    uint8_t ids[CONFIG_SOURCES_MAX * UPDATE_TARGETS_MAX][KEY_LEN];
     size_t count;
 };
 
@@ -265,8 +266,9 @@ static bool take_targets(void *arg, struct bytes body) {
     struct target_list *list = arg;
     json_t *root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
     const json_t *devices = json_object_get(root, "devices");
-    bool good = json_is_array(devices);
-    size_t i;
+    bool good = json_is_array(devices) && json_array_size(devices) <= UPDATE_TARGETS_MAX;
+    size_t i, room = good ? list->count + UPDATE_TARGETS_MAX : 0;
+    room = room < CONFIG_SOURCES_MAX * UPDATE_TARGETS_MAX ? room : CONFIG_SOURCES_MAX * UPDATE_TARGETS_MAX;
     const json_t *item;
     json_array_foreach(devices, i, item) {
         uint8_t id[KEY_LEN];
@@ -275,7 +277,7 @@ static bool take_targets(void *arg, struct bytes body) {
             good = false;
             break;
         }
-        if (list->count < UPDATE_TARGETS_MAX && !contains((const uint8_t(*)[KEY_LEN])list->ids, list->count, id)) {
+        if (list->count < room && !contains((const uint8_t(*)[KEY_LEN])list->ids, list->count, id)) {
             memcpy(list->ids[list->count++], id, KEY_LEN);
         }
     }
@@ -283,7 +285,15 @@ static bool take_targets(void *arg, struct bytes body) {
     return good;
 }
 
-/* Which devices a named update is for; ours among them are proven soon. */
+static bool is_ours(struct site *site, const uint8_t device_id[KEY_LEN]) {
+    site_lock(site);
+    const struct fleet_device *device = fleet_find(site->fleet, device_id);
+    bool ours = device != NULL && device->state == FLEET_KNOWN;
+    site_unlock(site);
+    return ours;
+}
+
+/* Which devices a named update is for; ours among them are proven soon, and come first: the list may be too long. */
 static void learn_targets(struct follow_class *follow, struct catalog_update *update) {
     char hex[2 * HASH_LEN + 1], path[LIGHT_PATH_MAX];
     struct target_list list = {.count = 0};
@@ -293,14 +303,16 @@ static void learn_targets(struct follow_class *follow, struct catalog_update *up
     if (light_hints(follow->config.light, path, HINT_LIMIT, take_targets, &list) != OK) {
         return;
     }
-    for (size_t i = 0; i < list.count; i++) {
-        site_lock(site);
-        catalog_update_target(update, list.ids[i]);
-        const struct fleet_device *device = fleet_find(site->fleet, list.ids[i]);
-        bool ours = device != NULL && device->state == FLEET_KNOWN;
-        site_unlock(site);
-        if (ours) {
-            follow->config.prove_later(follow->config.ctx, update->id, list.ids[i]);
+    for (size_t i = 0; i < 2 * list.count; i++) {
+        const uint8_t *id = list.ids[i % list.count];
+        bool first_pass = i < list.count;
+        if (is_ours(site, id) == first_pass) {
+            site_lock(site);
+            catalog_update_target(update, id);
+            site_unlock(site);
+            if (first_pass) {
+                follow->config.prove_later(follow->config.ctx, update->id, id);
+            }
         }
     }
 }
@@ -397,6 +409,13 @@ void follow_class_new_device(struct follow_class *follow, struct catalog_class *
     hex_encode(device_id, KEY_LEN, hex);
     (void)snprintf(path, sizeof path, "/v1/updates?device=%s&limit=%d", hex, HINTS_PER_LIST);
     look_for_updates(follow, class, path);
+    /* The lists of targets may be full of false ones: what was named for this device is proven whatever they say. */
+    for (size_t i = 0; i < follow->hint_count; i++) {
+        const struct catalog_update *update = catalog_update_find(class, follow->hints[i]);
+        if (update != NULL && !update->whole_class) {
+            follow->config.prove_later(follow->config.ctx, update->id, device_id);
+        }
+    }
 }
 
 /* ---- A device's place, and images ------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include "node/gateway/gateway_api.h"
 #include "node/gateway/proven.h"
 #include "node/home_chain.h"
+#include "node/http/listen.h"
 #include "node/log.h"
 #include "node/net/blob_fetch.h"
 #include "node/notify.h"
@@ -251,17 +252,9 @@ static enum err open_http(struct gateway *g) {
     const struct config *config = &g->home->config;
     struct http_config http;
     char why[200] = "";
-    http_config_default(&http);
-    http.listen = config->http.listen;
-    http.tls_cert = config->http.tls_cert;
-    http.tls_key = config->http.tls_key;
-    http.max_connections = (uint32_t)config->http.max_connections;
-    http.max_connections_per_ip = (uint32_t)config->http.max_connections_per_ip;
-    http.threads = (uint32_t)config->http.threads;
-    http.header_timeout_ms = (uint32_t)config->http.header_timeout_ms;
-    http.idle_timeout_ms = (uint32_t)config->http.idle_timeout_ms;
-    http.max_streams = (uint32_t)config->http.max_streams;
-    http.rate_per_second = (uint32_t)config->http.rate_per_second;
+    if (!listen_settings(config, &http, g->why)) {
+        return ERR_CONFIG;
+    }
     g->api.devices = g->devices;
     g->api.watch = g->watch;
     g->api.config = config;

@@ -107,3 +107,26 @@ bool api_member(struct api *api, struct http_request *request) {
     struct auth_identity who;
     return auth_require(api->auth, request, NULL, &who);
 }
+
+bool api_query_after(struct http_request *request, size_t len, uint8_t *cursor, const uint8_t **out) {
+    const char *text = http_query(request, "after");
+    if (text != NULL && hex_decode(text, cursor, len) != OK) {
+        http_respond(request, http_error(400, "BAD_PARAMETER", "give the next_after of the page before",
+                                         "after is not a cursor of this list"));
+        return false;
+    }
+    *out = text != NULL ? cursor : NULL;
+    return true;
+}
+
+json_t *api_page(const char *name, json_t *consumed, size_t limit, const uint8_t *last, size_t last_len) {
+    json_t *out = json_object();
+    bool full = json_array_size(consumed) == limit;
+    api_set(out, name, consumed);
+    if (full) {
+        api_hex(out, "next_after", last, last_len);
+    } else {
+        api_set(out, "next_after", json_null());
+    }
+    return out;
+}

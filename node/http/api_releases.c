@@ -72,24 +72,16 @@ static void list_releases(void *ctx, struct http_request *request) {
     size_t cursor_len = page.by_class ? RELEASE_CURSOR_LEN : HASH_LEN;
     uint8_t class_id[UUID_BYTES], cursor[RELEASE_CURSOR_LEN];
     uint64_t limit;
-    const char *after = http_query(request, "after");
+    const uint8_t *from;
     struct chain_view view;
     if (!http_query_only(request, known) ||
         !http_query_u64(request, "limit", 1, STATE_PAGE_MAX, PAGE_DEFAULT, &limit) ||
-        (page.by_class && !api_query_class(request, class_id))) {
-        return;
-    }
-    if (after != NULL && hex_decode(after, cursor, cursor_len) != OK) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give the next_after of the page before",
-                                         "after is not a cursor of this list"));
-        return;
-    }
-    if (!api_view(api, request, &view)) {
+        (page.by_class && !api_query_class(request, class_id)) ||
+        !api_query_after(request, cursor_len, cursor, &from) || !api_view(api, request, &view)) {
         return;
     }
     page.items = json_array();
     struct state state = state_of_view(view.kv);
-    const uint8_t *from = after != NULL ? cursor : NULL;
     enum err e = page.by_class ? release_list(&state, class_id, from, limit, each_release, &page)
                                : release_list_all(&state, from, limit, each_release, &page);
     chain_view_close(&view);
@@ -98,15 +90,7 @@ static void list_releases(void *ctx, struct http_request *request) {
         api_fail(request, e, "releases");
         return;
     }
-    bool more = json_array_size(page.items) == limit;
-    json_t *out = json_object();
-    api_set(out, "releases", page.items);
-    if (more) {
-        api_hex(out, "next_after", page.last, cursor_len);
-    } else {
-        api_set(out, "next_after", json_null());
-    }
-    http_respond(request, http_json(200, out));
+    http_respond(request, http_json(200, api_page("releases", page.items, limit, page.last, cursor_len)));
 }
 
 /* A release by id, found or answered 404. */

@@ -208,30 +208,28 @@ static void list_updates(void *ctx, struct http_request *request) {
     static const char *const known[] = {"class", "device", "after", "limit", NULL};
     struct api *api = ctx;
     const char *device = http_query(request, "device");
-    const char *after = http_query(request, "after");
     bool by_class = http_query(request, "class") != NULL;
     uint8_t device_id[KEY_LEN], class_id[UUID_BYTES], cursor[UPDATE_CURSOR_LEN];
     uint64_t limit;
     struct update_page page = {.by_id = !by_class && device == NULL};
     size_t cursor_len = page.by_id ? HASH_LEN : UPDATE_CURSOR_LEN;
+    const uint8_t *from;
     struct chain_view view;
     if (!http_query_only(request, known) ||
         !http_query_u64(request, "limit", 1, STATE_PAGE_MAX, PAGE_DEFAULT, &limit) ||
         (by_class && !api_query_class(request, class_id))) {
         return;
     }
-    if ((device != NULL && (by_class || hex_decode(device, device_id, sizeof device_id) != OK)) ||
-        (after != NULL && hex_decode(after, cursor, cursor_len) != OK)) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give class or device, and the cursor as it was given",
-                                         "device must be a device id, after a cursor of this list"));
+    if (device != NULL && (by_class || hex_decode(device, device_id, sizeof device_id) != OK)) {
+        http_respond(request, http_error(400, "BAD_PARAMETER", "give a device id, or a class, not both",
+                                         "device must be a device id, and no class beside it"));
         return;
     }
-    if (!api_view(api, request, &view)) {
+    if (!api_query_after(request, cursor_len, cursor, &from) || !api_view(api, request, &view)) {
         return;
     }
     page.items = json_array();
     struct state state = state_of_view(view.kv);
-    const uint8_t *from = after != NULL ? cursor : NULL;
     enum err e = by_class         ? update_list_by_class(&state, class_id, from, limit, each_update, &page)
                  : device != NULL ? update_list_by_device(&state, device_id, from, limit, each_update, &page)
                                   : update_list(&state, from, limit, each_update, &page);
@@ -241,15 +239,7 @@ static void list_updates(void *ctx, struct http_request *request) {
         api_fail(request, e, "updates");
         return;
     }
-    bool more = json_array_size(page.items) == limit;
-    json_t *out = json_object();
-    api_set(out, "updates", page.items);
-    if (more) {
-        api_hex(out, "next_after", page.last, cursor_len);
-    } else {
-        api_set(out, "next_after", json_null());
-    }
-    http_respond(request, http_json(200, out));
+    http_respond(request, http_json(200, api_page("updates", page.items, limit, page.last, cursor_len)));
 }
 
 /* POST /v1/updates/{id}/verify: 165 bytes of statement, 64 of signature; any kind of statement is taken to its method.

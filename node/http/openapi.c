@@ -144,9 +144,9 @@ static void get_openapi(void *ctx, struct http_request *request) {
     if (!api_no_query(request)) {
         return;
     }
-    json_t *error = json_pack("{s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}}, s:s}}, s:s}", "properties", "error",
-                              "type", "object", "properties", "code", "type", "string", "message", "type", "string",
-                              "hint", "type", "string", "description", "what, why and what to do", "type", "object");
+    json_t *error = json_pack("{s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}}, s:s}}, s:s}", "properties", "error", "type",
+                              "object", "properties", "code", "type", "string", "message", "type", "string", "hint",
+                              "type", "string", "description", "what, why and what to do", "type", "object");
     json_t *components = json_pack("{s:{s:{s:s, s:s, s:s}}, s:{s:{s:s, s:{s:{s:o}}}}}", "securitySchemes", "member",
                                    "type", "http", "scheme", "bearer", "bearerFormat", "JWT", "responses", "Error",
                                    "description", "refused or failed", "content", JSON, "schema", error);

@@ -7,3 +7,4 @@ node_http_SRCS += $(addprefix node/http/,api.c api_json.c api_status.c api_block
     api_updates.c api_blobs.c events.c)
 node_http_SRCS += node/http/openapi.c
 node_http_TESTS += $(addprefix tests/unit/node/test_,api.c events.c)
+node_http_SRCS += node/http/listen.c

@@ -46,7 +46,7 @@ struct chain {
     struct chain_head head;
     struct tree_root root;
     uint64_t provable_from; /* lowest height whose tree is whole */
-    struct seglog *log; /* sequence number = height; record = certificate length (4) | certificate | block */
+    struct seglog *log;     /* sequence number = height; record = certificate length (4) | certificate | block */
 };
 
 #define CHAIN_RECORD_BLOCK 1

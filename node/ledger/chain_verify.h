@@ -1,7 +1,7 @@
 /* Walks a whole store and names the first thing that is wrong: what `assay node verify` does.
  *
- * Every block's hash chain, transactions root, certificate, receipts and index entries; then every node of the state tree recomputed
- * from its leaves, and every flat value against its leaf.
+ * Every block's hash chain, transactions root, certificate, receipts and index entries; then every node of the state
+ * tree recomputed from its leaves, and every flat value against its leaf.
  */
 #ifndef ASSAY_NODE_LEDGER_CHAIN_VERIFY_H
 #define ASSAY_NODE_LEDGER_CHAIN_VERIFY_H

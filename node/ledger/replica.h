@@ -25,13 +25,20 @@
 
 struct replica;
 
+/* What a message is worth when a link can't take them all: what decides comes first, what can be had again last. */
+enum replica_class {
+    REPLICA_CONSENSUS, /* proposals, votes, certificates, recall, and the bodies of blocks not final yet */
+    REPLICA_SYNC,      /* final blocks by height, and how far a node is */
+    REPLICA_GOSSIP,    /* transactions */
+};
+
 struct replica_ops {
     /* Bytes are borrowed for the call. Sending may drop silently; it never blocks. */
-    void (*send)(void *ctx, uint16_t peer, struct bytes message);
+    void (*send)(void *ctx, uint16_t peer, enum replica_class class, struct bytes message);
     /* To every other validator. */
-    void (*broadcast)(void *ctx, struct bytes message);
+    void (*broadcast)(void *ctx, enum replica_class class, struct bytes message);
     /* To every observer that is connected; NULL where there are none. */
-    void (*announce)(void *ctx, struct bytes message);
+    void (*announce)(void *ctx, enum replica_class class, struct bytes message);
     /* A call of replica_tick is wanted at this monotonic time; the latest call counts. */
     void (*set_timer)(void *ctx, uint64_t mono_ms);
     /* A gossiped envelope, unchecked: decode, check signatures once (on a pool), then call replica_transaction with
@@ -68,6 +75,7 @@ struct replica_config {
     struct disk disk;        /* of the vote journal */
     const char *journal_dir; /* copied; made when missing */
     uint64_t journal_segment_bytes;
+    size_t blocks_bytes; /* whole blocks of one catch-up answer, at least one; 0: what a message holds */
     struct replica_timing timing;
     struct replica_ops ops;
     void *ctx; /* handed to every op */

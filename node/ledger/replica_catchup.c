@@ -1,9 +1,15 @@
-/* Catch-up: final blocks by height from peers that have more, verified by the finalization of the last. */
+/* Catch-up: final blocks by height from peers that have more, verified by the finalization of the last.
+ *
+ * Blocks that are final only through a descendant may not fit one message together with it. Then the message has whole
+ * blocks as far as they fit and only the headers of the rest, which link them to the finalization all the same; the
+ * asker keeps the blocks as candidates and asks on from there. */
 #include "node/ledger/replica_state.h"
 
 #include <string.h>
 
 #define BLOCKS_BYTES_SOFT (1536u * 1024u) /* an answer ends at the first finalization past this */
+/* Whole blocks go up to this; the headers of the rest and the envelope have room beside. */
+#define BLOCKS_BYTES_HARD (LIMIT_PEER_MESSAGE - CERTIFICATE_MAX - PEER_BODIES_MAX * (BLOCK_HEADER_LEN + 16) - 4096)
 
 /* ---- Serving ----------------------------------------------------------------------------------------------------- */
 
@@ -15,16 +21,19 @@ bool replica_may_serve(struct replica *r, uint16_t peer) {
     return true;
 }
 
-/* Reads on from `first` and remembers the last block that has a finalization of its own. */
+/* Reads on from `first` and remembers the last block that has a finalization of its own. The first block is always
+ * whole; once one does not fit, only headers follow. */
 struct range {
     struct buffer bodies;
     struct buffer certificate; /* of the last kept block */
     size_t ends[PEER_BODIES_MAX];
     size_t count; /* blocks read */
     size_t keep;  /* blocks up to the last finalization */
+    bool full;    /* headers only from here on */
 };
 
 static enum err read_range(struct replica *r, uint64_t first, struct range *range) {
+    size_t room = r->config.blocks_bytes != 0 ? r->config.blocks_bytes : BLOCKS_BYTES_HARD;
     struct buffer certificate = BUFFER_INIT;
     enum err e = OK;
     while (range->count < PEER_BODIES_MAX && e == OK) {
@@ -32,9 +41,17 @@ static enum err read_range(struct replica *r, uint64_t first, struct range *rang
             break;
         }
         buffer_reset(&certificate);
+        size_t start = range->bodies.len;
         e = chain_read(r->config.chain, first + range->count, &range->bodies, &certificate);
-        if (e != OK || range->bodies.len > LIMIT_PEER_MESSAGE - CERTIFICATE_MAX - 4096) {
+        if (e != OK) {
             break;
+        }
+        range->full = range->full || (range->count > 0 && range->bodies.len > room);
+        if (range->full) {
+            if (range->keep > 0) {
+                break; /* what came before needs no link */
+            }
+            range->bodies.len = start + BLOCK_HEADER_LEN;
         }
         range->ends[range->count++] = range->bodies.len;
         if (certificate.len > 0) {
@@ -104,6 +121,11 @@ static uint64_t patience(const struct replica *r) {
     return r->config.me == CONSENSUS_OBSERVER ? 0 : r->config.timing.fetch_retry_ms;
 }
 
+/* What was proven and executed and only waits for a descendant's finalization is not asked for again. */
+static uint64_t next_height(const struct replica *r) {
+    return (r->proven_height > r->decided_height ? r->proven_height : r->decided_height) + 1;
+}
+
 enum err replica_catch_up(struct replica *r) {
     if (best_height(r) <= r->decided_height) {
         r->behind_since_ms = 0;
@@ -119,13 +141,14 @@ enum err replica_catch_up(struct replica *r) {
     if (r->blocks_wanted) {
         /* It claimed a height and did not deliver: believe it again when it says so again. */
         r->peers[r->blocks_peer].height = 0;
+        r->proven_height = 0; /* perhaps the fault is in what we built on */
     }
     r->blocks_wanted = next_peer(r);
     r->blocks_asked_ms = r->mono_ms;
     if (!r->blocks_wanted) {
         return OK;
     }
-    struct peer_message ask = {.kind = PEER_BLOCKS_ASK, .number = r->decided_height + 1};
+    struct peer_message ask = {.kind = PEER_BLOCKS_ASK, .number = next_height(r)};
     return replica_post(r, TO_PEER, r->blocks_peer, &ask);
 }
 
@@ -170,15 +193,18 @@ static bool range_is_final(const struct replica *r, const struct peer_message *m
     return true;
 }
 
-/* Executes the blocks of a proven range. `*out_ready`: all are valid. */
-static enum err execute_range(struct replica *r, const struct peer_message *message, bool *out_ready) {
-    *out_ready = false;
-    for (size_t i = 0; i < message->span_count; i++) {
+/* Executes the whole blocks of a proven range. `*out_height`: that of the last one, when all of them are valid; 0
+ * otherwise. */
+static enum err execute_range(struct replica *r, const struct peer_message *message, uint64_t *out_height) {
+    uint64_t reached = 0;
+    *out_height = 0;
+    for (size_t i = 0; i < message->span_count && message->spans[i].len > BLOCK_HEADER_LEN; i++) {
         struct block_header header;
         uint8_t hash[HASH_LEN];
         if (block_peek(message->spans[i], &header, hash) != OK || header.height <= r->decided_height) {
             continue;
         }
+        reached = header.height;
         enum err e = chain_add(r->config.chain, message->spans[i], hash);
         if (e == ERR_NOMEM) {
             return replica_fail(r, e, "taking a block: %s", err_text(e));
@@ -202,7 +228,7 @@ static enum err execute_range(struct replica *r, const struct peer_message *mess
             return OK;
         }
     }
-    *out_ready = true;
+    *out_height = reached;
     return OK;
 }
 
@@ -218,12 +244,16 @@ enum err replica_take_blocks(struct replica *r, uint16_t peer, const struct peer
         r->blocks_wanted = false;
         return replica_catch_up(r);
     }
-    bool ready;
-    enum err e = execute_range(r, message, &ready);
-    if (e != OK || !ready) {
+    uint64_t reached;
+    enum err e = execute_range(r, message, &reached);
+    if (e != OK || reached < next_height(r)) {
         return e;
     }
     r->blocks_wanted = false;
+    if (reached < last.height) {
+        r->proven_height = reached;
+        return replica_catch_up(r);
+    }
     e = replica_decide(r, hash, last.height, message->body);
     if (e != OK) {
         return e;

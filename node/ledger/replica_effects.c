@@ -8,6 +8,19 @@
 
 /* ---- Out --------------------------------------------------------------------------------------------------------- */
 
+static enum replica_class class_of(enum peer_kind kind) {
+    switch (kind) {
+    case PEER_BLOCKS_ASK:
+    case PEER_BLOCKS:
+    case PEER_STATUS:
+        return REPLICA_SYNC;
+    case PEER_TRANSACTION:
+        return REPLICA_GOSSIP;
+    default:
+        return REPLICA_CONSENSUS;
+    }
+}
+
 enum err replica_post(struct replica *r, enum audience audience, uint16_t peer, const struct peer_message *message) {
     if (r->out_count == OUTBOX_MESSAGES_MAX || r->out_bytes.len > OUTBOX_BYTES_MAX) {
         return OK; /* as if the network had lost it */
@@ -22,8 +35,11 @@ enum err replica_post(struct replica *r, enum audience audience, uint16_t peer, 
     if (e != OK) {
         return replica_fail(r, e, "queueing a message: %s", err_text(e));
     }
-    r->out[r->out_count++] =
-        (struct outgoing){.audience = audience, .peer = peer, .offset = offset, .len = r->out_bytes.len - offset};
+    r->out[r->out_count++] = (struct outgoing){.audience = audience,
+                                               .class = class_of(message->kind),
+                                               .peer = peer,
+                                               .offset = offset,
+                                               .len = r->out_bytes.len - offset};
     return OK;
 }
 
@@ -74,14 +90,14 @@ void replica_send_all(struct replica *r) {
         struct bytes bytes = bytes_of(r->out_bytes.data + out->offset, out->len);
         switch (out->audience) {
         case TO_PEER:
-            r->config.ops.send(r->config.ctx, out->peer, bytes);
+            r->config.ops.send(r->config.ctx, out->peer, out->class, bytes);
             break;
         case TO_VALIDATORS:
-            r->config.ops.broadcast(r->config.ctx, bytes);
+            r->config.ops.broadcast(r->config.ctx, out->class, bytes);
             break;
         case TO_OBSERVERS:
             if (r->config.ops.announce != NULL) {
-                r->config.ops.announce(r->config.ctx, bytes);
+                r->config.ops.announce(r->config.ctx, out->class, bytes);
             }
             break;
         }

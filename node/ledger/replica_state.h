@@ -20,6 +20,7 @@ enum audience { TO_PEER, TO_VALIDATORS, TO_OBSERVERS };
 
 struct outgoing {
     enum audience audience;
+    enum replica_class class;
     uint16_t peer;
     size_t offset, len;
 };
@@ -97,6 +98,7 @@ struct replica {
 
     struct peer_state peers[REPLICA_PEERS_MAX];
     uint64_t behind_since_ms, blocks_asked_ms;
+    uint64_t proven_height; /* catch-up executed up to here and lacks a finalization yet; 0 or low: nothing */
     uint16_t blocks_peer;
     bool blocks_wanted;
     uint64_t status_sent_ms, served_reset_ms, synced_ms;

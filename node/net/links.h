@@ -10,7 +10,7 @@
  * links_attach, ..., links_close, and the loop must run until its handles are closed. links_close must
  * not be called from within a callback of links; every other call may.
  *
- * docs/parts/links.md has the datagrams, the limits and the security argument.
+ * docs/formats.md and docs/operations.md have the datagrams, the limits and the security argument.
  */
 #ifndef ASSAY_NODE_NET_LINKS_H
 #define ASSAY_NODE_NET_LINKS_H

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Holds docs/ against the code: configuration keys with their defaults, contracts' codes, HTTP routes and error codes,
-metrics, alarms, tags, and links between the pages. Run from the top of the checkout; prints one line per gap.
+metrics, alarms, tags, links between the pages, and files they name. Run from the top of the checkout; prints one line per gap.
 """
 import pathlib
 import re
@@ -106,8 +106,17 @@ def links():
                 yield f"{p}: {target} names no heading"
 
 
+def paths():
+    """Files of the checkout that the pages name in backquotes."""
+    for p in [*pathlib.Path(".").glob("*.md"), *pathlib.Path("docs").rglob("*.md")]:
+        for name in re.findall(r"`((?:[a-z0-9_.-]+/)+[a-z0-9_]+\.(?:c|h|py|md|proto|json))`", p.read_text()):
+            if not pathlib.Path(name).exists():
+                yield f"{p}: there is no {name}"
+
+
 def main():
-    gaps = [gap for check in (configuration, codes, routes, metrics, alarms, tags, links) for gap in check()]
+    checks = (configuration, codes, routes, metrics, alarms, tags, links, paths)
+    gaps = [gap for check in checks for gap in check()]
     for gap in gaps:
         print(gap)
     print(f"docs: {len(gaps)} gaps")

@@ -65,6 +65,7 @@ struct sim_options {
     uint64_t old_copy_every_ms, rot_every_ms;
     uint64_t tx_every_ms, first_tx_ms;
     uint64_t chaos_ms;
+    size_t blocks_bytes; /* what a catch-up answer holds; 0: a whole message */
 };
 void sim_options_of_seed(struct sim_random *random, struct sim_options *out);
 

@@ -62,6 +62,7 @@ void sim_options_of_seed(struct sim_random *random, struct sim_options *out) {
     o.first_tx_ms = sim_chance(random, 500) ? 1000 : 0; /* late: twins get through their recall */
     o.chaos_ms = 1500 + sim_between(random, 1500, 5000);
     share_out_faulty(random, &o);
+    o.blocks_bytes = (size_t)maybe(random, 400, 1, 3000);
     *out = o;
 }
 

@@ -86,16 +86,19 @@ uint64_t sim_mono_ms(const struct sim_node *node) {
     return (uint64_t)node->mono_base_ms + node->world->now_us / 1000;
 }
 
-static void op_send(void *ctx, uint16_t peer, struct bytes message) {
+static void op_send(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
+    (void)class;
     sim_send(ctx, peer, message);
 }
 
-static void op_broadcast(void *ctx, struct bytes message) {
+static void op_broadcast(void *ctx, enum replica_class class, struct bytes message) {
+    (void)class;
     sim_broadcast(ctx, message);
 }
 
-static void op_announce(void *ctx, struct bytes message) {
+static void op_announce(void *ctx, enum replica_class class, struct bytes message) {
     struct sim_node *node = ctx;
+    (void)class;
     for (uint16_t i = 0; i < node->world->options.observers; i++) {
         sim_send(node, (uint16_t)(node->world->options.validators + i), message);
     }
@@ -175,6 +178,7 @@ static enum err open_replica(struct sim_node *node) {
         .disk = sim_disk_ops(node->disk),
         .journal_dir = "home/journal",
         .journal_segment_bytes = JOURNAL_SEGMENT,
+        .blocks_bytes = w->options.blocks_bytes,
         .ops = {.send = op_send,
                 .broadcast = op_broadcast,
                 .announce = op_announce,

@@ -88,8 +88,7 @@ static bool one_cut(struct bench *b, const struct host_home *home, unsigned long
     if (!judge_boot(b, boot, out)) {
         return fail(why, "cut at write %lu: what boots is neither the old image nor the new one", at);
     }
-    if (b->run.device.state.running.sequence == b->old_image.sequence &&
-        host_run_cycle(&b->run) != HOST_UPDATED) {
+    if (b->run.device.state.running.sequence == b->old_image.sequence && host_run_cycle(&b->run) != HOST_UPDATED) {
         note_counter(b);
         return fail(why, "cut at write %lu: the update did not complete afterwards: %s", at,
                     device_reason_name(b->run.device.state.last_error));

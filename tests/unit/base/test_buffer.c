@@ -69,12 +69,23 @@ static void it_grows_through_many_appends(void **state) {
     buffer_free(&b);
 }
 
+/* NULL means that memory is out, so nothing at the end of nothing has a place too. */
+static void no_bytes_have_a_place_in_an_empty_buffer(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    assert_non_null(buffer_extend(&b, 0));
+    assert_int_equal(b.len, 0);
+    assert_int_equal(buffer_ok(&b), OK);
+    buffer_free(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back_in_order),
         cmocka_unit_test(a_short_read_fails_for_good_and_gives_zeros),
         cmocka_unit_test(an_impossible_size_fails_without_losing_what_was_there),
         cmocka_unit_test(it_grows_through_many_appends),
+        cmocka_unit_test(no_bytes_have_a_place_in_an_empty_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

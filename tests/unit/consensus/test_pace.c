@@ -131,6 +131,84 @@ static void a_stalled_view_is_resent_once_a_second_and_no_more(void **state) {
     fixture_end(f);
 }
 
+static void a_view_given_up_before_its_notarization_makes_the_next_longer(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_propose(f, 1, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, 1, 0xa1, 0, 0, BLOCK_VALID);
+    fixture_tick(f, 800);
+    assert_true(fixture_voted(f, VOTE_NULLIFY, 1));
+    fixture_send_certificate(f, 1, VOTE_NOTARIZE, 0xa1, 0xe);
+    assert_int_equal(fixture_view(f), 2);
+    assert_false(fixture_voted(f, VOTE_FINALIZE, 1));
+    assert_int_equal(status_of(f).backoff, 1);
+    fixture_end(f);
+}
+
+/* Nothing becomes final, whatever the leaders do; every view ends with a nullification. Gives how long that took. */
+static uint64_t fruitless_views(struct fixture *f, uint64_t last) {
+    uint64_t begin = f->now_ms;
+    while (fixture_view(f) <= last) {
+        uint64_t view = fixture_view(f);
+        fixture_send_vote(f, consensus_leader(view, 4), view, VOTE_NOTARIZE, 0xa1); /* heard, without a proposal */
+        for (int wait = 0; wait < 10000 && !fixture_voted(f, VOTE_NULLIFY, view); wait++) {
+            uint64_t at = timer_of(f);
+            fixture_tick(f, at > f->now_ms ? at - f->now_ms : 1);
+        }
+        fixture_send_certificate(f, view, VOTE_NULLIFY, 0, 0xe);
+        if (fixture_view(f) == view) {
+            break;
+        }
+    }
+    return f->now_ms - begin;
+}
+
+static void views_without_finality_slow_down_beyond_the_cap(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_work(f, true);
+    uint64_t usual = fruitless_views(f, 32);
+    assert_true(fruitless_views(f, 64) > 4 * usual);
+    assert_true(fruitless_views(f, 96) > 5 * 3600000u); /* and the window holds 256 */
+    fixture_end(f);
+}
+
+static void the_last_views_of_the_window_are_never_nullified(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_work(f, true);
+    for (uint64_t v = 1; v < CONSENSUS_WINDOW - 2; v++) {
+        fixture_send_certificate(f, v, VOTE_NULLIFY, 0, 0xe);
+    }
+    uint64_t last = CONSENSUS_WINDOW - 2;
+    assert_int_equal(fixture_view(f), last);
+    fixture_tick(f, UINT32_MAX);
+    fixture_tick(f, UINT32_MAX);
+    assert_false(fixture_voted(f, VOTE_NULLIFY, last));
+    /* Whoever leads it can still end the drought. */
+    fixture_propose(f, last, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, last, 0xa1, 0, 0, BLOCK_VALID);
+    assert_true(fixture_voted(f, VOTE_NOTARIZE, last));
+    fixture_send_certificate(f, last, VOTE_NOTARIZE, 0xa1, 0xe);
+    assert_true(fixture_voted(f, VOTE_FINALIZE, last));
+    fixture_send_vote(f, 1, last, VOTE_FINALIZE, 0xa1);
+    fixture_send_vote(f, 2, last, VOTE_FINALIZE, 0xa1);
+    assert_true(fixture_find(f, EFFECT_FINALIZE) >= 0);
+    fixture_end(f);
+}
+
+static void votes_in_the_last_place_of_the_window_end_no_view(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    for (uint64_t v = 1; v < CONSENSUS_WINDOW; v++) {
+        for (uint16_t i = 1; i < 4; i++) {
+            fixture_send_vote(f, i, v, VOTE_NULLIFY, 0);
+        }
+    }
+    assert_int_equal(fixture_view(f), CONSENSUS_WINDOW - 1);
+    fixture_end(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idle_view_never_times_out),
@@ -140,6 +218,10 @@ int main(void) {
         cmocka_unit_test(timeouts_double_up_to_the_cap_and_come_back_after_progress),
         cmocka_unit_test(a_leader_that_was_silent_gets_little_time_until_it_is_heard),
         cmocka_unit_test(a_stalled_view_is_resent_once_a_second_and_no_more),
+        cmocka_unit_test(a_view_given_up_before_its_notarization_makes_the_next_longer),
+        cmocka_unit_test(views_without_finality_slow_down_beyond_the_cap),
+        cmocka_unit_test(the_last_views_of_the_window_are_never_nullified),
+        cmocka_unit_test(votes_in_the_last_place_of_the_window_end_no_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,35 @@ static void a_restored_proposal_is_resent_and_not_made_anew(void **state) {
     fixture_end(f);
 }
 
+/* n = 5, one validator lost for good: all four others are needed. Two of them cast finalize for view 1, all crashed, and
+ * the notarization was gone with one of its signers: two could not leave view 1, two could not nullify it. */
+static void a_finalize_vote_takes_its_notarization_to_the_journal(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(5, 0, NULL, true);
+    fixture_propose(f, 1, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, 1, 0xa1, 0, 0, BLOCK_VALID);
+    fixture_send_certificate(f, 1, VOTE_NOTARIZE, 0xa1, 0x1e);
+    assert_true(fixture_voted(f, VOTE_FINALIZE, 1));
+    int kept = fixture_find(f, EFFECT_JOURNAL_CERTIFICATE);
+    assert_true(kept >= 0);
+    struct bytes certificate = f->effects.items[kept].u.block.certificate;
+    struct consensus_vote votes[] = {fixture_vote(f, 0, 1, VOTE_NOTARIZE, 0xa1),
+                                     fixture_vote(f, 0, 1, VOTE_FINALIZE, 0xa1)};
+    uint8_t copy[CERTIFICATE_MAX];
+    memcpy(copy, certificate.data, certificate.len);
+    certificate.data = copy;
+    fixture_end(f);
+    const struct consensus_restored restored = {
+        .votes = votes, .vote_count = 2, .certificates = &certificate, .certificate_count = 1};
+    f = fixture_begin(5, 0, &restored, true);
+    assert_int_equal(fixture_view(f), 2);
+    fixture_tick(f, 1000);
+    int sent = fixture_find(f, EFFECT_SEND_CERTIFICATE);
+    assert_true(sent >= 0); /* and brings the others along */
+    assert_int_equal(f->effects.items[sent].view, 1);
+    fixture_end(f);
+}
+
 static void a_peer_is_told_its_own_highest_votes(void **state) {
     (void)state;
     struct fixture *f = fixture_begin(4, 0, NULL, true);
@@ -190,6 +219,7 @@ int main(void) {
         cmocka_unit_test(a_vote_the_journal_has_is_no_reason_to_refuse),
         cmocka_unit_test(restored_votes_are_not_contradicted),
         cmocka_unit_test(a_restored_proposal_is_resent_and_not_made_anew),
+        cmocka_unit_test(a_finalize_vote_takes_its_notarization_to_the_journal),
         cmocka_unit_test(a_peer_is_told_its_own_highest_votes),
         cmocka_unit_test(a_validator_that_may_not_vote_follows),
         cmocka_unit_test(who_shows_an_old_view_is_helped_once_a_second),

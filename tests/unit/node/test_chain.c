@@ -407,7 +407,11 @@ static void of_two_children_one_is_final_and_the_other_goes(void **state) {
     assert_int_equal(chain_status(f.chain, heir), CHAIN_UNKNOWN);
     assert_int_equal(fixture_finalize(&f, left), ERR_NOTFOUND);
     assert_int_equal(f.chain->candidate_bytes, 0);
-    fixture_block(&f, 1);
+    fixture_build(&f, right, heir);
+    chain_candidate(f.chain, heir)->block.header.parent[0] ^= 1; /* a candidate that hangs in the air */
+    assert_int_equal(fixture_finalize(&f, heir), ERR_NOTFOUND);
+    chain_candidate(f.chain, heir)->block.header.parent[0] ^= 1;
+    assert_int_equal(fixture_finalize(&f, heir), OK);
     assert_int_equal(chain_head(f.chain)->header.height, 2);
     fixture_close(&f);
 }

@@ -44,17 +44,18 @@ static enum err counted_sync(struct disk_file *file) {
     return disk_posix().ops->sync(file);
 }
 
-static void on_sent(void *ctx, struct bytes message) {
+static void on_sent(void *ctx, enum replica_class class, struct bytes message) {
     struct fixture *f = ctx;
+    (void)class;
     assert_true(message.len > 0);
     if (f->sent++ == 0) {
         f->syncs_at_first_send = syncs;
     }
 }
 
-static void op_send(void *ctx, uint16_t peer, struct bytes message) {
+static void op_send(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
     ((struct fixture *)ctx)->sent_to[peer]++;
-    on_sent(ctx, message);
+    on_sent(ctx, class, message);
 }
 
 static void op_set_timer(void *ctx, uint64_t mono_ms) {

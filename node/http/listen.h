@@ -1,0 +1,14 @@
+/* Where a node's HTTP side listens, and on what terms: from the configuration to the server's settings, the same for every
+ * role. */
+#ifndef ASSAY_NODE_HTTP_LISTEN_H
+#define ASSAY_NODE_HTTP_LISTEN_H
+
+#include "node/daemon.h"
+#include "node/http/server.h"
+
+/* False, explained in `why`, when http.listen can be reached from the network and there is no TLS. */
+bool listen_settings(const struct config *config, struct http_config *out, char why[DAEMON_WHY_MAX]);
+/* Does every address that `listen` ("host:port") names belong to this machine alone? */
+bool listen_is_loopback(const char *listen);
+
+#endif

@@ -1,0 +1,49 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "node/http/listen.h"
+
+#include <string.h>
+
+static void loopback_is_told_from_the_network(void **state) {
+    (void)state;
+    assert_true(listen_is_loopback("127.0.0.1:26601"));
+    assert_true(listen_is_loopback("127.9.9.9:1"));
+    assert_true(listen_is_loopback("[::1]:26601"));
+    assert_false(listen_is_loopback("0.0.0.0:26601"));
+    assert_false(listen_is_loopback("[::]:26601"));
+    assert_false(listen_is_loopback(":26601"));
+    assert_false(listen_is_loopback("26601"));
+    assert_false(listen_is_loopback("192.0.2.1:26601"));
+    assert_false(listen_is_loopback("[2001:db8::1]:26601"));
+    assert_false(listen_is_loopback(""));
+}
+
+static void the_network_is_not_served_without_tls(void **state) {
+    (void)state;
+    struct config config;
+    struct http_config http;
+    char why[DAEMON_WHY_MAX] = "";
+    config_default(&config);
+    assert_true(listen_settings(&config, &http, why));
+    strcpy(config.http.listen, "0.0.0.0:0");
+    assert_false(listen_settings(&config, &http, why));
+    assert_non_null(strstr(why, "http.listen"));
+    assert_non_null(strstr(why, "0.0.0.0:0"));
+    assert_non_null(strstr(why, "http.tls_cert"));
+    strcpy(config.http.tls_cert, "cert.pem");
+    assert_true(listen_settings(&config, &http, why));
+    assert_string_equal(http.tls_cert, "cert.pem");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loopback_is_told_from_the_network),
+        cmocka_unit_test(the_network_is_not_served_without_tls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
