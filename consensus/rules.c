@@ -133,7 +133,8 @@ static bool enter(struct consensus *core) {
     }
     const struct slot *slot = views_get(core, core->top_certified);
     const struct peer_view *leader = &core->peers[core_leader(core, core->view)];
-    /* A view that got its notarization after I gave it up will not become final by my vote: it was too short as well. */
+    /* A view that got its notarization after I gave it up will not become final by my vote: it was too short as well.
+     */
     bool given_up = slot != NULL && (views_notarized(slot) == NULL ||
                                      (core_is_validator(core) && views_cast(views_own(core, slot), VOTE_NULLIFY)));
     bool timed_out = given_up && (!leader->silent || pace_is_slow(core));

@@ -127,6 +127,12 @@ static void look_up(struct follow *follow, const uint8_t device_id[KEY_LEN]) {
     struct device_record record;
     bool found = false;
     struct record_key key = device_key(device_id);
+    site_lock(follow->config.site);
+    bool asked_for = fleet_find(follow->config.site->fleet, device_id) != NULL;
+    site_unlock(follow->config.site);
+    if (!asked_for) {
+        return; /* a stranger that gave way to newer ones: the sources are not asked for nothing */
+    }
     enum err e = proven_get(follow->config.light, &key, &proven);
     if (e == OK) {
         struct state state = proven_state(&proven);

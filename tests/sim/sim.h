@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "node/ledger/replica.h"
 
+#define SIM_GENESIS_MS 1700000000000u
 #define SIM_NODES_MAX 16
 #define SIM_VALIDATORS_MAX 7
 #define SIM_HEIGHTS_MAX 8192
@@ -55,7 +56,7 @@ struct sim_options {
     uint16_t twins;           /* validators that run twice under one key */
     uint16_t liars;           /* validators that send votes they must not */
     uint16_t withholders;     /* leaders that keep the body from most */
-    uint16_t forkers;         /* leaders that propose on their last final block, whatever was notarized since */
+    uint16_t forkers;         /* leaders that propose on their last final block, or with a false state root */
     uint32_t loss, duplicate; /* per mille */
     uint64_t delay_min_us, delay_max_us;
     uint32_t garble;              /* per mille of messages from faulty validators get bits flipped */
@@ -156,6 +157,10 @@ void sim_send(struct sim_node *from, uint16_t address, struct bytes bytes);
 void sim_broadcast(struct sim_node *from, struct bytes bytes);
 struct bytes sim_message_bytes(const struct sim_message *message);
 void sim_message_unref(struct sim_message *message);
+
+/* Work: the genesis, and a client's transaction for the chain with that id. */
+void sim_work_genesis(struct sim_world *world);
+NODISCARD enum err sim_work_envelope(struct sim_world *world, const uint8_t *id, struct buffer *out);
 
 /* Nodes. */
 void sim_node_start(struct sim_node *node);

@@ -237,26 +237,51 @@ static void lie(struct sim_node *from, struct consensus_vote *vote) {
     sim_sign(w->keys[from->index], message, sizeof message, vote->signature);
 }
 
+static void propose_other(struct sim_node *from, const struct peer_message *m, struct bytes body,
+                          struct buffer *changed) {
+    struct block_header header;
+    struct vote_subject subject = {.kind = VOTE_PROPOSE};
+    if (block_peek(body, &header, subject.block) != OK) {
+        return;
+    }
+    subject.epoch = header.epoch;
+    subject.view = header.view;
+    uint8_t message[VOTE_SIGNED_LEN];
+    vote_signed_bytes(chain_id(from->chain), &subject, message);
+    struct peer_message other = *m;
+    other.body = body;
+    sim_sign(from->world->keys[from->index], message, sizeof message, other.signature);
+    if (peer_encode(&other, changed) != OK) {
+        buffer_reset(changed);
+    }
+}
+
 /* Another proposal for the same view, valid in itself, that passes over what was notarized above the last final block.
  */
 static void propose_fork(struct sim_node *from, const struct peer_message *m, struct buffer *changed) {
     struct block_header header;
     uint8_t hash[HASH_LEN];
-    if (block_peek(m->body, &header, hash) != OK ||
+    if (block_peek(m->body, &header, hash) == OK &&
         chain_build(from->chain, chain_head(from->chain)->hash, header.epoch, header.view, from->index, header.time_ms,
-                    hash) != OK) {
+                    hash) == OK) {
+        propose_other(from, m, chain_body(from->chain, hash), changed);
+    }
+}
+
+/* The same block with a state root that it does not execute to. */
+static void propose_false_root(struct sim_node *from, const struct peer_message *m, struct buffer *changed) {
+    struct block_header header;
+    uint8_t hash[HASH_LEN], head[BLOCK_HEADER_LEN];
+    if (block_peek(m->body, &header, hash) != OK) {
         return;
     }
-    struct vote_subject subject = {.epoch = header.epoch, .view = header.view, .kind = VOTE_PROPOSE};
-    memcpy(subject.block, hash, HASH_LEN);
-    uint8_t message[VOTE_SIGNED_LEN];
-    vote_signed_bytes(chain_id(from->chain), &subject, message);
-    struct peer_message other = *m;
-    other.body = chain_body(from->chain, hash);
-    sim_sign(from->world->keys[from->index], message, sizeof message, other.signature);
-    if (peer_encode(&other, changed) != OK) {
-        buffer_reset(changed);
-    }
+    header.state_root[0] ^= 1;
+    block_header_encode(&header, head);
+    struct buffer body = BUFFER_INIT;
+    buffer_put(&body, head, sizeof head);
+    buffer_put(&body, m->body.data + sizeof head, m->body.len - sizeof head);
+    propose_other(from, m, buffer_bytes(&body), changed);
+    buffer_free(&body);
 }
 
 static void garble(struct sim_random *random, struct buffer *b) {
@@ -293,7 +318,11 @@ bool sim_fault_outgoing(struct sim_node *from, uint16_t to, struct bytes bytes, 
             }
         }
         if (forker && m.kind == PEER_PROPOSAL && sim_chance(&w->random, 700)) {
-            propose_fork(from, &m, changed);
+            if (sim_chance(&w->random, 300)) {
+                propose_false_root(from, &m, changed);
+            } else {
+                propose_fork(from, &m, changed);
+            }
         }
         peer_free(&m);
         if (keep_back) {

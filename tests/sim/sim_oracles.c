@@ -137,6 +137,20 @@ static void height_only_grows(struct sim_node *node) {
     node->height = height;
 }
 
+/* What was executed here is what the header says, so all who have the same header have the same state. */
+static void state_is_the_headers(struct sim_node *node) {
+    struct chain_view view;
+    if (chain_view_open(node->chain, &view) != OK) {
+        sim_fail(node->world, "node %u: no view of its chain", node->number);
+        return;
+    }
+    if (view.head.header.height > 0 && !same(view.root.hash, view.head.header.state_root)) {
+        sim_fail(node->world, "node %u: its state is not the one that block %llu names", node->number,
+                 (unsigned long long)view.head.header.height);
+    }
+    chain_view_close(&view);
+}
+
 static void queues_are_bounded(struct sim_node *node) {
     struct replica_stats stats;
     replica_stats(node->replica, &stats);
@@ -157,6 +171,7 @@ struct oracle {
 static const struct oracle oracles[] = {
     {"head is agreed", head_is_agreed},
     {"height only grows", height_only_grows},
+    {"state is the header's", state_is_the_headers},
     {"queues are bounded", queues_are_bounded},
     {"invariants hold", invariants_hold},
 };

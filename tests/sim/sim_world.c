@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GENESIS_MS 1700000000000u
 #define HEAL_LIMIT_MS 90000u
 #define JOURNAL_SEGMENT 32768u
 #define BLOCK_SEGMENT 65536u
@@ -79,7 +78,7 @@ static struct sim_event next_event(struct sim_world *w) {
 /* ---- Nodes ------------------------------------------------------------------------------------------------------- */
 
 uint64_t sim_wall_ms(const struct sim_node *node) {
-    return (uint64_t)((int64_t)(GENESIS_MS + node->world->now_us / 1000) + node->wall_skew_ms);
+    return (uint64_t)((int64_t)(SIM_GENESIS_MS + node->world->now_us / 1000) + node->wall_skew_ms);
 }
 
 uint64_t sim_mono_ms(const struct sim_node *node) {
@@ -305,27 +304,15 @@ static void flush(struct sim_node *node, const struct sim_event *event) {
     }
 }
 
-/* A client hands one node a transaction. Unknown methods are refused by the contracts and executed all the same. */
+/* A client hands one node a transaction. */
 static void submit(struct sim_world *w) {
     struct sim_node *node = &w->nodes[sim_below(&w->random, w->options.validators)];
     if (!node->up || node->paused) {
         return;
     }
-    uint8_t seed[ED25519_SEED_LEN] = {7};
-    uint8_t public_key[ED25519_KEY_LEN];
-    uint8_t secret[ED25519_SECRET_LEN];
-    seed[1] = (uint8_t)sim_below(&w->random, 8);
-    ed25519_from_seed(seed, public_key, secret);
-    struct transaction_draft draft = {.chain_id = chain_id(node->chain),
-                                      .expiry_ms = GENESIS_MS + w->now_us / 1000 + 600000,
-                                      .contract = "sim",
-                                      .method = "note",
-                                      .args = bytes_str("hello")};
-    store_u64(draft.salt, sim_next(&w->random));
-    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
     struct buffer envelope = BUFFER_INIT;
     struct transaction tx;
-    if (transaction_build(&draft, secrets, 1, &envelope) == OK &&
+    if (sim_work_envelope(w, chain_id(node->chain), &envelope) == OK &&
         transaction_decode(buffer_bytes(&envelope), &tx, NULL) == OK) {
         enum err e = replica_tick(node->replica, sim_wall_ms(node), sim_mono_ms(node));
         if (e == OK && replica_transaction(node->replica, &tx, true) == OK) {
@@ -384,31 +371,6 @@ static void handle(struct sim_world *w, struct sim_event *event) {
 }
 
 /* ---- A run ------------------------------------------------------------------------------------------------------- */
-
-static void make_genesis(struct sim_world *w) {
-    struct genesis *g = calloc(1, sizeof *g);
-    (void)snprintf(g->name, sizeof g->name, "sim");
-    g->time_ms = GENESIS_MS - 1000;
-    genesis_params_default(&g->params);
-    g->node_count = w->options.validators;
-    g->nodes = calloc(g->node_count, sizeof *g->nodes);
-    g->orgs = calloc(1, sizeof *g->orgs);
-    g->org_count = 1;
-    (void)snprintf(g->orgs[0].id, sizeof g->orgs[0].id, "sim");
-    g->orgs[0].kind = ORG_OPERATOR;
-    g->orgs[0].admin_count = g->orgs[0].admin_threshold = 1;
-    g->orgs[0].admins[0][0] = 9;
-    for (size_t i = 0; i < g->node_count; i++) {
-        for (size_t k = 0; k < KEY_LEN; k++) {
-            w->keys[i][k] = (uint8_t)(i * 37 + k + 1);
-        }
-        memcpy(g->nodes[i].key, w->keys[i], KEY_LEN);
-        g->nodes[i].link_key[0] = (uint8_t)(i + 1);
-        (void)snprintf(g->nodes[i].org, sizeof g->nodes[i].org, "sim");
-        g->nodes[i].role = NODE_VALIDATOR;
-    }
-    w->genesis = g;
-}
 
 static void add_node(struct sim_world *w, uint16_t index, uint16_t address, bool faulty) {
     struct sim_node *node = &w->nodes[w->node_count];
@@ -541,7 +503,7 @@ bool sim_run(uint64_t seed, const struct sim_options *options, bool quiet, struc
     } else {
         sim_options_of_seed(&w->random, &w->options);
     }
-    make_genesis(w);
+    sim_work_genesis(w);
     populate(w);
     sim_faults_schedule(w);
     sim_schedule(w, (struct sim_event){.at_us = w->options.first_tx_ms * 1000, .kind = SIM_TX});

@@ -135,8 +135,8 @@ static void a_restored_proposal_is_resent_and_not_made_anew(void **state) {
     fixture_end(f);
 }
 
-/* n = 5, one validator lost for good: all four others are needed. Two of them cast finalize for view 1, all crashed, and
- * the notarization was gone with one of its signers: two could not leave view 1, two could not nullify it. */
+/* n = 5, one validator lost for good: all four others are needed. Two of them cast finalize for view 1, all crashed,
+ * and the notarization was gone with one of its signers: two could not leave view 1, two could not nullify it. */
 static void a_finalize_vote_takes_its_notarization_to_the_journal(void **state) {
     (void)state;
     struct fixture *f = fixture_begin(5, 0, NULL, true);

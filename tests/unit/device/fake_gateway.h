@@ -51,6 +51,7 @@ struct fake {
     bool revoke_before_arming;                  /* the class record falls back once the device is verified */
     bool swap_tag;                              /* every range comes from another version */
     bool garbage;                               /* answers are no CBOR */
+    bool image_gone;                            /* the image was offered and is not any more */
 
     /* What was seen. */
     uint64_t last_counter;
@@ -302,7 +303,8 @@ static inline void fake_answer(struct fake *f, const struct protocol_request *re
     case PROTOCOL_GET:
         if (!fake_object(f, request)) {
             out->code = PROTOCOL_NOT_YET;
-        } else if (request->get.offset >= f->object_len || (request->get.tag != 0 && request->get.tag != 9)) {
+        } else if (request->get.offset >= f->object_len || (request->get.tag != 0 && request->get.tag != 9) ||
+                   (f->image_gone && request->get.what == PROTOCOL_IMAGE)) {
             out->code = PROTOCOL_GONE;
         } else {
             size_t len = f->object_len - request->get.offset;

@@ -328,6 +328,15 @@ static void a_release_revoked_while_it_came_in_is_not_armed(void **state) {
     assert_int_equal(cycle(), HOST_NOTHING);
 }
 
+static void an_image_that_is_offered_no_more_does_not_keep_later_ones_out(void **state) {
+    (void)state;
+    gateway.image_gone = true;
+    assert_int_equal(cycle(), HOST_NOTHING);
+    assert_int_equal(bench.run.device.state.phase, PHASE_IDLE);
+    gateway.image_gone = false;
+    assert_int_equal(cycle(), HOST_UPDATED);
+}
+
 static void a_statement_the_ledger_refuses_ends_the_attempt(void **state) {
     (void)state;
     gateway.refuse = true;
@@ -506,6 +515,7 @@ int main(void) {
         CASE(success_for_another_digest_arms_nothing),
         CASE(a_damaged_status_proof_arms_nothing),
         CASE(a_release_revoked_while_it_came_in_is_not_armed),
+        CASE(an_image_that_is_offered_no_more_does_not_keep_later_ones_out),
         CASE(a_statement_the_ledger_refuses_ends_the_attempt),
         CASE(it_waits_while_statements_are_queued),
         CASE(it_stands_a_gateway_that_is_away_lies_or_does_not_know_it),
