@@ -17,8 +17,8 @@ struct talk_object {
     bool offline; /* what stopped it was the link or the gateway, not the object */
 };
 
-/* How a conversation went; TALK_GONE: what was asked for is no longer to be had; TALK_UNKNOWN: the gateway does not know
- * this device. */
+/* How a conversation went; TALK_GONE: what was asked for is no longer to be had; TALK_UNKNOWN: the gateway does not
+ * know this device. */
 enum talk_result { TALK_OK, TALK_OFFLINE, TALK_NOT_YET, TALK_GONE, TALK_UNKNOWN };
 
 enum talk_result talk_hello(struct device *device, struct protocol_answer *out);

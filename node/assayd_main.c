@@ -6,8 +6,8 @@
 static const char usage[] =
     "usage: assayd --home HOME\n"
     "\n"
-    "Runs the node whose configuration and keys are in HOME (assay.conf; made by `assay testnet` or\n"
-    "`assay init`), in the foreground, until SIGTERM or SIGINT. Prints \"ready\" with its addresses when it\n"
+    "Runs the node whose configuration and keys are in HOME (assay.conf; made by\n"
+    "`assay testnet`), in the foreground, until SIGTERM or SIGINT. Prints \"ready\" with its addresses when it\n"
     "serves; logs to stderr, one line an event.\n"
     "\n"
     "  --home HOME   the node's folder\n"

@@ -12,6 +12,8 @@
 #include "node/daemon.h"
 #include "node/ledger/chain.h"
 
+#define HOME_JOURNAL_SEGMENT_BYTES (16u << 20) /* of the vote journal */
+
 struct home_lock;
 
 struct home_chain {

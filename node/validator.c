@@ -20,7 +20,6 @@
 #include <string.h>
 #include <uv.h>
 
-#define JOURNAL_SEGMENT_BYTES (16u << 20)
 #define STATUS_MS 100
 #define ALARM_KEPT_MS 60000u /* shown this long after it was last raised */
 #define CHECKPOINT_IDLE_MS 30000 /* a node with little to do still writes what it has now and then */
@@ -441,7 +440,7 @@ static enum err open_replica(struct validator *v) {
         .mempool = v->mempool,
         .disk = disk_posix(),
         .journal_dir = journal,
-        .journal_segment_bytes = JOURNAL_SEGMENT_BYTES,
+        .journal_segment_bytes = HOME_JOURNAL_SEGMENT_BYTES,
         .ops = {.send = replica_send,
                 .broadcast = replica_broadcast,
                 .set_timer = replica_set_timer,

@@ -206,7 +206,8 @@ struct fleet_update *fleet_update_find(struct fleet_device *device, const uint8_
     return NULL;
 }
 
-/* A place that the device does not have is worth less than any that it has: lists that name it falsely push out none. */
+/* A place that the device does not have is worth less than any that it has: lists that name it falsely push out none.
+ */
 static bool gives_way_before(const struct fleet_update *a, const struct fleet_update *b) {
     return a->present != b->present ? b->present : a->used_mono_ms < b->used_mono_ms;
 }

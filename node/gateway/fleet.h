@@ -84,8 +84,8 @@ void fleet_each(const struct fleet *fleet, bool (*each)(void *arg, struct fleet_
 
 /* The place in an update, NULL when it was not proven yet. */
 struct fleet_update *fleet_update_find(struct fleet_device *device, const uint8_t update_id[HASH_LEN]);
-/* Notes a proof; a place that was proven absent gives way, else the least recently used. Older proofs than what is known are dropped. Takes over
- * `proof` (may be NULL). ERR_NOMEM. */
+/* Notes a proof; a place that was proven absent gives way, else the least recently used. Older proofs than what is
+ * known are dropped. Takes over `proof` (may be NULL). ERR_NOMEM. */
 NODISCARD enum err fleet_update_set(struct fleet_device *device, const uint8_t update_id[HASH_LEN],
                                     const struct status_record *status, struct shared_blob *proof, uint64_t height);
 

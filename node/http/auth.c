@@ -1,6 +1,7 @@
 #include "node/http/auth.h"
 
 #include "base/clock.h"
+#include "base/hmac.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -10,11 +11,9 @@
 #define JSON_BODY_MAX 4096
 #define HINT_LOGIN "log in: POST /v1/auth/challenge, then /v1/auth/token"
 
-struct challenge {
-    uint8_t key[ED25519_KEY_LEN];
-    uint8_t value[AUTH_CHALLENGE_LEN];
-    uint64_t expires_ms; /* 0: free */
-};
+/* A challenge: random (8) | when it expires, ms (8) | the first bytes of HMAC-SHA256(sealing key, key || those 16). It
+ * is not remembered before it is tried: keys are public, so anybody could ask for more than there is room for. */
+#define SEALED_LEN 16
 
 struct auth {
     uint8_t chain_id[CHAIN_ID_LEN];
@@ -23,8 +22,9 @@ struct auth {
     void *lookup_ctx;
     uint64_t (*now_ms)(void);
     pthread_mutex_t lock;
-    struct challenge challenges[AUTH_CHALLENGES_MAX]; /* under the lock */
-    size_t next;                                      /* a ring: the oldest is overwritten */
+    uint8_t sealing_key[HMAC_LEN];
+    uint8_t tried[AUTH_CHALLENGES_MAX][AUTH_CHALLENGE_LEN]; /* under the lock */
+    size_t next;                                            /* a ring: the oldest is overwritten */
 };
 
 static const uint8_t *node_key(const struct auth *auth) {
@@ -41,6 +41,7 @@ enum err auth_new(const struct auth_config *config, struct auth **out) {
     auth->lookup = config->lookup;
     auth->lookup_ctx = config->lookup_ctx;
     auth->now_ms = config->now_ms != NULL ? config->now_ms : clock_wall_ms;
+    random_fill(auth->sealing_key, sizeof auth->sealing_key);
     (void)pthread_mutex_init(&auth->lock, NULL);
     *out = auth;
     return OK;
@@ -108,39 +109,47 @@ void auth_signed_bytes(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t key[E
     memcpy(out + TAG_LEN + CHAIN_ID_LEN + ED25519_KEY_LEN, challenge, AUTH_CHALLENGE_LEN);
 }
 
+static void seal_of(const struct auth *auth, const uint8_t key[ED25519_KEY_LEN],
+                    const uint8_t challenge[AUTH_CHALLENGE_LEN], uint8_t out[HMAC_LEN]) {
+    const struct bytes parts[] = {bytes_of(key, ED25519_KEY_LEN), bytes_of(challenge, SEALED_LEN)};
+    hmac_sha256_parts(bytes_of(auth->sealing_key, HMAC_LEN), parts, 2, out);
+}
+
 enum err auth_challenge(struct auth *auth, const uint8_t key[ED25519_KEY_LEN], uint8_t out[AUTH_CHALLENGE_LEN]) {
     char org[GENESIS_ID_MAX + 1];
-    /* Strangers get none, so they can't push a member's challenge out of the ring. */
     if (!auth->lookup(auth->lookup_ctx, key, org)) {
         return ERR_DENIED;
     }
-    struct challenge c = {.expires_ms = auth->now_ms() + AUTH_CHALLENGE_MS};
-    memcpy(c.key, key, sizeof c.key);
-    random_fill(c.value, sizeof c.value);
-    (void)pthread_mutex_lock(&auth->lock);
-    auth->challenges[auth->next] = c;
-    auth->next = (auth->next + 1) % AUTH_CHALLENGES_MAX;
-    (void)pthread_mutex_unlock(&auth->lock);
-    memcpy(out, c.value, sizeof c.value);
+    uint8_t seal[HMAC_LEN];
+    random_fill(out, 8);
+    store_u64(out + 8, auth->now_ms() + AUTH_CHALLENGE_MS);
+    seal_of(auth, key, out, seal);
+    memcpy(out + SEALED_LEN, seal, AUTH_CHALLENGE_LEN - SEALED_LEN);
     return OK;
 }
 
 /* Uses the challenge up, whatever comes of it. */
 static enum err take_challenge(struct auth *auth, const uint8_t key[ED25519_KEY_LEN],
                                const uint8_t value[AUTH_CHALLENGE_LEN]) {
-    enum err e = ERR_NOTFOUND;
+    uint8_t seal[HMAC_LEN];
+    bool fresh = true;
+    seal_of(auth, key, value, seal);
+    if (!hmac_equal(seal, value + SEALED_LEN, AUTH_CHALLENGE_LEN - SEALED_LEN)) {
+        return ERR_NOTFOUND;
+    }
+    if (auth->now_ms() >= load_u64(value + 8)) {
+        return ERR_EXPIRED;
+    }
     (void)pthread_mutex_lock(&auth->lock);
-    for (size_t i = 0; i < AUTH_CHALLENGES_MAX; i++) {
-        struct challenge *c = &auth->challenges[i];
-        if (c->expires_ms != 0 && memcmp(c->value, value, sizeof c->value) == 0 &&
-            memcmp(c->key, key, sizeof c->key) == 0) {
-            e = auth->now_ms() < c->expires_ms ? OK : ERR_EXPIRED;
-            *c = (struct challenge){.expires_ms = 0};
-            break;
-        }
+    for (size_t i = 0; i < AUTH_CHALLENGES_MAX && fresh; i++) {
+        fresh = memcmp(auth->tried[i], value, AUTH_CHALLENGE_LEN) != 0;
+    }
+    if (fresh) {
+        memcpy(auth->tried[auth->next], value, AUTH_CHALLENGE_LEN);
+        auth->next = (auth->next + 1) % AUTH_CHALLENGES_MAX;
     }
     (void)pthread_mutex_unlock(&auth->lock);
-    return e;
+    return fresh ? OK : ERR_NOTFOUND;
 }
 
 /* ---- Tokens ---- */

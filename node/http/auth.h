@@ -21,7 +21,7 @@
 #define AUTH_CHALLENGE_MS (60u * 1000u)
 #define AUTH_TOKEN_MS (30u * 60u * 1000u)
 #define AUTH_TOKEN_MAX 1024
-#define AUTH_CHALLENGES_MAX 1024 /* the oldest gives way */
+#define AUTH_CHALLENGES_MAX 1024 /* tried ones that are remembered, the latest */
 #define AUTH_SIGNED_LEN (16 + 32 + ED25519_KEY_LEN + AUTH_CHALLENGE_LEN)
 
 /* Is this key registered now, as an author or an admin, and for which organisation? Called on the HTTP threads for

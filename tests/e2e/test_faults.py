@@ -3,10 +3,11 @@ import json
 import subprocess
 import threading
 import time
+import urllib.error
 
 import pytest
 
-from net import BIN, CLASS, Refused, assay, assay_json, wait_for
+from net import BIN, CLASS, Refused, assay, assay_json, refused, wait_for
 
 
 class Load:
@@ -142,6 +143,29 @@ def test_a_clean_stop_and_start_keeps_the_head(net):
     node.start()
     assert node.height() >= published["height"]
     net.wait_equal()
+
+
+def test_a_damaged_vote_journal_is_never_guessed_over(net):
+    published = net.publish(net.image("a.bin", b"a"), "1.0.0")
+    for i in range(5):
+        net.push(published["release_id"])
+    node = net.validators[3]
+    node.stop()
+    assert "sound" in assay("node", "recover", "--home", node.home)
+    segment = sorted((node.home / "data" / "journal").glob("*.log"))[-1]
+    raw = bytearray(segment.read_bytes())
+    used = len(raw.rstrip(b"\0"))
+    raw[used // 2] ^= 0x10
+    segment.write_bytes(raw)
+    assert "damaged" in refused("node", "recover", "--home", node.home)
+    node.start()
+    assert "journal-damaged" in node.status()["alarm"]
+    with pytest.raises(urllib.error.HTTPError) as unhealthy:
+        node.get("/healthz")
+    assert unhealthy.value.code == 503
+    last = net.push(published["release_id"])
+    net.wait_height(last["height"], [node])  # it follows
+    net.blocks_agree()
 
 
 def test_latest_is_the_same_everywhere_after_all_that(net):

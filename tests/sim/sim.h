@@ -102,6 +102,8 @@ struct sim_node {
     struct sim_world *world;
     uint64_t height;
     uint64_t txs_final;
+    struct buffer forged; /* a false proposal it makes for one view */
+    uint64_t forged_view;
 };
 
 struct sim_cast {

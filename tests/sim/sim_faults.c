@@ -284,6 +284,28 @@ static void propose_false_root(struct sim_node *from, const struct peer_message 
     buffer_free(&body);
 }
 
+/* One forgery a view: those who get it get the same, so that it has a chance of a quorum. */
+static void forge(struct sim_node *from, const struct peer_message *m, struct buffer *changed) {
+    struct block_header header;
+    uint8_t hash[HASH_LEN];
+    struct sim_random *random = &from->world->random;
+    if (block_peek(m->body, &header, hash) != OK) {
+        return;
+    }
+    if (from->forged_view != header.view) {
+        from->forged_view = header.view;
+        buffer_reset(&from->forged);
+        if (sim_chance(random, 300)) {
+            propose_false_root(from, m, &from->forged);
+        } else if (sim_chance(random, 700)) {
+            propose_fork(from, m, &from->forged);
+        }
+    }
+    if (from->forged.len > 0 && sim_chance(random, 900)) {
+        buffer_put(changed, from->forged.data, from->forged.len);
+    }
+}
+
 static void garble(struct sim_random *random, struct buffer *b) {
     for (uint64_t flips = sim_between(random, 1, 4); flips > 0 && b->len > 0; flips--) {
         size_t at = (size_t)sim_below(random, b->len);
@@ -317,12 +339,8 @@ bool sim_fault_outgoing(struct sim_node *from, uint16_t to, struct bytes bytes, 
                 buffer_reset(changed);
             }
         }
-        if (forker && m.kind == PEER_PROPOSAL && sim_chance(&w->random, 700)) {
-            if (sim_chance(&w->random, 300)) {
-                propose_false_root(from, &m, changed);
-            } else {
-                propose_fork(from, &m, changed);
-            }
+        if (forker && m.kind == PEER_PROPOSAL) {
+            forge(from, &m, changed);
         }
         peer_free(&m);
         if (keep_back) {

@@ -473,6 +473,7 @@ static void clean_up(struct sim_world *w) {
         close_node(&w->nodes[i]);
         sim_disk_free(w->nodes[i].disk);
         sim_disk_free(w->nodes[i].old_copy);
+        buffer_free(&w->nodes[i].forged);
     }
     for (size_t i = 0; i < SIM_VALIDATORS_MAX; i++) {
         free(w->cast[i]);

@@ -160,7 +160,26 @@ static void a_changed_token_is_refused(void **state) {
     auth_free(f.auth);
 }
 
-static void strangers_cannot_push_a_challenge_out(void **state) {
+/* A member's key is no secret: whoever knows it may ask for challenges too. */
+static void asking_in_a_members_name_pushes_no_challenge_out(void **state) {
+    (void)state;
+    struct fixture f;
+    uint8_t challenge[AUTH_CHALLENGE_LEN], other[AUTH_CHALLENGE_LEN], text[AUTH_SIGNED_LEN];
+    uint8_t signature[ED25519_SIG_LEN];
+    char token[AUTH_TOKEN_MAX];
+    open_fixture(&f);
+    assert_int_equal(auth_challenge(f.auth, f.key, challenge), OK);
+    for (size_t i = 0; i <= AUTH_CHALLENGES_MAX; i++) {
+        assert_int_equal(auth_challenge(f.auth, f.key, other), OK);
+    }
+    auth_signed_bytes(f.chain_id, f.node_key, challenge, text);
+    ed25519_sign(f.secret, text, sizeof text, signature);
+    assert_int_equal(auth_token(f.auth, f.key, challenge, signature, token), OK);
+    assert_int_equal(auth_token(f.auth, f.key, challenge, signature, token), ERR_NOTFOUND);
+    auth_free(f.auth);
+}
+
+static void strangers_get_no_challenge(void **state) {
     (void)state;
     struct fixture f;
     uint8_t challenge[AUTH_CHALLENGE_LEN];
@@ -178,7 +197,8 @@ int main(void) {
         cmocka_unit_test(an_answer_for_another_chain_is_none_here),
         cmocka_unit_test(a_revoked_key_ends_its_tokens),
         cmocka_unit_test(a_changed_token_is_refused),
-        cmocka_unit_test(strangers_cannot_push_a_challenge_out),
+        cmocka_unit_test(asking_in_a_members_name_pushes_no_challenge_out),
+        cmocka_unit_test(strangers_get_no_challenge),
     };
     if (crypto_start() != OK) {
         return 1;
