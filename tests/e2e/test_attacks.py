@@ -21,8 +21,8 @@ import urllib.request
 import pytest
 
 import proxy as wire
-from net import BIN, CLASS, Net, Node, Refused, assay, assay_json, refused, run, wait_for
-from proxy import Proxy, decode, encode, flip, gives, say, tamper
+from net import CLASS, Net, Node, Refused, assay, assay_json, run, wait_for
+from proxy import Proxy, decode, encode, flip, gives, tamper
 
 VERIFY = 2  # a statement's kind
 KIND_AT, COUNTER_AT = 105, 97

@@ -33,6 +33,7 @@ struct fixture {
     uint64_t now_ms, timer_ms;
     unsigned sent, blocks, transactions;
     unsigned sent_to[4]; /* alone, not by broadcast */
+    unsigned sent_in[REPLICA_GOSSIP + 1];
     unsigned syncs_at_first_send;
     char alarm[32];
 };
@@ -46,7 +47,7 @@ static enum err counted_sync(struct disk_file *file) {
 
 static void on_sent(void *ctx, enum replica_class class, struct bytes message) {
     struct fixture *f = ctx;
-    (void)class;
+    f->sent_in[class]++;
     assert_true(message.len > 0);
     if (f->sent++ == 0) {
         f->syncs_at_first_send = syncs;
@@ -263,6 +264,25 @@ static void a_validator_whose_link_comes_up_is_told_what_waits(void **state) {
     end(f);
 }
 
+/* A flood of transactions must not crowd out votes on a narrow link. */
+static void transactions_leave_as_gossip_and_standing_as_sync(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    turn(f); /* its recall, and where it stands */
+    memset(f->sent_in, 0, sizeof f->sent_in);
+    submit(f, 1, OK);
+    turn(f);
+    assert_int_equal(f->sent_in[REPLICA_GOSSIP], 1);
+    assert_int_equal(f->sent_in[REPLICA_SYNC], 0);
+    f->now_ms += 2000;
+    assert_int_equal(replica_tick(f->replica, START_MS + f->now_ms, f->now_ms), OK);
+    turn(f);
+    assert_true(f->sent_in[REPLICA_SYNC] > 0);
+    assert_true(f->sent_in[REPLICA_CONSENSUS] > 0); /* the recall is asked again */
+    assert_int_equal(f->sent_in[REPLICA_GOSSIP], 1);
+    end(f);
+}
+
 static void garbage_is_counted_and_changes_nothing(void **state) {
     (void)state;
     struct fixture *f = begin(4);
@@ -342,6 +362,7 @@ int main(void) {
         cmocka_unit_test(what_was_final_is_final_after_a_restart_from_the_journal_alone),
         cmocka_unit_test(votes_are_durable_before_they_are_sent),
         cmocka_unit_test(a_validator_whose_link_comes_up_is_told_what_waits),
+        cmocka_unit_test(transactions_leave_as_gossip_and_standing_as_sync),
         cmocka_unit_test(garbage_is_counted_and_changes_nothing),
         cmocka_unit_test(another_epochs_messages_are_ignored),
         cmocka_unit_test(a_damaged_journal_leaves_a_follower),
