@@ -21,7 +21,7 @@
 #include <uv.h>
 
 #define STATUS_MS 100
-#define ALARM_KEPT_MS 60000u /* shown this long after it was last raised */
+#define ALARM_KEPT_MS 60000u     /* shown this long after it was last raised */
 #define CHECKPOINT_IDLE_MS 30000 /* a node with little to do still writes what it has now and then */
 #define SUBMIT_QUEUE 4096
 #define SUBMIT_WAITING 8192
@@ -168,7 +168,8 @@ static void replica_on_final(void *ctx, const struct block *block) {
               log_number("view", block->header.view));
 }
 
-/* Some alarms say that the node itself is no longer what it should be; the others pass when they are not raised again. */
+/* Some alarms say that the node itself is no longer what it should be; the others pass when they are not raised again.
+ */
 static bool alarm_stays(const char *name) {
     static const char *const lasting[] = {"equivocation", "safety", "old-journal", "journal-damaged"};
     for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++) {

@@ -123,27 +123,30 @@ static enum err read_journal(const struct daemon_home *home, struct journal_fact
 
 static int tell_journal(const struct journal_facts *facts, enum err e, bool json) {
     if (json) {
-        int status = args_print_json(json_pack(
-            "{s:b, s:I, s:I, s:I, s:I, s:I}", "sound", e == OK, "votes", (json_int_t)facts->votes, "proposals",
-            (json_int_t)facts->proposals, "bodies", (json_int_t)facts->bodies, "certificates",
-            (json_int_t)facts->certificates, "highest_view", (json_int_t)facts->highest_view));
+        int status = args_print_json(
+            json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "sound", e == OK, "votes", (json_int_t)facts->votes,
+                      "proposals", (json_int_t)facts->proposals, "bodies", (json_int_t)facts->bodies, "certificates",
+                      (json_int_t)facts->certificates, "highest_view", (json_int_t)facts->highest_view));
         if (status != 0) {
             return status;
         }
     }
     if (e != OK) {
-        return args_fail("the vote journal is damaged (%s): start the node, it follows without voting; do not delete the "
-                         "journal, and do not put an old copy back: votes that it forgot could be cast twice. Give this "
-                         "validator a fresh key by a vote of the organisations",
-                         journal_error());
+        return args_fail(
+            "the vote journal is damaged (%s): start the node, it follows without voting; do not delete the "
+            "journal, and do not put an old copy back: votes that it forgot could be cast twice. Give this "
+            "validator a fresh key by a vote of the organisations",
+            journal_error());
     }
     if (!json) {
-        printf("the vote journal is sound: %llu votes, %llu proposals, %llu bodies, highest view %llu\n"
-               "If the node still refuses to vote with the alarm old-journal, a peer holds a later vote of it: an old copy\n"
-               "of this home was put back. It goes on following; to vote again this validator needs a fresh key, which\n"
-               "the organisations vote in.\n",
-               (unsigned long long)facts->votes, (unsigned long long)facts->proposals,
-               (unsigned long long)facts->bodies, (unsigned long long)facts->highest_view);
+        printf(
+            "the vote journal is sound: %llu votes, %llu proposals, %llu bodies, highest view %llu\n"
+            "If the node still refuses to vote with the alarm old-journal, a peer holds a later vote of it: an old "
+            "copy\n"
+            "of this home was put back. It goes on following; to vote again this validator needs a fresh key, which\n"
+            "the organisations vote in.\n",
+            (unsigned long long)facts->votes, (unsigned long long)facts->proposals, (unsigned long long)facts->bodies,
+            (unsigned long long)facts->highest_view);
     }
     return 0;
 }

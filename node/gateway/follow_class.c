@@ -293,28 +293,34 @@ static bool is_ours(struct site *site, const uint8_t device_id[KEY_LEN]) {
     return ours;
 }
 
+static void learn_those(struct follow_class *follow, struct catalog_update *update, const struct target_list *list,
+                        bool ours) {
+    struct site *site = follow->config.site;
+    for (size_t i = 0; i < list->count; i++) {
+        const uint8_t *id = list->ids[i];
+        if (is_ours(site, id) != ours) {
+            continue;
+        }
+        site_lock(site);
+        catalog_update_target(update, id);
+        site_unlock(site);
+        if (ours) {
+            follow->config.prove_later(follow->config.ctx, update->id, id);
+        }
+    }
+}
+
 /* Which devices a named update is for; ours among them are proven soon, and come first: the list may be too long. */
 static void learn_targets(struct follow_class *follow, struct catalog_update *update) {
     char hex[2 * HASH_LEN + 1], path[LIGHT_PATH_MAX];
     struct target_list list = {.count = 0};
-    struct site *site = follow->config.site;
     hex_encode(update->id, HASH_LEN, hex);
     (void)snprintf(path, sizeof path, "/v1/updates/%s", hex);
     if (light_hints(follow->config.light, path, HINT_LIMIT, take_targets, &list) != OK) {
         return;
     }
-    for (size_t i = 0; i < 2 * list.count; i++) {
-        const uint8_t *id = list.ids[i % list.count];
-        bool first_pass = i < list.count;
-        if (is_ours(site, id) == first_pass) {
-            site_lock(site);
-            catalog_update_target(update, id);
-            site_unlock(site);
-            if (first_pass) {
-                follow->config.prove_later(follow->config.ctx, update->id, id);
-            }
-        }
-    }
+    learn_those(follow, update, &list, true);
+    learn_those(follow, update, &list, false);
 }
 
 static enum err prove_update(struct follow_class *follow, struct catalog_class *class, const uint8_t id[HASH_LEN]) {

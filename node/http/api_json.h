@@ -14,8 +14,8 @@ void api_class_record(json_t *object, const struct class_record *record);
 void api_cid(json_t *object, const char *name, const uint8_t cid[CID_BINARY_LEN]);
 /* The query argument class=VENDOR_DOMAIN/CLASS as a class id; on failure 400 has been answered. */
 bool api_query_class(struct http_request *request, uint8_t out_class_id[UUID_BYTES]);
-/* The query argument after=CURSOR of `len` bytes: `*out` points to `cursor` or is NULL when it is absent. On failure 400
- * has been answered. */
+/* The query argument after=CURSOR of `len` bytes: `*out` points to `cursor` or is NULL when it is absent. On failure
+ * 400 has been answered. */
 bool api_query_after(struct http_request *request, size_t len, uint8_t *cursor, const uint8_t **out);
 /* {NAME: items, "next_after": cursor or null}; consumes the items. There may be more when the page is full. */
 json_t *api_page(const char *name, json_t *consumed, size_t limit, const uint8_t *last, size_t last_len);

@@ -1,5 +1,5 @@
-/* Where a node's HTTP side listens, and on what terms: from the configuration to the server's settings, the same for every
- * role. */
+/* Where a node's HTTP side listens, and on what terms: from the configuration to the server's settings, the same for
+ * every role. */
 #ifndef ASSAY_NODE_HTTP_LISTEN_H
 #define ASSAY_NODE_HTTP_LISTEN_H
 

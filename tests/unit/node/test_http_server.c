@@ -317,6 +317,9 @@ static void a_sink_sees_every_byte_and_may_refuse(void **state) {
     fd = dial(&f);
     say(fd, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc");
     (void)close(fd);
+    for (int i = 0; i < 500 && __atomic_load_n(&f.abandoned, __ATOMIC_SEQ_CST) < 2; i++) {
+        (void)usleep(10000); /* until the server has read the head and noticed that nobody is there any more */
+    }
     http_server_stop(f.server);
     assert_int_equal(f.abandoned, 2);
     close_fixture(&f);
