@@ -1,6 +1,7 @@
 #include "node/net/inbox.h"
 
 #include "base/clock.h"
+#include "node/net/socket_close.h"
 
 #include <nng/protocol/pipeline0/pull.h>
 #include <pthread.h>
@@ -187,6 +188,7 @@ static void received(void *arg) {
         return;
     }
     bool more = true;
+    void (*wake)(void *arg) = NULL;
     if (rv == 0) {
         nng_msg *msg = nng_aio_get_msg(inbox->aio);
         (void)pthread_mutex_lock(&inbox->lock);
@@ -196,8 +198,11 @@ static void received(void *arg) {
         inbox->bytes += nng_msg_len(msg);
         more = inbox->count < INBOX_QUEUE_MESSAGES && inbox->bytes < INBOX_QUEUE_BYTES;
         inbox->paused = !more;
+        wake = inbox->wake;
         (void)pthread_mutex_unlock(&inbox->lock);
-        inbox->wake(inbox->arg);
+    }
+    if (wake != NULL) {
+        wake(inbox->arg);
     }
     if (more) {
         nng_recv_aio(inbox->socket, inbox->aio);
@@ -299,7 +304,13 @@ void inbox_close(struct inbox *inbox) {
     if (inbox == NULL) {
         return;
     }
-    (void)nng_close(inbox->socket);
+    (void)pthread_mutex_lock(&inbox->lock);
+    inbox->wake = NULL;
+    (void)pthread_mutex_unlock(&inbox->lock);
+    if (!socket_close(inbox->socket)) {
+        socket_keep(inbox);
+        return;
+    }
     nng_aio_free(inbox->aio);
     while (inbox->count > 0) {
         nng_msg_free(inbox->queue[inbox->head].msg);

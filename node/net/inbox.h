@@ -41,7 +41,7 @@ struct inbox_stats {
 /* Listens, but reads nothing before inbox_start. ERR_CONFIG (address), ERR_BUSY (in use), ERR_NETWORK, ERR_NOMEM. */
 NODISCARD enum err inbox_open(const struct inbox_config *config, struct inbox **out);
 void inbox_start(struct inbox *inbox);
-/* Cuts and frees; no wake comes after it. Accepts NULL. */
+/* Cuts and frees; no wake comes after it. Takes bounded time (node/net/socket_close.h). Accepts NULL. */
 void inbox_close(struct inbox *inbox);
 uint16_t inbox_port(const struct inbox *inbox);
 

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
+#include "node/net/socket_close.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ enum err link_peer_start(struct link_peer *peer) {
 void link_peer_bury(struct link_peer *peer) {
     peer->dead = true;
     link_peer_down(peer);
-    outbox_close(&peer->outbox);
+    (void)outbox_close(&peer->outbox);
     peer->connection = 0;
     peer->handshake_len = 0;
 }
@@ -47,10 +48,14 @@ void link_peer_free(struct link_peer *peer) {
     if (peer == NULL) {
         return;
     }
-    outbox_close(&peer->outbox);
+    bool closed = outbox_close(&peer->outbox);
     sendq_clear(&peer->queue);
     frame_sink_reset(&peer->sink);
     session_close(&peer->session);
+    if (!closed) {
+        socket_keep(peer);
+        return;
+    }
     secure_wipe(peer, sizeof *peer);
     free(peer);
 }

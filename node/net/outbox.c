@@ -1,5 +1,7 @@
 #include "node/net/outbox.h"
 
+#include "node/net/socket_close.h"
+
 #include <nng/protocol/pipeline0/push.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +12,7 @@ static void sent(void *arg) {
         nng_msg_free(nng_aio_get_msg(o->aio));
     }
     atomic_store(&o->busy, false);
-    if (atomic_exchange(&o->wanted, false)) {
+    if (atomic_exchange(&o->wanted, false) && !atomic_load(&o->deaf)) {
         o->wake(o->arg);
     }
 }
@@ -65,16 +67,20 @@ fail:
     return e;
 }
 
-void outbox_close(struct outbox *o) {
+bool outbox_close(struct outbox *o) {
     if (!o->open) {
-        return;
+        return !o->left_behind;
     }
     /* Taking the notes away first waits for one that is running. */
     (void)nng_pipe_notify(o->socket, NNG_PIPE_EV_ADD_POST, NULL, NULL);
     (void)nng_pipe_notify(o->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
-    (void)nng_close(o->socket);
-    nng_aio_free(o->aio);
+    atomic_store(&o->deaf, true);
     o->open = false;
+    o->left_behind = !socket_close(o->socket);
+    if (!o->left_behind) {
+        nng_aio_free(o->aio);
+    }
+    return !o->left_behind;
 }
 
 uint32_t outbox_connection(struct outbox *o) {

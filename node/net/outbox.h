@@ -17,6 +17,8 @@
 /* Plain part of its owner; doesn't move between open and close. */
 struct outbox {
     bool open;
+    bool left_behind; /* nng did not let go of it */
+    atomic_bool deaf; /* closing: no more wakes */
     nng_socket socket;
     nng_aio *aio;
     atomic_bool busy;   /* a message is being handed over */
@@ -30,8 +32,9 @@ struct outbox {
  * ERR_CONFIG (address), ERR_NETWORK, ERR_NOMEM. */
 NODISCARD enum err outbox_open(struct outbox *o, const char *address, size_t max_message, void (*wake)(void *arg),
                                void *arg);
-/* Cuts and frees; no wake comes after it. Accepts one that isn't open. */
-void outbox_close(struct outbox *o);
+/* Cuts and frees; no wake comes after it. Accepts one that isn't open. Takes bounded time: false when nng did not let
+ * go of it (node/net/socket_close.h), now or before; then the memory it lies in must be kept. */
+bool outbox_close(struct outbox *o);
 
 /* Id of the connection, 0 for none; a new one means that it broke in between. */
 uint32_t outbox_connection(struct outbox *o);
