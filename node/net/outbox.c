@@ -71,7 +71,7 @@ bool outbox_close(struct outbox *o) {
     if (!o->open) {
         return !o->left_behind;
     }
-    /* Taking the notes away first waits for one that is running. */
+    /* A note that is running goes on; the close waits for it, unless it is left behind. */
     (void)nng_pipe_notify(o->socket, NNG_PIPE_EV_ADD_POST, NULL, NULL);
     (void)nng_pipe_notify(o->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
     atomic_store(&o->deaf, true);

@@ -1,9 +1,9 @@
 /* Closing an nng socket in bounded time.
  *
- * nng 1.5.2 can lose the completion of a pipe's last transfer; then its one reaper thread waits for good, and nng_close
- * of every socket of the process with it. It is rare (seen when sockets close under heavy traffic on a loaded machine)
- * and cannot be cured from outside. So a close runs on a thread of its own and is waited for; when it does not end in
- * time, the socket is left behind, and its owner keeps whatever nng may still touch (socket_keep).
+ * Under heavy traffic on a loaded machine nng_close (nng 1.5.2) was seen to hang: the library's one reaper thread
+ * waited for a pipe's task that no thread ran, and every close of the process waited for the reaper. Why is not known.
+ * So a close runs on a thread of its own and is waited for; when it does not end in time, the socket is left behind,
+ * and its owner keeps whatever nng may still touch (socket_keep).
  */
 #ifndef ASSAY_NODE_NET_SOCKET_CLOSE_H
 #define ASSAY_NODE_NET_SOCKET_CLOSE_H
