@@ -128,25 +128,37 @@ void core_send_certificate(struct consensus_effects *out, uint16_t to, const str
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
-static void take_block(struct consensus *core, const struct consensus_event *event) {
-    struct slot *slot = views_get(core, event->u.block.view);
-    if (slot == NULL && event->u.block.journaled && event->u.block.view > core->final_view) {
-        slot = views_make(core, event->u.block.view);
-    }
-    if (slot == NULL) {
-        return;
-    }
-    struct slot_block *block =
-        event->u.block.journaled ? views_add_block(slot, event->u.block.hash) : views_block(slot, event->u.block.hash);
-    if (block == NULL) {
-        return;
-    }
+static void note_block(const struct slot *slot, struct slot_block *block, const struct consensus_event *event) {
+    bool again = slot->view != event->u.block.view;
     block->asked = false;
     block->state = event->u.block.state;
+    block->closes = event->u.block.closes;
     block->journaled = block->journaled || event->u.block.journaled;
     block->has_parent = true;
-    block->parent_view = event->u.block.parent_view;
-    memcpy(block->parent, event->u.block.parent, HASH_LEN);
+    block->parent_view = again ? event->u.block.view : event->u.block.parent_view;
+    memcpy(block->parent, again ? event->u.block.hash : event->u.block.parent, HASH_LEN);
+}
+
+static void take_block(struct consensus *core, const struct consensus_event *event) {
+    uint64_t view = event->u.block.view;
+    bool journaled = event->u.block.journaled && view > core->final_view;
+    struct slot *slot = journaled ? views_make(core, view) : views_get(core, view);
+    struct slot_block *block = NULL;
+    if (slot != NULL) {
+        block = journaled ? views_add_block(slot, event->u.block.hash) : views_block(slot, event->u.block.hash);
+    }
+    if (block != NULL) {
+        note_block(slot, block, event);
+    }
+    /* A closing block may stand in later views as well. */
+    uint64_t end = event->u.block.closes ? core->final_view + CONSENSUS_WINDOW : 0;
+    for (uint64_t v = view + 1; v < end; v++) {
+        slot = views_get(core, v);
+        block = slot != NULL ? views_block(slot, event->u.block.hash) : NULL;
+        if (block != NULL) {
+            note_block(slot, block, event);
+        }
+    }
 }
 
 static void take_synced(struct consensus *core, const struct consensus_event *event) {
@@ -158,6 +170,7 @@ static void take_synced(struct consensus *core, const struct consensus_event *ev
     views_keep_finalization(core, view, event->u.synced.certificate);
     core->top_notarized = core->top_notarized > view ? core->top_notarized : view;
     core->top_finalized = core->top_finalized > view ? core->top_finalized : view;
+    core->closed = event->u.synced.closes;
 }
 
 /* News of work takes back a BUILD that was not answered: the rules ask again if it still stands. */
@@ -223,7 +236,7 @@ void consensus_step(struct consensus *core, const struct consensus_event *event,
     if (event->now_ms > core->now_ms) {
         core->now_ms = event->now_ms;
     }
-    if (!core->started && event->kind != EVENT_START) {
+    if (core->closed || (!core->started && event->kind != EVENT_START)) {
         return;
     }
     take_event(core, event, out);
@@ -242,6 +255,10 @@ void consensus_step(struct consensus *core, const struct consensus_event *event,
     }
 }
 
+void consensus_set_heartbeat(struct consensus *core, uint32_t heartbeat_ms) {
+    core->config.timing.heartbeat_ms = heartbeat_ms;
+}
+
 /* ---- Looking in -------------------------------------------------------------------------------------------------- */
 
 void consensus_status(const struct consensus *core, struct consensus_status *out) {
@@ -253,11 +270,16 @@ void consensus_status(const struct consensus *core, struct consensus_status *out
         .active = core->active,
         .voting = core_may_vote(core),
         .refused = core->refused || (core_is_validator(core) && !core->config.may_vote),
+        .closed = core->closed,
         .backoff = core->backoff,
         .signatures_checked = core->signatures_checked,
         .dropped = core->dropped,
         .timeouts = core->timeouts,
     };
+}
+
+bool consensus_closed(const struct consensus *core) {
+    return core->closed;
 }
 
 bool consensus_tip(const struct consensus *core, uint8_t out_hash[HASH_LEN]) {

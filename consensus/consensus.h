@@ -11,6 +11,10 @@
  * - EXECUTE asks for a verdict on a block: the shell fetches the body if it must, executes it, and comes back with
  *   EVENT_BLOCK; it may take as long as it takes.
  *
+ * A core lives for one epoch. A block that changes the validator set closes it: until that block is final, leaders
+ * propose the very block again, and once it is, nothing is said under this epoch any more; the shell starts a core for
+ * the next set, whose view 0 is the closing block.
+ *
  * n validators, f = floor((n - 1) / 3) of them faulty, quorum q = n - f. The rules are numbered as in
  * docs/consensus.md; consensus/rules.c carries the numbers.
  */
@@ -67,7 +71,7 @@ struct consensus_vote {
 enum consensus_event_kind {
     EVENT_START,    /* once, first: where the chain stands and what the journal holds */
     EVENT_TICK,     /* time passed */
-    EVENT_PROPOSAL, /* header and leader's signature; its certificates came as events before it */
+    EVENT_PROPOSAL, /* header, view and leader's signature; its certificates came as events before it */
     EVENT_VOTE,
     EVENT_CERTIFICATE,
     EVENT_BLOCK,      /* answer to EXECUTE, or news about a block */
@@ -108,6 +112,7 @@ struct consensus_event {
         } start;
         struct {
             struct block_header header;
+            uint64_t view; /* as signed: the header's, or a later one when a closing block is proposed again */
             uint8_t hash[HASH_LEN];
             uint8_t signature[SIG_LEN];
         } proposal;
@@ -119,6 +124,7 @@ struct consensus_event {
             uint8_t parent[HASH_LEN];
             uint64_t parent_view; /* when the block is valid */
             enum consensus_block_state state;
+            bool closes;    /* a valid block: it closes the epoch */
             bool journaled; /* the journal has the body already (restart) */
         } block;            /* also EVENT_BUILT */
         bool work;
@@ -126,6 +132,7 @@ struct consensus_event {
             uint64_t view;
             uint8_t hash[HASH_LEN];
             struct bytes certificate;
+            bool closes;
         } synced;
         struct {
             uint64_t nonce;
@@ -156,6 +163,7 @@ enum consensus_effect_kind {
     EFFECT_FINALIZE,              /* `hash` of `view` and its ancestors; `certificate` is its finalization */
     EFFECT_BEHIND,                /* a finalization of `view` beyond the window: catch up, `to` has more */
     EFFECT_DIVERGED,              /* `hash` is final and our execution of it says otherwise: stop */
+    EFFECT_EVIDENCE,              /* two votes of one validator, signatures checked, that must not both exist */
     EFFECT_ALARM,
     EFFECT_SET_TIMER, /* want a TICK at `at_ms`; at most one a step, the last wins */
 };
@@ -188,6 +196,9 @@ struct consensus_effect {
             const struct consensus_vote *votes;
             size_t count;
         } recall;
+        struct {
+            struct consensus_vote first, second;
+        } evidence;
         uint64_t last;
         enum consensus_alarm alarm;
         uint64_t at_ms;
@@ -211,6 +222,8 @@ NODISCARD enum err consensus_init(void *memory, size_t len, const struct consens
                                   struct consensus **out);
 /* Empties `out`, handles one event, fills `out`. Invalid messages are dropped and counted. */
 void consensus_step(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out);
+/* The heartbeat changed by a vote of the organisations; it counts from the next step on. */
+void consensus_set_heartbeat(struct consensus *core, uint32_t heartbeat_ms);
 
 /* ---- Looking in ---------------------------------------------------------------------------------------------- */
 
@@ -220,10 +233,13 @@ struct consensus_status {
     bool active;     /* timers run */
     bool voting;     /* false: observer, recall under way, or refused */
     bool refused;    /* will not vote in this epoch */
+    bool closed;     /* a closing block is final: this core has done its work */
     uint32_t backoff;
     uint64_t signatures_checked, dropped, timeouts;
 };
 void consensus_status(const struct consensus *core, struct consensus_status *out);
+/* A closing block is final: the core takes nothing more. */
+bool consensus_closed(const struct consensus *core);
 uint16_t consensus_leader(uint64_t view, uint16_t validators);
 /* The highest notarized block above the last final one; false when there is none. */
 bool consensus_tip(const struct consensus *core, uint8_t out_hash[HASH_LEN]);

@@ -28,9 +28,10 @@ struct slot_block {
     bool asked;      /* EXECUTE went out and was not answered */
     bool has_parent; /* known once the shell has seen the header */
     bool journaled;
+    bool closes; /* known once the block is valid */
     uint8_t hash[HASH_LEN];
-    uint8_t parent[HASH_LEN];
-    uint64_t parent_view; /* known once the block is valid */
+    uint8_t parent[HASH_LEN]; /* the block itself where it is proposed again */
+    uint64_t parent_view;     /* known once the block is valid */
     enum consensus_block_state state;
 };
 
@@ -78,6 +79,7 @@ struct consensus {
     bool refused;
     bool work;
     bool diverged;
+    bool closed; /* the epoch's closing block is final */
     bool window_alarmed;
     uint64_t vote_floor; /* no votes at or below: cast by an earlier life, and no longer told apart */
 
@@ -101,7 +103,8 @@ static inline bool core_is_validator(const struct consensus *core) {
     return core->config.me < core->n;
 }
 static inline bool core_may_vote(const struct consensus *core) {
-    return core_is_validator(core) && core->config.may_vote && core->started && !core->recalling && !core->refused;
+    return core_is_validator(core) && core->config.may_vote && core->started && !core->recalling && !core->refused &&
+           !core->closed;
 }
 static inline uint16_t core_leader(const struct consensus *core, uint64_t view) {
     return consensus_leader(view, core->n);

@@ -163,8 +163,10 @@ static void ask_certificates(struct consensus *core, struct slot *slot, uint64_t
 }
 
 /* The highest notarized block that a proposal of the current view can stand on: NULL when a certificate or a body is
- * missing. */
-static const uint8_t *choose_parent(struct consensus *core, struct slot *current, struct consensus_effects *out) {
+ * missing. `*out_block` is the block as it stands in view `*out_view`, NULL when it is the last final one. */
+static const uint8_t *choose_parent(struct consensus *core, struct slot *current, const struct slot_block **out_block,
+                                    uint64_t *out_view, struct consensus_effects *out) {
+    *out_block = NULL;
     for (uint64_t v = core->view - 1; v > core->final_view; v--) {
         struct slot *slot = views_get(core, v);
         const uint8_t *notarized = slot != NULL ? views_notarized(slot) : NULL;
@@ -174,6 +176,8 @@ static const uint8_t *choose_parent(struct consensus *core, struct slot *current
         }
         struct slot_block *block = notarized != NULL ? views_add_block(slot, notarized) : NULL;
         if (block != NULL && block_ready(slot, block, out)) {
+            *out_block = block;
+            *out_view = v;
             return block->hash;
         }
         if (!views_nullified(slot)) {
@@ -181,24 +185,6 @@ static const uint8_t *choose_parent(struct consensus *core, struct slot *current
         }
     }
     return core->final_hash;
-}
-
-static bool propose(struct consensus *core, struct consensus_effects *out) {
-    if (core_leader(core, core->view) != core->config.me || !may_cast_in(core, core->view)) {
-        return false;
-    }
-    struct slot *slot = views_make(core, core->view);
-    if (slot == NULL || slot->proposed || slot->building || views_own(core, slot)->cast != 0 ||
-        (!core->work && !pace_wants_filler(core))) {
-        return false;
-    }
-    const uint8_t *parent = choose_parent(core, slot, out);
-    if (parent == NULL) {
-        return false;
-    }
-    slot->building = true;
-    memcpy(core_effect(out, EFFECT_BUILD, CONSENSUS_ALL, core->view)->u.block.hash, parent, HASH_LEN);
-    return false;
 }
 
 void rules_send_proposal(struct consensus *core, const struct slot *slot, uint16_t to, struct consensus_effects *out) {
@@ -230,6 +216,59 @@ void rules_send_proposal(struct consensus *core, const struct slot *slot, uint16
     effect->u.vote.count = count;
 }
 
+/* Signs, journals and sends what the slot's leader, this validator, stands for, and votes for it. */
+static void put_forward(struct consensus *core, struct slot *slot, struct slot_block *block,
+                        struct consensus_effects *out) {
+    struct vote_subject subject = {.epoch = core->config.epoch, .view = slot->view, .kind = VOTE_PROPOSE};
+    memcpy(subject.block, block->hash, HASH_LEN);
+    views_sign(core, &subject, &slot->proposal);
+    views_remember(core, &slot->proposal);
+    slot->proposed = true;
+    slot->touched = true;
+    journal_body_of(slot, block, out);
+    core_effect(out, EFFECT_JOURNAL_PROPOSAL, CONSENSUS_ALL, slot->view)->u.vote.vote = slot->proposal;
+    rules_send_proposal(core, slot, CONSENSUS_ALL, out);
+    cast(core, slot, VOTE_NOTARIZE, block->hash, out);
+}
+
+/* Nothing may stand on a closing block in its own epoch. Its finalize votes are on their way; when they do not come,
+ * the block itself is proposed once more. */
+static bool propose_again(struct consensus *core, struct slot *slot, const struct slot_block *closing, uint64_t view,
+                          struct consensus_effects *out) {
+    struct slot_block *block = pace_wants_filler(core) ? views_add_block(slot, closing->hash) : NULL;
+    if (block == NULL) {
+        return false;
+    }
+    *block = *closing;
+    block->parent_view = view;
+    memcpy(block->parent, closing->hash, HASH_LEN);
+    put_forward(core, slot, block, out);
+    return true;
+}
+
+static bool propose(struct consensus *core, struct consensus_effects *out) {
+    if (core_leader(core, core->view) != core->config.me || !may_cast_in(core, core->view)) {
+        return false;
+    }
+    struct slot *slot = views_make(core, core->view);
+    if (slot == NULL || slot->proposed || slot->building || views_own(core, slot)->cast != 0 ||
+        (!core->work && !pace_wants_filler(core))) {
+        return false;
+    }
+    const struct slot_block *block;
+    uint64_t parent_view;
+    const uint8_t *parent = choose_parent(core, slot, &block, &parent_view, out);
+    if (parent == NULL) {
+        return false;
+    }
+    if (block != NULL && block->closes) {
+        return propose_again(core, slot, block, parent_view, out);
+    }
+    slot->building = true;
+    memcpy(core_effect(out, EFFECT_BUILD, CONSENSUS_ALL, core->view)->u.block.hash, parent, HASH_LEN);
+    return false;
+}
+
 void rules_built(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
     uint64_t view = event->u.block.view;
     struct slot *slot = views_get(core, view);
@@ -246,18 +285,10 @@ void rules_built(struct consensus *core, const struct consensus_event *event, st
     }
     block->has_parent = true;
     block->state = BLOCK_VALID;
+    block->closes = event->u.block.closes;
     block->parent_view = parent_view;
     memcpy(block->parent, event->u.block.parent, HASH_LEN);
-    struct vote_subject subject = {.epoch = core->config.epoch, .view = view, .kind = VOTE_PROPOSE};
-    memcpy(subject.block, block->hash, HASH_LEN);
-    views_sign(core, &subject, &slot->proposal);
-    views_remember(core, &slot->proposal);
-    slot->proposed = true;
-    slot->touched = true;
-    journal_body_of(slot, block, out);
-    core_effect(out, EFFECT_JOURNAL_PROPOSAL, CONSENSUS_ALL, view)->u.vote.vote = slot->proposal;
-    rules_send_proposal(core, slot, CONSENSUS_ALL, out);
-    cast(core, slot, VOTE_NOTARIZE, block->hash, out);
+    put_forward(core, slot, block, out);
 }
 
 /* ---- Rule 3: notarize -------------------------------------------------------------------------------------------- */
@@ -385,6 +416,7 @@ static bool commit(struct consensus *core, struct consensus_effects *out) {
         memcpy(effect->u.block.hash, block->hash, HASH_LEN);
         effect->u.block.certificate = certificate;
         rules_final(core, v, block->hash);
+        core->closed = block->closes;
         return true;
     }
     return false;
@@ -404,6 +436,9 @@ void rules_settle(struct consensus *core, struct consensus_effects *out) {
     bool moved = true;
     while (moved) {
         moved = enter(core);
+        if (core->closed) {
+            return;
+        }
         moved = commit(core, out) || moved;
         pace_refresh(core);
         moved = notarize(core, out) || moved;

@@ -205,13 +205,43 @@ static bool vote_is_wellformed(const struct consensus *core, const struct consen
            s->kind <= VOTE_FINALIZE && (!nullify || bytes_is_zero(s->block, HASH_LEN));
 }
 
-static void note_equivocation(struct consensus *core, struct slot *slot, uint16_t signer,
-                              struct consensus_effects *out) {
+static void note_equivocation(struct consensus *core, struct slot *slot, const struct consensus_vote *first,
+                              const struct consensus_vote *second, struct consensus_effects *out) {
+    uint16_t signer = first->signer;
     slot->ballots[signer].equivocated = true;
     if (signer == core_leader(core, slot->view)) {
         slot->leader_equivocated = true;
     }
+    struct consensus_effect *effect = core_effect(out, EFFECT_EVIDENCE, signer, slot->view);
+    effect->u.evidence.first = *first;
+    effect->u.evidence.second = *second;
     core_alarm(out, ALARM_EQUIVOCATION, signer, slot->view);
+}
+
+/* The vote of a kind that stands in a validator's ballot. */
+static struct consensus_vote ballot_vote(const struct consensus *core, const struct slot *slot, uint16_t signer,
+                                         enum vote_kind kind) {
+    const struct ballot *b = &slot->ballots[signer];
+    struct consensus_vote vote = {.subject = {.epoch = core->config.epoch, .view = slot->view, .kind = kind},
+                                  .signer = signer};
+    memcpy(vote.subject.block, b->blocks[kind], HASH_LEN);
+    memcpy(vote.signature, b->signatures[kind], SIG_LEN);
+    return vote;
+}
+
+/* A finalize vote says: I did not nullify this view and notarized no other block in it. */
+static void check_promise(struct consensus *core, struct slot *slot, uint16_t signer, struct consensus_effects *out) {
+    const struct ballot *b = &slot->ballots[signer];
+    if (b->equivocated || !views_cast(b, VOTE_FINALIZE)) {
+        return;
+    }
+    bool nullified = views_cast(b, VOTE_NULLIFY);
+    bool other = views_cast(b, VOTE_NOTARIZE) && !core_same(b->blocks[VOTE_NOTARIZE], b->blocks[VOTE_FINALIZE]);
+    if (nullified || other) {
+        struct consensus_vote first = ballot_vote(core, slot, signer, nullified ? VOTE_NULLIFY : VOTE_NOTARIZE);
+        struct consensus_vote second = ballot_vote(core, slot, signer, VOTE_FINALIZE);
+        note_equivocation(core, slot, &first, &second, out);
+    }
 }
 
 static bool drop(struct consensus *core) {
@@ -243,13 +273,12 @@ bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, 
     }
     core->peers[vote->signer].silent = false;
     if (second) {
-        note_equivocation(core, slot, vote->signer, out);
+        struct consensus_vote first = ballot_vote(core, slot, vote->signer, kind);
+        note_equivocation(core, slot, &first, vote, out);
         return false;
     }
     record(core, slot, vote);
-    if (views_cast(ballot, VOTE_NULLIFY) && views_cast(ballot, VOTE_FINALIZE) && !ballot->equivocated) {
-        note_equivocation(core, slot, vote->signer, out);
-    }
+    check_promise(core, slot, vote->signer, out);
     count_votes(core, slot, kind, vote->subject.block, out);
     return true;
 }
@@ -258,8 +287,9 @@ bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, 
 
 bool views_take_proposal(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
     const struct block_header *header = &event->u.proposal.header;
-    uint64_t view = header->view;
-    if (header->epoch != core->config.epoch || view <= core->final_view || core_leader(core, view) == core->config.me ||
+    uint64_t view = event->u.proposal.view;
+    bool again = view > header->view;
+    if (header->view > view || header->epoch != core->config.epoch || view <= core->final_view || core_leader(core, view) == core->config.me ||
         view > core->view + CONSENSUS_AHEAD ||
         bytes_compare(bytes_of(header->chain_id, CHAIN_ID_LEN), bytes_of(core->config.chain_id, CHAIN_ID_LEN)) != 0) {
         return drop(core);
@@ -281,18 +311,18 @@ bool views_take_proposal(struct consensus *core, const struct consensus_event *e
     }
     core->peers[vote.signer].silent = false;
     if (second) {
-        note_equivocation(core, slot, vote.signer, out);
+        note_equivocation(core, slot, &slot->proposal, &vote, out);
         return false;
     }
     slot->proposed = true;
     slot->touched = true;
     slot->proposal = vote;
-    slot->proposal_bad = header->proposer != vote.signer;
+    slot->proposal_bad = again ? !block_header_closes(header) : header->proposer != vote.signer;
     views_remember(core, &vote);
     struct slot_block *block = views_add_block(slot, vote.subject.block);
     if (block != NULL && !block->has_parent) {
         block->has_parent = true;
-        memcpy(block->parent, header->parent, HASH_LEN);
+        memcpy(block->parent, again ? vote.subject.block : header->parent, HASH_LEN);
     }
     return true;
 }
@@ -338,11 +368,13 @@ static void book_votes(struct consensus *core, struct slot *slot, const struct c
             /* A vote of ours that our ballots lack is not taken over: only the journal says what we voted. */
             if (i != core->config.me) {
                 record(core, slot, &vote);
+                check_promise(core, slot, i, out);
             } else {
                 restart_found_own(core, &vote, out);
             }
         } else if (!core_same(b->blocks[kind], parts->subject.block) && !b->equivocated) {
-            note_equivocation(core, slot, i, out);
+            struct consensus_vote first = ballot_vote(core, slot, i, kind);
+            note_equivocation(core, slot, &first, &vote, out);
         }
     }
 }

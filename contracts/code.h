@@ -27,6 +27,14 @@
     X(100, ORG_UNKNOWN, "no such organisation", "list organisations with `assay org list`")                            \
     X(101, ORG_WRONG_KIND, "the organisation is not of the kind this needs", "use an organisation of the right kind")  \
     X(102, ADMIN_THRESHOLD, "too few admins of the organisation signed", "collect more admins' signatures")            \
+    X(103, ORG_EXISTS, "an organisation has this id already", "choose another id")                                     \
+    X(104, ORG_LIMIT, "there are as many organisations as there may be", "remove one first")                           \
+    X(105, ORG_LAST, "the last organisation can't be removed", "admit another first")                                  \
+    X(106, ORG_HAS_VALIDATORS, "the organisation still has validators", "remove or replace its validators first")      \
+    X(107, ORG_LEAVING, "nodes of a removed organisation of this id are still being taken away",                       \
+      "try again some blocks later")                                                                                   \
+    X(108, ADMIN_KEY_TAKEN, "the key is an admin of another organisation",                                             \
+      "use a key of your own for each organisation")                                                                   \
     X(110, AUTHOR_UNKNOWN, "no such author", "register the key with `assay author register`")                          \
     X(111, AUTHOR_EXISTS, "this author key is registered already", "use another key")                                  \
     X(112, AUTHOR_REVOKED, "the author key was revoked", "sign with another author's key")                             \
@@ -39,6 +47,35 @@
       "have the vendor's root key sign a delegation for this chain, key and class")                                    \
     X(118, DELEGATION_NOT_COVERING, "the author's delegation does not cover this class and sequence",                  \
       "register an author whose delegation covers them")                                                               \
+    X(120, NODE_UNKNOWN, "no such node", "register it with `assay node register`")                                     \
+    X(121, NODE_EXISTS, "a node has this signing key already", "use another key")                                      \
+    X(122, LINK_KEY_TAKEN, "another node has this link key", "make a link key of its own for each node")               \
+    X(123, NODE_ROLE, "the node is not of the role this needs", "see the detail")                                      \
+    X(124, NODE_ADDRESS, "an address of the node can't be used", "give host:port, and http://... or https://...")      \
+    X(125, NODE_LIMIT, "there are as many nodes as there may be", "remove one first; see the detail")                  \
+    X(126, NODE_NO_POSSESSION, "possession of the node's key is not proven", "co-sign with the node's own key")        \
+    X(127, NODE_IS_VALIDATOR, "the node is a validator", "have it removed as validator by a proposal first")           \
+    X(128, NODE_CONVICTED, "evidence stands against this key", "register the node under a fresh key")                  \
+    X(130, VALIDATOR_UNKNOWN, "no such validator", "list validators with `assay status`")                              \
+    X(131, VALIDATOR_EXISTS, "the node is a validator already", "nothing to do")                                       \
+    X(132, VALIDATOR_LIMIT, "there are as many validators as there may be", "remove or replace one")                   \
+    X(133, VALIDATOR_LAST, "the last validator can't be removed", "replace it, or add another first")                  \
+    X(140, PROPOSAL_UNKNOWN, "no such proposal", "the proposal id is the propose transaction's id")                    \
+    X(141, PROPOSAL_CLOSED, "the proposal is not open any more", "propose it again")                                   \
+    X(142, PROPOSAL_LIMIT, "too many proposals are open", "wait until some are decided, or withdraw one")              \
+    X(143, PROPOSAL_LIFETIME, "the lifetime is out of range", "choose 1 minute to 90 days")                            \
+    X(144, PROPOSAL_NO_EFFECT, "the change would change nothing", "nothing to do")                                     \
+    X(145, VOTE_EXISTS, "the organisation has voted already", "a vote can't be changed")                               \
+    X(146, PARAM_UNKNOWN, "no such parameter", "see docs/contracts for the parameters")                                \
+    X(147, PARAM_RANGE, "the value is out of the parameter's range", "see docs/contracts for the ranges")              \
+    X(148, PROTOCOL_LOWER, "the protocol version never falls", "give a version above the present one")                 \
+    X(149, PROTOCOL_HEIGHT_PASSED, "the height is not ahead of this block", "propose a later height")                  \
+    X(150, EVIDENCE_NO_CONTRADICTION, "the two votes may both exist", "see docs/contracts for what contradicts")       \
+    X(151, EVIDENCE_SIGNATURE, "a vote is not signed by this validator for this chain",                                \
+      "give both votes as they were signed")                                                                           \
+    X(152, EVIDENCE_NOT_VALIDATOR, "the key is no validator's", "nothing to do")                                       \
+    X(153, EVIDENCE_RECORDED, "evidence stands against this key already", "nothing to do")                             \
+    X(154, EVIDENCE_NONE, "no evidence stands against this validator", "use remove_validator")                         \
     X(200, CLASS_UNKNOWN, "no such device class", "define it with `assay class define`")                               \
     X(201, CLASS_EXISTS, "the class is defined already", "use it, or choose another name")                             \
     X(202, CLASS_INVALID, "the class definition breaks a rule", "see the detail")                                      \

@@ -1,7 +1,7 @@
 #include "contracts/author.h"
 #include "contracts/device.h"
 #include "contracts/due_queue.h"
-#include "contracts/governance.h"
+#include "contracts/governance_params.h"
 #include "contracts/method.h"
 
 #include <stdlib.h>
@@ -10,28 +10,35 @@
 struct contract {
     const char *name;
     const struct method *methods;
+    /* Who may be the first signer of an operation; it pays the quota, so it must be somebody. */
+    enum err (*sender_known)(const struct call *call, struct bytes method, bool *out_known);
 };
 
+static enum err sender_known(const struct call *call, struct bytes method, bool *out_known);
+
 static const struct contract contracts[] = {
-    {"author", author_methods},
-    {"device", device_methods},
-    {"firmware", firmware_methods},
-    {"update", update_methods},
+    {"author", author_methods, sender_known},     {"device", device_methods, sender_known},
+    {"firmware", firmware_methods, sender_known}, {"governance", governance_methods, governance_sender_known},
+    {"update", update_methods, sender_known},
 };
 
 static bool name_is(struct bytes name, const char *text) {
     return bytes_equal(name, bytes_str(text));
 }
 
-static const struct method *find_method(struct bytes contract, struct bytes method) {
+static const struct contract *find_contract(struct bytes name) {
     for (size_t i = 0; i < sizeof contracts / sizeof contracts[0]; i++) {
-        if (!name_is(contract, contracts[i].name)) {
-            continue;
+        if (name_is(name, contracts[i].name)) {
+            return &contracts[i];
         }
-        for (const struct method *m = contracts[i].methods; m->name != NULL; m++) {
-            if (name_is(method, m->name)) {
-                return m;
-            }
+    }
+    return NULL;
+}
+
+static const struct method *find_method(const struct contract *contract, struct bytes name) {
+    for (const struct method *m = contract->methods; m->name != NULL; m++) {
+        if (name_is(name, m->name)) {
+            return m;
         }
     }
     return NULL;
@@ -76,20 +83,14 @@ static enum err is_canonical(const ProtobufCMessage *message, struct bytes args,
     return e;
 }
 
-/* Unknown fields survive packing, so they are looked for by themselves, in nested messages too. The depth is that of
- * our own messages, two. */
-static bool has_unknown_fields(const ProtobufCMessage *message) {
-    if (message->n_unknown_fields > 0) {
-        return true;
-    }
-    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
-        if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label != PROTOBUF_C_LABEL_REPEATED) {
-            continue;
-        }
-        const uint8_t *base = (const uint8_t *)message;
+static bool has_unknown_fields(const ProtobufCMessage *message);
+
+/* Looks into one field that holds messages: many, or one, which may be missing or the unset part of a oneof. */
+static bool field_has_unknown_fields(const uint8_t *base, const ProtobufCFieldDescriptor *field) {
+    ProtobufCMessage *const *items;
+    ProtobufCMessage *item;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
         size_t count;
-        ProtobufCMessage *const *items;
         memcpy(&count, base + field->quantifier_offset, sizeof count);
         memcpy(&items, base + field->offset, sizeof items);
         for (size_t j = 0; j < count; j++) {
@@ -97,22 +98,47 @@ static bool has_unknown_fields(const ProtobufCMessage *message) {
                 return true;
             }
         }
+        return false;
+    }
+    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
+        uint32_t chosen;
+        memcpy(&chosen, base + field->quantifier_offset, sizeof chosen);
+        if (chosen != field->id) {
+            return false;
+        }
+    }
+    memcpy(&item, base + field->offset, sizeof item);
+    return item != NULL && has_unknown_fields(item);
+}
+
+/* Unknown fields survive packing, so they are looked for by themselves, in nested messages too. The depth is that of
+ * our own messages, three. */
+static bool has_unknown_fields(const ProtobufCMessage *message) {
+    if (message->n_unknown_fields > 0) {
+        return true;
+    }
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE && field_has_unknown_fields((const uint8_t *)message, field)) {
+            return true;
+        }
     }
     return false;
 }
 
 /* ---- Senders ------------------------------------------------------------------------------------------------ */
 
-/* The first signer pays the quota, so it must be somebody: a node, an admin, an author, or a device. */
-static enum err sender_known(const struct call *call, bool *out_known) {
-    if (call->signer_count == 0) {
-        *out_known = false;
-        return OK;
-    }
+/* A node, an admin, an author, or a device. */
+static enum err sender_known(const struct call *call, struct bytes method, bool *out_known) {
     const uint8_t *key = call->signers[0];
-    struct record_key places[] = {node_key(key), author_record_key(key), device_key(key)};
+    struct record_key places[] = {author_record_key(key), device_key(key)};
+    struct node_record node;
     bool known = false;
+    (void)method;
     enum err e = admin_known(&call->state, key, &known);
+    if (e == OK && !known) {
+        e = node_get(&call->state, key, &node, &known);
+    }
     for (size_t i = 0; i < sizeof places / sizeof places[0] && e == OK && !known; i++) {
         e = state_has(&call->state, &places[i], &known);
     }
@@ -125,17 +151,18 @@ static enum err sender_known(const struct call *call, bool *out_known) {
 /* ---- Entry points ------------------------------------------------------------------------------------------- */
 
 /* Everything that can be said without running the method; runs it as well when `run`. */
-static enum err dispatch(const struct call *call, struct bytes contract, struct bytes name, struct bytes args, bool run,
-                         struct answer *answer) {
-    const struct method *method = find_method(contract, name);
+static enum err dispatch(const struct call *call, struct bytes contract_name, struct bytes name, struct bytes args,
+                         bool run, struct answer *answer) {
+    const struct contract *contract = find_contract(contract_name);
+    const struct method *method = contract == NULL ? NULL : find_method(contract, name);
     if (method == NULL) {
-        return refuse(answer, CODE_UNKNOWN_METHOD, "%.*s.%.*s", (int)contract.len, (const char *)contract.data,
-                      (int)name.len, (const char *)name.data);
+        return refuse(answer, CODE_UNKNOWN_METHOD, "%.*s.%.*s", (int)contract_name.len,
+                      (const char *)contract_name.data, (int)name.len, (const char *)name.data);
     }
     bool known = false;
-    enum err e = sender_known(call, &known);
+    enum err e = call->signer_count == 0 ? OK : contract->sender_known(call, name, &known);
     if (e != OK || !known) {
-        return e != OK ? e : refuse(answer, CODE_UNKNOWN_SENDER, "the first signer is not registered");
+        return e != OK ? e : refuse(answer, CODE_UNKNOWN_SENDER, "the first signer is nobody who may send this");
     }
     bool out_of_memory = false, canonical = false;
     ProtobufCAllocator allocator = {args_alloc, args_free, &out_of_memory};
@@ -164,7 +191,8 @@ enum err contracts_check(const struct call *call, struct bytes contract, struct 
 }
 
 enum err contracts_begin_block(const struct call *call) {
-    return due_queue_work(call);
+    enum err e = governance_protocol_begin_block(call);
+    return e == OK ? due_queue_work(call) : e;
 }
 
 enum err contracts_next_due(const struct state *state, uint64_t *out_time_ms) {

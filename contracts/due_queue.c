@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "contracts/firmware.h"
+#include "contracts/governance_proposal.h"
 #include "contracts/update.h"
 
 #include <string.h>
@@ -77,6 +78,12 @@ static enum err work_item(const struct call *call, const struct due_item *item) 
         return update_window_due(call, subject);
     case DUE_PENDING_RELEASE:
         return firmware_pending_due(call, subject);
+    case DUE_PROPOSAL:
+        return proposal_expiry_due(call, subject);
+    case DUE_RECOUNT:
+        return proposal_recount_due(call, subject);
+    case DUE_ORG_LEAVING:
+        return governance_leaving_due(call, subject);
     }
     return ERR_CORRUPT;
 }

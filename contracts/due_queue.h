@@ -18,6 +18,9 @@
 enum due_kind {
     DUE_UPDATE_WINDOW = 1,   /* subject: update id (32) || device id (32) */
     DUE_PENDING_RELEASE = 2, /* subject: release id (32) */
+    DUE_PROPOSAL = 3,        /* subject: proposal id (32) */
+    DUE_RECOUNT = 4,         /* of open proposals; subject: one byte 1 */
+    DUE_ORG_LEAVING = 5,     /* subject: organisation's id */
 };
 
 NODISCARD enum err due_queue_add(const struct call *call, uint64_t due_ms, enum due_kind kind, struct bytes subject);

@@ -27,6 +27,11 @@
 #define GENESIS_ADMINS_MAX 16
 #define GENESIS_CLASS_AUTHORS_MAX 16
 #define GENESIS_SLOTS_MAX 8
+/* How many there may be, in the genesis and later. Up to 100 organisations 67 percent is more than two thirds. */
+#define ORGS_MAX 100
+#define NODES_MAX 4096
+#define NODES_PER_ORG_MAX 256
+#define LINKED_NODES_MAX 256 /* validators and observers: these have links among each other */
 
 enum org_kind { ORG_VENDOR = 1, ORG_BROKER = 2, ORG_OPERATOR = 3, ORG_OWNER = 4 };
 enum node_role { NODE_VALIDATOR = 1, NODE_OBSERVER = 2, NODE_GATEWAY = 3 };
@@ -119,6 +124,10 @@ void genesis_free(struct genesis *genesis);
 /* Rules across records: ids unique, references resolve, 1..LIMIT_VALIDATORS validators, limits, delegations signed by
  * their class's root key. `out_why` (200 bytes) says which record breaks which rule. */
 NODISCARD enum err genesis_check(const struct genesis *genesis, const struct verify_crypto *crypto, char out_why[200]);
+/* The rules of one organisation, which hold for one admitted later too: is the id 1 to GENESIS_ID_MAX of a-z, 0-9 and
+ * '-'; and what breaks a rule beside the id, NULL when nothing does. */
+bool genesis_org_id_is_clean(const char *id);
+const char *genesis_org_flaw(const struct genesis_org *org);
 /* Signing keys of the validators in file order. `keys` holds LIMIT_VALIDATORS. */
 uint16_t genesis_validators(const struct genesis *genesis, uint8_t (*keys)[KEY_LEN]);
 void genesis_chain_id(const struct genesis *genesis, const struct verify_crypto *crypto, uint8_t out[CHAIN_ID_LEN]);

@@ -30,7 +30,7 @@ static enum err broken(const struct check *c, const char *format, ...) {
     return ERR_INVALID;
 }
 
-static bool id_is_clean(const char *id) {
+bool genesis_org_id_is_clean(const char *id) {
     size_t len = strnlen(id, GENESIS_ID_MAX + 1);
     if (len == 0 || len > GENESIS_ID_MAX) {
         return false;
@@ -120,33 +120,53 @@ static enum err check_params(const struct check *c) {
     return OK;
 }
 
+const char *genesis_org_flaw(const struct genesis_org *org) {
+    if (org->name[0] == '\0' || text_judge(org->name, GENESIS_TEXT_MAX) != CODE_OK) {
+        return "name must be 1 to 128 bytes of clean text";
+    }
+    if (org->kind < ORG_VENDOR || org->kind > ORG_OWNER) {
+        return "unknown kind";
+    }
+    if (org->admin_count == 0 || org->admin_count > GENESIS_ADMINS_MAX) {
+        return "needs 1 to 16 admins";
+    }
+    if (org->admin_threshold == 0 || org->admin_threshold > org->admin_count) {
+        return "admin threshold must be 1 to the number of admins";
+    }
+    for (size_t i = 0; i < org->admin_count; i++) {
+        if (bytes_is_zero(org->admins[i], KEY_LEN)) {
+            return "an admin key is missing";
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (memcmp(org->admins[i], org->admins[j], KEY_LEN) == 0) {
+                return "an admin is listed twice";
+            }
+        }
+    }
+    return NULL;
+}
+
+/* A key that spoke for two organisations would have two votes. */
+static enum err check_admins_apart(const struct check *c, const struct genesis_org *org) {
+    for (const struct genesis_org *other = c->genesis->orgs; other != org; other++) {
+        for (size_t i = 0; i < (size_t)org->admin_count * other->admin_count; i++) {
+            if (memcmp(org->admins[i / other->admin_count], other->admins[i % other->admin_count], KEY_LEN) == 0) {
+                return broken(c, "organisations %s and %s share an admin key", other->id, org->id);
+            }
+        }
+    }
+    return OK;
+}
+
 static enum err check_org(const struct check *c, const struct genesis_org *org) {
-    if (!id_is_clean(org->id)) {
+    if (!genesis_org_id_is_clean(org->id)) {
         return broken(c, "organisation id must be 1 to 32 of a-z, 0-9 and '-'");
     }
     if (find_org(c->genesis, org->id) != org) {
         return broken(c, "organisation %s is listed twice", org->id);
     }
-    if (org->name[0] == '\0' || text_judge(org->name, GENESIS_TEXT_MAX) != CODE_OK) {
-        return broken(c, "organisation %s: name must be 1 to 128 bytes of clean text", org->id);
-    }
-    if (org->kind < ORG_VENDOR || org->kind > ORG_OWNER) {
-        return broken(c, "organisation %s: unknown kind", org->id);
-    }
-    if (org->admin_count == 0 || org->admin_count > GENESIS_ADMINS_MAX) {
-        return broken(c, "organisation %s: needs 1 to 16 admins", org->id);
-    }
-    if (org->admin_threshold == 0 || org->admin_threshold > org->admin_count) {
-        return broken(c, "organisation %s: admin threshold must be 1 to the number of admins", org->id);
-    }
-    for (size_t i = 0; i < org->admin_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (memcmp(org->admins[i], org->admins[j], KEY_LEN) == 0) {
-                return broken(c, "organisation %s: an admin is listed twice", org->id);
-            }
-        }
-    }
-    return OK;
+    const char *flaw = genesis_org_flaw(org);
+    return flaw == NULL ? check_admins_apart(c, org) : broken(c, "organisation %s: %s", org->id, flaw);
 }
 
 static enum err check_node(const struct check *c, const struct genesis_node *node) {
@@ -170,27 +190,53 @@ static enum err check_node(const struct check *c, const struct genesis_node *nod
     return OK;
 }
 
-static enum err check_nodes(const struct check *c) {
+/* How many there are, in all and of each organisation. */
+static enum err check_node_counts(const struct check *c) {
     const struct genesis *g = c->genesis;
-    size_t validators = 0;
+    size_t validators = 0, gateways = 0;
+    for (size_t i = 0; i < g->node_count; i++) {
+        validators += g->nodes[i].role == NODE_VALIDATOR;
+        gateways += g->nodes[i].role == NODE_GATEWAY;
+    }
+    if (validators == 0 || validators > LIMIT_VALIDATORS) {
+        return broken(c, "there must be 1 to %u validators, not %zu", LIMIT_VALIDATORS, validators);
+    }
+    if (g->node_count > NODES_MAX || g->node_count - gateways > LINKED_NODES_MAX) {
+        return broken(c, "there may be %d nodes, of which %d validators and observers", NODES_MAX, LINKED_NODES_MAX);
+    }
+    for (size_t i = 0; i < g->org_count; i++) {
+        size_t own = 0;
+        for (size_t j = 0; j < g->node_count; j++) {
+            own += strcmp(g->nodes[j].org, g->orgs[i].id) == 0;
+        }
+        if (own > NODES_PER_ORG_MAX) {
+            return broken(c, "organisation %s: at most %d nodes, not %zu", g->orgs[i].id, NODES_PER_ORG_MAX, own);
+        }
+    }
+    return OK;
+}
+
+/* Refuses a key that two nodes share: which of the two keys is told by its place in the record. */
+static enum err check_node_keys(const struct check *c, const char *what, size_t offset) {
+    const struct genesis *g = c->genesis;
     uint8_t(*ids)[HASH_LEN] = malloc((g->node_count + 1) * sizeof *ids);
     if (ids == NULL) {
         return ERR_NOMEM;
     }
+    for (size_t i = 0; i < g->node_count; i++) {
+        memcpy(ids[i], (const uint8_t *)&g->nodes[i] + offset, HASH_LEN);
+    }
+    return check_unique(c, what, ids, g->node_count);
+}
+
+static enum err check_nodes(const struct check *c) {
     enum err e = OK;
-    for (size_t i = 0; i < g->node_count && e == OK; i++) {
-        e = check_node(c, &g->nodes[i]);
-        validators += g->nodes[i].role == NODE_VALIDATOR;
-        memcpy(ids[i], g->nodes[i].key, HASH_LEN);
+    for (size_t i = 0; i < c->genesis->node_count && e == OK; i++) {
+        e = check_node(c, &c->genesis->nodes[i]);
     }
-    if (e == OK && (validators == 0 || validators > LIMIT_VALIDATORS)) {
-        e = broken(c, "there must be 1 to %u validators, not %zu", LIMIT_VALIDATORS, validators);
-    }
-    if (e != OK) {
-        free(ids);
-        return e;
-    }
-    return check_unique(c, "node", ids, g->node_count);
+    e = e == OK ? check_node_counts(c) : e;
+    e = e == OK ? check_node_keys(c, "node", offsetof(struct genesis_node, key)) : e;
+    return e == OK ? check_node_keys(c, "link key", offsetof(struct genesis_node, link_key)) : e;
 }
 
 static enum err check_class(const struct check *c, const struct genesis_class *class) {
@@ -335,6 +381,9 @@ enum err genesis_check(const struct genesis *genesis, const struct verify_crypto
     }
     if (genesis->time_ms == 0) {
         return broken(&c, "time_ms is missing");
+    }
+    if (genesis->org_count > ORGS_MAX) {
+        return broken(&c, "there may be %d organisations, not %zu", ORGS_MAX, genesis->org_count);
     }
     enum err e = check_params(&c);
     for (size_t i = 0; i < genesis->org_count && e == OK; i++) {

@@ -1,116 +1,9 @@
 #include "contracts/governance.h"
 
+#include "contracts/governance_records.h"
 #include "contracts/method.h"
 
 #include <string.h>
-
-#define CONTRACT "governance"
-
-struct record_key org_key(const char *id) {
-    return record_key(CONTRACT, "org/", bytes_str(id));
-}
-
-struct record_key node_key(const uint8_t key[ED25519_KEY_LEN]) {
-    return record_key(CONTRACT, "node/", bytes_of(key, ED25519_KEY_LEN));
-}
-
-static struct record_key params_key(void) {
-    return record_key(CONTRACT, "params", bytes_of(NULL, 0));
-}
-
-static struct record_key admin_key(const uint8_t key[ED25519_KEY_LEN], const char *org) {
-    struct record_key k = record_key(CONTRACT, "admin/", bytes_of(key, ED25519_KEY_LEN));
-    record_key_add(&k, org, strlen(org));
-    return k;
-}
-
-/* ---- Layouts ------------------------------------------------------------------------------------------------ */
-
-static void org_encode(const struct org_record *record, struct buffer *out) {
-    const struct genesis_org *org = &record->org;
-    record_stamp_write(out, &record->stamp);
-    record_text_write(out, org->id);
-    record_text_write(out, org->name);
-    buffer_u8(out, (uint8_t)org->kind);
-    buffer_u8(out, org->admin_threshold);
-    buffer_u8(out, org->admin_count);
-    buffer_put(out, org->admins, (size_t)org->admin_count * ED25519_KEY_LEN);
-}
-
-static enum err org_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct org_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    record_text_read(&r, record.org.id, sizeof record.org.id);
-    record_text_read(&r, record.org.name, sizeof record.org.name);
-    record.org.kind = (enum org_kind)read_u8(&r);
-    record.org.admin_threshold = read_u8(&r);
-    record.org.admin_count = read_u8(&r);
-    if (record.org.admin_count > GENESIS_ADMINS_MAX) {
-        return ERR_CORRUPT;
-    }
-    read_bytes(&r, record.org.admins, (size_t)record.org.admin_count * ED25519_KEY_LEN);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct org_record *)out = record;
-    return OK;
-}
-
-static void node_encode(const struct node_record *record, struct buffer *out) {
-    const struct genesis_node *node = &record->node;
-    record_stamp_write(out, &record->stamp);
-    buffer_put(out, node->key, sizeof node->key);
-    buffer_put(out, node->link_key, sizeof node->link_key);
-    buffer_u8(out, (uint8_t)node->role);
-    record_text_write(out, node->org);
-    record_text_write(out, node->peer);
-    record_text_write(out, node->http);
-}
-
-static enum err node_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct node_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    read_bytes(&r, record.node.key, sizeof record.node.key);
-    read_bytes(&r, record.node.link_key, sizeof record.node.link_key);
-    record.node.role = (enum node_role)read_u8(&r);
-    record_text_read(&r, record.node.org, sizeof record.node.org);
-    record_text_read(&r, record.node.peer, sizeof record.node.peer);
-    record_text_read(&r, record.node.http, sizeof record.node.http);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct node_record *)out = record;
-    return OK;
-}
-
-static void params_encode(const struct params_record *record, struct buffer *out) {
-    record_stamp_write(out, &record->stamp);
-    buffer_u32(out, record->params.heartbeat_ms);
-    buffer_u32(out, record->params.max_block_txs);
-    buffer_u32(out, record->params.max_block_bytes);
-    buffer_u64(out, record->params.tx_max_lifetime_ms);
-    buffer_u32(out, record->params.vote_threshold_percent);
-    buffer_u32(out, record->params.protocol_version);
-}
-
-static enum err params_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct params_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    record.params.heartbeat_ms = read_u32(&r);
-    record.params.max_block_txs = read_u32(&r);
-    record.params.max_block_bytes = read_u32(&r);
-    record.params.tx_max_lifetime_ms = read_u64(&r);
-    record.params.vote_threshold_percent = read_u32(&r);
-    record.params.protocol_version = read_u32(&r);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct params_record *)out = record;
-    return OK;
-}
 
 /* ---- Reading ------------------------------------------------------------------------------------------------ */
 
@@ -124,15 +17,53 @@ enum err org_get(const struct state *state, const char *id, struct org_record *o
     return state_get_record(state, &key, org_decode, out, out_found);
 }
 
+/* A node is one as long as its organisation is; what is left of a removed one's is taken away little by little. */
+static enum err org_stands(const struct state *state, const struct node_record *node, bool *out_stands) {
+    struct record_key key = org_key(node->node.org);
+    return state_has(state, &key, out_stands);
+}
+
 enum err node_get(const struct state *state, const uint8_t key[ED25519_KEY_LEN], struct node_record *out,
                   bool *out_found) {
     struct record_key whole = node_key(key);
-    return state_get_record(state, &whole, node_decode, out, out_found);
+    struct node_record record;
+    bool found = false;
+    enum err e = state_get_record(state, &whole, node_decode, &record, &found);
+    if (e == OK && found) {
+        e = org_stands(state, &record, &found);
+    }
+    if (e != OK) {
+        return e;
+    }
+    if (found) {
+        *out = record;
+    }
+    *out_found = found;
+    return OK;
 }
 
 enum err params_get(const struct state *state, struct params_record *out, bool *out_found) {
     struct record_key key = params_key();
     return state_get_record(state, &key, params_decode, out, out_found);
+}
+
+enum err governance_validators(const struct state *state, uint8_t (*keys)[KEY_LEN], uint16_t *out_count) {
+    struct record_key key = validators_key();
+    struct buffer value = BUFFER_INIT;
+    bool found = false;
+    enum err e = state_get(state, &key, &value, &found);
+    struct reader r = reader_of(buffer_bytes(&value));
+    uint16_t count = read_u16(&r);
+    struct bytes all = read_span(&r, (size_t)count * KEY_LEN);
+    if (e == OK && (!found || !reader_done(&r) || count == 0 || count > LIMIT_VALIDATORS)) {
+        e = ERR_CORRUPT;
+    }
+    if (e == OK) {
+        memcpy(keys, all.data, all.len);
+        *out_count = count;
+    }
+    buffer_free(&value);
+    return e;
 }
 
 struct org_visit {
@@ -156,6 +87,7 @@ enum err org_list(const struct state *state, const char *after, size_t limit,
 }
 
 struct node_visit {
+    const struct state *state;
     enum err (*each)(void *arg, const struct node_record *node);
     void *arg;
 };
@@ -163,15 +95,17 @@ struct node_visit {
 static enum err visit_node(void *arg, struct bytes rest, struct bytes value) {
     const struct node_visit *visit = arg;
     struct node_record record;
+    bool stands = false;
     (void)rest;
     enum err e = node_decode(value, &record);
-    return e == OK ? visit->each(visit->arg, &record) : e;
+    e = e == OK ? org_stands(visit->state, &record, &stands) : e;
+    return e == OK && stands ? visit->each(visit->arg, &record) : e;
 }
 
 enum err node_list(const struct state *state, const uint8_t *after, size_t limit,
                    enum err (*each)(void *arg, const struct node_record *node), void *arg) {
-    struct record_key prefix = record_key(CONTRACT, "node/", bytes_of(NULL, 0));
-    struct node_visit visit = {each, arg};
+    struct record_key prefix = record_key(GOVERNANCE, "node/", bytes_of(NULL, 0));
+    struct node_visit visit = {state, each, arg};
     struct bytes from = bytes_of(after, after == NULL ? 0 : ED25519_KEY_LEN);
     return state_each(state, &prefix, from, limit, visit_node, &visit);
 }
@@ -206,52 +140,86 @@ enum err org_authorizes(const struct call *call, const char *id, struct org_reco
 
 enum err admin_known(const struct state *state, const uint8_t key[ED25519_KEY_LEN], bool *out_known) {
     struct record_key prefix = admin_key(key, "");
-    struct state_walk walk;
-    struct bytes rest, value;
-    state_walk_init(&walk, state, &prefix, bytes_of(NULL, 0));
-    enum err e = state_walk_next(&walk, &rest, &value, out_known);
-    state_walk_close(&walk);
+    return governance_any(state, &prefix, out_known);
+}
+
+enum err governance_sender_known(const struct call *call, struct bytes method, bool *out_known) {
+    const uint8_t *key = call->signers[0];
+    struct node_record node;
+    bool known = false;
+    enum err e = admin_known(&call->state, key, &known);
+    if (e == OK && !known && bytes_equal(method, bytes_str("submit_evidence"))) {
+        e = node_get(&call->state, key, &node, &known);
+    }
+    if (e == OK) {
+        *out_known = known;
+    }
     return e;
+}
+
+/* ---- Power -------------------------------------------------------------------------------------------------- */
+
+struct holding {
+    char org[GENESIS_ID_MAX + 1];
+    uint16_t validators;
+};
+
+/* Adds one to the organisation's holding, which stands at the end of the list when it is new. */
+static void hold_one(struct holding *holdings, size_t *count, const char *org) {
+    size_t i = 0;
+    while (i < *count && strcmp(holdings[i].org, org) != 0) {
+        i++;
+    }
+    if (i == *count) {
+        holdings[(*count)++] = (struct holding){.validators = 0};
+        memcpy(holdings[i].org, org, strlen(org) + 1);
+    }
+    holdings[i].validators++;
+}
+
+enum err governance_dominating_org(const struct state *state, char out_org[GENESIS_ID_MAX + 1], uint16_t *out_held,
+                                   bool *out_found) {
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    struct holding holdings[LIMIT_VALIDATORS] = {{.validators = 0}};
+    uint16_t count = 0;
+    size_t orgs = 0, most = 0;
+    enum err e = governance_validators(state, keys, &count);
+    for (uint16_t i = 0; i < count && e == OK; i++) {
+        struct node_record node;
+        e = node_have(state, keys[i], &node);
+        if (e == OK) {
+            hold_one(holdings, &orgs, node.node.org);
+        }
+    }
+    if (e != OK) {
+        return e;
+    }
+    for (size_t i = 1; i < orgs; i++) {
+        most = holdings[i].validators > holdings[most].validators ? i : most;
+    }
+    *out_found = holdings[most].validators > validators_faulty(count);
+    if (*out_found) {
+        memcpy(out_org, holdings[most].org, sizeof holdings[most].org);
+        *out_held = holdings[most].validators;
+    }
+    return OK;
 }
 
 /* ---- Genesis ------------------------------------------------------------------------------------------------ */
 
-static enum err lay_org(const struct call *call, const struct genesis_org *org) {
-    struct org_record record = {record_stamp_new(call), *org};
-    struct buffer value = BUFFER_INIT;
-    org_encode(&record, &value);
-    struct record_key key = org_key(org->id);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    for (size_t i = 0; i < org->admin_count && e == OK; i++) {
-        struct record_key admin = admin_key(org->admins[i], org->id);
-        e = state_put(&call->state, &admin, bytes_of("\1", 1));
-    }
-    buffer_free(&value);
-    return e;
-}
-
-static enum err lay_node(const struct call *call, const struct genesis_node *node) {
-    struct node_record record = {record_stamp_new(call), *node};
-    struct buffer value = BUFFER_INIT;
-    node_encode(&record, &value);
-    struct record_key key = node_key(node->key);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
-    return e;
+static enum err lay_validators(const struct call *call, const struct genesis *genesis) {
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    uint16_t count = genesis_validators(genesis, keys);
+    return validators_put(call, (const uint8_t(*)[KEY_LEN])keys, count, "genesis", "");
 }
 
 enum err governance_genesis(const struct call *call, const struct genesis *genesis) {
-    struct params_record params = {record_stamp_new(call), genesis->params};
-    struct buffer value = BUFFER_INIT;
-    params_encode(&params, &value);
-    struct record_key key = params_key();
-    enum err e = state_put_buffer(&call->state, &key, &value);
+    enum err e = params_put(call, NULL, &genesis->params, "genesis", "");
     for (size_t i = 0; i < genesis->org_count && e == OK; i++) {
-        e = lay_org(call, &genesis->orgs[i]);
+        e = org_put(call, NULL, &genesis->orgs[i], "genesis", genesis->orgs[i].name);
     }
     for (size_t i = 0; i < genesis->node_count && e == OK; i++) {
-        e = lay_node(call, &genesis->nodes[i]);
+        e = node_put(call, NULL, &genesis->nodes[i], "genesis", genesis->nodes[i].org);
     }
-    buffer_free(&value);
-    return e;
+    return e == OK ? lay_validators(call, genesis) : e;
 }

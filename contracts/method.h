@@ -21,6 +21,7 @@ struct method {
 extern const struct method author_methods[];
 extern const struct method firmware_methods[];
 extern const struct method device_methods[];
+extern const struct method governance_methods[];
 extern const struct method update_methods[];
 
 /* Sets the code and one line that names the argument or value in question; returns OK, so that a method can write

@@ -59,6 +59,8 @@ struct config {
         uint64_t clock_behind_ms;
         uint64_t version_keep_ms;
         uint64_t checkpoint_bytes;
+        uint64_t log_segment_bytes;
+        uint64_t keep_bodies_ms; /* 0: for ever */
     } ledger;
     struct {
         uint64_t max_count;

@@ -52,7 +52,7 @@ static enum err load_genesis(struct daemon_home *home, char why[DAEMON_WHY_MAX])
     return e;
 }
 
-enum err daemon_home_open(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]) {
+enum err daemon_home_look(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]) {
     memset(out, 0, sizeof *out);
     char text[CONFIG_WHY_MAX];
     if (strlen(path) >= sizeof out->path) {
@@ -66,9 +66,18 @@ enum err daemon_home_open(const char *path, struct daemon_home *out, char out_wh
         return e;
     }
     e = load_genesis(out, out_why);
-    if (e == OK) {
-        e = load_keys(out, out_why);
+    if (e != OK) {
+        daemon_home_close(out);
     }
+    return e;
+}
+
+enum err daemon_home_open(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]) {
+    enum err e = daemon_home_look(path, out, out_why);
+    if (e != OK) {
+        return e;
+    }
+    e = load_keys(out, out_why);
     if (e != OK) {
         daemon_home_close(out);
     }

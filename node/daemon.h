@@ -19,7 +19,9 @@ struct daemon_home {
 /* Puts one line into `out_why`, cut where it is too long. */
 void daemon_explain(char out_why[DAEMON_WHY_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Configuration, genesis and keys, each refused by name when wrong. */
+/* Configuration and genesis, each refused by name when wrong; no keys, which only a running node needs. */
+NODISCARD enum err daemon_home_look(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]);
+/* The same and the keys. */
 NODISCARD enum err daemon_home_open(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]);
 void daemon_home_close(struct daemon_home *home);
 

@@ -6,24 +6,25 @@
 
 #include <stdio.h>
 
-#define MAP_BYTES (64ull << 30) /* LMDB's address space; the file grows as it is filled */
-#define BLOCK_SEGMENT_BYTES (64u << 20)
-
 enum err home_path(const struct daemon_home *home, const char *name, char out[CONFIG_PATH_MAX]) {
     int n = snprintf(out, CONFIG_PATH_MAX, "%s/data%s%s", home->path, name[0] != '\0' ? "/" : "", name);
     return n > 0 && n < CONFIG_PATH_MAX ? OK : ERR_TOOLARGE;
 }
 
-static enum err take_lock(const char *dir, struct home_chain *out, char why[DAEMON_WHY_MAX]) {
-    enum err e = dir_make(dir);
+enum err home_chain_lock(const struct daemon_home *home, struct home_lock **out, char why[DAEMON_WHY_MAX]) {
+    char dir[CONFIG_PATH_MAX];
+    enum err e = home_path(home, "", dir);
     if (e == OK) {
-        e = home_lock_take(dir, &out->lock);
+        e = dir_make(dir);
+    }
+    if (e == OK) {
+        e = home_lock_take(dir, out);
     }
     long holder = 0;
     if (e == ERR_BUSY && home_lock_holder(dir, &holder) == OK) {
         daemon_explain(why, "%s: another node runs on this home (process %ld); stop it first", dir, holder);
     } else if (e != OK) {
-        daemon_explain(why, "%s: %s", dir, err_text(e));
+        daemon_explain(why, "%s: %s", home->path, err_text(e));
     }
     return e;
 }
@@ -37,7 +38,7 @@ enum err home_chain_open(const struct daemon_home *home, struct mempool *mempool
         e = home_path(home, "state", state);
     }
     if (e == OK) {
-        e = take_lock(dir, out, why);
+        e = home_chain_lock(home, &out->lock, why);
     }
     if (e == OK) {
         e = dir_make(state);
@@ -47,11 +48,11 @@ enum err home_chain_open(const struct daemon_home *home, struct mempool *mempool
                                   .genesis = &home->genesis,
                                   .crypto = &host_crypto,
                                   .mempool = mempool,
-                                  .segment_bytes = BLOCK_SEGMENT_BYTES,
+                                  .segment_bytes = home->config.ledger.log_segment_bytes,
                                   .version_keep_ms = home->config.ledger.version_keep_ms,
                                   .checkpoint_bytes = home->config.ledger.checkpoint_bytes};
     if (e == OK) {
-        e = kv_lmdb_open(state, MAP_BYTES, &config.backend);
+        e = kv_lmdb_open(state, HOME_MAP_BYTES, &config.backend);
     }
     if (e == OK) {
         e = chain_open(&config, &out->chain);

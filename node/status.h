@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+#define STATUS_PEERS_MAX 256
+
 struct status_peer {
     uint8_t key[ED25519_KEY_LEN];
     char address[128];
@@ -31,7 +33,7 @@ struct status_facts {
     uint64_t beat_mono_ms; /* when the ledger thread last wrote here */
     char alarm[200];       /* "" when there is none */
     size_t peer_count;
-    struct status_peer peers[LIMIT_VALIDATORS];
+    struct status_peer peers[STATUS_PEERS_MAX];
 };
 
 struct status_board {

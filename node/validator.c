@@ -1,17 +1,18 @@
-/* A validator: the ledger thread (libuv's loop) with everything that hangs on it. */
+/* A validator or an observer: the ledger thread (libuv's loop) with everything that hangs on it. */
 #include "node/daemon.h"
 
 #include "base/clock.h"
 #include "ipfs-lite/repo.h"
 #include "node/gossip_check.h"
+#include "node/evidence_tx.h"
 #include "node/home_chain.h"
 #include "node/host_crypto.h"
 #include "node/http/events.h"
 #include "node/ledger/mempool.h"
 #include "node/ledger/replica.h"
 #include "node/log.h"
-#include "node/net/links.h"
 #include "node/notify.h"
+#include "node/peers.h"
 #include "node/validator_http.h"
 
 #include <signal.h>
@@ -32,7 +33,6 @@ struct validator {
     char *why;
     enum err failed; /* a local fault: the node stops */
     bool stopping;
-    uint16_t me;
 
     uv_loop_t loop;
     uv_signal_t signals[2];
@@ -46,7 +46,7 @@ struct validator {
     struct home_chain store;
     struct chain *chain; /* of the store */
     struct replica *replica;
-    struct links *links;
+    struct peers *peers;
     struct submit *submit;
     struct gossip_check *gossip;
     struct status_board board;
@@ -133,14 +133,14 @@ static enum frame_class frame_class_of(enum replica_class class) {
 
 static void replica_send(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
     struct validator *v = ctx;
-    if (links_send(v->links, peer, frame_class_of(class), message) != OK) {
-        v->unsent++; /* loss is everyday to the protocol: it resends */
-    }
+    /* Loss is everyday to the protocol: it resends. */
+    v->unsent += peers_send(v->peers, peer, frame_class_of(class), message) ? 0 : 1;
 }
 
-static void replica_broadcast(void *ctx, enum replica_class class, struct bytes message) {
+static void replica_multicast(void *ctx, const uint16_t *peers, size_t count, enum replica_class class,
+                              struct bytes message) {
     struct validator *v = ctx;
-    (void)links_broadcast(v->links, frame_class_of(class), message);
+    v->unsent += count - peers_multicast(v->peers, peers, count, frame_class_of(class), message);
 }
 
 static void replica_set_timer(void *ctx, uint64_t mono_ms) {
@@ -163,6 +163,10 @@ static void replica_on_final(void *ctx, const struct block *block) {
     v->waiting_since_ms = mempool_count(v->mempool) > 0 ? clock_mono_ms() : 0;
     submit_block_final(v->submit, block);
     events_block_final(v->events, block);
+    enum err e = peers_block_final(v->peers, block);
+    if (e != OK) {
+        fail(v, e, "reading the ledger's nodes", "");
+    }
     log_event(LOG_DEBUG, "block.final", log_number("height", block->header.height),
               log_hash("hash", block->hash, HASH_LEN), log_number("txs", block->tx_count),
               log_number("view", block->header.view));
@@ -189,26 +193,25 @@ static void replica_on_alarm(void *ctx, const char *name, const char *text) {
     events_alarm(v->events, name, text);
 }
 
-static void on_peer_message(void *ctx, size_t peer, struct bytes message) {
+static void on_peer_message(void *ctx, uint16_t peer, struct bytes message) {
     struct validator *v = ctx;
     if (v->failed == OK && !v->stopping) {
         touch(v);
-        (void)settle(v, replica_message(v->replica, (uint16_t)peer, message));
+        (void)settle(v, replica_message(v->replica, peer, message));
     }
 }
 
-static void on_peer_up(void *ctx, size_t peer) {
+static void on_peer_up(void *ctx, uint16_t peer) {
     struct validator *v = ctx;
-    log_event(LOG_INFO, "peer.up", log_number("validator", peer));
     if (v->failed == OK && !v->stopping) {
         touch(v);
-        (void)settle(v, replica_peer_up(v->replica, (uint16_t)peer));
+        (void)settle(v, replica_peer_up(v->replica, peer));
     }
 }
 
-static void on_peer_down(void *ctx, size_t peer) {
-    (void)ctx;
-    log_event(LOG_WARN, "peer.down", log_number("validator", peer));
+static enum err set_peer(void *ctx, uint16_t peer, const uint8_t key[KEY_LEN]) {
+    struct validator *v = ctx;
+    return replica_set_peer(v->replica, peer, key);
 }
 
 /* ---- Transactions ------------------------------------------------------------------------------------------------ */
@@ -229,6 +232,27 @@ static void on_gossip_good(void *ctx, const struct transaction *tx) {
         touch(v);
         (void)settle(v, replica_transaction(v->replica, tx, false));
     }
+}
+
+static void evidence_answered(void *arg, const struct submit_outcome *outcome) {
+    (void)arg;
+    log_event(LOG_INFO, "evidence.submitted", log_hash("tx", outcome->tx_id, HASH_LEN), log_err(outcome->error));
+}
+
+/* Every node that sees a contradiction says so; the ledger keeps the first. */
+static void replica_on_evidence(void *ctx, const uint8_t key[KEY_LEN], const struct consensus_vote *first,
+                                const struct consensus_vote *second) {
+    struct validator *v = ctx;
+    struct buffer envelope = BUFFER_INIT;
+    uint64_t wall_ms = clock_wall_ms(), block_ms = chain_head(v->chain)->header.time_ms;
+    enum err e = evidence_tx_build(chain_id(v->chain), (const uint8_t(*)[ED25519_SECRET_LEN])v->home->secret, key, first,
+                                   second, wall_ms > block_ms ? wall_ms : block_ms, &envelope);
+    if (e == OK) {
+        e = submit_post(v->submit, buffer_bytes(&envelope), SUBMIT_ACCEPTED, 0, evidence_answered, NULL);
+    }
+    buffer_free(&envelope);
+    log_event(LOG_WARN, "evidence.found", log_hash("validator", key, KEY_LEN), log_number("view", first->subject.view),
+              log_err(e));
 }
 
 /* ---- Upkeep ------------------------------------------------------------------------------------------------------ */
@@ -269,13 +293,12 @@ static void maybe_checkpoint(struct validator *v, uint64_t now_ms) {
 
 static void write_peers(struct validator *v, struct status_facts *facts) {
     facts->peer_count = 0;
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    uint16_t count = genesis_validators(&v->home->genesis, keys);
-    for (uint16_t i = 0; i < count; i++) {
-        if (i == v->me) {
+    struct peer_facts known;
+    for (uint16_t i = 0; i < PEERS_MAX && facts->peer_count < STATUS_PEERS_MAX; i++) {
+        if (!peers_get(v->peers, i, &known)) {
             continue;
         }
-        struct links_peer_stats stats = links_peer_stats(v->links, i);
+        const struct links_peer_stats stats = known.link;
         struct status_peer *peer = &facts->peers[facts->peer_count++];
         *peer = (struct status_peer){.up = stats.up,
                                      .bytes_in = stats.bytes_in,
@@ -287,14 +310,8 @@ static void write_peers(struct validator *v, struct status_facts *facts) {
         for (size_t c = 0; c < FRAME_CLASSES; c++) {
             peer->dropped += stats.dropped[c];
         }
-        size_t seen = 0;
-        for (size_t n = 0; n < v->home->genesis.node_count; n++) {
-            const struct genesis_node *node = &v->home->genesis.nodes[n];
-            if (node->role == NODE_VALIDATOR && seen++ == i) {
-                memcpy(peer->key, node->key, sizeof peer->key);
-                memcpy(peer->address, node->peer, strnlen(node->peer, sizeof peer->address - 1));
-            }
-        }
+        memcpy(peer->key, known.key, sizeof peer->key);
+        memcpy(peer->address, known.address, strnlen(known.address, sizeof peer->address - 1));
     }
 }
 
@@ -349,20 +366,6 @@ static enum err say(struct validator *v, enum err e, const char *what, const cha
         daemon_explain(v->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
     }
     return e;
-}
-
-/* Our place among the validators; a key that is not among them is an error by name. */
-static enum err find_me(struct validator *v) {
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    uint16_t count = genesis_validators(&v->home->genesis, keys);
-    for (uint16_t i = 0; i < count; i++) {
-        if (memcmp(keys[i], v->home->key, KEY_LEN) == 0) {
-            v->me = i;
-            return OK;
-        }
-    }
-    return say(v, ERR_CONFIG, "node.key_file",
-               "its key is not a validator of genesis.json; set node.role or use the right key");
 }
 
 static enum err open_storage(struct validator *v) {
@@ -424,7 +427,6 @@ static enum err open_loop(struct validator *v) {
 }
 
 static enum err open_replica(struct validator *v) {
-    static uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
     char journal[CONFIG_PATH_MAX];
     const struct config *config = &v->home->config;
     enum err e = home_path(v->home, "journal", journal);
@@ -432,9 +434,7 @@ static enum err open_replica(struct validator *v) {
         return e;
     }
     struct replica_config replica = {
-        .epoch = 0,
-        .validators = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(&v->home->genesis, keys)},
-        .me = v->me,
+        .key = v->home->key,
         .secret = v->home->secret,
         .crypto = &host_crypto,
         .chain = v->chain,
@@ -443,9 +443,10 @@ static enum err open_replica(struct validator *v) {
         .journal_dir = journal,
         .journal_segment_bytes = HOME_JOURNAL_SEGMENT_BYTES,
         .ops = {.send = replica_send,
-                .broadcast = replica_broadcast,
+                .multicast = replica_multicast,
                 .set_timer = replica_set_timer,
                 .check_transaction = replica_check_transaction,
+                .on_evidence = replica_on_evidence,
                 .on_final = replica_on_final,
                 .on_alarm = replica_on_alarm},
         .ctx = v,
@@ -453,41 +454,17 @@ static enum err open_replica(struct validator *v) {
     replica_timing_default(&replica.timing);
     replica.timing.consensus.leader_timeout_ms = (uint32_t)config->ledger.leader_timeout_ms;
     replica.timing.consensus.advance_timeout_ms = (uint32_t)config->ledger.advance_timeout_ms;
-    replica.timing.consensus.heartbeat_ms = v->home->genesis.params.heartbeat_ms;
     replica.timing.max_ahead_ms = config->ledger.clock_ahead_ms;
     replica.timing.max_behind_ms = config->ledger.clock_behind_ms;
     e = replica_open(&replica, clock_wall_ms(), clock_mono_ms(), &v->replica);
-    return say(v, e, "vote journal", NULL);
+    (void)say(v, e, "vote journal", NULL);
+    return e == OK ? say(v, peers_attach(v->peers, &v->loop), "links", NULL) : e;
 }
 
-static enum err open_links(struct validator *v) {
-    struct links_member *members = calloc(v->home->genesis.node_count, sizeof *members);
-    if (members == NULL) {
-        return ERR_NOMEM;
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < v->home->genesis.node_count; i++) {
-        const struct genesis_node *node = &v->home->genesis.nodes[i];
-        if (node->role == NODE_VALIDATOR) {
-            memcpy(members[count].key, node->link_key, sizeof members[count].key);
-            members[count++].address = node->peer;
-        }
-    }
-    struct links_config config = {
-        .self = v->me, .members = members, .member_count = count, .listen = v->home->config.peer.listen};
-    const struct links_ops ops = {
-        .on_message = on_peer_message, .on_up = on_peer_up, .on_down = on_peer_down, .ctx = v};
-    memcpy(config.link_secret, v->home->link_secret, sizeof config.link_secret);
-    links_psk(chain_id(v->chain), bytes_of(NULL, 0), config.psk);
-    enum err e = links_open(&config, &ops, &v->links);
-    secure_wipe(&config, sizeof config);
-    (void)say(v, e, v->home->config.peer.listen,
-              e == ERR_BUSY ? "the port is in use; set peer.listen or stop what uses it" : NULL);
-    if (e == OK) {
-        e = say(v, links_attach(v->links, &v->loop), "links", NULL);
-    }
-    free(members);
-    return e;
+static enum err open_peers(struct validator *v) {
+    const struct peers_ops ops = {
+        .on_message = on_peer_message, .on_up = on_peer_up, .set_peer = set_peer, .ctx = v};
+    return say(v, peers_open(v->home, v->chain, &ops, &v->peers, v->why), "peers", NULL);
 }
 
 static enum err open_http(struct validator *v) {
@@ -505,7 +482,10 @@ static enum err open_http(struct validator *v) {
 static enum err announce(struct validator *v) {
     char url[HTTP_LISTEN_MAX + 16];
     validator_http_url(&v->http, url);
-    log_event(LOG_INFO, "node.ready", log_text("role", "validator"), log_number("validator", v->me),
+    struct replica_stats stats;
+    replica_stats(v->replica, &stats);
+    log_event(LOG_INFO, "node.ready", log_text("role", stats.me == CONSENSUS_OBSERVER ? "observer" : "validator"),
+              log_number("epoch", stats.consensus.epoch),
               log_text("peer", v->home->config.peer.listen), log_text("http", url),
               log_number("height", chain_head(v->chain)->header.height));
     return notify_ready(v->home->config.peer.listen, url, chain_head(v->chain)->header.height);
@@ -546,7 +526,7 @@ static void shut_down(struct validator *v) {
         (void)settle(v, replica_flush(v->replica));
         (void)settle(v, replica_sync(v->replica));
     }
-    links_close(v->links);
+    peers_close(v->peers);
     submit_free(v->submit);
     if (v->loop_open) {
         uv_walk(&v->loop, close_handle, NULL);
@@ -571,8 +551,8 @@ enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
     v->home = home;
     v->why = why;
     status_board_init(&v->board);
-    enum err (*const steps[])(struct validator *) = {find_me,      open_storage, open_loop, open_links,
-                                                     open_replica, open_http,    announce};
+    enum err (*const steps[])(struct validator *) = {open_storage, open_loop, open_peers,
+                                                     open_replica, open_http, announce};
     enum err e = OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && e == OK; i++) {
         e = steps[i](v);

@@ -36,5 +36,9 @@ struct disk {
 };
 
 struct disk disk_posix(void);
+/* The same for looking only, also at what another process writes: files are opened for reading; writes, syncs, removals
+ * and renames do nothing and succeed, so that a log can be opened that would want its torn tail cut. Nothing is made:
+ * a missing folder is ERR_NOTFOUND. */
+struct disk disk_posix_look(void);
 
 #endif

@@ -15,13 +15,12 @@ struct disk_file {
     int fd;
 };
 
-static enum err posix_open(void *ctx, const char *path, bool create, struct disk_file **out) {
-    (void)ctx;
+static enum err open_file(const char *path, int flags, struct disk_file **out) {
     struct disk_file *file = malloc(sizeof *file);
     if (file == NULL) {
         return ERR_NOMEM;
     }
-    file->fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
+    file->fd = open(path, flags | O_CLOEXEC, 0600);
     if (file->fd < 0) {
         enum err e = err_from_errno(errno);
         free(file);
@@ -29,6 +28,11 @@ static enum err posix_open(void *ctx, const char *path, bool create, struct disk
     }
     *out = file;
     return OK;
+}
+
+static enum err posix_open(void *ctx, const char *path, bool create, struct disk_file **out) {
+    (void)ctx;
+    return open_file(path, O_RDWR | (create ? O_CREAT : 0), out);
 }
 
 static void posix_close(struct disk_file *file) {
@@ -103,12 +107,8 @@ static enum err posix_sync_dir(void *ctx, const char *dir) {
     return dir_sync(dir);
 }
 
-static enum err posix_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
-    (void)ctx;
-    enum err e = dir_make(dir);
-    if (e != OK) {
-        return e;
-    }
+static enum err list_dir(const char *dir, void (*each)(void *arg, const char *name), void *arg) {
+    enum err e;
     DIR *d = opendir(dir);
     if (d == NULL) {
         return err_from_errno(errno);
@@ -128,6 +128,12 @@ static enum err posix_list(void *ctx, const char *dir, void (*each)(void *arg, c
     return e;
 }
 
+static enum err posix_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
+    (void)ctx;
+    enum err e = dir_make(dir);
+    return e == OK ? list_dir(dir, each, arg) : e;
+}
+
 static const struct disk_ops posix_ops = {
     .open = posix_open,
     .close = posix_close,
@@ -143,4 +149,65 @@ static const struct disk_ops posix_ops = {
 
 struct disk disk_posix(void) {
     return (struct disk){.ops = &posix_ops, .ctx = NULL};
+}
+
+/* ---- Only looking ----------------------------------------------------------------------------------------------- */
+
+static enum err look_open(void *ctx, const char *path, bool create, struct disk_file **out) {
+    (void)ctx;
+    return create ? ERR_DENIED : open_file(path, O_RDONLY, out);
+}
+
+static enum err look_write(struct disk_file *file, uint64_t offset, const void *data, size_t len) {
+    (void)file;
+    (void)offset;
+    (void)data;
+    (void)len;
+    return OK;
+}
+
+static enum err look_sync(struct disk_file *file) {
+    (void)file;
+    return OK;
+}
+
+static enum err look_remove(void *ctx, const char *path) {
+    (void)ctx;
+    (void)path;
+    return OK;
+}
+
+static enum err look_rename(void *ctx, const char *from, const char *to) {
+    (void)ctx;
+    (void)from;
+    (void)to;
+    return OK;
+}
+
+static enum err look_sync_dir(void *ctx, const char *dir) {
+    (void)ctx;
+    (void)dir;
+    return OK;
+}
+
+static enum err look_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
+    (void)ctx;
+    return list_dir(dir, each, arg);
+}
+
+static const struct disk_ops look_ops = {
+    .open = look_open,
+    .close = posix_close,
+    .size = posix_size,
+    .read = posix_read,
+    .write = look_write,
+    .sync = look_sync,
+    .remove = look_remove,
+    .rename = look_rename,
+    .sync_dir = look_sync_dir,
+    .list = look_list,
+};
+
+struct disk disk_posix_look(void) {
+    return (struct disk){.ops = &look_ops, .ctx = NULL};
 }

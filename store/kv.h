@@ -22,6 +22,7 @@ enum kv_table {
     KV_TXS,     /* tx id (32) -> height (8) || index (4) || receipt */
     KV_HISTORY, /* record key || 0x00 || height (8) || index (4) || n (2) -> entry */
     KV_SENDERS, /* signer (32) || height (8) || index (4) -> tx id */
+    KV_EPOCHS,  /* epoch (8) -> height of the block that closed the one before (8) || validator set */
     KV_TABLES
 };
 
@@ -51,7 +52,7 @@ struct kv_backend_ops {
     NODISCARD enum err (*snapshot)(void *ctx,
                                    void **out); /* read transaction; may be used from any one thread at a time */
     void (*release)(void *ctx, void *snapshot);
-    /* Borrowed until the snapshot is released. ERR_NOTFOUND. */
+    /* Borrowed until the snapshot is released. ERR_NOTFOUND; ERR_CORRUPT for an entry that is not as it was written. */
     enum err (*get)(void *ctx, void *snapshot, enum kv_table table, struct bytes key, struct bytes *out);
     /* First entry with key >= `from`. ERR_NOTFOUND at the end. */
     enum err (*seek)(void *ctx, void *snapshot, enum kv_table table, struct bytes from, struct bytes *out_key,
@@ -75,7 +76,11 @@ struct kv_backend {
 NODISCARD enum err kv_lmdb_open(const char *dir, uint64_t map_bytes, struct kv_backend *out);
 /* Where the last failed LMDB call of this thread stood and what LMDB said; "" if none failed. */
 const char *kv_lmdb_error(void);
-/* A copy as of the last checkpoint, with free pages left out, into an existing folder; the store stays in use. */
+/* The same store only to be read, beside the process that writes it or without one; nothing in the folder changes but
+ * LMDB's list of readers. Commits are ERR_DENIED; ERR_NOTFOUND when nothing was stored yet. */
+NODISCARD enum err kv_lmdb_look(const char *dir, uint64_t map_bytes, struct kv_backend *out);
+/* A copy as of the last checkpoint, with free pages left out, into an existing folder, durable when this returns; the
+ * store stays in use. */
 NODISCARD enum err kv_lmdb_copy(const struct kv_backend *backend, const char *dir);
 NODISCARD enum err kv_memory_open(struct kv_backend *out);
 
@@ -105,6 +110,8 @@ NODISCARD enum err kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkp
 struct kv_view; /* one thread at a time reads through one view */
 
 NODISCARD enum err kv_view_open(struct kv *kv, struct kv_view **out);
+/* A view of the last checkpoint alone: what survives a crash at this moment. */
+NODISCARD enum err kv_view_open_floor(struct kv *kv, struct kv_view **out);
 /* A view with more (unsealed or sealed, not yet final) layers on top, newest last: execution above the final head.
  * Borrows the layers: they outlive the view. */
 NODISCARD enum err kv_view_open_above(struct kv *kv, struct kv_layer *const *layers, size_t count,

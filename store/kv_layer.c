@@ -31,13 +31,18 @@ struct kv_layer {
     struct chunk *arena;
     /* Being built. */
     struct tower *heads[KV_TABLES][TOWER_MAX];
+    struct tower *ends[KV_TABLES][TOWER_MAX]; /* the last tower that reaches a level, NULL: none does */
+    size_t levels;                            /* in use, of all tables */
     size_t count;
     uint64_t random;
     /* Sealed: table t has the entries from start[t] to start[t + 1]. */
     struct kv_entry *entries;
     size_t start[KV_TABLES + 1];
-    uint64_t *filter;
+    uint64_t *filter; /* NULL in a gathered layer */
     uint64_t filter_blocks;
+    /* Gathered: the layers that the entries point into. */
+    struct kv_layer **parts;
+    size_t part_count;
 };
 
 static const uint8_t empty_value[1] = {0};
@@ -99,6 +104,10 @@ void kv_layer_unref(struct kv_layer *layer) {
         free(layer->arena);
         layer->arena = next;
     }
+    for (size_t i = 0; i < layer->part_count; i++) {
+        kv_layer_unref(layer->parts[i]);
+    }
+    free(layer->parts);
     free(layer->entries);
     free(layer->filter);
     free(layer);
@@ -119,7 +128,7 @@ static struct tower *const *level_next(const struct kv_layer *layer, enum kv_tab
 static const struct tower *find_before(const struct kv_layer *layer, enum kv_table table, struct bytes key,
                                        bool or_equal) {
     const struct tower *at = NULL;
-    for (size_t level = TOWER_MAX; level-- > 0;) {
+    for (size_t level = layer->levels; level-- > 0;) {
         for (;;) {
             const struct tower *next = *level_next(layer, table, at, level);
             if (next == NULL) {
@@ -133,6 +142,33 @@ static const struct tower *find_before(const struct kv_layer *layer, enum kv_tab
         }
     }
     return at;
+}
+
+/* Where a key belongs: on each level, the last tower below it (NULL: the head). Gives the tower that has this very key,
+ * or NULL. Nodes and history are written in rising order: what lies beyond the last key needs no search. */
+static struct tower *find_place(const struct kv_layer *layer, enum kv_table table, struct bytes key,
+                                struct tower *out_before[TOWER_MAX]) {
+    struct tower *last = layer->ends[table][0];
+    int order = last == NULL ? -1 : bytes_compare(kv_entry_key(&last->entry), key);
+    if (order <= 0) {
+        memcpy(out_before, layer->ends[table], TOWER_MAX * sizeof out_before[0]);
+        return order == 0 ? last : NULL;
+    }
+    struct tower *at = NULL;
+    const struct tower *above = NULL; /* known to lie behind the place */
+    for (size_t level = TOWER_MAX; level-- > 0;) {
+        struct tower *next = level < layer->levels ? *level_next(layer, table, at, level) : NULL;
+        while (next != NULL && next != above && (order = bytes_compare(kv_entry_key(&next->entry), key)) < 0) {
+            at = next;
+            next = at->next[level];
+        }
+        if (next != NULL && next != above && order == 0) {
+            return next;
+        }
+        above = next;
+        out_before[level] = at;
+    }
+    return NULL;
 }
 
 /* A quarter of the towers of one level reach the next. */
@@ -149,25 +185,24 @@ static size_t tower_height(struct kv_layer *layer) {
     return height;
 }
 
-static enum err insert_tower(struct kv_layer *layer, enum kv_table table, const struct kv_entry *entry) {
+static enum err insert_tower(struct kv_layer *layer, enum kv_table table, struct tower *const before[TOWER_MAX],
+                             const struct kv_entry *entry) {
     size_t height = tower_height(layer);
     struct tower *tower = arena_take(layer, sizeof *tower + height * sizeof(struct tower *));
     if (tower == NULL) {
         return ERR_NOMEM;
     }
     tower->entry = *entry;
-    struct tower *at = NULL;
-    for (size_t level = TOWER_MAX; level-- > 0;) {
-        struct tower **link = at == NULL ? &layer->heads[table][level] : &at->next[level];
-        while (*link != NULL && bytes_compare(kv_entry_key(&(*link)->entry), kv_entry_key(entry)) < 0) {
-            at = *link;
-            link = &at->next[level];
-        }
-        if (level < height) {
-            tower->next[level] = *link;
-            *link = tower;
+    for (size_t level = 0; level < height; level++) {
+        struct tower **link =
+            before[level] == NULL ? &layer->heads[table][level] : &before[level]->next[level];
+        tower->next[level] = *link;
+        *link = tower;
+        if (tower->next[level] == NULL) {
+            layer->ends[table][level] = tower;
         }
     }
+    layer->levels = height > layer->levels ? height : layer->levels;
     layer->count++;
     return OK;
 }
@@ -194,7 +229,8 @@ static enum err layer_write(struct kv_layer *layer, enum kv_table table, struct 
         }
         memcpy((void *)(uintptr_t)kept, value, value_len);
     }
-    struct tower *old = find_tower(layer, table, key);
+    struct tower *before[TOWER_MAX];
+    struct tower *old = find_place(layer, table, key, before);
     if (old != NULL) {
         old->entry.value = kept;
         old->entry.value_len = (uint32_t)value_len;
@@ -206,7 +242,7 @@ static enum err layer_write(struct kv_layer *layer, enum kv_table table, struct 
     }
     memcpy(own_key, key.data, key.len);
     const struct kv_entry entry = {own_key, kept, (uint32_t)key.len, (uint32_t)value_len};
-    return insert_tower(layer, table, &entry);
+    return insert_tower(layer, table, before, &entry);
 }
 
 enum err kv_layer_put(struct kv_layer *layer, enum kv_table table, struct bytes key, struct bytes value) {
@@ -331,7 +367,7 @@ static const struct kv_entry *find_entry(const struct kv_layer *layer, enum kv_t
 
 enum kv_found kv_layer_find(const struct kv_layer *layer, enum kv_table table, struct bytes key, uint64_t hash,
                             struct bytes *out) {
-    if (layer->sealed && !filter_may_have(layer, hash)) {
+    if (layer->filter != NULL && !filter_may_have(layer, hash)) {
         return KV_UNKNOWN;
     }
     const struct kv_entry *entry = find_entry(layer, table, key);
@@ -388,8 +424,20 @@ enum err kv_layer_each(const struct kv_layer *layer, enum kv_table table,
 
 /* ---- Merging ---------------------------------------------------------------------------------------------------- */
 
+/* Sorted entries, table after table. */
+struct run {
+    struct kv_entry *entries;
+    size_t start[KV_TABLES + 1];
+};
+
+static struct run run_of(const struct kv_layer *layer) {
+    struct run run = {.entries = layer->entries};
+    memcpy(run.start, layer->start, sizeof run.start);
+    return run;
+}
+
 /* Merges one table's entries by reference into `out`; gives their number. */
-static size_t merge_table(const struct kv_layer *older, const struct kv_layer *newer, size_t table, bool drop_deleted,
+static size_t merge_table(const struct run *older, const struct run *newer, size_t table, bool drop_deleted,
                           struct kv_entry *out) {
     const struct kv_entry *a = older->entries + older->start[table], *a_end = older->entries + older->start[table + 1];
     const struct kv_entry *b = newer->entries + newer->start[table], *b_end = newer->entries + newer->start[table + 1];
@@ -404,6 +452,28 @@ static size_t merge_table(const struct kv_layer *older, const struct kv_layer *n
         }
     }
     return n;
+}
+
+static enum err merge_runs(const struct run *older, const struct run *newer, bool drop_deleted, struct run *out) {
+    struct run merged = {
+        .entries = malloc((older->start[KV_TABLES] + newer->start[KV_TABLES] + 1) * sizeof *merged.entries)};
+    if (merged.entries == NULL) {
+        return ERR_NOMEM;
+    }
+    size_t count = 0;
+    for (size_t table = 0; table < KV_TABLES; table++) {
+        merged.start[table] = count;
+        count += merge_table(older, newer, table, drop_deleted, merged.entries + count);
+    }
+    merged.start[KV_TABLES] = count;
+    *out = merged;
+    return OK;
+}
+
+static void take_run(struct kv_layer *layer, const struct run *run) {
+    layer->entries = run->entries;
+    memcpy(layer->start, run->start, sizeof layer->start);
+    layer->count = run->start[KV_TABLES];
 }
 
 /* Brings what the entries point to into the layer's own memory. */
@@ -440,16 +510,12 @@ enum err kv_layer_merge(const struct kv_layer *older, const struct kv_layer *new
     if (e != OK) {
         return e;
     }
-    layer->entries = malloc((older->count + newer->count + 1) * sizeof *layer->entries);
-    if (layer->entries == NULL) {
-        e = ERR_NOMEM;
+    struct run merged, a = run_of(older), b = run_of(newer);
+    e = merge_runs(&a, &b, drop_deleted, &merged);
+    if (e != OK) {
         goto fail;
     }
-    for (size_t table = 0; table < KV_TABLES; table++) {
-        layer->start[table] = layer->count;
-        layer->count += merge_table(older, newer, table, drop_deleted, layer->entries + layer->count);
-    }
-    layer->start[KV_TABLES] = layer->count;
+    take_run(layer, &merged);
     e = own_entries(layer);
     if (e == OK) {
         e = build_filter(layer);
@@ -463,4 +529,50 @@ enum err kv_layer_merge(const struct kv_layer *older, const struct kv_layer *new
 fail:
     kv_layer_unref(layer);
     return e;
+}
+
+/* The entries of several layers in one run of its own; halves first, so that an entry is moved log2(count) times. */
+static enum err gather_runs(struct kv_layer *const *layers, size_t count, bool drop_deleted, struct run *out) {
+    struct run older, newer;
+    if (count == 1) {
+        static const struct run nothing;
+        older = run_of(layers[0]);
+        return merge_runs(&older, &nothing, drop_deleted, out);
+    }
+    enum err e = gather_runs(layers, count / 2, drop_deleted, &older);
+    if (e != OK) {
+        return e;
+    }
+    e = gather_runs(layers + count / 2, count - count / 2, false, &newer);
+    if (e == OK) {
+        e = merge_runs(&older, &newer, drop_deleted, out);
+        free(newer.entries);
+    }
+    free(older.entries);
+    return e;
+}
+
+enum err kv_layer_gather(struct kv_layer *const *layers, size_t count, bool drop_deleted, struct kv_layer **out) {
+    ASSERT(count > 0);
+    struct kv_layer *layer;
+    struct run run;
+    enum err e = kv_layer_new(&layer);
+    if (e != OK) {
+        return e;
+    }
+    layer->parts = malloc(count * sizeof(struct kv_layer *));
+    e = layer->parts == NULL ? ERR_NOMEM : gather_runs(layers, count, drop_deleted, &run);
+    if (e != OK) {
+        kv_layer_unref(layer);
+        return e;
+    }
+    take_run(layer, &run);
+    for (size_t i = 0; i < count; i++) {
+        ASSERT(layers[i]->sealed);
+        layer->parts[layer->part_count++] = kv_layer_ref(layers[i]);
+    }
+    layer->bytes += layer->count * sizeof *layer->entries;
+    layer->sealed = true;
+    *out = layer;
+    return OK;
 }

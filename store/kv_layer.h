@@ -38,4 +38,9 @@ enum kv_found kv_layer_find(const struct kv_layer *layer, enum kv_table table, s
 NODISCARD enum err kv_layer_merge(const struct kv_layer *older, const struct kv_layer *newer, bool drop_deleted,
                                   struct kv_layer **out);
 
+/* What several sealed layers (oldest first, at least one) say together, in order and without copying keys and values:
+ * the result holds on to them, and is made for being walked once, not for lookups. */
+NODISCARD enum err kv_layer_gather(struct kv_layer *const *layers, size_t count, bool drop_deleted,
+                                   struct kv_layer **out);
+
 #endif

@@ -1,46 +1,35 @@
-/* The lower floor in LMDB: one named database per table, every commit durable. */
+/* The lower floor in LMDB: one named database per table, every commit durable. LMDB has no checksums of its own, so
+ * every value has one behind it. */
+#include "base/file.h"
+#include "store/fault_guard.h"
 #include "store/home_lock.h"
-#include "store/kv.h"
+#include "store/kv_lmdb_internal.h"
 
-#include <lmdb.h>
-#include <pthread.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define READERS_MAX 512u
-#define IDLE_MAX 64u /* read transactions kept for reuse */
-#define STORE_VERSION "1"
+#define STORE_VERSION "2"
+#define KEY_SHOWN 48u /* bytes of a key that an error names */
 
-struct snapshot {
-    struct snapshot *next_idle;
-    MDB_txn *txn;
-    MDB_cursor *cursors[KV_TABLES]; /* opened when first needed */
-    bool bound[KV_TABLES];          /* of this renewal of the transaction */
-};
-
-struct lmdb {
-    struct home_lock *lock;
-    MDB_env *env;
-    MDB_dbi tables[KV_TABLES];
-    pthread_mutex_t idle_lock;
-    struct snapshot *idle;
-    size_t idle_count;
-};
-
-static const char *const table_names[KV_TABLES] = {
+const char *const kv_lmdb_tables[KV_TABLES] = {
     [KV_META] = "meta",       [KV_STATE] = "state",     [KV_NODES] = "nodes",   [KV_ROOTS] = "roots",
     [KV_STALE] = "stale",     [KV_BLOCKS] = "blocks",   [KV_HASHES] = "hashes", [KV_TXS] = "txs",
-    [KV_HISTORY] = "history", [KV_SENDERS] = "senders",
+    [KV_HISTORY] = "history", [KV_SENDERS] = "senders", [KV_EPOCHS] = "epochs",
 };
 
-static _Thread_local char error[160];
+static _Thread_local char error[256];
 
 const char *kv_lmdb_error(void) {
     return error;
 }
 
-static enum err failed(const char *what, int code) {
+enum err kv_lmdb_failed(const char *what, int code) {
     (void)snprintf(error, sizeof error, "%s: %s", what, mdb_strerror(code));
     switch (code) {
     case MDB_NOTFOUND:
@@ -63,161 +52,20 @@ static enum err failed(const char *what, int code) {
     }
 }
 
-static MDB_val val_of(struct bytes b) {
-    return (MDB_val){b.len, (void *)(uintptr_t)b.data};
-}
-
-static struct bytes bytes_of_val(const MDB_val *v) {
-    return bytes_of(v->mv_data, v->mv_size);
-}
-
-/* ---- Snapshots -------------------------------------------------------------------------------------------------- */
-
-static void snapshot_free(struct snapshot *s) {
-    for (size_t i = 0; i < KV_TABLES; i++) {
-        if (s->cursors[i] != NULL) {
-            mdb_cursor_close(s->cursors[i]);
-        }
-    }
-    mdb_txn_abort(s->txn);
-    free(s);
-}
-
-static struct snapshot *take_idle(struct lmdb *db) {
-    (void)pthread_mutex_lock(&db->idle_lock);
-    struct snapshot *s = db->idle;
-    if (s != NULL) {
-        db->idle = s->next_idle;
-        db->idle_count--;
-    }
-    (void)pthread_mutex_unlock(&db->idle_lock);
-    return s;
-}
-
-static enum err lmdb_snapshot(void *ctx, void **out) {
-    struct lmdb *db = ctx;
-    struct snapshot *s = take_idle(db);
-    if (s != NULL) {
-        int code = mdb_txn_renew(s->txn);
-        if (code != 0) {
-            snapshot_free(s);
-            return failed("renewing a read transaction", code);
-        }
-        memset(s->bound, 0, sizeof s->bound);
-        *out = s;
-        return OK;
-    }
-    s = calloc(1, sizeof *s);
-    if (s == NULL) {
-        return ERR_NOMEM;
-    }
-    int code = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &s->txn);
-    if (code != 0) {
-        free(s);
-        return failed("beginning a read transaction", code);
-    }
-    *out = s;
-    return OK;
-}
-
-static void lmdb_release(void *ctx, void *snapshot) {
-    struct lmdb *db = ctx;
-    struct snapshot *s = snapshot;
-    mdb_txn_reset(s->txn);
-    (void)pthread_mutex_lock(&db->idle_lock);
-    bool keep = db->idle_count < IDLE_MAX;
-    if (keep) {
-        s->next_idle = db->idle;
-        db->idle = s;
-        db->idle_count++;
-    }
-    (void)pthread_mutex_unlock(&db->idle_lock);
-    if (!keep) {
-        snapshot_free(s);
-    }
-}
-
-static enum err lmdb_get(void *ctx, void *snapshot, enum kv_table table, struct bytes key, struct bytes *out) {
-    struct lmdb *db = ctx;
-    struct snapshot *s = snapshot;
-    if (key.len == 0 || key.len > KV_KEY_MAX) {
-        return ERR_NOTFOUND;
-    }
-    MDB_val k = val_of(key), v;
-    int code = mdb_get(s->txn, db->tables[table], &k, &v);
-    if (code != 0) {
-        return code == MDB_NOTFOUND ? ERR_NOTFOUND : failed("reading", code);
-    }
-    *out = bytes_of_val(&v);
-    return OK;
-}
-
-static int cursor_of(struct lmdb *db, struct snapshot *s, enum kv_table table, MDB_cursor **out) {
-    int code = 0;
-    if (s->cursors[table] == NULL) {
-        code = mdb_cursor_open(s->txn, db->tables[table], &s->cursors[table]);
-    } else if (!s->bound[table]) {
-        code = mdb_cursor_renew(s->txn, s->cursors[table]);
-    }
-    s->bound[table] = code == 0;
-    *out = s->cursors[table];
-    return code;
-}
-
-/* First key >= `from`, where `from` may be empty or one byte longer than any key. */
-static int first_from(MDB_cursor *cursor, struct bytes from, MDB_val *k, MDB_val *v) {
-    if (from.len == 0) {
-        return mdb_cursor_get(cursor, k, v, MDB_FIRST);
-    }
-    struct bytes reachable = bytes_of(from.data, from.len > KV_KEY_MAX ? KV_KEY_MAX : from.len);
-    *k = val_of(reachable);
-    int code = mdb_cursor_get(cursor, k, v, MDB_SET_RANGE);
-    if (code == 0 && reachable.len < from.len && bytes_equal(bytes_of_val(k), reachable)) {
-        code = mdb_cursor_get(cursor, k, v, MDB_NEXT);
-    }
-    return code;
-}
-
-static enum err found(int code, const MDB_val *k, const MDB_val *v, struct bytes *out_key, struct bytes *out_value) {
-    if (code != 0) {
-        return code == MDB_NOTFOUND ? ERR_NOTFOUND : failed("seeking", code);
-    }
-    *out_key = bytes_of_val(k);
-    *out_value = bytes_of_val(v);
-    return OK;
-}
-
-static enum err lmdb_seek(void *ctx, void *snapshot, enum kv_table table, struct bytes from, struct bytes *out_key,
-                          struct bytes *out_value) {
-    MDB_cursor *cursor;
-    MDB_val k = {0}, v = {0};
-    int code = cursor_of(ctx, snapshot, table, &cursor);
-    if (code == 0) {
-        code = first_from(cursor, from, &k, &v);
-    }
-    return found(code, &k, &v, out_key, out_value);
-}
-
-static enum err lmdb_seek_back(void *ctx, void *snapshot, enum kv_table table, struct bytes from, struct bytes *out_key,
-                               struct bytes *out_value) {
-    MDB_cursor *cursor;
-    MDB_val k = {0}, v = {0};
-    int code = cursor_of(ctx, snapshot, table, &cursor);
-    if (code == 0) {
-        code = first_from(cursor, from, &k, &v);
-        if (code == MDB_NOTFOUND) {
-            code = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
-        } else if (code == 0 && !bytes_equal(bytes_of_val(&k), from)) {
-            code = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
-        }
-    }
-    return found(code, &k, &v, out_key, out_value);
+enum err kv_lmdb_damaged(enum kv_table table, struct bytes key, const char *how) {
+    char hex[2 * KEY_SHOWN + 1];
+    size_t shown = key.len < KEY_SHOWN ? key.len : KEY_SHOWN;
+    hex_encode(key.data, shown, hex);
+    (void)snprintf(error, sizeof error, "table %s, key %s%s: %s", kv_lmdb_tables[table], shown > 0 ? hex : "(first)",
+                   shown < key.len ? "..." : "", how);
+    return ERR_CORRUPT;
 }
 
 /* ---- Commit ----------------------------------------------------------------------------------------------------- */
 
 /* Writing one table in key order. What lies beyond the last key there was is appended, which is 20 times faster. */
 struct table_write {
+    enum kv_table table;
     MDB_cursor *cursor;
     bool empty;
     size_t last_len;
@@ -226,28 +74,36 @@ struct table_write {
 
 static enum err write_entry(void *arg, struct bytes key, struct bytes value) {
     struct table_write *w = arg;
-    MDB_val k = val_of(key), v = val_of(value);
+    MDB_val k = kv_lmdb_val(key), v = {value.len + CHECKSUM_LEN, NULL};
     bool beyond = w->empty || bytes_compare(key, bytes_of(w->last, w->last_len)) > 0;
     if (value.data != NULL) {
-        int code = mdb_cursor_put(w->cursor, &k, &v, beyond ? MDB_APPEND : 0);
-        return code == 0 ? OK : failed("writing", code);
+        int code = mdb_cursor_put(w->cursor, &k, &v, MDB_RESERVE | (beyond ? MDB_APPEND : 0u));
+        if (code != 0) {
+            return kv_lmdb_failed("writing", code);
+        }
+        uint8_t *place = v.mv_data;
+        if (value.len > 0) {
+            memcpy(place, value.data, value.len);
+        }
+        store_u32(place + value.len, kv_lmdb_checksum(w->table, key, value));
+        return OK;
     }
     int code = beyond ? MDB_NOTFOUND : mdb_cursor_get(w->cursor, &k, &v, MDB_SET);
     if (code == 0) {
         code = mdb_cursor_del(w->cursor, 0);
     }
-    return code == 0 || code == MDB_NOTFOUND ? OK : failed("deleting", code);
+    return code == 0 || code == MDB_NOTFOUND ? OK : kv_lmdb_failed("deleting", code);
 }
 
 static enum err write_table(MDB_txn *txn, MDB_dbi dbi, const struct kv_layer *layer, enum kv_table table) {
-    struct table_write w = {.empty = true};
+    struct table_write w = {.table = table, .empty = true};
     int code = mdb_cursor_open(txn, dbi, &w.cursor);
     if (code != 0) {
-        return failed("opening a cursor", code);
+        return kv_lmdb_failed("opening a cursor", code);
     }
     MDB_val k, v;
     code = mdb_cursor_get(w.cursor, &k, &v, MDB_LAST);
-    enum err e = code == 0 || code == MDB_NOTFOUND ? OK : failed("finding the last key", code);
+    enum err e = code == 0 || code == MDB_NOTFOUND ? OK : kv_lmdb_failed("finding the last key", code);
     if (code == 0) {
         w.empty = false;
         w.last_len = k.mv_size;
@@ -260,34 +116,52 @@ static enum err write_table(MDB_txn *txn, MDB_dbi dbi, const struct kv_layer *la
     return e;
 }
 
-static enum err lmdb_commit(void *ctx, const struct kv_layer *merged) {
-    struct lmdb *db = ctx;
+/* What a guarded write works on. */
+struct write {
+    struct lmdb *db;
+    const struct kv_layer *merged;
+    enum err result;
+};
+
+static void write_layer(void *arg) {
+    struct write *w = arg;
     MDB_txn *txn;
-    int code = mdb_txn_begin(db->env, NULL, 0, &txn);
+    int code = mdb_txn_begin(w->db->env, NULL, 0, &txn);
     if (code != 0) {
-        return failed("beginning a checkpoint", code);
+        w->result = kv_lmdb_failed("beginning a checkpoint", code);
+        return;
     }
     enum err e = OK;
     for (size_t table = 0; table < KV_TABLES && e == OK; table++) {
-        e = write_table(txn, db->tables[table], merged, (enum kv_table)table);
+        e = write_table(txn, w->db->tables[table], w->merged, (enum kv_table)table);
     }
     if (e != OK) {
         mdb_txn_abort(txn);
-        return e;
+    } else {
+        code = mdb_txn_commit(txn); /* syncs, since the environment is opened without MDB_NOSYNC */
+        e = code == 0 ? OK : kv_lmdb_failed("committing a checkpoint", code);
     }
-    code = mdb_txn_commit(txn); /* syncs, since the environment is opened without MDB_NOSYNC */
-    return code == 0 ? OK : failed("committing a checkpoint", code);
+    w->result = e;
+}
+
+static enum err lmdb_commit(void *ctx, const struct kv_layer *merged) {
+    struct write w = {.db = ctx, .merged = merged};
+    if (w.db->lock == NULL) {
+        return ERR_DENIED;
+    }
+    if (atomic_load(&w.db->broken) || !fault_guard_run(write_layer, &w)) {
+        atomic_store(&w.db->broken, true);
+        (void)snprintf(error, sizeof error, "writing a checkpoint met a damaged page, or one that the disk can't read");
+        return ERR_CORRUPT;
+    }
+    return w.result;
 }
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
 
 static void lmdb_close(void *ctx) {
     struct lmdb *db = ctx;
-    while (db->idle != NULL) {
-        struct snapshot *next = db->idle->next_idle;
-        snapshot_free(db->idle);
-        db->idle = next;
-    }
+    kv_lmdb_free_idle(db);
     if (db->env != NULL) {
         mdb_env_close(db->env);
     }
@@ -297,30 +171,30 @@ static void lmdb_close(void *ctx) {
 }
 
 static const struct kv_backend_ops lmdb_ops = {
-    .snapshot = lmdb_snapshot,
-    .release = lmdb_release,
-    .get = lmdb_get,
-    .seek = lmdb_seek,
-    .seek_back = lmdb_seek_back,
+    .snapshot = kv_lmdb_snapshot,
+    .release = kv_lmdb_release,
+    .get = kv_lmdb_get,
+    .seek = kv_lmdb_seek,
+    .seek_back = kv_lmdb_seek_back,
     .commit = lmdb_commit,
     .close = lmdb_close,
 };
 
 /* The version stands in LMDB's unnamed database, beside the names of the tables. */
-static int check_version(MDB_txn *txn, bool *out_known) {
+static int check_version(MDB_txn *txn, bool only_look, bool *out_known) {
     MDB_dbi dbi;
     int code = mdb_dbi_open(txn, NULL, 0, &dbi);
-    MDB_val k = val_of(bytes_str("version")), v;
+    MDB_val k = kv_lmdb_val(bytes_str("version")), v;
     if (code == 0) {
         code = mdb_get(txn, dbi, &k, &v);
     }
     if (code == 0) {
-        *out_known = bytes_equal(bytes_of_val(&v), bytes_str(STORE_VERSION));
+        *out_known = bytes_equal(kv_lmdb_bytes(&v), bytes_str(STORE_VERSION));
         return 0;
     }
-    if (code == MDB_NOTFOUND) {
+    if (code == MDB_NOTFOUND && !only_look) {
         *out_known = true;
-        v = val_of(bytes_str(STORE_VERSION));
+        v = kv_lmdb_val(bytes_str(STORE_VERSION));
         code = mdb_put(txn, dbi, &k, &v, 0);
     }
     return code;
@@ -328,25 +202,33 @@ static int check_version(MDB_txn *txn, bool *out_known) {
 
 static enum err open_tables(struct lmdb *db) {
     MDB_txn *txn;
-    bool known = false;
-    int code = mdb_txn_begin(db->env, NULL, 0, &txn);
+    bool known = false, only_look = db->lock == NULL;
+    int code = mdb_txn_begin(db->env, NULL, only_look ? MDB_RDONLY : 0, &txn);
     if (code != 0) {
-        return failed("opening the tables", code);
+        return kv_lmdb_failed("opening the tables", code);
     }
-    code = check_version(txn, &known);
+    code = check_version(txn, only_look, &known);
     for (size_t i = 0; i < KV_TABLES && code == 0 && known; i++) {
-        code = mdb_dbi_open(txn, table_names[i], MDB_CREATE, &db->tables[i]);
+        code = mdb_dbi_open(txn, kv_lmdb_tables[i], only_look ? 0 : MDB_CREATE, &db->tables[i]);
     }
     if (code != 0 || !known) {
         mdb_txn_abort(txn);
-        return code != 0 ? failed("opening the tables", code) : ERR_UNSUPPORTED;
+        return code != 0 ? kv_lmdb_failed("opening the tables", code) : ERR_UNSUPPORTED;
     }
     code = mdb_txn_commit(txn);
-    return code == 0 ? OK : failed("opening the tables", code);
+    return code == 0 ? OK : kv_lmdb_failed("opening the tables", code);
+}
+
+/* An assertion of LMDB's own that a damaged page broke; outside of guarded calls LMDB aborts after this. */
+static void on_assert(MDB_env *env, const char *text) {
+    (void)env;
+    (void)text;
+    fault_guard_give_up();
 }
 
 static enum err open_env(struct lmdb *db, const char *dir, uint64_t map_bytes) {
     int dead;
+    bool only_look = db->lock == NULL;
     int code = mdb_env_create(&db->env);
     if (code == 0) {
         code = mdb_env_set_mapsize(db->env, map_bytes);
@@ -358,15 +240,33 @@ static enum err open_env(struct lmdb *db, const char *dir, uint64_t map_bytes) {
         code = mdb_env_set_maxdbs(db->env, KV_TABLES);
     }
     if (code == 0) {
-        code = mdb_env_open(db->env, dir, MDB_NOTLS, 0600);
+        code = mdb_env_open(db->env, dir, MDB_NOTLS | (only_look ? MDB_RDONLY : 0u), 0600);
     }
     if (code == 0) {
+        code = mdb_env_set_assert(db->env, on_assert);
+    }
+    if (code == 0 && !only_look) {
         code = mdb_reader_check(db->env, &dead); /* slots of processes that were killed */
     }
-    return code == 0 ? OK : failed(dir, code);
+    return code == 0 ? OK : kv_lmdb_failed(dir, code);
 }
 
-enum err kv_lmdb_open(const char *dir, uint64_t map_bytes, struct kv_backend *out) {
+struct opening {
+    struct lmdb *db;
+    const char *dir;
+    uint64_t map_bytes;
+    enum err result;
+};
+
+static void open_guarded(void *arg) {
+    struct opening *o = arg;
+    o->result = open_env(o->db, o->dir, o->map_bytes);
+    if (o->result == OK) {
+        o->result = open_tables(o->db);
+    }
+}
+
+static enum err open_store(const char *dir, uint64_t map_bytes, bool only_look, struct kv_backend *out) {
     error[0] = '\0';
     struct lmdb *db = calloc(1, sizeof *db);
     if (db == NULL) {
@@ -376,13 +276,18 @@ enum err kv_lmdb_open(const char *dir, uint64_t map_bytes, struct kv_backend *ou
         free(db);
         return ERR_NOMEM;
     }
-    enum err e = home_lock_take(dir, &db->lock);
-    if (e == OK) {
-        e = open_env(db, dir, map_bytes);
+    struct opening o = {.db = db, .dir = dir, .map_bytes = map_bytes};
+    enum err e = fault_guard_start();
+    if (e == OK && !only_look) {
+        e = home_lock_take(dir, &db->lock);
     }
-    if (e == OK) {
-        e = open_tables(db);
+    if (e == OK && !fault_guard_run(open_guarded, &o)) {
+        (void)snprintf(error, sizeof error, "%s: the store's first pages are damaged, or the disk can't read them",
+                       dir);
+        db->env = NULL; /* whatever state it is in, nothing of it is touched again */
+        o.result = ERR_CORRUPT;
     }
+    e = e == OK ? o.result : e;
     if (e != OK) {
         lmdb_close(db);
         return e;
@@ -391,11 +296,52 @@ enum err kv_lmdb_open(const char *dir, uint64_t map_bytes, struct kv_backend *ou
     return OK;
 }
 
+enum err kv_lmdb_open(const char *dir, uint64_t map_bytes, struct kv_backend *out) {
+    return open_store(dir, map_bytes, false, out);
+}
+
+enum err kv_lmdb_look(const char *dir, uint64_t map_bytes, struct kv_backend *out) {
+    return open_store(dir, map_bytes, true, out);
+}
+
+/* ---- Copies ----------------------------------------------------------------------------------------------------- */
+
+struct copying {
+    const struct lmdb *db;
+    const char *dir;
+    int code;
+};
+
+static void copy_guarded(void *arg) {
+    struct copying *c = arg;
+    c->code = mdb_env_copy2(c->db->env, c->dir, MDB_CP_COMPACT);
+}
+
+/* LMDB does not sync what it copies. */
+static enum err sync_copy(const char *dir) {
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/data.mdb", dir);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        return ERR_TOOLARGE;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_from_errno(errno);
+    }
+    enum err e = fsync(fd) == 0 ? OK : err_from_errno(errno);
+    (void)close(fd);
+    return e == OK ? dir_sync(dir) : e;
+}
+
 enum err kv_lmdb_copy(const struct kv_backend *backend, const char *dir) {
-    const struct lmdb *db = backend->ctx;
+    struct copying c = {.db = backend->ctx, .dir = dir};
+    error[0] = '\0';
     if (backend->ops != &lmdb_ops) {
         return ERR_UNSUPPORTED;
     }
-    int code = mdb_env_copy2(db->env, dir, MDB_CP_COMPACT);
-    return code == 0 ? OK : failed(dir, code);
+    if (!fault_guard_run(copy_guarded, &c)) {
+        (void)snprintf(error, sizeof error, "copying met a damaged page, or one that the disk can't read");
+        return ERR_CORRUPT;
+    }
+    return c.code == 0 ? sync_copy(dir) : kv_lmdb_failed(dir, c.code);
 }

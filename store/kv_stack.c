@@ -92,45 +92,7 @@ enum err kv_stack_drop(const struct kv_stack *stack, size_t count, struct kv_sta
 
 enum err kv_stack_flatten(const struct kv_stack *stack, size_t count, bool drop_deleted, struct kv_layer **out) {
     ASSERT(count > 0 && count <= stack->count);
-    struct kv_layer **layers = malloc(count * sizeof(struct kv_layer *));
-    if (layers == NULL) {
-        return ERR_NOMEM;
-    }
-    for (size_t i = 0; i < count; i++) {
-        layers[i] = kv_layer_ref(stack->layers[i]);
-    }
-    /* Neighbours in pairs, so that nothing is copied more than log2(count) times. */
-    enum err e = OK;
-    size_t left = count;
-    while (left > 1 && e == OK) {
-        size_t n = 0;
-        for (size_t i = 0; i < left; i += 2) {
-            struct kv_layer *merged = NULL;
-            if (e == OK && i + 1 < left) {
-                e = kv_layer_merge(layers[i], layers[i + 1], drop_deleted && i == 0, &merged);
-            }
-            if (merged != NULL) {
-                kv_layer_unref(layers[i]);
-                kv_layer_unref(layers[i + 1]);
-                layers[n++] = merged;
-                continue;
-            }
-            layers[n++] = layers[i];
-            if (i + 1 < left) {
-                layers[n++] = layers[i + 1];
-            }
-        }
-        left = n;
-    }
-    if (e == OK) {
-        *out = layers[0];
-    } else {
-        for (size_t i = 0; i < left; i++) {
-            kv_layer_unref(layers[i]);
-        }
-    }
-    free(layers);
-    return e;
+    return kv_layer_gather(stack->layers, count, drop_deleted, out);
 }
 
 enum kv_found kv_stack_find(const struct kv_stack *stack, enum kv_table table, struct bytes key, uint64_t hash,

@@ -31,7 +31,7 @@ NODISCARD enum err kv_stack_push(const struct kv_stack *stack, size_t frozen, bo
                                  struct kv_stack **out);
 /* `stack` without its lowest `count` layers. */
 NODISCARD enum err kv_stack_drop(const struct kv_stack *stack, size_t count, struct kv_stack **out);
-/* One layer that says the same as the lowest `count` (at least one). */
+/* One layer that says the same as the lowest `count` (at least one), to be walked: it borrows their keys and values. */
 NODISCARD enum err kv_stack_flatten(const struct kv_stack *stack, size_t count, bool drop_deleted,
                                     struct kv_layer **out);
 

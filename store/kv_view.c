@@ -13,23 +13,32 @@ struct kv_view {
     struct kv_layer *above[]; /* borrowed; newest last */
 };
 
-enum err kv_view_open_above(struct kv *kv, struct kv_layer *const *layers, size_t count, struct kv_view **out) {
+/* Takes the stack along unless only the floor is wanted. */
+static enum err open_view(struct kv *kv, struct kv_layer *const *layers, size_t count, bool only_floor,
+                          struct kv_view **out) {
     struct kv_view *view = malloc(sizeof *view + count * sizeof(struct kv_layer *));
     if (view == NULL) {
         return ERR_NOMEM;
     }
     view->kv = kv;
+    view->stack = NULL;
     view->above_count = count;
     if (count > 0) {
         memcpy(view->above, layers, count * sizeof(struct kv_layer *));
     }
+    enum err e = only_floor ? kv_stack_new(NULL, 0, &view->stack) : OK;
+    if (e != OK) {
+        free(view);
+        return e;
+    }
     (void)pthread_mutex_lock(&kv->lock);
-    enum err e = kv->backend.ops->snapshot(kv->backend.ctx, &view->snapshot);
-    if (e == OK) {
+    e = kv->backend.ops->snapshot(kv->backend.ctx, &view->snapshot);
+    if (e == OK && !only_floor) {
         view->stack = kv_stack_ref(kv->stack);
     }
     (void)pthread_mutex_unlock(&kv->lock);
     if (e != OK) {
+        kv_stack_unref(view->stack);
         free(view);
         return e;
     }
@@ -38,8 +47,16 @@ enum err kv_view_open_above(struct kv *kv, struct kv_layer *const *layers, size_
     return OK;
 }
 
+enum err kv_view_open_above(struct kv *kv, struct kv_layer *const *layers, size_t count, struct kv_view **out) {
+    return open_view(kv, layers, count, false, out);
+}
+
 enum err kv_view_open(struct kv *kv, struct kv_view **out) {
-    return kv_view_open_above(kv, NULL, 0, out);
+    return open_view(kv, NULL, 0, false, out);
+}
+
+enum err kv_view_open_floor(struct kv *kv, struct kv_view **out) {
+    return open_view(kv, NULL, 0, true, out);
 }
 
 void kv_view_close(struct kv_view *view) {

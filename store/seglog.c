@@ -40,6 +40,7 @@ enum err seglog_open(const struct seglog_config *config,
     }
     log->disk = config->disk;
     log->segment_bytes = config->segment_bytes;
+    log->spares_max = config->give_back ? 0 : SPARES_MAX;
     log->dir = strdup(config->dir);
     log->stem = strdup(config->stem);
     bool made = pthread_mutex_init(&log->lock, NULL) == 0 && log->dir != NULL && log->stem != NULL;
@@ -355,6 +356,47 @@ enum err seglog_verify(struct seglog *log) {
     enum err e = OK;
     for (size_t i = 0; i < log->count && e == OK; i++) {
         e = verify_segment(log, &log->segments[i]);
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    return e;
+}
+
+enum err seglog_place(struct seglog *log, uint64_t sequence, uint64_t *out_first, uint64_t *out_offset) {
+    seglog_no_error();
+    (void)pthread_mutex_lock(&log->lock);
+    struct segment *segment = segment_of(log, sequence);
+    struct disk_file *file;
+    struct record_header h;
+    uint8_t header[RECORD_HEADER_LEN];
+    uint64_t size, offset = 0;
+    enum err e = segment != NULL ? file_of(log, segment, &file, &size) : ERR_NOTFOUND;
+    if (e == OK && !segment->indexed) {
+        e = index_segment(log, segment, file, size);
+    }
+    if (e == OK) {
+        e = find_record(log, segment, file, sequence - segment->first, &offset, &h, header);
+    }
+    if (e == OK) {
+        *out_first = segment->first;
+        *out_offset = offset;
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    return e;
+}
+
+enum err seglog_size(struct seglog *log, uint64_t *out_bytes, size_t *out_segments) {
+    seglog_no_error();
+    (void)pthread_mutex_lock(&log->lock);
+    uint64_t bytes = log->count > 0 ? log->active_size : 0, size = 0;
+    enum err e = OK;
+    for (size_t i = 0; i + 1 < log->count && e == OK; i++) {
+        struct disk_file *file;
+        e = file_of(log, &log->segments[i], &file, &size);
+        bytes += size;
+    }
+    if (e == OK) {
+        *out_bytes = bytes;
+        *out_segments = log->count;
     }
     (void)pthread_mutex_unlock(&log->lock);
     return e;

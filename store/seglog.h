@@ -31,6 +31,9 @@ struct seglog_config {
      * bytes, and skips segments of nothing else but their header. They must have been synced: losing one is
      * ERR_CORRUPT. */
     uint64_t trusted_below;
+    /* Discarded segments are removed, and so are those kept by an earlier opening: the disk gets its space back.
+     * Without it a few are kept to be written again, which saves the file system work. */
+    bool give_back;
 };
 
 #define SEGLOG_RECORD_MAX (64u << 20)
@@ -62,5 +65,13 @@ uint64_t seglog_last(const struct seglog *log);  /* 0 when empty */
 NODISCARD enum err seglog_verify(struct seglog *log);
 /* Gives back whole segments that hold nothing but records below `sequence`. */
 NODISCARD enum err seglog_discard_below(struct seglog *log, uint64_t sequence);
+
+/* Copies every segment up to the last record into another folder, which must hold none of this log yet; durable when it
+ * returns. ERR_NOTFOUND when a segment has gone meanwhile: another process discards. (seglog_copy.c) */
+NODISCARD enum err seglog_copy(struct seglog *log, const struct disk *to, const char *dir);
+/* The file that holds a record and where its header stands there, for whoever has to name a place. */
+NODISCARD enum err seglog_place(struct seglog *log, uint64_t sequence, uint64_t *out_first, uint64_t *out_offset);
+/* Bytes of the segments' files, and how many there are. */
+NODISCARD enum err seglog_size(struct seglog *log, uint64_t *out_bytes, size_t *out_segments);
 
 #endif

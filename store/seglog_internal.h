@@ -12,7 +12,7 @@
 #define INDEX_STRIDE 16u
 /* A segment grows by this much zeros at a time. */
 #define PREWRITE_STEP ((uint64_t)1 << 20)
-/* Discarded segments kept for reuse. */
+/* Discarded segments kept for reuse, unless the log gives all back. */
 #define SPARES_MAX 2u
 
 struct segment {
@@ -29,6 +29,7 @@ struct seglog {
     char *dir;
     char *stem;
     uint64_t segment_bytes;
+    size_t spares_max; /* discarded segments kept for reuse */
     /* Guards everything below between the appending thread and readers; not held during a sync. */
     pthread_mutex_t lock;
     struct segment *segments; /* oldest first; the last is written to */

@@ -236,7 +236,7 @@ static void list_name(void *arg, const char *name) {
             l->cap = cap;
         }
         l->firsts[l->count++] = number;
-    } else if (strcmp(suffix, "free") == 0 && l->spare_count < SPARES_MAX) {
+    } else if (strcmp(suffix, "free") == 0 && l->spare_count < l->log->spares_max) {
         l->spares[l->spare_count++] = number;
     } else if (strcmp(suffix, "free") == 0 || strcmp(suffix, "new") == 0) {
         buffer_put(&l->removable, name, strlen(name) + 1);

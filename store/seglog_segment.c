@@ -170,7 +170,7 @@ enum err segment_retire(struct seglog *log, uint64_t first) {
     if (e != OK) {
         return e;
     }
-    if (log->spare_count < SPARES_MAX) {
+    if (log->spare_count < log->spares_max) {
         e = log->disk.ops->rename(log->disk.ctx, from, to);
         if (e == OK) {
             log->spares[log->spare_count++] = first;

@@ -33,6 +33,8 @@ struct update {
     uint64_t height;
     uint64_t next_id;
     struct item *items; /* room for every change and one subtree */
+    uint64_t *stale;    /* nodes of the old version that the new one has no use for */
+    size_t stale_count, stale_cap;
 };
 
 /* What became of a subtree. */
@@ -60,10 +62,37 @@ static enum err write_node(struct update *u, const struct tree_node *node, struc
 }
 
 static enum err mark_stale(struct update *u, uint64_t id) {
-    uint8_t key[16];
-    store_u64(key, u->height);
-    store_u64(key + 8, id);
-    return kv_layer_put(u->layer, KV_STALE, bytes_of(key, sizeof key), bytes_of(NULL, 0));
+    if (u->stale_count == u->stale_cap) {
+        size_t cap = u->stale_cap == 0 ? 64 : u->stale_cap * 2;
+        uint64_t *grown = realloc(u->stale, cap * sizeof *grown);
+        if (grown == NULL) {
+            return ERR_NOMEM;
+        }
+        u->stale = grown;
+        u->stale_cap = cap;
+    }
+    u->stale[u->stale_count++] = id;
+    return OK;
+}
+
+static int compare_ids(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* In rising order, which is how a layer takes keys without searching. */
+static enum err write_stale(struct update *u) {
+    if (u->stale_count > 0) {
+        qsort(u->stale, u->stale_count, sizeof u->stale[0], compare_ids);
+    }
+    enum err e = OK;
+    for (size_t i = 0; i < u->stale_count && e == OK; i++) {
+        uint8_t key[16];
+        store_u64(key, u->height);
+        store_u64(key + 8, u->stale[i]);
+        e = kv_layer_put(u->layer, KV_STALE, bytes_of(key, sizeof key), bytes_of(NULL, 0));
+    }
+    return e;
 }
 
 /* ---- Building an edge ------------------------------------------------------------------------------------------- */
@@ -280,7 +309,11 @@ enum err tree_update(const struct verify_crypto *crypto, struct kv_view *view, s
     struct tree_ref root = {.id = from.id};
     memcpy(root.hash, from.hash, SHA256_LEN);
     e = apply(&u, root, -1, range, count, &result);
+    if (e == OK) {
+        e = write_stale(&u);
+    }
 done:
+    free(u.stale);
     free(items);
     free(range);
     if (e == OK) {

@@ -44,3 +44,7 @@ void block_header_hash(const struct verify_crypto *crypto, const uint8_t encoded
     const struct span parts[] = {{(const uint8_t *)TAG_HEADER, TAG_LEN}, {encoded, BLOCK_HEADER_LEN}};
     hash_parts(crypto, parts, 2, out);
 }
+
+bool block_header_closes(const struct block_header *header) {
+    return memcmp(header->validators_hash, header->next_validators_hash, HASH_LEN) != 0;
+}

@@ -42,6 +42,8 @@ struct block_header {
 void block_header_encode(const struct block_header *header, uint8_t out[BLOCK_HEADER_LEN]);
 /* BAD_VERSION for another version byte; every other bit pattern is a header. */
 enum verdict block_header_decode(const uint8_t in[BLOCK_HEADER_LEN], struct block_header *out);
+/* Does the block close its epoch? Its children are made by the next validator set. */
+bool block_header_closes(const struct block_header *header);
 /* Hash of the encoded header, which is the block's hash. */
 void block_header_hash(const struct verify_crypto *crypto, const uint8_t encoded[BLOCK_HEADER_LEN],
                        uint8_t out[HASH_LEN]);

@@ -34,27 +34,33 @@ static enum verdict read_magic(struct walk *w, uint16_t *out_steps) {
     return *out_steps <= BUNDLE_EPOCH_STEPS_MAX ? GOOD : BAD_LIMIT;
 }
 
-/* A header of this chain, of the epoch and the set that are believed now. */
-static enum verdict read_header(struct walk *w, struct block_header *out, uint8_t out_hash[HASH_LEN]) {
+/* A header of this chain. */
+static enum verdict pull_header(struct walk *w, struct block_header *out, uint8_t out_hash[HASH_LEN]) {
     uint8_t encoded[BLOCK_HEADER_LEN];
     if (!pull(w, encoded, sizeof encoded)) {
         return BAD_TRUNCATED;
     }
     enum verdict v = block_header_decode(encoded, out);
-    if (v != GOOD) {
-        return v;
+    if (v == GOOD && memcmp(out->chain_id, w->trust->chain_id, CHAIN_ID_LEN) != 0) {
+        v = BAD_CHAIN;
     }
-    if (memcmp(out->chain_id, w->trust->chain_id, CHAIN_ID_LEN) != 0) {
-        return BAD_CHAIN;
+    if (v == GOOD) {
+        block_header_hash(w->crypto, encoded, out_hash);
     }
-    if (out->epoch != w->epoch) {
+    return v;
+}
+
+/* Is it of the epoch and the set that are believed now? */
+static enum verdict check_header(const struct walk *w, const struct block_header *header) {
+    if (header->epoch != w->epoch) {
         return BAD_EPOCH;
     }
-    if (memcmp(out->validators_hash, w->set_hash, HASH_LEN) != 0) {
-        return BAD_VALIDATORS;
-    }
-    block_header_hash(w->crypto, encoded, out_hash);
-    return GOOD;
+    return memcmp(header->validators_hash, w->set_hash, HASH_LEN) == 0 ? GOOD : BAD_VALIDATORS;
+}
+
+static enum verdict read_header(struct walk *w, struct block_header *out, uint8_t out_hash[HASH_LEN]) {
+    enum verdict v = pull_header(w, out, out_hash);
+    return v == GOOD ? check_header(w, out) : v;
 }
 
 /* The view is not compared: a closing block may be proposed again in later views. */
@@ -73,12 +79,35 @@ static enum verdict read_finalization(struct walk *w, const uint8_t block[HASH_L
     return memcmp(subject.block, block, HASH_LEN) == 0 ? GOOD : BAD_LINK;
 }
 
+/* What is left of a step that the verifier has behind it. */
+static enum verdict skip_step(struct walk *w) {
+    uint8_t head[VALIDATOR_SET_HEAD_LEN], key[KEY_LEN];
+    enum verdict v = certificate_skip(w->in);
+    if (v == GOOD && !pull(w, head, sizeof head)) {
+        v = BAD_TRUNCATED;
+    }
+    uint16_t count = v == GOOD ? get_u16(head + 1) : 0;
+    if (count > VALIDATORS_MAX) {
+        v = BAD_LIMIT;
+    }
+    for (uint16_t i = 0; v == GOOD && i < count; i++) {
+        v = pull(w, key, sizeof key) ? GOOD : BAD_TRUNCATED;
+    }
+    return v;
+}
+
 /* From one epoch to the next: the old set finalized a header that names the new set's hash. */
 static enum verdict read_epoch_step(struct walk *w) {
     struct block_header header;
     uint8_t hash[HASH_LEN];
     struct validator_set next;
-    enum verdict v = read_header(w, &header, hash);
+    enum verdict v = pull_header(w, &header, hash);
+    if (v == GOOD && w->epoch == w->trust->epoch && header.epoch < w->epoch) {
+        return skip_step(w);
+    }
+    if (v == GOOD) {
+        v = check_header(w, &header);
+    }
     if (v == GOOD && memcmp(header.next_validators_hash, header.validators_hash, HASH_LEN) == 0) {
         v = BAD_EPOCH; /* it does not close its epoch */
     }

@@ -5,7 +5,8 @@
  *   (259), each the child of the one before | finalization of the last header | contract name length (1), name | user
  *   key length (2), user key | present (1) | value length (4), value (both 0 where absent) | path (state_proof.h)
  *
- * Nothing follows. A header that is final only through a descendant is linked to it; a chain of headers needs one
+ * Epoch steps that lead up to the verifier's trusted epoch are passed over, so that one bundle from the genesis serves
+ * everybody. Nothing follows. A header that is final only through a descendant is linked to it; a chain of headers needs one
  * finalization, at its end. The verifier pulls the bundle in order, so it can be streamed.
  */
 #ifndef ASSAY_VERIFY_BUNDLE_H

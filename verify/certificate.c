@@ -169,3 +169,25 @@ enum verdict certificate_verify(const struct verify_crypto *crypto, const uint8_
     *out = subject;
     return GOOD;
 }
+
+enum verdict certificate_skip(struct input *in) {
+    uint8_t head[CERTIFICATE_HEAD_LEN];
+    uint8_t bitmap[BITMAP_LEN(VALIDATORS_MAX)];
+    uint8_t sig[SIG_LEN];
+    if (!in->read(in->ctx, head, sizeof head)) {
+        return BAD_TRUNCATED;
+    }
+    uint16_t n = get_u16(head + 50);
+    if (n == 0 || n > VALIDATORS_MAX) {
+        return BAD_VALIDATORS;
+    }
+    if (!in->read(in->ctx, bitmap, BITMAP_LEN(n))) {
+        return BAD_TRUNCATED;
+    }
+    for (uint16_t i = 0; i < n; i++) {
+        if (bit_set(bitmap, i) && !in->read(in->ctx, sig, sizeof sig)) {
+            return BAD_TRUNCATED;
+        }
+    }
+    return GOOD;
+}

@@ -72,6 +72,10 @@ enum verdict validators_read(struct input *in, uint8_t (*memory)[KEY_LEN], uint1
 size_t certificate_encode(const struct vote_subject *subject, uint16_t n, const uint8_t *bitmap,
                           const uint8_t (*sigs_by_index)[SIG_LEN], uint8_t *out);
 
+/* Pulls one certificate from `in` and believes nothing of it. BAD_TRUNCATED, BAD_VALIDATORS (n is 0 or over
+ * VALIDATORS_MAX). */
+enum verdict certificate_skip(struct input *in);
+
 /* Pulls one certificate from `in` and checks it against `set`: well-formed, over n = set->count validators, at least a
  * quorum of valid signatures of that chain. Gives its subject; the caller compares kind, epoch and block with what it
  * wanted. Memory: one signature and the bitmap on the stack, whatever n. BAD_TRUNCATED, BAD_VERSION, BAD_ENCODING

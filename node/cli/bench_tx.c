@@ -22,7 +22,7 @@
 
 #define WORKERS_MAX 256
 #define SECONDS_MAX 3600
-#define NODES_MAX 16
+#define WATCHED_NODES_MAX 16
 #define SAMPLES_MAX 2000000
 #define VERIFY_ROUNDS 500
 
@@ -47,8 +47,8 @@ struct bench {
     FILE *log;
     pthread_mutex_t log_lock;
     struct phase *phase;
-    char node_url[NODES_MAX][256];
-    double cpu_before[NODES_MAX], cpu_after[NODES_MAX];
+    char node_url[WATCHED_NODES_MAX][256];
+    double cpu_before[WATCHED_NODES_MAX], cpu_after[WATCHED_NODES_MAX];
     size_t node_count;
 };
 
@@ -208,7 +208,7 @@ static int find_nodes(struct bench *b) {
     }
     json_array_foreach(json_object_get(answer, "validators"), i, node) {
         const char *url = json_string_value(json_object_get(node, "http"));
-        if (url != NULL && b->node_count < NODES_MAX && strlen(url) < sizeof b->node_url[0]) {
+        if (url != NULL && b->node_count < WATCHED_NODES_MAX && strlen(url) < sizeof b->node_url[0]) {
             memcpy(b->node_url[b->node_count++], url, strlen(url) + 1);
         }
     }

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#define STATE_FILE_LEN (CHAIN_ID_LEN + 8 + 8)
+#define STATE_HEAD_LEN (CHAIN_ID_LEN + 8 + 8 + 8)
+#define STATE_FILE_MAX (STATE_HEAD_LEN + VALIDATOR_SET_MAX)
 #define NS_PER_MS 1000000l
 #define MISSES_MAX 3u /* a source that missed so many is asked, but not waited for */
 
@@ -43,10 +44,11 @@ struct light {
     struct light_config config;
     char state_file[CONFIG_PATH_MAX];
     uint8_t chain_id[CHAIN_ID_LEN];
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    uint16_t validator_count;
 
     pthread_mutex_t asking; /* one question at a time; held over a whole question */
+    uint64_t epoch;         /* what is believed: an epoch and its validators */
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    uint16_t validator_count;
     uint8_t set_memory[LIMIT_VALIDATORS][KEY_LEN];
     uint8_t path_memory[STATE_PATH_STEPS_MAX][33];
     uint8_t value_memory[LIMIT_STATE_VALUE];
@@ -64,25 +66,46 @@ struct light {
 
 /* ---- The state file -------------------------------------------------------------------------------------- */
 
+static struct validator_set believed_set(const struct light *light) {
+    return (struct validator_set){(const uint8_t(*)[KEY_LEN])light->keys, light->validator_count};
+}
+
+static enum err read_state(struct light *light, struct bytes file) {
+    struct validator_set set;
+    if (file.len < STATE_HEAD_LEN || memcmp(file.data, light->chain_id, CHAIN_ID_LEN) != 0) {
+        return ERR_CORRUPT;
+    }
+    struct span_input from = {{file.data + STATE_HEAD_LEN, file.len - STATE_HEAD_LEN}};
+    struct input in = input_of_span(&from);
+    if (validators_read(&in, light->keys, LIMIT_VALIDATORS, &set) != GOOD || from.rest.len != 0) {
+        return ERR_CORRUPT;
+    }
+    light->height = load_u64(file.data + CHAIN_ID_LEN);
+    light->time_ms = load_u64(file.data + CHAIN_ID_LEN + 8);
+    light->epoch = load_u64(file.data + CHAIN_ID_LEN + 16);
+    light->validator_count = set.count;
+    return OK;
+}
+
 static enum err load_state(struct light *light) {
     struct buffer b = BUFFER_INIT;
-    enum err e = file_read(light->state_file, STATE_FILE_LEN, &b);
-    if (e == OK && b.len == STATE_FILE_LEN && memcmp(b.data, light->chain_id, CHAIN_ID_LEN) == 0) {
-        light->height = load_u64(b.data + CHAIN_ID_LEN);
-        light->time_ms = load_u64(b.data + CHAIN_ID_LEN + 8);
-    } else if (e == OK) {
-        e = ERR_CORRUPT;
+    enum err e = file_read(light->state_file, STATE_FILE_MAX, &b);
+    if (e == OK) {
+        e = read_state(light, buffer_bytes(&b));
     }
     buffer_free(&b);
     return e == ERR_NOTFOUND ? OK : e;
 }
 
 static void save_state(const struct light *light, uint64_t height, uint64_t time_ms) {
-    uint8_t raw[STATE_FILE_LEN];
+    uint8_t raw[STATE_FILE_MAX];
+    const struct validator_set set = believed_set(light);
     memcpy(raw, light->chain_id, CHAIN_ID_LEN);
     store_u64(raw + CHAIN_ID_LEN, height);
     store_u64(raw + CHAIN_ID_LEN + 8, time_ms);
-    enum err e = file_write_atomic(light->state_file, bytes_of(raw, sizeof raw), 0600);
+    store_u64(raw + CHAIN_ID_LEN + 16, light->epoch);
+    size_t len = STATE_HEAD_LEN + validators_encode(&set, raw + STATE_HEAD_LEN);
+    enum err e = file_write_atomic(light->state_file, bytes_of(raw, len), 0600);
     if (e != OK) {
         log_event(LOG_ERROR, "light.state", log_err(e), log_text("file", light->state_file));
     }
@@ -343,8 +366,7 @@ struct proof_question {
 
 static enum verdict verify(struct light *light, const struct proof_question *q, struct bytes bundle,
                            struct bundle_result *out) {
-    struct trust trust = {.validators = {(const uint8_t(*)[KEY_LEN])light->keys, light->validator_count},
-                          .min_height = q->min_height};
+    struct trust trust = {.epoch = light->epoch, .validators = believed_set(light), .min_height = q->min_height};
     memcpy(trust.chain_id, light->chain_id, CHAIN_ID_LEN);
     const struct bundle_work work = {.set_memory = light->set_memory,
                                      .set_capacity = LIMIT_VALIDATORS,
@@ -361,15 +383,28 @@ static enum verdict verify(struct light *light, const struct proof_question *q, 
     return v;
 }
 
+/* What a quorum of the old set has finalized names the new one: there is no way back. */
+static void believe(struct light *light, const struct bundle_result *result) {
+    if (result->epoch > light->epoch) {
+        memcpy(light->keys, result->validators.keys, (size_t)result->validators.count * KEY_LEN);
+        light->validator_count = result->validators.count;
+        light->epoch = result->epoch;
+        log_event(LOG_INFO, "light.epoch", log_number("epoch", light->epoch),
+                  log_number("validators", light->validator_count));
+    }
+}
+
 static enum answer_kind judge_proof(void *arg, struct bytes body, const char **out_why) {
     struct proof_question *q = arg;
     struct bundle_result result;
     enum verdict v = verify(q->light, q, body, &result);
     if (v != GOOD) {
         *out_why = verdict_text(v);
-        /* A node that is merely behind gives an old head; anything else is an answer no honest node gives. */
-        return v == BAD_HEIGHT ? ANSWER_OLD : ANSWER_LIE;
+        /* A node that is merely behind gives an old head, perhaps of an epoch that is over; anything else is an answer no
+         * honest node gives. */
+        return v == BAD_HEIGHT || v == BAD_EPOCH ? ANSWER_OLD : ANSWER_LIE;
     }
+    believe(q->light, &result);
     if (q->have && result.header.height <= q->best.height) {
         return ANSWER_GOOD;
     }

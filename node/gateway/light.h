@@ -2,8 +2,10 @@
  *
  * Every question goes to all sources at once, each asked by a thread of its own, so that one that hangs holds nobody
  * back. The newest answer that verifies wins; once there is one, the others have a short grace left. The height of what
- * was accepted never falls, also across restarts (a file of 48 bytes: chain id | height | block time ms). Trust starts
- * from the genesis' validators.
+ * was accepted never falls, also across restarts, and neither does the epoch. Trust starts from the genesis' validators
+ * and follows the closing blocks of epochs from one set to the next.
+ *
+ * State file: chain id (32) | height (8) | block time ms (8) | epoch (8) | its validator set (verify/certificate.h).
  *
  * A source that sends a proof that does not verify is counted as lying and logged once until it does well again.
  *

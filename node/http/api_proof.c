@@ -8,17 +8,19 @@
 
 #define PROOF_TYPE "application/octet-stream"
 
-/* The bundle, checked by our own verifier, in words. */
-static json_t *bundle_json(struct api *api, struct bytes bundle) {
+/* The bundle, checked by our own verifier from the epoch it was asked for, in words. */
+static json_t *bundle_json(struct api *api, const struct chain_epoch *trusted, struct bytes bundle) {
     static const size_t value_max = LIMIT_STATE_VALUE;
     uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    struct trust trust = {.validators = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(api->genesis, keys)}};
+    struct trust trust = {.epoch = trusted->number, .validators = chain_epoch_set(trusted)};
     memcpy(trust.chain_id, chain_id(api->chain), CHAIN_ID_LEN);
     uint8_t(*path)[33] = malloc(STATE_PATH_STEPS_MAX * sizeof *path);
     uint8_t *value = malloc(value_max);
     json_t *out = NULL;
     if (path != NULL && value != NULL) {
-        const struct bundle_work work = {.path_memory = path,
+        const struct bundle_work work = {.set_memory = keys,
+                                         .set_capacity = LIMIT_VALIDATORS,
+                                         .path_memory = path,
                                          .path_capacity = STATE_PATH_STEPS_MAX,
                                          .value_memory = value,
                                          .value_capacity = (uint32_t)value_max};
@@ -49,7 +51,12 @@ void api_respond_proof(struct api *api, struct http_request *request, struct byt
                        uint64_t height) {
     const char *format = http_query(request, "format");
     struct chain_view view;
+    struct chain_epoch trusted;
     struct buffer bundle = BUFFER_INIT;
+    uint64_t epoch;
+    if (!http_query_u64(request, "epoch", 0, INT64_MAX, 0, &epoch)) {
+        return;
+    }
     if (format != NULL && strcmp(format, "json") != 0) {
         http_respond(request, http_error(400, "BAD_PARAMETER", "give format=json, or leave it out for the bytes",
                                          "format names none that there is"));
@@ -58,15 +65,22 @@ void api_respond_proof(struct api *api, struct http_request *request, struct byt
     if (!api_view(api, request, &view)) {
         return;
     }
-    enum err e = chain_view_prove(&view, contract, user_key, height, &bundle);
+    enum err e = chain_view_epoch(&view, epoch, &trusted);
+    bool begun = e == OK;
+    if (begun) {
+        e = chain_view_prove(&view, contract, user_key, height, epoch, &bundle);
+    }
     chain_view_close(&view);
-    if (e == ERR_NOTFOUND) {
+    if (e == ERR_NOTFOUND && !begun) {
+        http_respond(request, http_error(404, "NO_SUCH_EPOCH", "ask another node, or wait until this one has caught up",
+                                         "that epoch has not begun here"));
+    } else if (e == ERR_NOTFOUND) {
         http_respond(request, http_error(404, "NO_FINAL_BLOCK", "wait for the next block, at most one heartbeat",
                                          "there is no final block of that height yet"));
     } else if (e != OK) {
         api_fail(request, e, "the proof");
     } else if (format != NULL) {
-        http_respond(request, http_json(200, bundle_json(api, buffer_bytes(&bundle))));
+        http_respond(request, http_json(200, bundle_json(api, &trusted, buffer_bytes(&bundle))));
     } else {
         http_respond(request, http_bytes(200, PROOF_TYPE, buffer_bytes(&bundle)));
     }
@@ -75,7 +89,7 @@ void api_respond_proof(struct api *api, struct http_request *request, struct byt
 
 /* The user key is given in hex, since most are binary. */
 static void get_proof(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"contract", "key", "height", "format", NULL};
+    static const char *const known[] = {"contract", "key", "height", "epoch", "format", NULL};
     struct api *api = ctx;
     uint8_t key[BUNDLE_USER_KEY_MAX];
     uint64_t height;

@@ -145,7 +145,7 @@ static void get_envelope(void *ctx, struct http_request *request) {
 
 /* The open getter: what should a device of this class run? With proof=1 the bundle that proves it. */
 static void get_latest(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"class", "proof", "format", NULL};
+    static const char *const known[] = {"class", "proof", "epoch", "format", NULL};
     struct api *api = ctx;
     uint8_t class_id[UUID_BYTES];
     uint64_t proof;

@@ -28,6 +28,10 @@ const uint8_t *chain_id(const struct chain *chain) {
     return chain->id;
 }
 
+const struct genesis_params *chain_params(const struct chain *chain) {
+    return &chain->params;
+}
+
 uint64_t chain_synced_height(const struct chain *chain) {
     return chain->synced_height;
 }
@@ -72,6 +76,7 @@ void chain_candidate_drop(struct chain *chain, struct candidate *c) {
     chain->candidate_bytes -= c->block.encoded.len;
     block_free(&c->block);
     free(c->encoded);
+    free(c->next);
     kv_layer_unref(c->layer);
     memset(c, 0, sizeof *c);
 }
@@ -169,8 +174,10 @@ static void genesis_header(const struct chain *chain, const struct genesis *gene
     *out = (struct block_header){.time_ms = genesis->time_ms};
     memcpy(out->chain_id, chain->id, CHAIN_ID_LEN);
     memcpy(out->state_root, root->hash, HASH_LEN);
-    memcpy(out->validators_hash, chain->validators_hash, HASH_LEN);
-    memcpy(out->next_validators_hash, chain->validators_hash, HASH_LEN);
+    struct chain_epoch first;
+    chain_epoch_of_genesis(genesis, chain->crypto, &first);
+    memcpy(out->validators_hash, first.hash, HASH_LEN);
+    memcpy(out->next_validators_hash, first.hash, HASH_LEN);
 }
 
 /* Lays the genesis state in a layer of its own and gives the genesis block. */
@@ -197,6 +204,11 @@ static enum err lay_genesis(struct chain *chain, const struct genesis *genesis, 
     }
     if (e == OK) {
         e = chain_put_facts(chain, layer, 0, head.hash, &root, 0);
+    }
+    if (e == OK) {
+        struct chain_epoch first;
+        chain_epoch_of_genesis(genesis, chain->crypto, &first);
+        e = chain_epoch_put(layer, &first);
     }
     if (e != OK) {
         kv_layer_unref(layer);
@@ -245,6 +257,12 @@ static enum err load_head(struct chain *chain, struct kv_view *view) {
         return chain_fail(chain, ERR_CORRUPT, "the store's head record does not fit the block at its height");
     }
     chain->head.header = entry.header;
+    uint64_t epoch = entry.header.epoch + (block_header_closes(&entry.header) ? 1 : 0);
+    if (chain_epoch_get(chain->crypto, view, epoch, &chain->epoch) != OK ||
+        memcmp(chain->epoch.hash, entry.header.next_validators_hash, HASH_LEN) != 0) {
+        return chain_fail(chain, ERR_CORRUPT, "the store's record of epoch %llu is missing or damaged",
+                          (unsigned long long)epoch);
+    }
     return OK;
 }
 
@@ -261,7 +279,6 @@ static enum err genesis_hash(const struct chain *chain, const struct genesis *ge
     scratch->crypto = chain->crypto;
     scratch->next_node_id = 1;
     memcpy(scratch->id, chain->id, CHAIN_ID_LEN);
-    memcpy(scratch->validators_hash, chain->validators_hash, HASH_LEN);
     enum err e = tree_cache_new(GENESIS_CACHE_NODES, &scratch->cache);
     if (e == OK) {
         e = kv_memory_open(&memory);
@@ -383,16 +400,12 @@ enum err chain_open(const struct chain_config *config, struct chain **out) {
     chain->disk = config->disk;
     chain->crypto = config->crypto;
     chain->mempool = config->mempool;
-    chain->params = config->genesis->params;
     chain->version_keep_ms = config->version_keep_ms;
     chain->checkpoint_bytes = config->checkpoint_bytes;
     chain->next_node_id = 1;
     (void)pthread_mutex_init(&chain->head_lock, NULL);
     genesis_chain_id(config->genesis, config->crypto, chain->id);
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    const struct validator_set set = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(config->genesis, keys)};
-    validators_hash(config->crypto, &set, chain->validators_hash);
-    chain->validator_count = set.count;
+    chain_epoch_of_genesis(config->genesis, config->crypto, &chain->epoch);
     enum err e = tree_cache_new(TREE_CACHE_NODES, &chain->cache);
     if (e != OK) {
         config->backend.ops->close(config->backend.ctx);
@@ -406,7 +419,7 @@ enum err chain_open(const struct chain_config *config, struct chain **out) {
         e = open_log(chain, config);
     }
     if (e == OK) {
-        e = chain_refresh_due(chain);
+        e = chain_refresh(chain);
     }
     return e;
 }

@@ -40,6 +40,9 @@ void chain_close(struct chain *chain);
  * nothing to add. */
 const char *chain_error(const struct chain *chain);
 
+/* The newest protocol version this program knows. A chain that governance has moved further needs a newer program. */
+#define CHAIN_PROTOCOL_VERSION 1u
+
 struct chain_head {
     struct block_header header;
     uint8_t hash[HASH_LEN];
@@ -50,11 +53,27 @@ const uint8_t *chain_id(const struct chain *chain);
 /* Highest height whose block is durable in the block log. */
 uint64_t chain_synced_height(const struct chain *chain);
 
+/* Who makes blocks: an epoch's validator set. */
+struct chain_epoch {
+    uint64_t number;
+    uint64_t closing_height; /* of the block that closed the epoch before; 0 for the first */
+    uint8_t hash[HASH_LEN];  /* of the set */
+    uint16_t count;
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+};
+static inline struct validator_set chain_epoch_set(const struct chain_epoch *epoch) {
+    return (struct validator_set){(const uint8_t(*)[KEY_LEN])epoch->keys, epoch->count};
+}
+/* The parameters that the head's state holds. */
+const struct genesis_params *chain_params(const struct chain *chain);
+/* The epoch of the blocks that follow the head. Its contents change with a call that makes a closing block final. */
+const struct chain_epoch *chain_epoch(const struct chain *chain);
+
 /* ---- Candidates --------------------------------------------------------------------------------------------- */
 
 enum chain_status {
     CHAIN_UNKNOWN, /* never seen, or already discarded */
-    CHAIN_HELD,    /* body here, not executed (its parent is missing or not executed) */
+    CHAIN_HELD,    /* body here, not executed (its parent is missing, not executed, or closes an epoch and is not final) */
     CHAIN_VALID,   /* executed, all roots equal */
     CHAIN_INVALID, /* breaks a rule; stays refused */
     CHAIN_FINAL,   /* final */
@@ -72,14 +91,15 @@ struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN])
 
 /* Executes a held block on its parent (which must be CHAIN_VALID or the final head). An answer about the block is
  * `*out_status` (CHAIN_VALID, CHAIN_INVALID, or CHAIN_HELD when the parent is not ready); an error is a local fault.
- * Rules checked: linkage (height, epoch, validators hash), time >= parent + 1, transactions' chain, signatures (unless
+ * Rules checked: linkage (height, epoch, both validator sets), time >= parent + 1, transactions' chain, signatures (unless
  * the mempool vouches for them), expiry, no id used before, limits, and all three roots. The clock bound of a proposal
  * is the voter's business, not the chain's: it does not apply when catching up. */
 NODISCARD enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum chain_status *out_status);
 
-/* Builds, executes and holds a block on a valid parent with what the mempool offers (possibly nothing). */
-NODISCARD enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t epoch, uint64_t view,
-                               uint16_t proposer, uint64_t time_ms, uint8_t out_hash[HASH_LEN]);
+/* Builds, executes and holds a block on a valid parent with what the mempool offers (possibly nothing). ERR_NOTFOUND
+ * (no such parent, or it closes the epoch), ERR_FULL. */
+NODISCARD enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view, uint16_t proposer,
+                               uint64_t time_ms, uint8_t out_hash[HASH_LEN]);
 /* Would a block on the head have anything to do at this time (due-queue)? */
 bool chain_has_due(const struct chain *chain, uint64_t time_ms);
 
@@ -128,10 +148,14 @@ struct chain_block_info {
 };
 NODISCARD enum err chain_view_block(struct chain_view *view, uint64_t height, struct chain_block_info *out);
 
+/* The validator set of an epoch that has begun. ERR_NOTFOUND. */
+NODISCARD enum err chain_view_epoch(struct chain_view *view, uint64_t number, struct chain_epoch *out);
+
 /* Appends a proof bundle for one key at the view's newest height that has a finalization (or links to one), or at
  * `height` when it is not 0 and still kept. At an older height only a value that has not changed since can be given.
+ * The bundle leads from the set of `trusted_epoch` to that of the header.
  * ERR_NOTFOUND (no such height), ERR_EXPIRED (version or value no longer kept), ERR_TOOLARGE. */
 NODISCARD enum err chain_view_prove(struct chain_view *view, struct bytes contract, struct bytes user_key,
-                                    uint64_t height, struct buffer *out);
+                                    uint64_t height, uint64_t trusted_epoch, struct buffer *out);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/merkle.h"
+#include "contracts/governance.h"
 #include "node/ledger/mempool.h"
 
 #include <stdlib.h>
@@ -48,8 +49,32 @@ static enum err tx_is_used(struct kv_view *view, const uint8_t id[HASH_LEN], boo
     return OK;
 }
 
-static bool tx_is_timely(const struct chain *chain, const struct transaction *tx, uint64_t time_ms) {
-    return tx->expiry_ms > time_ms && tx->expiry_ms - time_ms <= chain->params.tx_max_lifetime_ms;
+static bool tx_is_timely(const struct genesis_params *params, const struct transaction *tx, uint64_t time_ms) {
+    return tx->expiry_ms > time_ms && tx->expiry_ms - time_ms <= params->tx_max_lifetime_ms;
+}
+
+/* The parameters of a block are those its parent's state holds. A protocol version of the future ends the node: it
+ * could only guess what the others will execute. */
+static enum err params_of_parent(struct chain *chain, struct kv_view *view, uint64_t height,
+                                 struct genesis_params *out) {
+    struct state state = state_of_view(view);
+    struct params_record record;
+    bool found = false;
+    enum err e = params_get(&state, &record, &found);
+    if (e == OK && !found) {
+        e = ERR_CORRUPT;
+    }
+    if (e != OK) {
+        return chain_fail(chain, e, "the parameters of block %llu cannot be read", (unsigned long long)height);
+    }
+    if (record.params.protocol_version > CHAIN_PROTOCOL_VERSION) {
+        return chain_fail(chain, ERR_UNSUPPORTED,
+                          "block %llu needs protocol version %u and this program knows %u: install a newer assayd",
+                          (unsigned long long)height, (unsigned)record.params.protocol_version,
+                          CHAIN_PROTOCOL_VERSION);
+    }
+    *out = record.params;
+    return OK;
 }
 
 static int compare_ids(const void *a, const void *b) {
@@ -77,15 +102,15 @@ static enum err has_duplicates(const struct block *block, bool *out) {
 
 /* Why this transaction may not stand in a block of that time; `*out_why` is NULL when it may. While replaying our own
  * log the signatures were checked before the block was written. */
-static enum err judge_tx(struct chain *chain, struct kv_view *view, const struct transaction *tx, uint64_t time_ms,
-                         const char **out_why) {
+static enum err judge_tx(struct chain *chain, struct kv_view *view, const struct genesis_params *params,
+                         const struct transaction *tx, uint64_t time_ms, const char **out_why) {
     bool used = false;
     *out_why = NULL;
     if (memcmp(tx->chain_id, chain->id, CHAIN_ID_LEN) != 0) {
         *out_why = "is for another chain";
     } else if (tx->expiry_ms <= time_ms) {
         *out_why = "has expired";
-    } else if (!tx_is_timely(chain, tx, time_ms)) {
+    } else if (!tx_is_timely(params, tx, time_ms)) {
         *out_why = "expires too far ahead";
     }
     enum err e = *out_why == NULL ? tx_is_used(view, tx->id, &used) : OK;
@@ -102,19 +127,24 @@ static enum err judge_tx(struct chain *chain, struct kv_view *view, const struct
 /* The rules a block's transactions must meet before they are run; the reason stands in the chain's error. */
 static enum err txs_are_admissible(struct chain *chain, struct kv_view *view, const struct block *block, bool *out) {
     unsigned long long height = block->header.height;
+    struct genesis_params params;
     bool twice = false;
     *out = false;
-    if (block->tx_count > chain->params.max_block_txs || block->encoded.len > chain->params.max_block_bytes) {
+    enum err e = params_of_parent(chain, view, block->header.height, &params);
+    if (e != OK) {
+        return e;
+    }
+    if (block->tx_count > params.max_block_txs || block->encoded.len > params.max_block_bytes) {
         return chain_fail(chain, OK, "block %llu is over the chain's limits: %zu transactions, %zu bytes", height,
                           block->tx_count, block->encoded.len);
     }
-    enum err e = has_duplicates(block, &twice);
+    e = has_duplicates(block, &twice);
     if (e != OK || twice) {
         return e != OK ? e : chain_fail(chain, OK, "block %llu holds a transaction twice", height);
     }
     for (size_t i = 0; i < block->tx_count; i++) {
         const char *why;
-        e = judge_tx(chain, view, &block->txs[i], block->header.time_ms, &why);
+        e = judge_tx(chain, view, &params, &block->txs[i], block->header.time_ms, &why);
         if (e != OK || why != NULL) {
             return e != OK ? e : chain_fail(chain, OK, "block %llu: transaction %zu %s", height, i, why);
         }
@@ -129,22 +159,22 @@ static const char *header_fault(const struct chain *chain, const struct block_he
     if (h->height != parent->height + 1) {
         return "its height is not its parent's plus one";
     }
-    if (h->epoch != parent->epoch) {
+    if (h->epoch != chain->epoch.number) {
         return "it is of another epoch";
     }
-    if (h->view <= parent->view) {
+    if (h->epoch == parent->epoch && block_header_closes(parent)) {
+        return "its parent closed the epoch";
+    }
+    if (h->view <= (h->epoch == parent->epoch ? parent->view : 0)) {
         return "its view is not above its parent's";
     }
     if (h->time_ms <= parent->time_ms) {
         return "its time is not above its parent's";
     }
-    if (h->proposer >= chain->validator_count) {
+    if (h->proposer >= chain->epoch.count) {
         return "its proposer is no validator";
     }
-    return memcmp(h->validators_hash, chain->validators_hash, HASH_LEN) != 0 ||
-                   memcmp(h->next_validators_hash, chain->validators_hash, HASH_LEN) != 0
-               ? "it names another validator set"
-               : NULL;
+    return memcmp(h->validators_hash, chain->epoch.hash, HASH_LEN) != 0 ? "it names another validator set" : NULL;
 }
 
 struct execution chain_execution(struct chain *chain, struct kv_view *view, struct kv_layer *layer,
@@ -177,20 +207,42 @@ enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_
     return OK;
 }
 
-/* Are the roots those the header states? If not, the chain's error shows what came out here: what a divergence has to
- * be understood from. */
-static bool roots_equal(struct chain *chain, const struct block_header *h, const struct execution_result *r) {
+/* What executing a block gives beside its writes. */
+struct outcome {
+    struct execution_result result;
+    struct chain_epoch *next; /* NULL: the validator set stays */
+};
+
+static enum err run_block(struct chain *chain, struct kv_view *view, struct kv_layer *layer, struct tree_root parent,
+                          const struct block *block, struct outcome *out) {
+    const struct block_header *h = &block->header;
+    struct execution x = chain_execution(chain, view, layer, parent, h->height, h->time_ms);
+    enum err e = execute_block(&x, block->txs, block->tx_count, &out->result);
+    return e == OK ? chain_epoch_after(chain, view, h->height, &out->next) : e;
+}
+
+static const uint8_t *next_hash(const struct chain *chain, const struct chain_epoch *next) {
+    return next != NULL ? next->hash : chain->epoch.hash;
+}
+
+/* Are the roots, and the set that follows, those the header states? If not, the chain's error shows what came out here:
+ * what a divergence has to be understood from. */
+static bool roots_equal(struct chain *chain, const struct block_header *h, const struct outcome *outcome) {
+    const struct execution_result *r = &outcome->result;
     char hex[2 * HASH_LEN + 1];
     const char *which = NULL;
     if (memcmp(h->state_root, r->root.hash, HASH_LEN) != 0) {
-        which = "state";
+        which = "state root";
         hex_encode(r->root.hash, HASH_LEN, hex);
     } else if (memcmp(h->receipts_root, r->receipts_root, HASH_LEN) != 0) {
-        which = "receipts";
+        which = "receipts root";
         hex_encode(r->receipts_root, HASH_LEN, hex);
+    } else if (memcmp(h->next_validators_hash, next_hash(chain, outcome->next), HASH_LEN) != 0) {
+        which = "next validator set";
+        hex_encode(next_hash(chain, outcome->next), HASH_LEN, hex);
     }
     if (which != NULL) {
-        (void)chain_fail(chain, OK, "block %llu: its %s root is not the one that executing it gives, %s",
+        (void)chain_fail(chain, OK, "block %llu: its %s is not the one that executing it gives, %s",
                          (unsigned long long)h->height, which, hex);
     }
     return which == NULL;
@@ -201,7 +253,7 @@ static enum err execute_candidate(struct chain *chain, struct candidate *c, stru
     const struct block_header *h = &c->block.header;
     struct kv_layer *layer;
     struct kv_view *view;
-    struct execution_result result;
+    struct outcome outcome = {0};
     bool good = false;
     enum err e = chain_open_above(chain, branch, &layer, &view);
     if (e != OK) {
@@ -209,18 +261,19 @@ static enum err execute_candidate(struct chain *chain, struct candidate *c, stru
     }
     e = txs_are_admissible(chain, view, &c->block, &good);
     if (e == OK && good) {
-        struct execution x = chain_execution(chain, view, layer, branch->root, h->height, h->time_ms);
-        e = execute_block(&x, c->block.txs, c->block.tx_count, &result);
-        good = e == OK && roots_equal(chain, h, &result);
+        e = run_block(chain, view, layer, branch->root, &c->block, &outcome);
+        good = e == OK && roots_equal(chain, h, &outcome);
     }
     kv_view_close(view);
     if (e != OK || !good) {
         kv_layer_unref(layer);
+        free(outcome.next);
         *out_good = false;
         return e;
     }
     c->layer = layer;
-    c->root = result.root;
+    c->root = outcome.result.root;
+    c->next = outcome.next;
     *out_good = true;
     return OK;
 }
@@ -242,6 +295,10 @@ enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum c
             return OK;
         }
         (void)chain_fail(chain, OK, "block %llu: its parent is invalid", height);
+    } else if (branch.count > 0 && block_header_closes(&branch.header) &&
+               c->block.header.epoch == branch.header.epoch + 1) {
+        *out_status = CHAIN_HELD; /* its epoch begins once the parent is final */
+        return OK;
     } else {
         const char *fault = header_fault(chain, &c->block.header, &branch.header);
         if (fault != NULL) {
@@ -260,8 +317,8 @@ enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum c
 /* ---- Building ------------------------------------------------------------------------------------------------- */
 
 struct gathering {
-    struct chain *chain;
     struct kv_view *view;
+    const struct genesis_params *params;
     uint64_t time_ms;
     struct buffer *body;
     uint8_t (*leaves)[SHA256_LEN];
@@ -271,11 +328,11 @@ struct gathering {
 
 static bool gather(void *arg, const struct transaction *tx) {
     struct gathering *g = arg;
-    const struct genesis_params *params = &g->chain->params;
-    if (g->count == params->max_block_txs) {
+    if (g->count == g->params->max_block_txs) {
         return false;
     }
-    if (g->body->len + 4 + tx->envelope.len > params->max_block_bytes || !tx_is_timely(g->chain, tx, g->time_ms)) {
+    if (g->body->len + 4 + tx->envelope.len > g->params->max_block_bytes ||
+        !tx_is_timely(g->params, tx, g->time_ms)) {
         return true;
     }
     bool used;
@@ -294,15 +351,20 @@ static bool gather(void *arg, const struct transaction *tx) {
 
 static enum err gather_txs(struct chain *chain, struct kv_view *view, struct block_header *header,
                            struct buffer *body) {
+    struct genesis_params params;
+    enum err e = params_of_parent(chain, view, header->height, &params);
+    if (e != OK) {
+        return e;
+    }
     (void)buffer_extend(body, BLOCK_HEADER_LEN);
     buffer_u32(body, 0);
-    uint8_t(*leaves)[SHA256_LEN] = malloc((chain->params.max_block_txs + 1u) * sizeof *leaves);
+    uint8_t(*leaves)[SHA256_LEN] = malloc((params.max_block_txs + 1u) * sizeof *leaves);
     if (leaves == NULL || body->failed) {
         free(leaves);
         return ERR_NOMEM;
     }
     struct gathering g = {
-        .chain = chain, .view = view, .time_ms = header->time_ms, .body = body, .leaves = leaves, .error = OK};
+        .view = view, .params = &params, .time_ms = header->time_ms, .body = body, .leaves = leaves, .error = OK};
     if (chain->mempool != NULL) {
         mempool_each(chain->mempool, gather, &g);
     }
@@ -316,35 +378,39 @@ static enum err gather_txs(struct chain *chain, struct kv_view *view, struct blo
 }
 
 /* Fills in the roots that only execution gives and holds the finished block as a valid candidate. */
-static enum err hold_built(struct chain *chain, struct block_header *header, const struct execution_result *result,
+static enum err hold_built(struct chain *chain, struct block_header *header, const struct outcome *outcome,
                            struct buffer *body, struct kv_layer *layer, uint8_t out_hash[HASH_LEN]) {
-    memcpy(header->state_root, result->root.hash, HASH_LEN);
-    memcpy(header->receipts_root, result->receipts_root, HASH_LEN);
+    memcpy(header->state_root, outcome->result.root.hash, HASH_LEN);
+    memcpy(header->receipts_root, outcome->result.receipts_root, HASH_LEN);
+    memcpy(header->next_validators_hash, next_hash(chain, outcome->next), HASH_LEN);
     block_header_encode(header, body->data);
     uint8_t hash[HASH_LEN];
     block_header_hash(chain->crypto, body->data, hash);
     struct candidate *c = chain_candidate(chain, hash);
     if (c != NULL) { /* built the very same block before */
         kv_layer_unref(layer);
+        free(outcome->next);
         memcpy(out_hash, hash, HASH_LEN);
         return OK;
     }
     enum err e = chain_candidate_take(chain, buffer_bytes(body), &c);
     if (e != OK) {
         kv_layer_unref(layer);
+        free(outcome->next);
         return e;
     }
     c->layer = layer;
-    c->root = result->root;
+    c->root = outcome->result.root;
+    c->next = outcome->next;
     c->status = CHAIN_VALID;
     memcpy(out_hash, c->hash, HASH_LEN);
     return OK;
 }
 
-enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t epoch, uint64_t view_number,
-                     uint16_t proposer, uint64_t time_ms, uint8_t out_hash[HASH_LEN]) {
+enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view_number, uint16_t proposer,
+                     uint64_t time_ms, uint8_t out_hash[HASH_LEN]) {
     struct branch branch;
-    if (!branch_of(chain, parent, &branch)) {
+    if (!branch_of(chain, parent, &branch) || (branch.count > 0 && block_header_closes(&branch.header))) {
         return ERR_NOTFOUND;
     }
     if (branch.count >= LIMIT_UNFINAL_DEPTH) {
@@ -352,15 +418,14 @@ enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64
     }
     struct block_header header = {
         .height = branch.header.height + 1,
-        .epoch = epoch,
+        .epoch = chain->epoch.number,
         .view = view_number,
         .time_ms = time_ms > branch.header.time_ms ? time_ms : branch.header.time_ms + 1,
         .proposer = proposer,
     };
     memcpy(header.chain_id, chain->id, CHAIN_ID_LEN);
     memcpy(header.parent, parent, HASH_LEN);
-    memcpy(header.validators_hash, chain->validators_hash, HASH_LEN);
-    memcpy(header.next_validators_hash, chain->validators_hash, HASH_LEN);
+    memcpy(header.validators_hash, chain->epoch.hash, HASH_LEN);
     struct kv_layer *layer;
     struct kv_view *view;
     enum err e = chain_open_above(chain, &branch, &layer, &view);
@@ -369,19 +434,18 @@ enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64
     }
     struct buffer body = BUFFER_INIT;
     struct block draft = {0};
-    struct execution_result result;
+    struct outcome outcome = {0};
     e = gather_txs(chain, view, &header, &body);
     if (e == OK) {
         e = block_decode(buffer_bytes(&body), &draft);
     }
     if (e == OK) {
-        struct execution x = chain_execution(chain, view, layer, branch.root, header.height, header.time_ms);
-        e = execute_block(&x, draft.txs, draft.tx_count, &result);
+        e = run_block(chain, view, layer, branch.root, &draft, &outcome);
     }
     kv_view_close(view);
     block_free(&draft);
     if (e == OK) {
-        e = hold_built(chain, &header, &result, &body, layer, out_hash);
+        e = hold_built(chain, &header, &outcome, &body, layer, out_hash);
     } else {
         kv_layer_unref(layer);
     }

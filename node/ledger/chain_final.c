@@ -1,6 +1,7 @@
 #include "node/ledger/chain_state.h"
 
 #include "base/assert.h"
+#include "contracts/governance.h"
 #include "node/ledger/mempool.h"
 
 #include <string.h>
@@ -155,6 +156,9 @@ static enum err prepare_final(struct chain *chain, struct candidate *c, struct b
     if (e == OK) {
         e = block_entry_put(c->layer, h->height, c->hash, c->encoded, (uint32_t)c->block.tx_count, finalization);
     }
+    if (e == OK && c->next != NULL) {
+        e = chain_epoch_put(c->layer, c->next);
+    }
     return e == OK ? chain_put_facts(chain, c->layer, h->height, c->hash, &c->root, from) : e;
 }
 
@@ -170,6 +174,9 @@ static enum err publish(struct chain *chain, struct candidate *const *path, size
         memcpy(chain->head.hash, path[0]->hash, HASH_LEN);
         chain->root = path[0]->root;
         chain->provable_from = from;
+        if (path[0]->next != NULL) {
+            chain->epoch = *path[0]->next;
+        }
     }
     (void)pthread_mutex_unlock(&chain->head_lock);
     return e;
@@ -256,7 +263,7 @@ enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struc
         }
     }
     drop_stale(chain);
-    return chain_refresh_due(chain);
+    return chain_refresh(chain);
 }
 
 enum err chain_sync(struct chain *chain) {
@@ -272,14 +279,22 @@ enum err chain_sync(struct chain *chain) {
     return OK;
 }
 
-enum err chain_refresh_due(struct chain *chain) {
+enum err chain_refresh(struct chain *chain) {
     struct kv_view *view;
     enum err e = kv_view_open(chain->kv, &view);
     if (e != OK) {
         return e;
     }
     struct state state = state_of_view(view);
+    struct params_record record;
+    bool found = false;
     e = contracts_next_due(&state, &chain->next_due_ms);
+    if (e == OK) {
+        e = params_get(&state, &record, &found);
+    }
+    if (e == OK && found) {
+        chain->params = record.params;
+    }
     kv_view_close(view);
     return e;
 }

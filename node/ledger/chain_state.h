@@ -19,6 +19,7 @@ struct candidate {
     uint8_t *encoded; /* owned; block borrows from it */
     struct kv_layer *layer;
     struct tree_root root;
+    struct chain_epoch *next; /* owned; of a valid block that closes its epoch, NULL otherwise */
 };
 
 struct chain {
@@ -26,9 +27,8 @@ struct chain {
     const struct verify_crypto *crypto;
     struct mempool *mempool;
     uint8_t id[CHAIN_ID_LEN];
-    struct genesis_params params;
-    uint8_t validators_hash[HASH_LEN];
-    uint16_t validator_count;
+    struct chain_epoch epoch;     /* of the head's children */
+    struct genesis_params params; /* as of the head */
     uint64_t version_keep_ms;
     size_t checkpoint_bytes;
     struct kv *kv;
@@ -71,6 +71,17 @@ NODISCARD enum err block_entry_put(struct kv_layer *layer, uint64_t height, cons
 NODISCARD enum err chain_put_facts(struct chain *chain, struct kv_layer *layer, uint64_t height, const uint8_t *hash,
                                    const struct tree_root *root, uint64_t provable_from);
 
+void chain_epoch_of_genesis(const struct genesis *genesis, const struct verify_crypto *crypto,
+                            struct chain_epoch *out);
+NODISCARD enum err chain_epoch_put(struct kv_layer *layer, const struct chain_epoch *epoch);
+/* ERR_NOTFOUND, ERR_CORRUPT. */
+NODISCARD enum err chain_epoch_get(const struct verify_crypto *crypto, struct kv_view *view, uint64_t number,
+                                   struct chain_epoch *out);
+/* The epoch that begins behind the block at `height` whose writes the view sees: NULL when the set stays, otherwise
+ * the caller's to free. */
+NODISCARD enum err chain_epoch_after(const struct chain *chain, struct kv_view *view, uint64_t height,
+                                     struct chain_epoch **out);
+
 /* Candidates: NULL when there is none; take copies and decodes into a free slot. */
 struct candidate *chain_candidate(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 NODISCARD enum err chain_candidate_take(struct chain *chain, struct bytes encoded, struct candidate **out);
@@ -82,7 +93,7 @@ struct branch {
     struct kv_layer *layers[LIMIT_UNFINAL_DEPTH + 1];
     size_t count;
     struct tree_root root;
-    struct block_header header;
+    struct block_header header; /* of the parent */
 };
 /* A fresh layer on top of a branch and a view that sees both. */
 NODISCARD enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_layer **out_layer,
@@ -90,7 +101,8 @@ NODISCARD enum err chain_open_above(struct chain *chain, struct branch *branch, 
 struct execution chain_execution(struct chain *chain, struct kv_view *view, struct kv_layer *layer,
                                  struct tree_root parent, uint64_t height, uint64_t time_ms);
 
-NODISCARD enum err chain_refresh_due(struct chain *chain);
+/* What is kept at hand of the head's state. */
+NODISCARD enum err chain_refresh(struct chain *chain);
 NODISCARD enum err chain_checkpoint_now(struct chain *chain);
 
 enum err chain_fail(struct chain *chain, enum err e, const char *format, ...) __attribute__((format(printf, 3, 4)));

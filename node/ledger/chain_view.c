@@ -38,6 +38,10 @@ enum err chain_view_block(struct chain_view *view, uint64_t height, struct chain
     return OK;
 }
 
+enum err chain_view_epoch(struct chain_view *view, uint64_t number, struct chain_epoch *out) {
+    return chain_epoch_get(&host_crypto, view->kv, number, out);
+}
+
 enum err chain_read(struct chain *chain, uint64_t height, struct buffer *out_body, struct buffer *out_finalization) {
     struct buffer record = BUFFER_INIT;
     uint8_t type;
@@ -61,6 +65,34 @@ enum err chain_read(struct chain *chain, uint64_t height, struct buffer *out_bod
 }
 
 /* ---- Proof bundles ---------------------------------------------------------------------------------------------- */
+
+/* From the set of epoch `trusted` to that of epoch `last`: for each between, its closing header, that one's finalization
+ * and the next set. */
+static enum err put_epoch_steps(struct chain_view *view, uint64_t trusted, uint64_t last, struct buffer *out) {
+    uint64_t steps = last > trusted ? last - trusted : 0;
+    if (steps > BUNDLE_EPOCH_STEPS_MAX) {
+        return ERR_TOOLARGE;
+    }
+    buffer_u16(out, (uint16_t)steps);
+    for (uint64_t number = last - steps + 1; number <= last && steps > 0; number++) {
+        struct chain_epoch epoch;
+        struct block_entry closing;
+        struct bytes encoded;
+        uint8_t set_bytes[VALIDATOR_SET_MAX];
+        enum err e = chain_view_epoch(view, number, &epoch);
+        if (e == OK) {
+            e = block_entry_get(view->kv, epoch.closing_height, &closing, &encoded);
+        }
+        if (e != OK || closing.finalization.len == 0) {
+            return e == ERR_NOMEM ? e : ERR_CORRUPT;
+        }
+        struct validator_set set = chain_epoch_set(&epoch);
+        buffer_put(out, encoded.data, encoded.len);
+        buffer_put(out, closing.finalization.data, closing.finalization.len);
+        buffer_put(out, set_bytes, validators_encode(&set, set_bytes));
+    }
+    return buffer_ok(out);
+}
 
 /* Header at `height`, then headers up to the first that has a finalization of its own, then that. */
 static enum err put_headers(struct chain_view *view, uint64_t height, struct buffer *out) {
@@ -169,10 +201,17 @@ static enum err put_value(struct chain_view *view, const struct proven *p, struc
 }
 
 /* Everything before the path; the caller cuts `out` back on failure. */
-static enum err put_bundle(struct chain_view *view, uint64_t height, struct bytes contract, struct bytes user_key,
-                           const struct proven *p, struct buffer *out) {
-    buffer_put(out, "ASPB\x01\x00\x00", 7); /* magic, version 1, no epoch steps */
-    enum err e = put_headers(view, height, out);
+static enum err put_bundle(struct chain_view *view, uint64_t height, uint64_t trusted_epoch, struct bytes contract,
+                           struct bytes user_key, const struct proven *p, struct buffer *out) {
+    struct block_entry entry;
+    enum err e = block_entry_get(view->kv, height, &entry, NULL);
+    buffer_put(out, "ASPB\x01", 5); /* magic, version 1 */
+    if (e == OK) {
+        e = put_epoch_steps(view, trusted_epoch, entry.header.epoch, out);
+    }
+    if (e == OK) {
+        e = put_headers(view, height, out);
+    }
     if (e != OK) {
         return e;
     }
@@ -186,7 +225,7 @@ static enum err put_bundle(struct chain_view *view, uint64_t height, struct byte
 }
 
 enum err chain_view_prove(struct chain_view *view, struct bytes contract, struct bytes user_key, uint64_t height,
-                          struct buffer *out) {
+                          uint64_t trusted_epoch, struct buffer *out) {
     if (contract.len == 0 || contract.len > BUNDLE_NAME_MAX || user_key.len > BUNDLE_USER_KEY_MAX) {
         return ERR_RANGE;
     }
@@ -207,7 +246,7 @@ enum err chain_view_prove(struct chain_view *view, struct bytes contract, struct
     size_t start = out->len;
     e = tree_prove(view->kv, p.root, p.hashed, &p.path, &p.present);
     if (e == OK) {
-        e = put_bundle(view, at, contract, user_key, &p, out);
+        e = put_bundle(view, at, trusted_epoch, contract, user_key, &p, out);
     }
     buffer_free(&p.path);
     if (e != OK) {

@@ -12,9 +12,15 @@ enum record_type { RECORD_VOTE = 1, RECORD_PROPOSAL = 2, RECORD_BODY = 3, RECORD
 #define VOTE_RECORD_LEN (8 + 8 + 1 + HASH_LEN + 2 + SIG_LEN)
 #define MARKS_MAX 256
 
-/* Records of views above the mark before this one, up to `view`, begin at `sequence`: what discarding goes by. */
+/* Views begin anew with every epoch. */
+struct place {
+    uint64_t epoch, view;
+};
+
+/* Records of places above the mark before this one, up to `upto`, begin at `sequence`: what discarding goes by. */
 struct mark {
-    uint64_t view, sequence;
+    struct place upto;
+    uint64_t sequence;
 };
 
 struct journal {
@@ -34,18 +40,22 @@ const char *journal_error(void) {
     return seglog_error();
 }
 
-static void mark(struct journal *journal, uint64_t view, uint64_t sequence) {
-    if (journal->mark_count > 0 && view <= journal->marks[journal->mark_count - 1].view) {
+static bool is_above(struct place a, struct place b) {
+    return a.epoch != b.epoch ? a.epoch > b.epoch : a.view > b.view;
+}
+
+static void mark(struct journal *journal, struct place at, uint64_t sequence) {
+    if (journal->mark_count > 0 && !is_above(at, journal->marks[journal->mark_count - 1].upto)) {
         return;
     }
     if (journal->mark_count == MARKS_MAX) {
         /* Two neighbours become one that begins with the older and reaches as high as the newer. */
         for (size_t i = 0; i < MARKS_MAX / 2; i++) {
-            journal->marks[i] = (struct mark){journal->marks[2 * i + 1].view, journal->marks[2 * i].sequence};
+            journal->marks[i] = (struct mark){journal->marks[2 * i + 1].upto, journal->marks[2 * i].sequence};
         }
         journal->mark_count = MARKS_MAX / 2;
     }
-    journal->marks[journal->mark_count++] = (struct mark){view, sequence};
+    journal->marks[journal->mark_count++] = (struct mark){at, sequence};
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------- */
@@ -63,7 +73,7 @@ static enum err read_vote(struct opening *opening, uint64_t sequence, uint8_t ty
         return ERR_CORRUPT;
     }
     vote.subject.kind = (enum vote_kind)kind;
-    mark(opening->journal, vote.subject.view, sequence);
+    mark(opening->journal, (struct place){vote.subject.epoch, vote.subject.view}, sequence);
     return opening->reader->vote(opening->reader->arg, &vote);
 }
 
@@ -79,13 +89,13 @@ static enum err read_record(void *arg, uint64_t sequence, uint8_t type, struct b
         if (record.len < BLOCK_HEADER_LEN || block_header_decode(record.data, &header) != GOOD) {
             return ERR_CORRUPT;
         }
-        mark(opening->journal, header.view, sequence);
+        mark(opening->journal, (struct place){header.epoch, header.view}, sequence);
         return reader->body(reader->arg, record);
     case RECORD_CERTIFICATE:
         if (record.len < CERTIFICATE_HEAD_LEN) {
             return ERR_CORRUPT;
         }
-        mark(opening->journal, load_u64(record.data + 10), sequence);
+        mark(opening->journal, (struct place){load_u64(record.data + 2), load_u64(record.data + 10)}, sequence);
         return reader->certificate(reader->arg, record);
     default:
         return ERR_CORRUPT;
@@ -119,13 +129,13 @@ void journal_close(struct journal *journal) {
 
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
-static enum err append(struct journal *journal, enum record_type type, uint64_t view, struct bytes record) {
+static enum err append(struct journal *journal, enum record_type type, struct place at, struct bytes record) {
     uint64_t sequence;
     enum err e = seglog_append(journal->log, (uint8_t)type, record, &sequence);
     if (e == OK) {
         /* Bodies and certificates matter only with the vote that follows them. */
         journal->dirty = journal->dirty || type == RECORD_VOTE || type == RECORD_PROPOSAL;
-        mark(journal, view, sequence);
+        mark(journal, at, sequence);
     }
     return e;
 }
@@ -141,15 +151,15 @@ enum err journal_vote(struct journal *journal, const struct consensus_vote *vote
     buffer_put(b, vote->signature, SIG_LEN);
     enum err e = buffer_ok(b);
     enum record_type type = vote->subject.kind == VOTE_PROPOSE ? RECORD_PROPOSAL : RECORD_VOTE;
-    return e == OK ? append(journal, type, vote->subject.view, buffer_bytes(b)) : e;
+    return e == OK ? append(journal, type, (struct place){vote->subject.epoch, vote->subject.view}, buffer_bytes(b)) : e;
 }
 
-enum err journal_body(struct journal *journal, uint64_t view, struct bytes body) {
-    return append(journal, RECORD_BODY, view, body);
+enum err journal_body(struct journal *journal, uint64_t epoch, uint64_t view, struct bytes body) {
+    return append(journal, RECORD_BODY, (struct place){epoch, view}, body);
 }
 
-enum err journal_certificate(struct journal *journal, uint64_t view, struct bytes certificate) {
-    return append(journal, RECORD_CERTIFICATE, view, certificate);
+enum err journal_certificate(struct journal *journal, uint64_t epoch, uint64_t view, struct bytes certificate) {
+    return append(journal, RECORD_CERTIFICATE, (struct place){epoch, view}, certificate);
 }
 
 enum err journal_sync(struct journal *journal, bool *out_synced) {
@@ -167,15 +177,16 @@ enum err journal_sync(struct journal *journal, bool *out_synced) {
     return OK;
 }
 
-enum err journal_discard(struct journal *journal, uint64_t view) {
+enum err journal_discard(struct journal *journal, uint64_t epoch, uint64_t view) {
+    struct place place = {epoch, view};
     size_t done = 0;
-    while (done < journal->mark_count && journal->marks[done].view <= view) {
+    while (done < journal->mark_count && !is_above(journal->marks[done].upto, place)) {
         done++;
     }
     if (done == 0) {
         return OK;
     }
-    /* With no mark above, nothing of a higher view was written: the last mark itself stays as the lower bound. */
+    /* With no mark above, nothing of a later view was written: the last mark itself stays as the lower bound. */
     size_t keep = done < journal->mark_count ? done : done - 1;
     enum err e = seglog_discard_below(journal->log, journal->marks[keep].sequence);
     if (e == OK) {

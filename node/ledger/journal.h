@@ -37,12 +37,15 @@ void journal_close(struct journal *journal);
 const char *journal_error(void);
 
 NODISCARD enum err journal_vote(struct journal *journal, const struct consensus_vote *vote);
-NODISCARD enum err journal_body(struct journal *journal, uint64_t view, struct bytes body);
-NODISCARD enum err journal_certificate(struct journal *journal, uint64_t view, struct bytes certificate);
+/* `view` is where the vote that follows is cast. */
+NODISCARD enum err journal_body(struct journal *journal, uint64_t epoch, uint64_t view, struct bytes body);
+NODISCARD enum err journal_certificate(struct journal *journal, uint64_t epoch, uint64_t view,
+                                       struct bytes certificate);
 /* One fdatasync when a vote or a proposal was appended since the last, which also covers what stands before it;
  * `*out_synced` (may be NULL) tells whether. */
 NODISCARD enum err journal_sync(struct journal *journal, bool *out_synced);
-/* Gives back what holds only views at or below `view`: those are final and durable elsewhere. */
-NODISCARD enum err journal_discard(struct journal *journal, uint64_t view);
+/* Gives back what holds only earlier epochs and views at or below `view` of this one: those are final and durable
+ * elsewhere. */
+NODISCARD enum err journal_discard(struct journal *journal, uint64_t epoch, uint64_t view);
 
 #endif

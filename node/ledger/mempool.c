@@ -1,6 +1,7 @@
 #include "node/ledger/mempool.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 struct entry {
     struct entry *older, *newer;
     struct entry *next_in_bucket;
+    uint64_t since_us; /* mono */
+    bool in_block;     /* a block that holds it has been looked at */
     struct transaction tx; /* borrows from `bytes` */
     uint8_t bytes[];
 };
@@ -29,6 +32,10 @@ struct mempool {
     uint64_t secret;
     size_t count;
     size_t bytes;
+    bool (*also)(void *ctx, const struct transaction *tx);
+    void *also_ctx;
+    struct stage_times *times; /* borrowed, may be NULL */
+    struct mempool_stats stats;
 };
 
 static size_t bucket_of(const struct mempool *pool, const uint8_t key[32]) {
@@ -137,6 +144,8 @@ enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
     struct entry **bucket = &pool->by_id[bucket_of(pool, entry->tx.id)];
     entry->next_in_bucket = *bucket;
     *bucket = entry;
+    entry->since_us = clock_mono_ns() / 1000;
+    entry->in_block = false;
     entry->newer = NULL;
     entry->older = pool->newest;
     *(pool->newest != NULL ? &pool->newest->newer : &pool->oldest) = entry;
@@ -149,6 +158,50 @@ enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
 bool mempool_vouches(const struct mempool *pool, const struct transaction *tx) {
     const struct entry *entry = find(pool, tx->id);
     return entry != NULL && bytes_equal(entry->tx.envelope, tx->envelope);
+}
+
+static void first_seen_in_block(struct mempool *pool, struct entry *entry) {
+    if (!entry->in_block) {
+        entry->in_block = true;
+        stage_times_add(pool->times, STAGE_WAITING, clock_mono_ns() / 1000 - entry->since_us);
+    }
+}
+
+bool mempool_proves(struct mempool *pool, const struct transaction *tx) {
+    struct entry *entry = find(pool, tx->id);
+    if (entry != NULL && bytes_equal(entry->tx.envelope, tx->envelope)) {
+        first_seen_in_block(pool, entry);
+        pool->stats.vouched++;
+        return true;
+    }
+    if (pool->also != NULL && pool->also(pool->also_ctx, tx)) {
+        pool->stats.vouched++;
+        return true;
+    }
+    pool->stats.checked++;
+    if (transaction_check_signatures(tx) != OK) {
+        return false;
+    }
+    enum err e = entry == NULL ? mempool_add(pool, tx) : OK;
+    (void)e; /* no room for it: then it may be checked once more */
+    return true;
+}
+
+void mempool_ask_also(struct mempool *pool, bool (*vouches)(void *ctx, const struct transaction *tx), void *ctx) {
+    pool->also = vouches;
+    pool->also_ctx = ctx;
+}
+
+void mempool_time(struct mempool *pool, struct stage_times *times) {
+    pool->times = times;
+}
+
+uint64_t mempool_oldest_ms(const struct mempool *pool) {
+    return pool->oldest != NULL ? (clock_mono_ns() / 1000 - pool->oldest->since_us) / 1000 : 0;
+}
+
+struct mempool_stats mempool_stats(const struct mempool *pool) {
+    return pool->stats;
 }
 
 void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]) {

@@ -7,6 +7,7 @@
 #define ASSAY_NODE_LEDGER_MEMPOOL_H
 
 #include "contracts/transaction.h"
+#include "node/ledger/stage_times.h"
 
 struct mempool;
 
@@ -22,9 +23,23 @@ void mempool_free(struct mempool *pool);
 NODISCARD enum err mempool_add(struct mempool *pool, const struct transaction *tx);
 /* The envelope of a waiting transaction: its signatures need no second check when the bytes are equal. */
 bool mempool_vouches(const struct mempool *pool, const struct transaction *tx);
+/* Are the signatures of a block's transaction good? Those that nobody vouches for are checked here and now; a good one
+ * then waits like one that was gossiped (as far as there is room), so that no later copy of it is checked again. */
+bool mempool_proves(struct mempool *pool, const struct transaction *tx);
+/* Whom mempool_proves asks about a transaction that does not wait here: one whose check is still on its way. */
+void mempool_ask_also(struct mempool *pool, bool (*vouches)(void *ctx, const struct transaction *tx), void *ctx);
 void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]);
 /* Drops what expired at this block time; gives how many. */
 size_t mempool_expire(struct mempool *pool, uint64_t time_ms);
+/* How long the oldest has waited; 0 when none does. */
+uint64_t mempool_oldest_ms(const struct mempool *pool);
+/* Told how long every transaction had waited when its block was first looked at, and when it was final. May be NULL. */
+void mempool_time(struct mempool *pool, struct stage_times *times);
+/* Signatures of blocks' transactions that somebody vouched for, and those that had to be checked. */
+struct mempool_stats {
+    uint64_t vouched, checked;
+};
+struct mempool_stats mempool_stats(const struct mempool *pool);
 size_t mempool_count(const struct mempool *pool);
 size_t mempool_bytes(const struct mempool *pool);
 /* Oldest first; `each` returns false to stop. */

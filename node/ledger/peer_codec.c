@@ -123,6 +123,7 @@ static enum err take_spans(struct arena *arena, const ProtobufCBinaryData *in, s
 
 static enum err take_proposal(struct arena *arena, const Assay__Peer__Proposal *in, struct peer_message *out) {
     out->kind = PEER_PROPOSAL;
+    out->number = in->view;
     out->body = span_of(in->body);
     enum err e = take_exact(in->signature, out->signature, SIG_LEN);
     return e == OK ? take_spans(arena, in->certificates, in->n_certificates, PEER_CERTIFICATES_MAX, out) : e;
@@ -258,6 +259,7 @@ static void lay_lists(const struct peer_message *in, struct packing *p) {
     switch (in->kind) {
     case PEER_PROPOSAL:
         assay__peer__proposal__init(&p->proposal);
+        p->proposal.view = in->number;
         p->proposal.signature = data_of(in->signature, SIG_LEN);
         p->proposal.body = data_of(in->body.data, in->body.len);
         p->proposal.n_certificates = in->span_count;

@@ -37,41 +37,42 @@ void replica_alarm(struct replica *r, const char *name, const char *text) {
 
 /* ---- Messages ---------------------------------------------------------------------------------------------------- */
 
-static enum err take_certificates(struct replica *r, uint16_t peer, const struct peer_message *m) {
+static enum err take_certificates(struct replica *r, uint16_t from, const struct peer_message *m) {
     enum err e = OK;
     for (size_t i = 0; i < m->span_count && e == OK; i++) {
-        struct consensus_event event = {.kind = EVENT_CERTIFICATE, .from = peer};
+        struct consensus_event event = {.kind = EVENT_CERTIFICATE, .from = from};
         event.u.certificate = m->spans[i];
         e = replica_feed(r, &event);
     }
     return e;
 }
 
-static enum err take_votes(struct replica *r, uint16_t peer, const struct peer_message *m) {
+static enum err take_votes(struct replica *r, uint16_t from, const struct peer_message *m) {
     enum err e = OK;
     for (size_t i = 0; i < m->vote_count && e == OK; i++) {
-        struct consensus_event event = {.kind = EVENT_VOTE, .from = peer};
+        struct consensus_event event = {.kind = EVENT_VOTE, .from = from};
         event.u.vote = m->votes[i];
         e = replica_feed(r, &event);
     }
     return e;
 }
 
-static enum err take_proposal(struct replica *r, uint16_t peer, const struct peer_message *m) {
-    struct consensus_event event = {.kind = EVENT_PROPOSAL, .from = peer};
+static enum err take_proposal(struct replica *r, uint16_t from, const struct peer_message *m) {
+    struct consensus_event event = {.kind = EVENT_PROPOSAL, .from = from};
     uint8_t hash[HASH_LEN];
+    event.u.proposal.view = m->number;
     if (block_peek(m->body, &event.u.proposal.header, event.u.proposal.hash) != OK) {
         r->messages_bad++;
         return OK;
     }
-    enum err e = take_certificates(r, peer, m);
+    enum err e = take_certificates(r, from, m);
     if (e != OK) {
         return e;
     }
     memcpy(event.u.proposal.signature, m->signature, SIG_LEN);
     replica_step(r, &event);
     /* The body is kept only when the core has taken the header: a proposal costs its leader's signature. */
-    if (consensus_wants_body(r->core, event.u.proposal.header.view, event.u.proposal.hash)) {
+    if (consensus_wants_body(r->core, event.u.proposal.view, event.u.proposal.hash)) {
         e = chain_add(r->config.chain, m->body, hash);
         if (e == ERR_NOMEM) {
             return replica_fail(r, e, "taking a proposal: %s", err_text(e));
@@ -80,8 +81,8 @@ static enum err take_proposal(struct replica *r, uint16_t peer, const struct pee
     return replica_follow(r);
 }
 
-static enum err take_numbers(struct replica *r, uint16_t peer, const struct peer_message *m) {
-    struct consensus_event event = {.from = peer};
+static enum err take_numbers(struct replica *r, uint16_t from, const struct peer_message *m) {
+    struct consensus_event event = {.from = from};
     if (m->kind == PEER_CERTIFICATES_ASK) {
         event.kind = EVENT_ASK_CERTIFICATES;
         event.u.views.first = m->number;
@@ -95,18 +96,60 @@ static enum err take_numbers(struct replica *r, uint16_t peer, const struct peer
     return replica_feed(r, &event);
 }
 
-static enum err take_message(struct replica *r, uint16_t peer, const struct peer_message *m) {
-    switch (m->kind) {
+/* Which messages mean something in their own epoch only. */
+static bool is_of_epoch(enum peer_kind kind) {
+    switch (kind) {
     case PEER_PROPOSAL:
-        return take_proposal(r, peer, m);
     case PEER_VOTES:
-        return take_votes(r, peer, m);
     case PEER_CERTIFICATES:
-        return take_certificates(r, peer, m);
     case PEER_RECALL_ASK:
     case PEER_RECALL:
     case PEER_CERTIFICATES_ASK:
-        return take_numbers(r, peer, m);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* One of us two is behind. Whoever is still in an epoch that is over hears how far the chain is and catches up by
+ * height. Of an epoch that we have not reached we hold no votes, and may say so to its validators, who wait for that
+ * answer before they vote. */
+static enum err take_other_epoch(struct replica *r, uint16_t peer, const struct peer_message *m) {
+    struct peer_state *state = &r->peers[peer];
+    if (m->epoch < r->epoch.number) {
+        if (r->mono_ms < state->told_ms + r->config.timing.fetch_retry_ms) {
+            return OK;
+        }
+        state->told_ms = r->mono_ms;
+        struct peer_message status = {.kind = PEER_STATUS, .number = r->decided_height};
+        return replica_post(r, TO_PEER, peer, &status);
+    }
+    if (state->height <= r->decided_height) {
+        replica_take_status(r, peer, r->decided_height + 1);
+    }
+    if (m->kind != PEER_RECALL_ASK) {
+        return OK;
+    }
+    struct peer_message answer = {.kind = PEER_RECALL, .number = m->number};
+    return replica_post_in(r, m->epoch, TO_PEER, peer, &answer);
+}
+
+static enum err take_message(struct replica *r, uint16_t peer, const struct peer_message *m) {
+    uint16_t from = r->peers[peer].index;
+    if (is_of_epoch(m->kind) && m->epoch != r->epoch.number) {
+        return take_other_epoch(r, peer, m);
+    }
+    switch (m->kind) {
+    case PEER_PROPOSAL:
+        return take_proposal(r, from, m);
+    case PEER_VOTES:
+        return take_votes(r, from, m);
+    case PEER_CERTIFICATES:
+        return take_certificates(r, from, m);
+    case PEER_RECALL_ASK:
+    case PEER_RECALL:
+    case PEER_CERTIFICATES_ASK:
+        return take_numbers(r, from, m);
     case PEER_BODY_ASK:
         return replica_serve_body(r, peer, m->hash);
     case PEER_BODY: {
@@ -135,7 +178,7 @@ enum err replica_message(struct replica *r, uint16_t peer, struct bytes message)
     }
     r->messages_in++;
     struct peer_message m;
-    if (peer >= REPLICA_PEERS_MAX || peer == r->config.me) {
+    if (peer >= REPLICA_PEERS_MAX || !r->peers[peer].known) {
         r->messages_bad++;
         return OK;
     }
@@ -144,8 +187,7 @@ enum err replica_message(struct replica *r, uint16_t peer, struct bytes message)
         r->messages_bad++;
         return e == ERR_NOMEM ? replica_fail(r, e, "decoding a message: %s", err_text(e)) : OK;
     }
-    /* A message of another epoch means nothing here. */
-    e = m.epoch == r->config.epoch ? take_message(r, peer, &m) : OK;
+    e = take_message(r, peer, &m);
     peer_free(&m);
     return e;
 }
@@ -212,7 +254,7 @@ static bool tell_waiting(void *arg, const struct transaction *tx) {
 
 enum err replica_peer_up(struct replica *r, uint16_t peer) {
     struct telling t = {.replica = r, .peer = peer, .e = r->failed};
-    if (t.e == OK) {
+    if (t.e == OK && peer < REPLICA_PEERS_MAX && r->peers[peer].index != CONSENSUS_ALL) {
         mempool_each(r->config.mempool, tell_waiting, &t);
     }
     return t.e;
@@ -278,6 +320,15 @@ static enum err look_for_work(struct replica *r) {
     return e;
 }
 
+/* A closing block became final: the next epoch's first words go out with this very turn. */
+static enum err follow_epoch(struct replica *r, bool *out_more) {
+    if (chain_epoch(r->config.chain)->number == r->epoch.number) {
+        return OK;
+    }
+    *out_more = true;
+    return replica_begin_epoch(r);
+}
+
 static enum err flush_once(struct replica *r, bool *out_more) {
     enum err e = look_for_work(r);
     if (e == OK) {
@@ -294,7 +345,7 @@ static enum err flush_once(struct replica *r, bool *out_more) {
         replica_send_all(r);
         e = replica_finalize_all(r);
     }
-    return e;
+    return e == OK ? follow_epoch(r, out_more) : e;
 }
 
 static uint64_t next_deadline(const struct replica *r) {
@@ -363,6 +414,7 @@ void replica_stats(const struct replica *r, struct replica_stats *out) {
         .wanted_bodies = r->pending_count,
         .outbox = r->out_count,
     };
+    out->me = r->me;
     consensus_status(r->core, &out->consensus);
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         out->best_height = r->peers[i].height > out->best_height ? r->peers[i].height : out->best_height;

@@ -8,8 +8,11 @@
  * final. An error from any call is a local fault (disk, memory, divergence): the replica is stopped, replica_error()
  * says why, and the node must end; garbage from peers is never an error.
  *
- * Belongs to the ledger thread. Peers are small numbers: 0 .. n-1 are the validators in the set's order, numbers from
- * n up are observers as the shell numbers them.
+ * Epochs: the validator set stands in the chain's state. When a closing block is final the replica starts a core for the
+ * next set by itself, as validator or as observer, whichever the set makes of its key.
+ *
+ * Belongs to the ledger thread. Peers are small numbers that the shell gives out and keeps as long as it likes; which
+ * validator a peer is follows from its signing key (replica_set_peer).
  */
 #ifndef ASSAY_NODE_LEDGER_REPLICA_H
 #define ASSAY_NODE_LEDGER_REPLICA_H
@@ -21,7 +24,7 @@
 #include "node/ledger/mempool.h"
 #include "store/disk.h"
 
-#define REPLICA_PEERS_MAX 1024 /* validators and observers */
+#define REPLICA_PEERS_MAX 256 /* validators and observers */
 
 struct replica;
 
@@ -35,15 +38,16 @@ enum replica_class {
 struct replica_ops {
     /* Bytes are borrowed for the call. Sending may drop silently; it never blocks. */
     void (*send)(void *ctx, uint16_t peer, enum replica_class class, struct bytes message);
-    /* To every other validator. */
-    void (*broadcast)(void *ctx, enum replica_class class, struct bytes message);
-    /* To every observer that is connected; NULL where there are none. */
-    void (*announce)(void *ctx, enum replica_class class, struct bytes message);
+    /* The same message to several peers. */
+    void (*multicast)(void *ctx, const uint16_t *peers, size_t count, enum replica_class class, struct bytes message);
     /* A call of replica_tick is wanted at this monotonic time; the latest call counts. */
     void (*set_timer)(void *ctx, uint64_t mono_ms);
     /* A gossiped envelope, unchecked: decode, check signatures once (on a pool), then call replica_transaction with
      * gossip = false. NULL: gossiped transactions are ignored. */
     void (*check_transaction)(void *ctx, uint16_t peer, struct bytes envelope);
+    /* Two votes of one validator, signatures checked, that must not both exist. May be NULL. */
+    void (*on_evidence)(void *ctx, const uint8_t key[KEY_LEN], const struct consensus_vote *first,
+                        const struct consensus_vote *second);
     /* A block became final, oldest first; its writes can be read through views. May be NULL. */
     void (*on_final)(void *ctx, const struct block *block);
     /* Something an operator must look at. `name` is one word with dashes, `text` a sentence. */
@@ -63,10 +67,8 @@ struct replica_timing {
 void replica_timing_default(struct replica_timing *out);
 
 struct replica_config {
-    uint64_t epoch;
-    struct validator_set validators; /* keys are copied */
-    uint16_t me;                     /* index into the set, or CONSENSUS_OBSERVER */
-    const uint8_t *secret;           /* ED25519_SECRET_LEN, borrowed; NULL when sign is given or for observers */
+    const uint8_t *key;    /* own signing key, copied; NULL: an observer for good, without a journal */
+    const uint8_t *secret; /* ED25519_SECRET_LEN, borrowed; NULL when sign is given or without a key */
     void (*sign)(void *ctx, const uint8_t *message, size_t len, uint8_t out_signature[SIG_LEN]); /* NULL: by secret */
     void *sign_ctx;
     const struct verify_crypto *crypto;
@@ -92,13 +94,15 @@ void replica_close(struct replica *replica);
 /* Both clocks as of now; called at least when the timer asked for it. Also before messages of a turn, so that they are
  * judged by the right time. */
 NODISCARD enum err replica_tick(struct replica *replica, uint64_t wall_ms, uint64_t mono_ms);
+/* From now on this peer is the node with that signing key; NULL: nobody. ERR_RANGE. */
+NODISCARD enum err replica_set_peer(struct replica *replica, uint16_t peer, const uint8_t key[KEY_LEN]);
 /* A message of an authenticated peer. */
 NODISCARD enum err replica_message(struct replica *replica, uint16_t peer, struct bytes message);
 /* Takes a transaction whose signatures the caller has checked. `gossip`: it came from a client, tell the validators.
  * Answers of the mempool (ERR_DUPLICATE, ERR_FULL, ERR_DENIED, ERR_EXISTS when executed before, ERR_EXPIRED) are no
  * faults: replica_failed() tells them apart. */
 NODISCARD enum err replica_transaction(struct replica *replica, const struct transaction *tx, bool gossip);
-/* The link to a validator came up: it is told of the oldest transactions that wait here, which it may have missed. */
+/* The link to a peer came up: a validator is told of the oldest transactions that wait here, which it may have missed. */
 NODISCARD enum err replica_peer_up(struct replica *replica, uint16_t peer);
 /* Ends a turn: one journal sync, then sends in order, then finalizations. */
 NODISCARD enum err replica_flush(struct replica *replica);
@@ -112,6 +116,7 @@ const char *replica_error(const struct replica *replica);
 
 struct replica_stats {
     struct consensus_status consensus;
+    uint16_t me;          /* index into the epoch's set, or CONSENSUS_OBSERVER */
     uint64_t height;      /* final */
     uint64_t best_height; /* highest a peer claims */
     bool catching_up;

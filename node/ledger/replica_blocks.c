@@ -62,7 +62,7 @@ void replica_drop_pending(struct replica *r) {
 static bool is_timely(struct replica *r, const struct block_header *h) {
     struct consensus_status status;
     consensus_status(r->core, &status);
-    if (h->view != status.view || h->proposer == r->config.me || h->proposer >= r->config.validators.count) {
+    if (h->view != status.view || h->proposer == r->me || h->proposer >= r->epoch.count) {
         return true;
     }
     bool ahead = h->time_ms > r->wall_ms + r->config.timing.max_ahead_ms;
@@ -163,19 +163,16 @@ enum err replica_retry_pending(struct replica *r) {
 
 /* ---- Fetching ---------------------------------------------------------------------------------------------------- */
 
-/* Those who signed for the block, one after the other; without any, every validator in turn. */
+/* Those who signed for the block, one after the other; without any, every validator in turn. NO_PEER: not this time. */
 static uint16_t whom_to_ask(const struct replica *r, const struct pending *p) {
     uint16_t holders[VALIDATORS_MAX];
     uint16_t count = p->view != 0 ? consensus_holders(r->core, p->view, p->hash, holders) : 0;
-    if (count != 0) {
-        return holders[(p->tries + r->config.me) % count];
+    uint32_t turn = p->tries + r->me;
+    uint16_t index = count != 0 ? holders[turn % count] : (uint16_t)((turn + 1u) % r->epoch.count);
+    if (index == r->me) {
+        index = (uint16_t)((index + 1u) % r->epoch.count);
     }
-    uint16_t n = r->config.validators.count;
-    uint32_t peer = (p->tries + r->config.me + 1u) % n;
-    if (peer == r->config.me) {
-        peer = (peer + 1) % n;
-    }
-    return (uint16_t)peer;
+    return index != r->me ? r->peer_of[index] : NO_PEER;
 }
 
 enum err replica_ask_bodies(struct replica *r) {
@@ -190,7 +187,7 @@ enum err replica_ask_bodies(struct replica *r) {
         p->tries++;
         struct peer_message ask = {.kind = PEER_BODY_ASK};
         memcpy(ask.hash, p->hash, HASH_LEN);
-        enum err e = peer != r->config.me ? replica_post(r, TO_PEER, peer, &ask) : OK;
+        enum err e = peer != NO_PEER ? replica_post(r, TO_PEER, peer, &ask) : OK;
         if (e != OK) {
             return e;
         }
@@ -268,8 +265,7 @@ enum err replica_build(struct replica *r) {
         return OK;
     }
     r->build_wanted = false;
-    enum err e =
-        chain_build(r->config.chain, r->build_parent, r->config.epoch, r->build_view, r->config.me, r->wall_ms, hash);
+    enum err e = chain_build(r->config.chain, r->build_parent, r->build_view, r->me, r->wall_ms, hash);
     if (e == ERR_FULL || e == ERR_NOTFOUND) {
         return OK; /* too much above the head, or the parent went meanwhile: the view is nullified */
     }

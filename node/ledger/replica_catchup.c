@@ -32,6 +32,12 @@ struct range {
     bool full;    /* headers only from here on */
 };
 
+static bool header_closes(const struct buffer *bodies, size_t start) {
+    struct block_header header;
+    return bodies->len - start >= BLOCK_HEADER_LEN && block_header_decode(bodies->data + start, &header) == GOOD &&
+           block_header_closes(&header);
+}
+
 static enum err read_range(struct replica *r, uint64_t first, struct range *range) {
     size_t room = r->config.blocks_bytes != 0 ? r->config.blocks_bytes : BLOCKS_BYTES_HARD;
     struct buffer certificate = BUFFER_INIT;
@@ -54,10 +60,14 @@ static enum err read_range(struct replica *r, uint64_t first, struct range *rang
             range->bodies.len = start + BLOCK_HEADER_LEN;
         }
         range->ends[range->count++] = range->bodies.len;
+        bool closes = header_closes(&range->bodies, start);
         if (certificate.len > 0) {
             range->keep = range->count;
             buffer_reset(&range->certificate);
             buffer_put(&range->certificate, certificate.data, certificate.len);
+        }
+        if (closes) {
+            break; /* the asker learns the next set by executing this one */
         }
     }
     buffer_free(&certificate);
@@ -108,7 +118,7 @@ void replica_take_status(struct replica *r, uint16_t peer, uint64_t height) {
 static bool next_peer(struct replica *r) {
     for (size_t i = 1; i <= REPLICA_PEERS_MAX; i++) {
         uint16_t peer = (uint16_t)((r->blocks_peer + i) % REPLICA_PEERS_MAX);
-        if (r->peers[peer].height > r->decided_height && peer != r->config.me) {
+        if (r->peers[peer].known && r->peers[peer].height > r->decided_height) {
             r->blocks_peer = peer;
             return true;
         }
@@ -118,7 +128,7 @@ static bool next_peer(struct replica *r) {
 
 /* A validator that keeps up hears of finality from votes first: it gives them a moment before it asks. */
 static uint64_t patience(const struct replica *r) {
-    return r->config.me == CONSENSUS_OBSERVER ? 0 : r->config.timing.fetch_retry_ms;
+    return r->me == CONSENSUS_OBSERVER ? 0 : r->config.timing.fetch_retry_ms;
 }
 
 /* What was proven and executed and only waits for a descendant's finalization is not asked for again. */
@@ -164,7 +174,7 @@ uint64_t replica_catchup_deadline(const struct replica *r) {
 /* Is it a finalization of the last block, and does each block stand on the one before? Signatures come last: they are
  * the costly part. */
 static bool range_is_final(const struct replica *r, const struct peer_message *message, struct block_header *out_last,
-                           uint8_t out_hash[HASH_LEN]) {
+                           uint8_t out_hash[HASH_LEN], uint64_t *out_view) {
     uint8_t hash[HASH_LEN];
     struct block_header header;
     for (size_t i = 0; i < message->span_count; i++) {
@@ -183,11 +193,14 @@ static bool range_is_final(const struct replica *r, const struct peer_message *m
     struct span_input span = {.rest = {message->body.data, message->body.len}};
     struct input in = input_of_span(&span);
     struct vote_subject subject;
-    if (certificate_verify(r->config.crypto, chain_id(r->config.chain), &r->config.validators, &in, &subject) != GOOD ||
-        span.rest.len != 0 || subject.kind != VOTE_FINALIZE || subject.epoch != r->config.epoch ||
-        memcmp(subject.block, hash, HASH_LEN) != 0 || subject.view != header.view) {
+    const struct validator_set set = chain_epoch_set(&r->epoch);
+    if (certificate_verify(r->config.crypto, chain_id(r->config.chain), &set, &in, &subject) != GOOD ||
+        span.rest.len != 0 || subject.kind != VOTE_FINALIZE || subject.epoch != r->epoch.number ||
+        memcmp(subject.block, hash, HASH_LEN) != 0 || subject.view < header.view ||
+        (subject.view != header.view && !block_header_closes(&header))) {
         return false;
     }
+    *out_view = subject.view;
     *out_last = header;
     memcpy(out_hash, hash, HASH_LEN);
     return true;
@@ -235,10 +248,11 @@ static enum err execute_range(struct replica *r, const struct peer_message *mess
 enum err replica_take_blocks(struct replica *r, uint16_t peer, const struct peer_message *message) {
     struct block_header last;
     uint8_t hash[HASH_LEN];
-    if (!r->blocks_wanted || peer != r->blocks_peer) {
+    uint64_t view;
+    if (!r->blocks_wanted || peer != r->blocks_peer || consensus_closed(r->core)) {
         return OK;
     }
-    if (!range_is_final(r, message, &last, hash)) {
+    if (!range_is_final(r, message, &last, hash, &view)) {
         r->messages_bad++;
         r->peers[peer].height = 0;
         r->blocks_wanted = false;
@@ -259,7 +273,8 @@ enum err replica_take_blocks(struct replica *r, uint16_t peer, const struct peer
         return e;
     }
     struct consensus_event event = {.kind = EVENT_SYNCED, .from = peer};
-    event.u.synced.view = last.view;
+    event.u.synced.view = view;
+    event.u.synced.closes = block_header_closes(&last);
     memcpy(event.u.synced.hash, hash, HASH_LEN);
     event.u.synced.certificate = message->body;
     e = replica_feed(r, &event);

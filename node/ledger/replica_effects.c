@@ -22,11 +22,16 @@ static enum replica_class class_of(enum peer_kind kind) {
 }
 
 enum err replica_post(struct replica *r, enum audience audience, uint16_t peer, const struct peer_message *message) {
+    return replica_post_in(r, r->epoch.number, audience, peer, message);
+}
+
+enum err replica_post_in(struct replica *r, uint64_t epoch, enum audience audience, uint16_t peer,
+                         const struct peer_message *message) {
     if (r->out_count == OUTBOX_MESSAGES_MAX || r->out_bytes.len > OUTBOX_BYTES_MAX) {
         return OK; /* as if the network had lost it */
     }
     struct peer_message stamped = *message;
-    stamped.epoch = r->config.epoch;
+    stamped.epoch = epoch;
     size_t offset = r->out_bytes.len;
     enum err e = peer_encode(&stamped, &r->out_bytes);
     if (e == ERR_TOOLARGE) {
@@ -43,8 +48,12 @@ enum err replica_post(struct replica *r, enum audience audience, uint16_t peer, 
     return OK;
 }
 
+/* To a validator by its index. One that is no peer of ours is as good as one whose link is down. */
 static enum err post_to(struct replica *r, uint16_t to, const struct peer_message *message) {
-    return replica_post(r, to == CONSENSUS_ALL ? TO_VALIDATORS : TO_PEER, to, message);
+    if (to == CONSENSUS_ALL) {
+        return replica_post(r, TO_VALIDATORS, 0, message);
+    }
+    return r->peer_of[to] != NO_PEER ? replica_post(r, TO_PEER, r->peer_of[to], message) : OK;
 }
 
 static enum err post_votes(struct replica *r) {
@@ -72,7 +81,7 @@ static enum err post_proposal(struct replica *r, const struct consensus_effect *
         return OK; /* final meanwhile: nobody needs it as a proposal */
     }
     struct peer_message message = {
-        .kind = PEER_PROPOSAL, .body = body, .spans = effect->u.vote.certificates, .span_count = effect->u.vote.count};
+        .kind = PEER_PROPOSAL, .number = effect->view, .body = body, .spans = effect->u.vote.certificates, .span_count = effect->u.vote.count};
     memcpy(message.signature, effect->u.vote.vote.signature, SIG_LEN);
     return post_to(r, effect->to, &message);
 }
@@ -84,7 +93,19 @@ enum err replica_sync_journal(struct replica *r) {
     return e == OK ? OK : replica_fail(r, e, "syncing the vote journal: %s", journal_error());
 }
 
+/* The epoch's other validators, or everybody else. */
+static size_t gather_peers(const struct replica *r, bool validators, uint16_t out[REPLICA_PEERS_MAX]) {
+    size_t count = 0;
+    for (uint16_t i = 0; i < REPLICA_PEERS_MAX; i++) {
+        if (r->peers[i].known && (r->peers[i].index != CONSENSUS_ALL) == validators) {
+            out[count++] = i;
+        }
+    }
+    return count;
+}
+
 void replica_send_all(struct replica *r) {
+    uint16_t peers[REPLICA_PEERS_MAX];
     for (size_t i = 0; i < r->out_count; i++) {
         const struct outgoing *out = &r->out[i];
         struct bytes bytes = bytes_of(r->out_bytes.data + out->offset, out->len);
@@ -93,12 +114,9 @@ void replica_send_all(struct replica *r) {
             r->config.ops.send(r->config.ctx, out->peer, out->class, bytes);
             break;
         case TO_VALIDATORS:
-            r->config.ops.broadcast(r->config.ctx, out->class, bytes);
-            break;
         case TO_OBSERVERS:
-            if (r->config.ops.announce != NULL) {
-                r->config.ops.announce(r->config.ctx, out->class, bytes);
-            }
+            r->config.ops.multicast(r->config.ctx, peers, gather_peers(r, out->audience == TO_VALIDATORS, peers),
+                                    out->class, bytes);
             break;
         }
         r->messages_out++;
@@ -120,7 +138,9 @@ enum err replica_sync_chain(struct replica *r) {
         return replica_fail(r, e, "syncing the block log: %s", chain_error(r->config.chain));
     }
     /* What the block log has, the journal need not keep. */
-    e = r->journal != NULL ? journal_discard(r->journal, chain_head(r->config.chain)->header.view) : OK;
+    const struct block_header *head = &chain_head(r->config.chain)->header;
+    uint64_t view = block_header_closes(head) ? UINT64_MAX : head->view;
+    e = r->journal != NULL ? journal_discard(r->journal, head->epoch, view) : OK;
     return e == OK ? OK : replica_fail(r, e, "shortening the vote journal: %s", journal_error());
 }
 
@@ -156,6 +176,7 @@ enum err replica_finalize_all(struct replica *r) {
         }
     }
     replica_drop_pending(r);
+    consensus_set_heartbeat(r->core, chain_params(r->config.chain)->heartbeat_ms);
     struct peer_message status = {.kind = PEER_STATUS, .number = chain_head(r->config.chain)->header.height};
     return replica_post(r, TO_OBSERVERS, 0, &status);
 }
@@ -199,13 +220,13 @@ static enum err carry_out_journal(struct replica *r, const struct consensus_effe
     case EFFECT_JOURNAL_BODY:
         body = chain_body(r->config.chain, effect->u.block.hash);
         if (body.data != NULL) {
-            e = journal_body(r->journal, effect->view, body);
+            e = journal_body(r->journal, r->epoch.number, effect->view, body);
         } else if (chain_status(r->config.chain, effect->u.block.hash) != CHAIN_FINAL) {
             return replica_fail(r, ERR_NOTFOUND, "a block to be voted on is gone");
         }
         break;
     case EFFECT_JOURNAL_CERTIFICATE:
-        e = journal_certificate(r->journal, effect->view, effect->u.block.certificate);
+        e = journal_certificate(r->journal, r->epoch.number, effect->view, effect->u.block.certificate);
         break;
     default:
         e = journal_vote(r->journal, &effect->u.vote.vote);
@@ -254,6 +275,13 @@ static void carry_out_alarm(struct replica *r, const struct consensus_effect *ef
     replica_alarm(r, names[effect->u.alarm], text);
 }
 
+static void carry_out_evidence(struct replica *r, const struct consensus_effect *effect) {
+    const struct consensus_vote *first = &effect->u.evidence.first;
+    if (r->config.ops.on_evidence != NULL) {
+        r->config.ops.on_evidence(r->config.ctx, r->epoch.keys[first->signer], first, &effect->u.evidence.second);
+    }
+}
+
 static enum err carry_out(struct replica *r, const struct consensus_effect *effect) {
     const struct block_header *header;
     switch (effect->kind) {
@@ -281,12 +309,15 @@ static enum err carry_out(struct replica *r, const struct consensus_effect *effe
         return header != NULL ? replica_decide(r, effect->u.block.hash, header->height, effect->u.block.certificate)
                               : replica_fail(r, ERR_NOTFOUND, "a final block is gone");
     case EFFECT_BEHIND:
-        if (effect->to < REPLICA_PEERS_MAX) {
-            replica_take_status(r, effect->to, r->decided_height + 1);
+        if (effect->to < r->epoch.count && r->peer_of[effect->to] != NO_PEER) {
+            replica_take_status(r, r->peer_of[effect->to], r->decided_height + 1);
         }
         return OK;
     case EFFECT_DIVERGED:
         return diverged(r, effect);
+    case EFFECT_EVIDENCE:
+        carry_out_evidence(r, effect);
+        return OK;
     case EFFECT_ALARM:
         carry_out_alarm(r, effect);
         return OK;
@@ -312,7 +343,8 @@ bool replica_describe(const struct replica *r, const uint8_t hash[HASH_LEN], str
     memcpy(out->u.block.hash, hash, HASH_LEN);
     memcpy(out->u.block.parent, header->parent, HASH_LEN);
     out->u.block.view = header->view;
-    out->u.block.parent_view = parent != NULL ? parent->view : 0;
+    out->u.block.parent_view = parent != NULL && parent->epoch == header->epoch ? parent->view : 0;
+    out->u.block.closes = block_header_closes(header);
     return true;
 }
 

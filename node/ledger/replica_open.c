@@ -38,6 +38,12 @@ static enum err restore_body(void *arg, struct bytes body) {
     return e == ERR_NOMEM ? e : OK; /* one that is final already is refused, as it should be */
 }
 
+/* The closing block of an epoch is view 0 of the next. */
+static uint64_t final_view(const struct replica *r) {
+    const struct block_header *head = &chain_head(r->config.chain)->header;
+    return head->epoch == r->epoch.number ? head->view : 0;
+}
+
 /* What the journal shows to be final is made final at once: after a power cut the block log may end earlier, and the
  * blocks that follow need their parents' place. */
 static enum err make_final(struct replica *r, struct bytes certificate, const struct certificate_parts *parts) {
@@ -53,9 +59,8 @@ static enum err make_final(struct replica *r, struct bytes certificate, const st
 static enum err restore_certificate(void *arg, struct bytes certificate) {
     struct restoring *s = arg;
     struct certificate_parts parts;
-    if (certificates_parse(certificate, s->r->config.validators.count, &parts) != OK ||
-        parts.subject.epoch != s->r->config.epoch ||
-        parts.subject.view <= chain_head(s->r->config.chain)->header.view) {
+    if (certificates_parse(certificate, s->r->epoch.count, &parts) != OK ||
+        parts.subject.epoch != s->r->epoch.number || parts.subject.view <= final_view(s->r)) {
         return OK;
     }
     enum err e = parts.subject.kind == VOTE_FINALIZE ? make_final(s->r, certificate, &parts) : OK;
@@ -68,10 +73,9 @@ static enum err restore_certificate(void *arg, struct bytes certificate) {
     return e == OK ? buffer_ok(&s->lengths) : e;
 }
 
-/* A damaged journal leaves a follower: `*out_may_vote` says whether this replica may vote. */
-static enum err open_journal(struct replica *r, struct restoring *restoring, bool *out_may_vote) {
-    *out_may_vote = false;
-    if (r->config.me == CONSENSUS_OBSERVER) {
+/* A damaged journal leaves a follower that does not vote. */
+static enum err open_journal(struct replica *r, struct restoring *restoring) {
+    if (r->config.key == NULL) {
         return OK;
     }
     const struct journal_config config = {
@@ -84,12 +88,21 @@ static enum err open_journal(struct replica *r, struct restoring *restoring, boo
         (void)snprintf(text, sizeof text,
                        "the vote journal is damaged (%s); this node follows and does not vote in epoch %llu (see assay "
                        "node recover)",
-                       journal_error(), (unsigned long long)r->config.epoch);
+                       journal_error(), (unsigned long long)r->epoch.number);
         replica_alarm(r, "journal-damaged", text);
         return OK;
     }
-    *out_may_vote = e == OK;
     return e;
+}
+
+/* CONSENSUS_OBSERVER, which is also CONSENSUS_ALL, when the key is not in the set. */
+static uint16_t place_in(const struct validator_set *set, const uint8_t key[KEY_LEN]) {
+    for (uint16_t i = 0; i < set->count; i++) {
+        if (memcmp(set->keys[i], key, KEY_LEN) == 0) {
+            return i;
+        }
+    }
+    return CONSENSUS_OBSERVER;
 }
 
 static void sign_with_secret(void *ctx, const uint8_t *message, size_t len, uint8_t out[SIG_LEN]) {
@@ -97,25 +110,69 @@ static void sign_with_secret(void *ctx, const uint8_t *message, size_t len, uint
     ed25519_sign(r->config.secret, message, len, out);
 }
 
-static enum err make_core(struct replica *r, bool may_vote) {
+void replica_place_peers(struct replica *r) {
+    struct validator_set set = chain_epoch_set(&r->epoch);
+    for (uint16_t i = 0; i < r->epoch.count; i++) {
+        r->peer_of[i] = NO_PEER;
+    }
+    for (uint16_t p = 0; p < REPLICA_PEERS_MAX; p++) {
+        struct peer_state *peer = &r->peers[p];
+        peer->index = peer->known ? place_in(&set, peer->key) : CONSENSUS_ALL;
+        if (peer->index != CONSENSUS_ALL) {
+            r->peer_of[peer->index] = p;
+        }
+    }
+}
+
+enum err replica_set_peer(struct replica *r, uint16_t peer, const uint8_t key[KEY_LEN]) {
+    if (peer >= REPLICA_PEERS_MAX) {
+        return ERR_RANGE;
+    }
+    r->peers[peer] = (struct peer_state){.known = key != NULL};
+    if (key != NULL) {
+        memcpy(r->peers[peer].key, key, KEY_LEN);
+    }
+    replica_place_peers(r);
+    return OK;
+}
+
+/* The core of the epoch that the chain is in. Without a journal it follows and is silent. */
+static enum err make_core(struct replica *r) {
+    r->epoch = *chain_epoch(r->config.chain);
+    const struct validator_set set = chain_epoch_set(&r->epoch);
+    r->me = r->config.key != NULL ? place_in(&set, r->key) : CONSENSUS_OBSERVER;
+    replica_place_peers(r);
     bool own = r->config.sign == NULL;
     const struct consensus_config config = {
         .chain_id = chain_id(r->config.chain),
-        .epoch = r->config.epoch,
-        .validators = r->config.validators,
-        .me = r->config.me,
-        .may_vote = may_vote,
+        .epoch = r->epoch.number,
+        .validators = set,
+        .me = r->me,
+        .may_vote = r->journal != NULL,
         .crypto = r->config.crypto,
         .sign = own ? sign_with_secret : r->config.sign,
         .sign_ctx = own ? r : r->config.sign_ctx,
         .timing = r->config.timing.consensus,
     };
-    size_t len = consensus_memory(r->config.validators.count);
+    size_t len = consensus_memory(set.count);
+    free(r->core_memory);
     r->core_memory = malloc(len);
-    return r->core_memory != NULL ? consensus_init(r->core_memory, len, &config, &r->core) : ERR_NOMEM;
+    enum err e = r->core_memory != NULL ? consensus_init(r->core_memory, len, &config, &r->core) : ERR_NOMEM;
+    if (e == OK) {
+        consensus_set_heartbeat(r->core, chain_params(r->config.chain)->heartbeat_ms);
+    }
+    return e;
 }
 
-static enum err start_core(struct replica *r, const struct restoring *s) {
+static enum err start_core(struct replica *r, const struct consensus_restored *restored) {
+    struct consensus_event event = {.kind = EVENT_START, .from = CONSENSUS_ALL};
+    event.u.start.final_view = final_view(r);
+    memcpy(event.u.start.final_hash, chain_head(r->config.chain)->hash, HASH_LEN);
+    event.u.start.restored = restored;
+    return replica_feed(r, &event);
+}
+
+static enum err restore_core(struct replica *r, const struct restoring *s) {
     size_t count = s->lengths.len / sizeof(size_t);
     struct bytes *certificates = calloc(count + 1, sizeof *certificates);
     if (certificates == NULL) {
@@ -136,12 +193,7 @@ static enum err start_core(struct replica *r, const struct restoring *s) {
         .certificates = certificates,
         .certificate_count = count,
     };
-    const struct chain_head *head = chain_head(r->config.chain);
-    struct consensus_event event = {.kind = EVENT_START, .from = CONSENSUS_ALL};
-    event.u.start.final_view = head->header.view;
-    memcpy(event.u.start.final_hash, head->hash, HASH_LEN);
-    event.u.start.restored = &restored;
-    enum err e = replica_feed(r, &event);
+    enum err e = start_core(r, &restored);
     free(certificates);
     return e;
 }
@@ -175,27 +227,24 @@ static enum err allocate(const struct replica_config *config, struct replica **o
     if (r == NULL) {
         return ERR_NOMEM;
     }
-    size_t n = config->validators.count;
     r->config = *config;
-    r->keys = calloc(n + 1, sizeof *r->keys);
+    if (config->key != NULL) {
+        memcpy(r->key, config->key, KEY_LEN);
+        r->config.key = r->key;
+    }
     r->effects = calloc(1, sizeof *r->effects);
     r->out = calloc(OUTBOX_MESSAGES_MAX, sizeof *r->out);
-    if (r->keys == NULL || r->effects == NULL || r->out == NULL) {
+    if (r->effects == NULL || r->out == NULL) {
         replica_close(r);
         return ERR_NOMEM;
     }
-    memcpy(r->keys, config->validators.keys, n * sizeof *r->keys);
-    r->config.validators.keys = (const uint8_t(*)[KEY_LEN])r->keys;
     r->config.journal_dir = NULL;
     *out = r;
     return OK;
 }
 
 enum err replica_open(const struct replica_config *config, uint64_t wall_ms, uint64_t mono_ms, struct replica **out) {
-    bool is_validator = config->me < config->validators.count;
-    if (config->validators.count == 0 || config->validators.count > LIMIT_VALIDATORS ||
-        (!is_validator && config->me != CONSENSUS_OBSERVER) ||
-        (is_validator && config->secret == NULL && config->sign == NULL)) {
+    if (config->key != NULL && config->secret == NULL && config->sign == NULL) {
         return ERR_CONFIG;
     }
     struct replica *r;
@@ -209,14 +258,14 @@ enum err replica_open(const struct replica_config *config, uint64_t wall_ms, uin
     r->core_timer_ms = UINT64_MAX;
     struct restoring restoring = {.r = r};
     restoring.bodies = calloc(RESTORED_BODIES_MAX, sizeof *restoring.bodies);
-    bool may_vote = false;
-    e = restoring.bodies != NULL ? open_journal(r, &restoring, &may_vote) : ERR_NOMEM;
+    r->epoch = *chain_epoch(config->chain);
+    e = restoring.bodies != NULL ? open_journal(r, &restoring) : ERR_NOMEM;
     r->decided_height = chain_head(config->chain)->header.height;
     if (e == OK) {
-        e = make_core(r, may_vote);
+        e = make_core(r);
     }
     if (e == OK) {
-        e = start_core(r, &restoring);
+        e = restore_core(r, &restoring);
     }
     if (e == OK) {
         e = restore_blocks(r, &restoring);
@@ -235,13 +284,38 @@ enum err replica_open(const struct replica_config *config, uint64_t wall_ms, uin
     return OK;
 }
 
+/* What the old epoch's core wanted is of no use any more. The block log is made durable first: whoever has voted in the
+ * new epoch must not wake up in the old one. */
+enum err replica_begin_epoch(struct replica *r) {
+    enum err e = replica_sync_chain(r);
+    if (e != OK) {
+        return e;
+    }
+    r->effects->count = 0;
+    r->followup_count = 0;
+    memset(r->pending, 0, sizeof r->pending);
+    r->pending_count = 0;
+    r->build_wanted = false;
+    r->vote_count = 0;
+    r->work = false;
+    r->barren_until_ms = 0;
+    r->proven_height = 0;
+    memset(r->odd_clocks, 0, sizeof r->odd_clocks);
+    r->core_timer_ms = UINT64_MAX;
+    e = make_core(r);
+    if (e != OK) {
+        return replica_fail(r, e, "beginning epoch %llu: %s", (unsigned long long)chain_epoch(r->config.chain)->number,
+                            err_text(e));
+    }
+    return start_core(r, NULL);
+}
+
 void replica_close(struct replica *r) {
     if (r == NULL) {
         return;
     }
     journal_close(r->journal);
     free(r->core_memory);
-    free(r->keys);
     free(r->effects);
     free(r->out);
     buffer_free(&r->out_bytes);

@@ -55,14 +55,22 @@ struct load {
 };
 
 struct peer_state {
+    bool known;
+    uint8_t key[KEY_LEN];
+    uint16_t index;  /* in the epoch's set, or CONSENSUS_ALL */
     uint64_t height; /* as it claims */
+    uint64_t told_ms; /* when it last heard from us that its epoch is over */
     uint32_t served;
 };
 
+#define NO_PEER UINT16_MAX
+
 struct replica {
     struct replica_config config;
-    uint8_t (*keys)[KEY_LEN];
-    struct journal *journal; /* NULL: observer, or damaged */
+    uint8_t key[KEY_LEN];
+    struct chain_epoch epoch; /* the core's; the core borrows its keys */
+    uint16_t me;              /* in its set, or CONSENSUS_OBSERVER */
+    struct journal *journal;  /* NULL: no key, or damaged */
     void *core_memory;
     struct consensus *core;
     struct consensus_effects *effects;
@@ -97,6 +105,7 @@ struct replica {
     uint64_t barren_until_ms; /* a block built for waiting transactions had none: don't spin */
 
     struct peer_state peers[REPLICA_PEERS_MAX];
+    uint16_t peer_of[LIMIT_VALIDATORS]; /* who is at an index of the set: a peer, or NO_PEER */
     uint64_t behind_since_ms, blocks_asked_ms;
     uint64_t proven_height; /* catch-up executed up to here and lacks a finalization yet; 0 or low: nothing */
     uint16_t blocks_peer;
@@ -111,9 +120,18 @@ struct replica {
 enum err replica_fail(struct replica *r, enum err e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void replica_alarm(struct replica *r, const char *name, const char *text);
 
-/* Queues a message until the turn is flushed. */
+/* Queues a message until the turn is flushed; it goes out under the replica's epoch. */
 NODISCARD enum err replica_post(struct replica *r, enum audience audience, uint16_t peer,
                                 const struct peer_message *message);
+/* The same under another epoch: what a node can say of one it has not reached. */
+NODISCARD enum err replica_post_in(struct replica *r, uint64_t epoch, enum audience audience, uint16_t peer,
+                                   const struct peer_message *message);
+
+/* Epochs: replica_open.c */
+/* The chain's head closed the epoch: everything of it goes, and a core for the next set starts. */
+NODISCARD enum err replica_begin_epoch(struct replica *r);
+/* Who of the peers is which validator. */
+void replica_place_peers(struct replica *r);
 
 /* The end of a turn, in this order. */
 NODISCARD enum err replica_sync_journal(struct replica *r);

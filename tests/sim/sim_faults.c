@@ -262,7 +262,7 @@ static void propose_fork(struct sim_node *from, const struct peer_message *m, st
     struct block_header header;
     uint8_t hash[HASH_LEN];
     if (block_peek(m->body, &header, hash) == OK &&
-        chain_build(from->chain, chain_head(from->chain)->hash, header.epoch, header.view, from->index, header.time_ms,
+        chain_build(from->chain, chain_head(from->chain)->hash, header.view, from->index, header.time_ms,
                     hash) == OK) {
         propose_other(from, m, chain_body(from->chain, hash), changed);
     }

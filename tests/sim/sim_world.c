@@ -90,16 +90,16 @@ static void op_send(void *ctx, uint16_t peer, enum replica_class class, struct b
     sim_send(ctx, peer, message);
 }
 
-static void op_broadcast(void *ctx, enum replica_class class, struct bytes message) {
-    (void)class;
-    sim_broadcast(ctx, message);
-}
-
-static void op_announce(void *ctx, enum replica_class class, struct bytes message) {
+static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum replica_class class,
+                         struct bytes message) {
     struct sim_node *node = ctx;
     (void)class;
-    for (uint16_t i = 0; i < node->world->options.observers; i++) {
-        sim_send(node, (uint16_t)(node->world->options.validators + i), message);
+    if (count > 0 && peers[0] < node->world->options.validators) {
+        sim_broadcast(node, message);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        sim_send(node, peers[i], message);
     }
 }
 
@@ -166,9 +166,7 @@ static enum err open_chain(struct sim_node *node) {
 static enum err open_replica(struct sim_node *node) {
     struct sim_world *w = node->world;
     struct replica_config config = {
-        .epoch = 0,
-        .validators = {(const uint8_t(*)[KEY_LEN])w->keys, w->options.validators},
-        .me = node->index,
+        .key = node->index != CONSENSUS_OBSERVER ? w->keys[node->index] : NULL,
         .sign = op_sign,
         .sign_ctx = node,
         .crypto = &sim_crypto,
@@ -179,8 +177,7 @@ static enum err open_replica(struct sim_node *node) {
         .journal_segment_bytes = JOURNAL_SEGMENT,
         .blocks_bytes = w->options.blocks_bytes,
         .ops = {.send = op_send,
-                .broadcast = op_broadcast,
-                .announce = op_announce,
+                .multicast = op_multicast,
                 .set_timer = op_set_timer,
                 .check_transaction = op_check_transaction,
                 .on_final = op_on_final,
@@ -188,7 +185,14 @@ static enum err open_replica(struct sim_node *node) {
         .ctx = node,
     };
     replica_timing_default(&config.timing);
-    return replica_open(&config, sim_wall_ms(node), sim_mono_ms(node), &node->replica);
+    enum err e = replica_open(&config, sim_wall_ms(node), sim_mono_ms(node), &node->replica);
+    for (uint16_t i = 0; i < w->options.validators + w->options.observers && e == OK; i++) {
+        const uint8_t observer[KEY_LEN] = {0xee, (uint8_t)i};
+        if (i != node->address) {
+            e = replica_set_peer(node->replica, i, i < w->options.validators ? w->keys[i] : observer);
+        }
+    }
+    return e;
 }
 
 static void close_node(struct sim_node *node) {

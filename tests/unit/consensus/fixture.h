@@ -149,6 +149,7 @@ static inline void fixture_propose(struct fixture *f, uint64_t view, uint8_t blo
     struct consensus_vote vote = fixture_vote(f, leader, view, VOTE_PROPOSE, block);
     struct consensus_event event = {.kind = EVENT_PROPOSAL, .from = leader};
     event.u.proposal.header = (struct block_header){.view = view, .proposer = leader};
+    event.u.proposal.view = view;
     memcpy(event.u.proposal.header.chain_id, f->chain_id, CHAIN_ID_LEN);
     if (parent == 0) {
         memcpy(event.u.proposal.header.parent, f->genesis, HASH_LEN);

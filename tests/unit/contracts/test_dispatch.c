@@ -21,7 +21,7 @@ static void unknown_contracts_and_methods_are_refused(void **state) {
     assert_int_equal(w.answer.code, CODE_UNKNOWN_METHOD);
     assert_int_equal(world_execute(&w, "author", "registe", none, PEOPLE_OF(GATEWAY_1)), OK);
     assert_int_equal(w.answer.code, CODE_UNKNOWN_METHOD);
-    assert_int_equal(world_execute(&w, "governance", "propose", none, PEOPLE_OF(GATEWAY_1)), OK);
+    assert_int_equal(world_execute(&w, "governance", "proposal", none, PEOPLE_OF(GATEWAY_1)), OK);
     assert_int_equal(w.answer.code, CODE_UNKNOWN_METHOD);
     world_close(&w);
 }

@@ -52,6 +52,9 @@ static void a_broken_genesis_is_refused_by_what_is_wrong(void **state) {
     REFUSED(strcpy(g->nodes[0].http, "\x01"), "addresses");
     REFUSED(g->nodes[0].role = NODE_OBSERVER, "validators");
     REFUSED(memcpy(g->nodes[2].key, g->nodes[1].key, KEY_LEN), "listed twice");
+    REFUSED(memcpy(g->nodes[2].link_key, g->nodes[1].link_key, KEY_LEN), "link key");
+    REFUSED(memcpy(g->orgs[2].admins[0], g->orgs[0].admins[1], KEY_LEN), "share an admin key");
+    REFUSED(memset(g->orgs[1].admins[0], 0, KEY_LEN), "admin key is missing");
     REFUSED(strcpy(g->classes[0].org, "ops"), "kind vendor");
     REFUSED(memset(g->classes[0].root_key, 0, KEY_LEN), "root key");
     REFUSED(g->classes[0].required_signers = 5, "required signers");
@@ -122,6 +125,11 @@ static void what_the_genesis_says_can_be_read_back(void **state) {
     assert_int_equal(node_get(&w.state, w.public_key[VALIDATOR], &node, &found), OK);
     assert_true(found && node.node.role == NODE_VALIDATOR);
     assert_string_equal(node.node.peer, "127.0.0.1:26600");
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    uint16_t count = 0;
+    assert_int_equal(governance_validators(&w.state, keys, &count), OK);
+    assert_int_equal(count, 1);
+    assert_memory_equal(keys[0], w.public_key[VALIDATOR], KEY_LEN);
     assert_int_equal(params_get(&w.state, &params, &found), OK);
     assert_true(found && params.params.max_block_txs == LIMIT_BLOCK_TXS && params.params.heartbeat_ms == 10000);
     assert_int_equal(author_get(&w.state, w.public_key[AUTHOR_SHORT], &author, &found), OK);

@@ -114,7 +114,7 @@ static inline void world_org(struct world *w, size_t i, const char *id, enum org
 static inline void world_node(struct world *w, size_t i, enum person p, enum node_role role) {
     struct genesis_node *node = &w->genesis.nodes[i];
     memcpy(node->key, w->public_key[p], KEY_LEN);
-    memset(node->link_key, 7, sizeof node->link_key);
+    memset(node->link_key, (int)(7 + i), sizeof node->link_key);
     strcpy(node->org, "ops");
     strcpy(node->peer, role == NODE_GATEWAY ? "" : "127.0.0.1:26600");
     node->role = role;

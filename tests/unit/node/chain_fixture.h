@@ -232,7 +232,7 @@ static inline void fixture_build(struct chain_fixture *f, const uint8_t parent[H
     uint8_t from[HASH_LEN];
     memcpy(from, parent, HASH_LEN);
     enum err e =
-        chain_build(f->chain, from, 0, f->view, (uint16_t)(f->view % FIXTURE_VALIDATORS), f->time_ms, out_hash);
+        chain_build(f->chain, from, f->view, (uint16_t)(f->view % FIXTURE_VALIDATORS), f->time_ms, out_hash);
     if (e != OK) {
         fprintf(stderr, "chain_build: %s\n", err_name(e));
         abort();
@@ -273,8 +273,8 @@ static inline void fixture_craft(struct chain_fixture *f, const struct bytes *en
     struct transaction *txs = calloc(count + 1, sizeof *txs);
     memcpy(h.chain_id, chain->id, CHAIN_ID_LEN);
     memcpy(h.parent, chain->head.hash, HASH_LEN);
-    memcpy(h.validators_hash, chain->validators_hash, HASH_LEN);
-    memcpy(h.next_validators_hash, chain->validators_hash, HASH_LEN);
+    memcpy(h.validators_hash, chain->epoch.hash, HASH_LEN);
+    memcpy(h.next_validators_hash, chain->epoch.hash, HASH_LEN);
     for (size_t i = 0; i < count; i++) {
         merkle_leaf(envelopes[i], leaves[i]);
         if (transaction_decode(envelopes[i], &txs[i], NULL) != OK) {

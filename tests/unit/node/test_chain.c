@@ -62,7 +62,7 @@ static enum verdict proof_at(struct chain_fixture *f, uint64_t height, struct by
     struct chain_view view;
     struct buffer bundle = BUFFER_INIT;
     assert_int_equal(chain_view_open(f->chain, &view), OK);
-    assert_int_equal(chain_view_prove(&view, bytes_str("device"), user_key, height, &bundle), OK);
+    assert_int_equal(chain_view_prove(&view, bytes_str("device"), user_key, height, 0, &bundle), OK);
     enum verdict v = fixture_judge(f, buffer_bytes(&bundle), out);
     chain_view_close(&view);
     buffer_free(&bundle);
@@ -234,8 +234,23 @@ static void blocks_over_the_chains_limits_are_refused(void **state) {
         envelopes[i] = device_tx(&f, 60000, &buffers[i]);
     }
     crafted_is_refused(&f, envelopes, 4, NULL, "over the chain's limits");
-    f.chain->params.max_block_txs = 2048;
-    f.chain->params.max_block_bytes = 1000;
+    for (size_t i = 0; i < 4; i++) {
+        buffer_free(&buffers[i]);
+    }
+    fixture_close(&f);
+}
+
+static void blocks_over_the_chains_bytes_are_refused_and_not_built(void **state) {
+    (void)state;
+    struct chain_fixture f;
+    struct buffer buffers[4] = {BUFFER_INIT, BUFFER_INIT, BUFFER_INIT, BUFFER_INIT};
+    struct bytes envelopes[4];
+    fixture_setup(&f);
+    f.world.genesis.params.max_block_bytes = 1000;
+    assert_int_equal(fixture_try_open(&f), OK);
+    for (size_t i = 0; i < 4; i++) {
+        envelopes[i] = device_tx(&f, 60000, &buffers[i]);
+    }
     crafted_is_refused(&f, envelopes, 4, NULL, "over the chain's limits");
     for (size_t i = 0; i < 4; i++) { /* a builder keeps to the same limits */
         fixture_pool(&f, envelopes[i], NULL);
@@ -293,7 +308,7 @@ static void a_header_that_lies_is_refused(void **state) {
                  {spoil_view, "its view is not above"},
                  {spoil_proposer, "its proposer is no validator"},
                  {spoil_validators, "another validator set"},
-                 {spoil_next_validators, "another validator set"}};
+                 {spoil_next_validators, "its next validator set is not the one"}};
     struct chain_fixture f;
     struct buffer b = BUFFER_INIT;
     fixture_open(&f);
@@ -541,7 +556,7 @@ static void depth_above_the_head_is_bounded(void **state) {
         fixture_build(&f, at, next);
         memcpy(at, next, HASH_LEN);
     }
-    assert_int_equal(chain_build(f.chain, at, 0, f.view, 0, f.time_ms, next), ERR_FULL);
+    assert_int_equal(chain_build(f.chain, at, f.view, 0, f.time_ms, next), ERR_FULL);
     assert_int_equal(fixture_finalize(&f, at), OK);
     assert_int_equal(chain_head(f.chain)->header.height, LIMIT_UNFINAL_DEPTH);
     fixture_close(&f);
@@ -746,8 +761,8 @@ static void old_versions_go_and_recent_ones_stay_provable(void **state) {
     for (uint64_t height = 30; height <= 40; height++) {
         assert_int_equal(proof_at(&f, height, bytes_str("nobody"), &proof), GOOD);
     }
-    assert_int_equal(chain_view_prove(&view, bytes_str("device"), bytes_str("x"), 29, &bundle), ERR_EXPIRED);
-    assert_int_equal(chain_view_prove(&view, bytes_str("device"), bytes_str("x"), 41, &bundle), ERR_NOTFOUND);
+    assert_int_equal(chain_view_prove(&view, bytes_str("device"), bytes_str("x"), 29, 0, &bundle), ERR_EXPIRED);
+    assert_int_equal(chain_view_prove(&view, bytes_str("device"), bytes_str("x"), 41, 0, &bundle), ERR_NOTFOUND);
     chain_view_close(&view);
     size_t before = nodes_in(&f);
     for (int i = 0; i < 20; i++) {
@@ -769,6 +784,7 @@ int main(void) {
         cmocka_unit_test(a_transaction_of_another_chain_is_refused),
         cmocka_unit_test(a_bad_signature_is_refused_even_under_an_id_the_mempool_knows),
         cmocka_unit_test(blocks_over_the_chains_limits_are_refused),
+        cmocka_unit_test(blocks_over_the_chains_bytes_are_refused_and_not_built),
         cmocka_unit_test(a_header_that_lies_is_refused),
         cmocka_unit_test(a_wrong_root_names_the_one_that_came_out_here),
         cmocka_unit_test(what_is_no_block_of_this_chain_is_not_taken),

@@ -11,9 +11,13 @@
 static struct chain_verify_report report;
 
 static enum err verify(struct chain_fixture *f) {
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    const struct validator_set set = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(&f->world.genesis, keys)};
-    return chain_verify(f->chain, &set, NULL, NULL, &report);
+    struct chain_view view;
+    assert_int_equal(chain_view_open(f->chain, &view), OK);
+    const struct chain_verify_input input = {
+        .crypto = &host_crypto, .genesis = &f->world.genesis, .view = view.kv, .log = f->chain->log};
+    enum err e = chain_verify(&input, &report);
+    chain_view_close(&view);
+    return e;
 }
 
 static void found_wrong(struct chain_fixture *f, const char *what) {
@@ -72,7 +76,12 @@ static void a_whole_store_is_right(void **state) {
     assert_int_equal(report.blocks, 4);
     assert_int_equal(report.transactions, 6);
     assert_int_equal(report.certificates, 3);
+    assert_int_equal(report.bodies, 4);
+    assert_int_equal(report.bodies_from, 1);
+    assert_int_equal(report.height, 4);
+    assert_int_equal(report.log_height, 4);
     assert_true(report.leaves > 6);
+    assert_true(report.entries > report.leaves);
     fixture_close(&f);
 }
 
@@ -81,7 +90,7 @@ static void a_damaged_index_is_named(void **state) {
     static const struct {
         size_t at;
         const char *what;
-    } cases[] = {{0, "block 3: the index holds another header"},
+    } cases[] = {{0, "block 3 is missing in the index"},
                  {163, "block 3: the index holds another header"},
                  {BLOCK_HEADER_LEN + 3, "block 3: the index holds another finalization or count"},
                  {SIZE_MAX, "block 3: the index holds another finalization or count"}};
@@ -177,6 +186,28 @@ static void a_certificate_that_proves_nothing_is_named(void **state) {
     }
 }
 
+static void a_transaction_that_no_block_holds_is_noticed(void **state) {
+    (void)state;
+    struct chain_fixture f;
+    struct chain_view view;
+    struct bytes key, value;
+    struct buffer copy = BUFFER_INIT;
+    struct kv_layer *layer;
+    uint8_t id[HASH_LEN] = {7};
+    fill(&f);
+    assert_int_equal(chain_view_open(f.chain, &view), OK);
+    assert_int_equal(kv_seek(view.kv, KV_TXS, bytes_of("", 0), &key, &value), OK);
+    buffer_put(&copy, value.data, value.len);
+    chain_view_close(&view);
+    assert_int_equal(kv_layer_new(&layer), OK);
+    assert_int_equal(kv_layer_put(layer, KV_TXS, bytes_of(id, sizeof id), buffer_bytes(&copy)), OK);
+    assert_int_equal(kv_push(f.chain->kv, layer), OK);
+    kv_layer_unref(layer);
+    found_wrong(&f, "blocks hold 6 transactions, their index 7");
+    buffer_free(&copy);
+    fixture_close(&f);
+}
+
 /* A flipped byte in the log is found by the log's own checksums; the walk says at which block. */
 static void a_damaged_block_log_is_named(void **state) {
     (void)state;
@@ -193,7 +224,7 @@ static void a_damaged_block_log_is_named(void **state) {
     assert_int_equal(fseek(file, 500, SEEK_SET), 0);
     assert_true(fputc(byte ^ 1, file) != EOF);
     assert_int_equal(fclose(file), 0);
-    found_wrong(&f, "block 1 cannot be read from the block log");
+    found_wrong(&f, "block 1 cannot be read from the block log: file block-0000000000000001.log, offset 40: ");
     fixture_close(&f);
 }
 
@@ -205,6 +236,7 @@ int main(void) {
         cmocka_unit_test(a_value_without_a_leaf_is_noticed),
         cmocka_unit_test(a_missing_value_is_noticed),
         cmocka_unit_test(a_certificate_that_proves_nothing_is_named),
+        cmocka_unit_test(a_transaction_that_no_block_holds_is_noticed),
         cmocka_unit_test(a_damaged_block_log_is_named),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

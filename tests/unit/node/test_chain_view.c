@@ -14,7 +14,7 @@ static enum err prove(struct chain_fixture *f, struct bytes user_key, uint64_t h
     struct chain_view view;
     assert_int_equal(chain_view_open(f->chain, &view), OK);
     buffer_reset(out);
-    enum err e = chain_view_prove(&view, bytes_str("device"), user_key, height, out);
+    enum err e = chain_view_prove(&view, bytes_str("device"), user_key, height, 0, out);
     chain_view_close(&view);
     return e;
 }
@@ -104,8 +104,8 @@ static void a_changed_value_gives_no_proof_at_an_older_height(void **state) {
     size_t before = bundle.len;
     struct chain_view view;
     assert_int_equal(chain_view_open(f.chain, &view), OK);
-    assert_int_equal(chain_view_prove(&view, bytes_str("device"), device_user_key(&key), 1, &bundle), ERR_EXPIRED);
-    assert_int_equal(chain_view_prove(&view, bytes_str("device"), device_user_key(&key), 2, &bundle), ERR_EXPIRED);
+    assert_int_equal(chain_view_prove(&view, bytes_str("device"), device_user_key(&key), 1, 0, &bundle), ERR_EXPIRED);
+    assert_int_equal(chain_view_prove(&view, bytes_str("device"), device_user_key(&key), 2, 0, &bundle), ERR_EXPIRED);
     chain_view_close(&view);
     assert_int_equal(bundle.len, before); /* nothing is left behind by a failure */
     assert_int_equal(prove(&f, device_user_key(&key), 3, &bundle), OK);
@@ -132,7 +132,7 @@ static void a_view_stands_still_while_the_chain_goes_on(void **state) {
     endorse(&f, DEVICE_1);
     assert_int_equal(view.head.header.height, 1);
     assert_int_equal(chain_view_block(&view, 2, &info), ERR_NOTFOUND);
-    assert_int_equal(chain_view_prove(&view, bytes_str("device"), device_user_key(&key), 0, &bundle), OK);
+    assert_int_equal(chain_view_prove(&view, bytes_str("device"), device_user_key(&key), 0, 0, &bundle), OK);
     assert_int_equal(fixture_judge(&f, buffer_bytes(&bundle), &proof), GOOD);
     assert_int_equal(proof.result.header.height, 1);
     chain_view_close(&view);
@@ -168,13 +168,13 @@ static void names_and_keys_out_of_range_are_refused(void **state) {
     fixture_open(&f);
     fixture_block(&f, 0);
     assert_int_equal(chain_view_open(f.chain, &view), OK);
-    assert_int_equal(chain_view_prove(&view, bytes_str(""), bytes_str("x"), 0, &bundle), ERR_RANGE);
-    assert_int_equal(chain_view_prove(&view, bytes_of(long_key, BUNDLE_NAME_MAX + 1), bytes_str("x"), 0, &bundle),
+    assert_int_equal(chain_view_prove(&view, bytes_str(""), bytes_str("x"), 0, 0, &bundle), ERR_RANGE);
+    assert_int_equal(chain_view_prove(&view, bytes_of(long_key, BUNDLE_NAME_MAX + 1), bytes_str("x"), 0, 0, &bundle),
                      ERR_RANGE);
-    assert_int_equal(chain_view_prove(&view, bytes_str("device"), bytes_of(long_key, sizeof long_key), 0, &bundle),
+    assert_int_equal(chain_view_prove(&view, bytes_str("device"), bytes_of(long_key, sizeof long_key), 0, 0, &bundle),
                      ERR_RANGE);
     assert_int_equal(chain_view_prove(&view, bytes_of(long_key, BUNDLE_NAME_MAX),
-                                      bytes_of(long_key, sizeof long_key - 1), 0, &bundle),
+                                      bytes_of(long_key, sizeof long_key - 1), 0, 0, &bundle),
                      OK);
     chain_view_close(&view);
     buffer_free(&bundle);

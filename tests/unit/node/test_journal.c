@@ -78,8 +78,8 @@ static void write_view(struct journal *journal, uint64_t view) {
     struct block_header header = {.view = view, .height = view};
     block_header_encode(&header, body);
     store_u64(certificate + 10, view - 1);
-    assert_int_equal(journal_body(journal, view, bytes_of(body, sizeof body)), OK);
-    assert_int_equal(journal_certificate(journal, view - 1, bytes_of(certificate, sizeof certificate)), OK);
+    assert_int_equal(journal_body(journal, 0, view, bytes_of(body, sizeof body)), OK);
+    assert_int_equal(journal_certificate(journal, 0, view - 1, bytes_of(certificate, sizeof certificate)), OK);
     assert_int_equal(journal_vote(journal, &vote), OK);
 }
 
@@ -111,13 +111,13 @@ static void discarding_keeps_every_record_of_a_higher_view(void **state) {
         write_view(journal, v);
     }
     assert_int_equal(journal_sync(journal, NULL), OK);
-    assert_int_equal(journal_discard(journal, 600), OK);
+    assert_int_equal(journal_discard(journal, 0, 600), OK);
     journal_close(journal);
     assert_int_equal(open_it(f, &journal), OK);
     assert_true(f->lowest_view > 1 && f->lowest_view <= 601);
     assert_int_equal(f->highest_view, 1000);
     assert_int_equal(f->votes, 1000 - f->lowest_view + 1);
-    assert_int_equal(journal_discard(journal, UINT64_MAX), OK);
+    assert_int_equal(journal_discard(journal, 0, UINT64_MAX), OK);
     journal_close(journal);
 }
 

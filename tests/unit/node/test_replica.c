@@ -59,6 +59,14 @@ static void op_send(void *ctx, uint16_t peer, enum replica_class class, struct b
     on_sent(ctx, class, message);
 }
 
+static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum replica_class class,
+                         struct bytes message) {
+    (void)peers;
+    if (count > 0) {
+        on_sent(ctx, class, message);
+    }
+}
+
 static void op_set_timer(void *ctx, uint64_t mono_ms) {
     ((struct fixture *)ctx)->timer_ms = mono_ms;
 }
@@ -120,8 +128,7 @@ static void open_node(struct fixture *f) {
                                        .version_keep_ms = 600000,
                                        .checkpoint_bytes = 1u << 30};
     assert_int_equal(chain_open(&chain, &f->chain), OK);
-    struct replica_config config = {.validators = {(const uint8_t(*)[KEY_LEN])f->keys, f->n},
-                                    .me = 0,
+    struct replica_config config = {.key = f->keys[0],
                                     .secret = f->secrets[0],
                                     .crypto = &host_crypto,
                                     .chain = f->chain,
@@ -130,7 +137,7 @@ static void open_node(struct fixture *f) {
                                     .journal_dir = f->journal_dir,
                                     .journal_segment_bytes = 1u << 20,
                                     .ops = {.send = op_send,
-                                            .broadcast = on_sent,
+                                            .multicast = op_multicast,
                                             .set_timer = op_set_timer,
                                             .check_transaction = op_check_transaction,
                                             .on_final = op_on_final,
@@ -138,6 +145,9 @@ static void open_node(struct fixture *f) {
                                     .ctx = f};
     replica_timing_default(&config.timing);
     assert_int_equal(replica_open(&config, START_MS + f->now_ms, f->now_ms, &f->replica), OK);
+    for (uint16_t i = 1; i < f->n; i++) {
+        assert_int_equal(replica_set_peer(f->replica, i, f->keys[i]), OK);
+    }
     syncs = 0;
     f->sent = 0;
 }

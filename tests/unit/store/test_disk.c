@@ -80,10 +80,39 @@ static void a_full_device_is_no_space(void **state) {
     disk.ops->close(file);
 }
 
+static void who_only_looks_changes_nothing(void **state) {
+    (void)state;
+    struct disk disk = disk_posix(), look = disk_posix_look();
+    struct disk_file *file;
+    char read[3] = "", missing[140];
+    int seen[2] = {0};
+    assert_int_equal(disk.ops->open(disk.ctx, path, true, &file), OK);
+    assert_int_equal(disk.ops->write(file, 0, "abc", 3), OK);
+    disk.ops->close(file);
+    assert_int_equal(look.ops->open(look.ctx, other, true, &file), ERR_DENIED);
+    assert_int_equal(look.ops->open(look.ctx, other, false, &file), ERR_NOTFOUND);
+    assert_int_equal(look.ops->open(look.ctx, path, false, &file), OK);
+    assert_int_equal(look.ops->write(file, 0, "xyz", 3), OK);
+    assert_int_equal(look.ops->sync(file), OK);
+    assert_int_equal(look.ops->read(file, 0, read, 3), OK);
+    assert_memory_equal(read, "abc", 3);
+    look.ops->close(file);
+    assert_int_equal(look.ops->rename(look.ctx, path, other), OK);
+    assert_int_equal(look.ops->remove(look.ctx, path), OK);
+    assert_int_equal(look.ops->sync_dir(look.ctx, temp_dir), OK);
+    assert_int_equal(look.ops->list(look.ctx, temp_dir, count_name, seen), OK);
+    assert_int_equal(seen[0], 1);
+    assert_int_equal(seen[1], 0);
+    (void)snprintf(missing, sizeof missing, "%s/missing", temp_dir);
+    assert_int_equal(look.ops->list(look.ctx, missing, count_name, seen), ERR_NOTFOUND);
+    assert_int_not_equal(access(missing, F_OK), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_written_is_read_and_no_more, make, temp_dir_remove),
         cmocka_unit_test_setup_teardown(names_are_listed_renamed_and_removed, make, temp_dir_remove),
+        cmocka_unit_test_setup_teardown(who_only_looks_changes_nothing, make, temp_dir_remove),
         cmocka_unit_test(a_full_device_is_no_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

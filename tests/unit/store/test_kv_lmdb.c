@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "tests/unit/store/kv_model.h"
 #include "tests/unit/store/temp_dir.h"
 
@@ -172,6 +173,195 @@ static void a_copy_holds_the_last_checkpoint(void **state) {
     assert_int_equal(temp_dir_wipe(copy), 0);
 }
 
+static void checkpoint(struct kv *kv) {
+    struct kv_checkpoint *c;
+    assert_int_equal(kv_checkpoint_begin(kv, &c), OK);
+    assert_int_equal(kv_checkpoint_end(kv, c, kv_checkpoint_write(c)), OK);
+}
+
+static void who_looks_reads_beside_the_writer_and_changes_nothing(void **state) {
+    (void)state;
+    struct kv_backend backend;
+    struct kv_view *view, *later;
+    struct bytes value;
+    assert_int_equal(kv_lmdb_look(temp_dir, MAP_BYTES, &backend), ERR_NOTFOUND);
+    struct kv *kv = open_in(temp_dir), *look;
+    put_one(kv, KV_STATE, bytes_str("a"), bytes_str("1"));
+    checkpoint(kv);
+    assert_int_equal(kv_lmdb_look(temp_dir, MAP_BYTES, &backend), OK);
+    assert_int_equal(kv_open(backend, &look), OK);
+    assert_int_equal(kv_view_open(look, &view), OK);
+    put_one(kv, KV_STATE, bytes_str("a"), bytes_str("2"));
+    checkpoint(kv);
+    assert_int_equal(kv_get(view, KV_STATE, bytes_str("a"), &value), OK);
+    assert_true(bytes_equal(value, bytes_str("1")));
+    assert_int_equal(kv_view_open(look, &later), OK);
+    assert_int_equal(kv_get(later, KV_STATE, bytes_str("a"), &value), OK);
+    assert_true(bytes_equal(value, bytes_str("2")));
+    struct kv_layer *layer;
+    assert_int_equal(kv_layer_new(&layer), OK);
+    assert_int_equal(kv_layer_put(layer, KV_STATE, bytes_str("a"), bytes_str("3")), OK);
+    assert_int_equal(backend.ops->commit(backend.ctx, layer), ERR_DENIED);
+    kv_layer_unref(layer);
+    kv_view_close(view);
+    kv_view_close(later);
+    kv_close(look);
+    kv_close(kv);
+}
+
+static void a_view_of_the_floor_sees_what_a_crash_leaves(void **state) {
+    (void)state;
+    struct kv *kv = open_in(temp_dir);
+    struct kv_view *view;
+    struct bytes value;
+    put_one(kv, KV_STATE, bytes_str("a"), bytes_str("1"));
+    checkpoint(kv);
+    put_one(kv, KV_STATE, bytes_str("a"), bytes_str("2"));
+    assert_int_equal(kv_view_open_floor(kv, &view), OK);
+    assert_int_equal(kv_get(view, KV_STATE, bytes_str("a"), &value), OK);
+    assert_true(bytes_equal(value, bytes_str("1")));
+    kv_view_close(view);
+    kv_close(kv);
+}
+
+/* ---- Damage ----------------------------------------------------------------------------------------------------- */
+
+#define ENTRIES 3000u
+
+static struct bytes entry_key(uint32_t i, uint8_t out[16]) {
+    memset(out, 'k', 16);
+    store_u32(out, i * 2654435761u);
+    return bytes_of(out, 16);
+}
+
+static struct bytes entry_value(uint32_t i, uint8_t out[9000]) {
+    size_t len = i % 100 == 0 ? 9000 : 20 + i % 70;
+    for (size_t n = 0; n < len; n++) {
+        out[n] = (uint8_t)(i + n * 7);
+    }
+    return bytes_of(out, len);
+}
+
+static void fill_with_entries(void) {
+    struct kv *kv = open_in(temp_dir);
+    uint8_t key[16], value[9000];
+    for (uint32_t round = 0; round < 3; round++) {
+        struct kv_layer *layer;
+        assert_int_equal(kv_layer_new(&layer), OK);
+        for (uint32_t i = round; i < ENTRIES; i += 3) {
+            assert_int_equal(kv_layer_put(layer, KV_STATE, entry_key(i, key), entry_value(i, value)), OK);
+        }
+        assert_int_equal(kv_push(kv, layer), OK);
+        kv_layer_unref(layer);
+        checkpoint(kv);
+    }
+    kv_close(kv);
+}
+
+struct damage {
+    size_t wrong, refused, missing;
+};
+
+/* Reads every entry by its key, and all of them in order; what comes must be right or refused. */
+static void read_all(struct kv_view *view, struct damage *out) {
+    uint8_t key[16], value[9000], from[KV_KEY_MAX + 1];
+    struct bytes got, at = bytes_of("", 0), found;
+    for (uint32_t i = 0; i < ENTRIES; i++) {
+        enum err e = kv_get(view, KV_STATE, entry_key(i, key), &got);
+        out->wrong += e == OK && !bytes_equal(got, entry_value(i, value));
+        out->missing += e == ERR_NOTFOUND;
+        out->refused += e != OK && e != ERR_NOTFOUND;
+    }
+    for (uint32_t n = 0; n < ENTRIES && kv_seek(view, KV_STATE, at, &found, &got) == OK; n++) {
+        memcpy(from, found.data, found.len);
+        from[found.len] = 0;
+        at = bytes_of(from, found.len + 1);
+    }
+}
+
+static void flip(const char *path, long offset, int bit) {
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, offset, SEEK_SET), 0);
+    int byte = fgetc(f);
+    assert_int_equal(fseek(f, offset, SEEK_SET), 0);
+    assert_int_not_equal(fputc(byte ^ 1 << bit, f), EOF);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void a_flipped_bit_anywhere_gives_no_wrong_value_and_no_crash(void **state) {
+    (void)state;
+    char path[128];
+    struct damage sum = {0};
+    struct dice dice = {77};
+    size_t unopened = 0;
+    fill_with_entries();
+    (void)snprintf(path, sizeof path, "%s/data.mdb", temp_dir);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    uint64_t size = (uint64_t)ftell(f);
+    assert_int_equal(fclose(f), 0);
+    for (int i = 0; i < 400; i++) {
+        /* Every other one where a page's own bookkeeping lies. */
+        long offset = (long)dice_below(&dice, size);
+        offset = i % 2 == 0 ? offset : offset / 4096 * 4096 + (long)dice_below(&dice, 64);
+        int bit = (int)dice_below(&dice, 8);
+        struct kv_backend backend;
+        struct kv *kv;
+        struct kv_view *view;
+        flip(path, offset, bit);
+        if (kv_lmdb_look(temp_dir, MAP_BYTES, &backend) != OK) {
+            unopened++;
+        } else {
+            assert_int_equal(kv_open(backend, &kv), OK);
+            assert_int_equal(kv_view_open(kv, &view), OK);
+            read_all(view, &sum);
+            kv_view_close(view);
+            kv_close(kv);
+        }
+        flip(path, offset, bit);
+    }
+    assert_int_equal(sum.wrong, 0);
+    assert_true(sum.refused > 0);
+    struct kv *kv = open_in(temp_dir);
+    struct kv_view *view;
+    struct damage none = {0};
+    assert_int_equal(kv_view_open(kv, &view), OK);
+    read_all(view, &none);
+    assert_int_equal(none.wrong + none.refused + none.missing, 0);
+    kv_view_close(view);
+    kv_close(kv);
+    print_message("400 flips: %zu reads refused, %zu entries not found, %zu times not opened\n", sum.refused,
+                  sum.missing, unopened);
+}
+
+static void a_damaged_value_is_named_by_table_and_key(void **state) {
+    (void)state;
+    char path[128];
+    struct kv *kv = open_in(temp_dir);
+    put_one(kv, KV_TXS, bytes_str("key"), bytes_str("a value to be found again"));
+    checkpoint(kv);
+    kv_close(kv);
+    (void)snprintf(path, sizeof path, "%s/data.mdb", temp_dir);
+    struct buffer b = BUFFER_INIT;
+    assert_int_equal(file_read(path, 16u << 20, &b), OK);
+    const uint8_t *at = memmem(b.data, b.len, "to be found", 11);
+    assert_non_null(at);
+    flip(path, at - b.data, 3);
+    buffer_free(&b);
+    struct kv_view *view;
+    struct bytes value, found;
+    kv = open_in(temp_dir);
+    assert_int_equal(kv_view_open(kv, &view), OK);
+    assert_int_equal(kv_get(view, KV_TXS, bytes_str("key"), &value), ERR_CORRUPT);
+    assert_string_equal(kv_lmdb_error(), "table txs, key 6b6579: an entry whose checksum does not fit");
+    assert_int_equal(kv_seek(view, KV_TXS, bytes_str("a"), &found, &value), ERR_CORRUPT);
+    assert_int_equal(kv_seek_back(view, KV_TXS, bytes_str("z"), &found, &value), ERR_CORRUPT);
+    kv_view_close(view);
+    kv_close(kv);
+}
+
 /* ---- Threads ---------------------------------------------------------------------------------------------------- */
 
 struct reading {
@@ -248,6 +438,10 @@ int main(void) {
         CASE(a_full_map_is_no_space_and_the_old_checkpoint_stays),
         CASE(what_is_no_store_is_refused),
         CASE(a_copy_holds_the_last_checkpoint),
+        CASE(who_looks_reads_beside_the_writer_and_changes_nothing),
+        CASE(a_view_of_the_floor_sees_what_a_crash_leaves),
+        CASE(a_flipped_bit_anywhere_gives_no_wrong_value_and_no_crash),
+        CASE(a_damaged_value_is_named_by_table_and_key),
         CASE(views_on_other_threads_never_go_back),
         CASE(as_many_views_as_there_are_readers_can_be_open),
     };

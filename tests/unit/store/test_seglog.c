@@ -11,6 +11,7 @@
 #include "tests/unit/store/temp_dir.h"
 
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #define RECORDS_MAX 20000
 #define SEGMENT 8192
@@ -553,6 +554,46 @@ static void discarded_segments_are_used_again(void **state) {
     free(x);
 }
 
+static void a_log_that_gives_back_keeps_no_file_it_does_not_need(void **state) {
+    (void)state;
+    struct expected *x = calloc(1, sizeof *x);
+    struct fake_disk *d = fake_disk_new(1);
+    struct seglog *log;
+    uint64_t before, after;
+    size_t segments;
+    assert_int_equal(try_open(d, x, 1, &log), OK);
+    for (uint32_t i = 1; i < 800; i++) {
+        append(log, x, i);
+    }
+    assert_int_equal(seglog_sync(log), OK);
+    assert_int_equal(seglog_size(log, &before, &segments), OK);
+    assert_int_equal(seglog_discard_below(log, 300), OK); /* leaves spares */
+    uint64_t first = seglog_first(log);
+    seglog_close(log);
+    struct seglog_config config = config_of(d);
+    config.give_back = true;
+    x->next = first;
+    assert_int_equal(seglog_open(&config, replay, x, &log), OK);
+    assert_int_equal(seglog_discard_below(log, 750), OK);
+    first = seglog_first(log);
+    assert_true(first > 650 && first <= 750);
+    assert_int_equal(seglog_size(log, &after, &segments), OK);
+    assert_true(after < before / 3);
+    size_t names = 0;
+    for (size_t i = 0; i < FAKE_NAMES; i++) {
+        names += d->names[i].path[0] != '\0';
+    }
+    assert_int_equal(names, segments);
+    assert_reads(log, x);
+    seglog_close(log);
+    x->next = first;
+    assert_int_equal(seglog_open(&config, replay, x, &log), OK);
+    assert_int_equal(seglog_last(log), 799);
+    seglog_close(log);
+    fake_disk_free(d);
+    free(x);
+}
+
 /* ---- A real disk, and threads ------------------------------------------------------------------------------------ */
 
 struct reader_job {
@@ -613,6 +654,66 @@ static void a_real_disk_serves_readers_while_it_is_appended_to(void **state) {
     free(x);
 }
 
+static void a_log_can_be_looked_at_and_copied_while_it_is_written(void **state) {
+    (void)state;
+    struct expected *x = calloc(1, sizeof *x);
+    struct seglog_config config = {.disk = disk_posix(), .dir = temp_dir, .stem = "test", .segment_bytes = SEGMENT};
+    struct seglog_config look = config;
+    struct seglog *log, *seen, *copied;
+    char copy[100];
+    (void)snprintf(copy, sizeof copy, "%s-copy", temp_dir);
+    assert_int_equal(mkdir(copy, 0700), 0);
+    assert_int_equal(seglog_open(&config, replay, x, &log), OK);
+    for (uint32_t i = 1; i <= 200; i++) {
+        append(log, x, i);
+    }
+    look.disk = disk_posix_look();
+    x->next = 1;
+    assert_int_equal(seglog_open(&look, replay, x, &seen), OK);
+    for (uint32_t i = 201; i <= 400; i++) {
+        append(log, x, i);
+        assert_int_equal(seglog_sync(log), OK);
+    }
+    assert_int_equal(seglog_last(seen), 200);
+    assert_reads(seen, x);
+    assert_int_equal(seglog_copy(seen, &config.disk, copy), OK);
+    seglog_close(seen);
+    config.dir = copy;
+    x->next = 1;
+    assert_int_equal(seglog_open(&config, replay, x, &copied), OK);
+    assert_int_equal(seglog_last(copied), 200);
+    assert_int_equal(seglog_cut(copied), 0);
+    assert_reads(copied, x);
+    seglog_close(copied);
+    assert_reads(log, x); /* nobody cut anything here */
+    assert_int_equal(seglog_last(log), 400);
+    seglog_close(log);
+    assert_int_equal(temp_dir_wipe(copy), 0);
+    free(x);
+}
+
+static void the_place_of_a_record_is_where_its_header_is(void **state) {
+    (void)state;
+    struct expected *x = calloc(1, sizeof *x);
+    struct fake_disk *d = fake_disk_new(1);
+    struct seglog *log;
+    uint64_t first, offset;
+    assert_int_equal(try_open(d, x, 1, &log), OK);
+    for (uint32_t i = 1; i < 300; i++) {
+        append(log, x, i);
+    }
+    for (uint64_t s = 1; s < 300; s++) {
+        char path[64];
+        assert_int_equal(seglog_place(log, s, &first, &offset), OK);
+        (void)snprintf(path, sizeof path, "/logs/test-%016llx.log", (unsigned long long)first);
+        assert_int_equal(load_u64(fake_file(d, path)->data + offset), s);
+    }
+    assert_int_equal(seglog_place(log, 300, &first, &offset), ERR_NOTFOUND);
+    seglog_close(log);
+    fake_disk_free(d);
+    free(x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksums_are_castagnolis),
@@ -629,6 +730,10 @@ int main(void) {
         cmocka_unit_test(a_full_disk_refuses_the_record_and_keeps_the_log),
         cmocka_unit_test(synced_records_outlive_any_crash),
         cmocka_unit_test(discarded_segments_are_used_again),
+        cmocka_unit_test(a_log_that_gives_back_keeps_no_file_it_does_not_need),
+        cmocka_unit_test(the_place_of_a_record_is_where_its_header_is),
+        cmocka_unit_test_setup_teardown(a_log_can_be_looked_at_and_copied_while_it_is_written, temp_dir_make,
+                                        temp_dir_remove),
         cmocka_unit_test_setup_teardown(a_real_disk_serves_readers_while_it_is_appended_to, temp_dir_make,
                                         temp_dir_remove),
     };

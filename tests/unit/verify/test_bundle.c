@@ -175,6 +175,30 @@ static size_t with_certificate(const struct vote_subject *wanted, uint16_t signe
     return len + fixture_put_state(&tree, "firmware", the_key, bundle + len);
 }
 
+static void steps_up_to_the_trusted_epoch_are_passed_over(void **state) {
+    (void)state;
+    prepare(4, 7, 5);
+    struct fixture_bundle b = recipe(2, 1);
+    size_t len = fixture_bundle_make(&b, bundle);
+    for (uint64_t epoch = 3; epoch <= 5; epoch++) {
+        struct trust t = trust();
+        struct bundle_work w = work();
+        struct bundle_result out;
+        t.epoch = epoch;
+        t.validators = fixture_validators(&sets[epoch - 3]);
+        assert_int_equal(judge_with(&t, &w, len, &out), GOOD);
+        assert_int_equal(out.epoch, 5);
+        t.validators = fixture_validators(&sets[(epoch - 2) % 3]);
+        assert_int_not_equal(judge_with(&t, &w, len, &out), GOOD);
+    }
+    struct trust t = trust();
+    struct bundle_work w = work();
+    struct bundle_result out;
+    t.epoch = 6; /* a verifier further than the bundle */
+    t.validators = fixture_validators(&sets[3]);
+    assert_int_equal(judge_with(&t, &w, len, &out), BAD_EPOCH);
+}
+
 static void only_a_finalization_of_that_block_by_a_quorum_counts(void **state) {
     (void)state;
     prepare(4, 4, 4);
@@ -336,6 +360,7 @@ int main(void) {
         cmocka_unit_test(refuses_every_flipped_bit),
         cmocka_unit_test(refuses_every_truncation_and_trailing_bytes),
         cmocka_unit_test(refuses_another_chain_epoch_or_set),
+        cmocka_unit_test(steps_up_to_the_trusted_epoch_are_passed_over),
         cmocka_unit_test(only_a_finalization_of_that_block_by_a_quorum_counts),
         cmocka_unit_test(refuses_old_heights_and_stale_headers),
         cmocka_unit_test(refuses_broken_links),

@@ -1,0 +1,19 @@
+/* assay node VERB, a file each (cmd_node_VERB.c): the upkeep of a node's own store. argv[0] is the verb; the result is
+ * the exit status. */
+#ifndef ASSAY_NODE_CLI_CMD_NODE_H
+#define ASSAY_NODE_CLI_CMD_NODE_H
+
+#include <stdint.h>
+
+int cmd_node_verify(int argc, char **argv);
+int cmd_node_backup(int argc, char **argv);
+int cmd_node_compact(int argc, char **argv);
+int cmd_node_prune(int argc, char **argv);
+int cmd_node_recover(int argc, char **argv);
+
+/* One line that is written over and over on a terminal, and nothing when stderr is none. `total` 0: not known. */
+void cmd_node_progress(void *arg, const char *part, uint64_t done, uint64_t total);
+/* Ends that line. */
+void cmd_node_progress_end(void);
+
+#endif

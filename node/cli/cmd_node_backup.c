@@ -1,0 +1,56 @@
+/* assay node backup: a consistent copy of a node's ledger, also while it runs. */
+#include "node/cli/args.h"
+#include "node/cli/cmd_node.h"
+#include "node/home_backup.h"
+
+#include <stdio.h>
+
+static int tell(const char *dir, const struct home_backup_report *r, bool json) {
+    char hash[2 * HASH_LEN + 1];
+    hex_encode(r->head.hash, HASH_LEN, hash);
+    if (json) {
+        return args_print_json(json_pack("{s:s, s:I, s:s, s:I, s:I, s:I}", "dir", dir, "height",
+                                         (json_int_t)r->head.header.height, "hash", hash, "bodies_from",
+                                         (json_int_t)r->bodies_from, "log_height", (json_int_t)r->log_height, "bytes",
+                                         (json_int_t)r->bytes));
+    }
+    printf("%s: the ledger up to block %llu (state as of %llu, %s)\n"
+           "Without keys and vote journal: put back, it is an observer. Check it with: assay node verify --home %s\n",
+           dir, (unsigned long long)r->log_height, (unsigned long long)r->head.header.height, hash, dir);
+    return 0;
+}
+
+int cmd_node_backup(int argc, char **argv) {
+    const char *path = NULL;
+    bool json = false;
+    const struct args_option options[] = {
+        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        {0},
+    };
+    const struct args_spec spec = {
+        "node backup --home HOME DIR",
+        "Copies a node's ledger, running or stopped, into DIR, which must not exist: checkpoint, block log, genesis "
+        "and "
+        "configuration with role observer, but no keys, vote journal or images. The copy is read back before DIR gets "
+        "its name.",
+        options, 1, 1};
+    struct args_operands operands;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    if (path == NULL) {
+        return args_wrong("--home HOME is needed");
+    }
+    struct daemon_home home;
+    struct home_backup_report report;
+    char why[HOME_WHY_MAX] = "";
+    enum err e = daemon_home_look(path, &home, why);
+    if (e == OK) {
+        e = home_backup(&home, operands.item[0], &report, why);
+        daemon_home_close(&home);
+    }
+    return e == OK ? tell(operands.item[0], &report, json)
+                   : args_fail("backup: %s", why[0] != '\0' ? why : err_text(e));
+}

@@ -1,0 +1,47 @@
+/* assay node compact: a stopped node's state store without its free pages. */
+#include "node/cli/args.h"
+#include "node/cli/cmd_node.h"
+#include "node/home_trim.h"
+
+#include <stdio.h>
+
+int cmd_node_compact(int argc, char **argv) {
+    const char *path = NULL;
+    bool json = false;
+    const struct args_option options[] = {
+        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        {0},
+    };
+    const struct args_spec spec = {
+        "node compact --home HOME",
+        "Shrinks a stopped node's state store to what is in use. It needs room for a copy meanwhile; a crash at any "
+        "moment leaves the old store or the new one.",
+        options, 0, 0};
+    struct args_operands operands;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    if (path == NULL) {
+        return args_wrong("--home HOME is needed");
+    }
+    struct daemon_home home;
+    uint64_t before = 0, after = 0;
+    char why[HOME_WHY_MAX] = "";
+    enum err e = daemon_home_look(path, &home, why);
+    if (e == OK) {
+        e = home_compact(&home, &before, &after, why);
+        daemon_home_close(&home);
+    }
+    if (e != OK) {
+        return args_fail("compact: %s", why[0] != '\0' ? why : err_text(e));
+    }
+    if (json) {
+        return args_print_json(
+            json_pack("{s:I, s:I}", "bytes_before", (json_int_t)before, "bytes_after", (json_int_t)after));
+    }
+    printf("%s: the state store had %.1f MiB and has %.1f MiB\n", path, (double)before / 1048576.0,
+           (double)after / 1048576.0);
+    return 0;
+}

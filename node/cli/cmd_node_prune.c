@@ -1,0 +1,96 @@
+/* assay node prune: a stopped node gives the bodies of old blocks back to the disk. */
+#include "node/cli/args.h"
+#include "node/cli/cmd_node.h"
+#include "node/home_trim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* "2026-11-21", "2026-11-21T06:50:00Z", or milliseconds since 1970. */
+static bool parse_time(const char *text, uint64_t *out_ms) {
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%d", &tm);
+    if (end != NULL && *end == 'T') {
+        struct tm clock = {0};
+        end = strptime(end + 1, "%H:%M:%SZ", &clock);
+        tm.tm_hour = clock.tm_hour;
+        tm.tm_min = clock.tm_min;
+        tm.tm_sec = clock.tm_sec;
+    }
+    if (end != NULL && *end == '\0') {
+        time_t seconds = timegm(&tm);
+        *out_ms = seconds > 0 ? (uint64_t)seconds * 1000 : 0;
+        return seconds > 0;
+    }
+    char *rest;
+    errno = 0;
+    unsigned long long ms = strtoull(text, &rest, 10);
+    if (errno != 0 || rest == text || *rest != '\0' || text[0] == '-' || ms == 0) {
+        return false;
+    }
+    *out_ms = ms;
+    return true;
+}
+
+static int tell(const struct home_prune_report *r, bool json) {
+    if (json) {
+        return args_print_json(json_pack("{s:I, s:I, s:I, s:I, s:b}", "height", (json_int_t)r->head, "bodies_from",
+                                         (json_int_t)r->kept_from, "bytes_before", (json_int_t)r->before, "bytes_after",
+                                         (json_int_t)r->after, "limited", (int)r->limited));
+    }
+    printf("bodies are kept from height %llu of %llu on%s; the block log had %.1f MiB and has %.1f MiB\n",
+           (unsigned long long)r->kept_from, (unsigned long long)r->head,
+           r->limited ? " (all of the expiry window stay)" : "", (double)r->before / 1048576.0,
+           (double)r->after / 1048576.0);
+    return 0;
+}
+
+static int prune(const char *path, const struct home_prune_wish *wish, bool json) {
+    struct daemon_home home;
+    struct home_prune_report report;
+    char why[HOME_WHY_MAX] = "";
+    enum err e = daemon_home_look(path, &home, why);
+    if (e == OK) {
+        e = home_prune(&home, wish, &report, why);
+        daemon_home_close(&home);
+    }
+    return e == OK ? tell(&report, json) : args_fail("prune: %s", why[0] != '\0' ? why : err_text(e));
+}
+
+int cmd_node_prune(int argc, char **argv) {
+    const char *path = NULL, *before = NULL;
+    struct home_prune_wish wish = {0};
+    bool json = false;
+    const struct args_option options[] = {
+        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"keep", ARGS_NUMBER, &wish.count, "N", "keep the bodies of the last N blocks", 1, UINT64_MAX},
+        {"before", ARGS_TEXT, &before, "TIME", "give back those before TIME (2026-11-21, 2026-11-21T06:50:00Z)", 0, 0},
+        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        {0},
+    };
+    const struct args_spec spec = {
+        "node prune --home HOME --keep N | --before TIME",
+        "Gives the bodies of a stopped node's old blocks back to the disk, in whole files of the block log. Headers, "
+        "finalizations, receipts and histories stay, and so do all bodies within the longest lifetime of a "
+        "transaction. "
+        "(A running node does the same by itself where ledger.keep_bodies_ms is set.)",
+        options, 0, 0};
+    struct args_operands operands;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    if (path == NULL) {
+        return args_wrong("--home HOME is needed");
+    }
+    if ((wish.count != 0) == (before != NULL)) {
+        return args_wrong("what to keep? give --keep N or --before TIME");
+    }
+    if (before != NULL && !parse_time(before, &wish.since_ms)) {
+        return args_wrong("--before '%s' is no time: 2026-11-21, 2026-11-21T06:50:00Z or milliseconds since 1970",
+                          before);
+    }
+    return prune(path, &wish, json);
+}

@@ -1,0 +1,96 @@
+#include "node/ledger/chain_prune.h"
+
+#include "node/ledger/chain_state.h"
+
+enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t window_ms,
+                           uint64_t *out_below) {
+    uint64_t first = 1, below = 1;
+    enum err e = head->height > 0 ? chain_store_first(view, &first) : OK;
+    if (e == OK && head->height > 0) {
+        uint64_t since = head->time_ms > window_ms ? head->time_ms - window_ms : 0;
+        e = chain_store_since(view, first, head->height, since, &below);
+    }
+    if (e == OK) {
+        *out_below = below <= head->height ? below : head->height; /* the head's own body stays in any case */
+    }
+    return e;
+}
+
+/* Writes from where on bodies are kept into a layer on top of the store. */
+static enum err announce(struct kv *kv, uint64_t below) {
+    struct kv_layer *layer;
+    enum err e = kv_layer_new(&layer);
+    if (e != OK) {
+        return e;
+    }
+    e = chain_store_put_bodies(layer, below);
+    if (e == OK) {
+        e = kv_push(kv, layer);
+    }
+    kv_layer_unref(layer);
+    return e;
+}
+
+enum err chain_prune_bodies(struct chain *chain, uint64_t keep_ms) {
+    struct kv_view *view;
+    struct chain_store_head head;
+    uint64_t kept_from = 0, below = 0;
+    uint64_t lifetime_ms = chain->params.tx_max_lifetime_ms;
+    if (keep_ms == 0) {
+        return OK;
+    }
+    enum err e = kv_view_open_floor(chain->kv, &view);
+    if (e != OK) {
+        return e;
+    }
+    e = chain_store_head(chain->crypto, view, &head);
+    if (e == OK) {
+        e = chain_store_bodies(view, &kept_from);
+    }
+    if (e == OK) {
+        e = chain_prune_limit(view, &head.header, keep_ms > lifetime_ms ? keep_ms : lifetime_ms, &below);
+    }
+    kv_view_close(view);
+    if (e == OK && seglog_first(chain->log) < kept_from) {
+        e = seglog_discard_below(chain->log, kept_from);
+    }
+    return e == OK && below > kept_from ? announce(chain->kv, below) : e;
+}
+
+enum err chain_prune_store(const struct verify_crypto *crypto, struct kv *kv, struct seglog *log, uint64_t window_ms,
+                           uint64_t below, uint64_t *out_kept_from) {
+    struct kv_view *view;
+    struct chain_store_head head;
+    struct kv_checkpoint *checkpoint;
+    uint64_t kept_from = 0, limit = 0;
+    enum err e = kv_view_open(kv, &view);
+    if (e != OK) {
+        return e;
+    }
+    e = chain_store_head(crypto, view, &head);
+    if (e == OK) {
+        e = chain_store_bodies(view, &kept_from);
+    }
+    if (e == OK) {
+        e = chain_prune_limit(view, &head.header, window_ms, &limit);
+    }
+    kv_view_close(view);
+    below = below < limit ? below : limit;
+    if (e == OK && below > kept_from) {
+        e = announce(kv, below);
+        if (e == OK) {
+            e = kv_checkpoint_begin(kv, &checkpoint);
+        }
+        if (e == OK) {
+            e = kv_checkpoint_end(kv, checkpoint, kv_checkpoint_write(checkpoint));
+        }
+        kept_from = below;
+    }
+    if (e == OK) {
+        e = seglog_discard_below(log, kept_from);
+    }
+    if (e == OK) {
+        *out_kept_from = kept_from;
+    }
+    return e;
+}

@@ -1,0 +1,98 @@
+#include "node/ledger/chain_store.h"
+
+#include "node/ledger/chain_state.h"
+
+#include <string.h>
+
+enum err chain_store_head(const struct verify_crypto *crypto, struct kv_view *view, struct chain_store_head *out) {
+    struct bytes value, encoded;
+    struct block_entry entry;
+    struct chain_store_head head;
+    uint8_t hash[HASH_LEN];
+    enum err e = kv_get(view, KV_META, bytes_str(CHAIN_META_HEAD), &value);
+    if (e != OK) {
+        return e;
+    }
+    struct reader r = reader_of(value);
+    uint64_t height = read_u64(&r);
+    read_bytes(&r, head.hash, HASH_LEN);
+    head.root.id = read_u64(&r);
+    read_bytes(&r, head.root.hash, sizeof head.root.hash);
+    (void)read_u64(&r); /* next node id */
+    (void)read_u64(&r); /* provable from */
+    if (!reader_done(&r)) {
+        return ERR_CORRUPT;
+    }
+    e = block_entry_get(view, height, &entry, &encoded);
+    if (e != OK) {
+        return e == ERR_NOTFOUND ? ERR_CORRUPT : e;
+    }
+    block_header_hash(crypto, encoded.data, hash);
+    if (memcmp(hash, head.hash, HASH_LEN) != 0 || entry.header.height != height) {
+        return ERR_CORRUPT;
+    }
+    head.header = entry.header;
+    *out = head;
+    return OK;
+}
+
+enum err chain_store_first(struct kv_view *view, uint64_t *out_height) {
+    uint8_t from[8];
+    struct bytes key, value;
+    store_u64(from, 1);
+    enum err e = kv_seek(view, KV_BLOCKS, bytes_of(from, sizeof from), &key, &value);
+    if (e == OK && key.len != sizeof from) {
+        e = ERR_CORRUPT;
+    }
+    if (e == OK) {
+        *out_height = load_u64(key.data);
+    }
+    return e;
+}
+
+enum err chain_store_bodies(struct kv_view *view, uint64_t *out_height) {
+    struct bytes value;
+    uint64_t first = 1;
+    enum err e = kv_get(view, KV_META, bytes_str(CHAIN_META_BODIES), &value);
+    if (e == OK) {
+        if (value.len != 8) {
+            return ERR_CORRUPT;
+        }
+        *out_height = load_u64(value.data);
+        return OK;
+    }
+    if (e == ERR_NOTFOUND) {
+        e = chain_store_first(view, &first);
+    }
+    if (e == OK || e == ERR_NOTFOUND) {
+        *out_height = first > 1 ? first + 1 : 1;
+        e = OK;
+    }
+    return e;
+}
+
+enum err chain_store_put_bodies(struct kv_layer *layer, uint64_t height) {
+    uint8_t value[8];
+    store_u64(value, height);
+    return kv_layer_put(layer, KV_META, bytes_str(CHAIN_META_BODIES), bytes_of(value, sizeof value));
+}
+
+enum err chain_store_since(struct kv_view *view, uint64_t first, uint64_t last, uint64_t time_ms,
+                           uint64_t *out_height) {
+    uint64_t low = first, high = last + 1;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        struct block_entry entry;
+        enum err e = block_entry_get(view, middle, &entry, NULL);
+        if (e != OK) {
+            return e == ERR_NOTFOUND ? ERR_CORRUPT : e;
+        }
+        if (entry.header.time_ms < time_ms) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *out_height = low;
+    return OK;
+}

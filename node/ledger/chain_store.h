@@ -1,0 +1,34 @@
+/* What a ledger's store says of itself, read without a chain: for whoever looks at a home from outside, and for upkeep.
+ *
+ * KV_META "bodies": height (8): the lowest height whose body is kept in the block log. Without the record it is the
+ * first block of the index, or the one behind it where the index begins with a snapshot.
+ */
+#ifndef ASSAY_NODE_LEDGER_CHAIN_STORE_H
+#define ASSAY_NODE_LEDGER_CHAIN_STORE_H
+
+#include "node/ledger/chain.h"
+
+#define CHAIN_META_BODIES "bodies"
+
+struct chain_store_head {
+    struct block_header header;
+    uint8_t hash[HASH_LEN];
+    struct tree_root root;
+};
+
+/* The head of the store, its hash recomputed. ERR_NOTFOUND: nothing is stored yet; ERR_CORRUPT. */
+NODISCARD enum err chain_store_head(const struct verify_crypto *crypto, struct kv_view *view,
+                                    struct chain_store_head *out);
+
+/* Lowest height above genesis that the index of blocks has: 1, or where a snapshot began. ERR_NOTFOUND: none. */
+NODISCARD enum err chain_store_first(struct kv_view *view, uint64_t *out_height);
+/* Lowest height whose body should be in the block log; 1 when there are no blocks yet. */
+NODISCARD enum err chain_store_bodies(struct kv_view *view, uint64_t *out_height);
+NODISCARD enum err chain_store_put_bodies(struct kv_layer *layer, uint64_t height);
+
+/* The lowest height from `first` to `last` (both in the index) whose block's time is at or after `time_ms`; `last` + 1
+ * when there is none. Times rise with heights. */
+NODISCARD enum err chain_store_since(struct kv_view *view, uint64_t first, uint64_t last, uint64_t time_ms,
+                                     uint64_t *out_height);
+
+#endif
