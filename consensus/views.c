@@ -289,8 +289,8 @@ bool views_take_proposal(struct consensus *core, const struct consensus_event *e
     const struct block_header *header = &event->u.proposal.header;
     uint64_t view = event->u.proposal.view;
     bool again = view > header->view;
-    if (header->view > view || header->epoch != core->config.epoch || view <= core->final_view || core_leader(core, view) == core->config.me ||
-        view > core->view + CONSENSUS_AHEAD ||
+    if (header->view > view || header->epoch != core->config.epoch || view <= core->final_view ||
+        core_leader(core, view) == core->config.me || view > core->view + CONSENSUS_AHEAD ||
         bytes_compare(bytes_of(header->chain_id, CHAIN_ID_LEN), bytes_of(core->config.chain_id, CHAIN_ID_LEN)) != 0) {
         return drop(core);
     }

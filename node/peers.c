@@ -174,8 +174,7 @@ static enum err open_links(struct peers *p, char why[DAEMON_WHY_MAX]) {
         }
     }
     const char *listen = p->home->config.peer.listen;
-    struct links_config config = {
-        .self = OWN_PLACE, .members = members, .member_count = PEERS_MAX, .listen = listen};
+    struct links_config config = {.self = OWN_PLACE, .members = members, .member_count = PEERS_MAX, .listen = listen};
     const struct links_ops ops = {.on_message = on_message, .on_up = on_up, .on_down = on_down, .ctx = p};
     memcpy(config.link_secret, p->home->link_secret, sizeof config.link_secret);
     links_psk(chain_id(p->chain), bytes_of(NULL, 0), config.psk);

@@ -245,8 +245,8 @@ static void replica_on_evidence(void *ctx, const uint8_t key[KEY_LEN], const str
     struct validator *v = ctx;
     struct buffer envelope = BUFFER_INIT;
     uint64_t wall_ms = clock_wall_ms(), block_ms = chain_head(v->chain)->header.time_ms;
-    enum err e = evidence_tx_build(chain_id(v->chain), (const uint8_t(*)[ED25519_SECRET_LEN])v->home->secret, key, first,
-                                   second, wall_ms > block_ms ? wall_ms : block_ms, &envelope);
+    enum err e = evidence_tx_build(chain_id(v->chain), (const uint8_t(*)[ED25519_SECRET_LEN])v->home->secret, key,
+                                   first, second, wall_ms > block_ms ? wall_ms : block_ms, &envelope);
     if (e == OK) {
         e = submit_post(v->submit, buffer_bytes(&envelope), SUBMIT_ACCEPTED, 0, evidence_answered, NULL);
     }
@@ -462,8 +462,7 @@ static enum err open_replica(struct validator *v) {
 }
 
 static enum err open_peers(struct validator *v) {
-    const struct peers_ops ops = {
-        .on_message = on_peer_message, .on_up = on_peer_up, .set_peer = set_peer, .ctx = v};
+    const struct peers_ops ops = {.on_message = on_peer_message, .on_up = on_peer_up, .set_peer = set_peer, .ctx = v};
     return say(v, peers_open(v->home, v->chain, &ops, &v->peers, v->why), "peers", NULL);
 }
 
@@ -485,9 +484,8 @@ static enum err announce(struct validator *v) {
     struct replica_stats stats;
     replica_stats(v->replica, &stats);
     log_event(LOG_INFO, "node.ready", log_text("role", stats.me == CONSENSUS_OBSERVER ? "observer" : "validator"),
-              log_number("epoch", stats.consensus.epoch),
-              log_text("peer", v->home->config.peer.listen), log_text("http", url),
-              log_number("height", chain_head(v->chain)->header.height));
+              log_number("epoch", stats.consensus.epoch), log_text("peer", v->home->config.peer.listen),
+              log_text("http", url), log_number("height", chain_head(v->chain)->header.height));
     return notify_ready(v->home->config.peer.listen, url, chain_head(v->chain)->header.height);
 }
 

@@ -194,8 +194,7 @@ static enum err insert_tower(struct kv_layer *layer, enum kv_table table, struct
     }
     tower->entry = *entry;
     for (size_t level = 0; level < height; level++) {
-        struct tower **link =
-            before[level] == NULL ? &layer->heads[table][level] : &before[level]->next[level];
+        struct tower **link = before[level] == NULL ? &layer->heads[table][level] : &before[level]->next[level];
         tower->next[level] = *link;
         *link = tower;
         if (tower->next[level] == NULL) {
@@ -455,8 +454,8 @@ static size_t merge_table(const struct run *older, const struct run *newer, size
 }
 
 static enum err merge_runs(const struct run *older, const struct run *newer, bool drop_deleted, struct run *out) {
-    struct run merged = {
-        .entries = malloc((older->start[KV_TABLES] + newer->start[KV_TABLES] + 1) * sizeof *merged.entries)};
+    struct run merged = {.entries =
+                             malloc((older->start[KV_TABLES] + newer->start[KV_TABLES] + 1) * sizeof *merged.entries)};
     if (merged.entries == NULL) {
         return ERR_NOMEM;
     }

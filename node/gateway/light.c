@@ -400,8 +400,8 @@ static enum answer_kind judge_proof(void *arg, struct bytes body, const char **o
     enum verdict v = verify(q->light, q, body, &result);
     if (v != GOOD) {
         *out_why = verdict_text(v);
-        /* A node that is merely behind gives an old head, perhaps of an epoch that is over; anything else is an answer no
-         * honest node gives. */
+        /* A node that is merely behind gives an old head, perhaps of an epoch that is over; anything else is an answer
+         * no honest node gives. */
         return v == BAD_HEIGHT || v == BAD_EPOCH ? ANSWER_OLD : ANSWER_LIE;
     }
     believe(q->light, &result);

@@ -132,6 +132,18 @@ static enum err find_tx(struct chain_view *view, const uint8_t id[HASH_LEN], uin
     return e == OK ? receipt_decode(receipt, out_receipt) : e;
 }
 
+/* A body that the index knows of and the block log no longer has was pruned. */
+static void fail_body(struct http_request *request, enum err e, uint64_t height, const char *what) {
+    if (e == ERR_NOTFOUND && height != 0) {
+        http_respond(request,
+                     http_error(410, "PRUNED",
+                                "headers, receipts and proofs are still here; ask a node that keeps every body",
+                                "the body of block %llu was pruned on this node", (unsigned long long)height));
+    } else {
+        api_fail(request, e, what);
+    }
+}
+
 static void list_block_txs(void *ctx, struct http_request *request) {
     static const char *const known[] = {"from", "limit", NULL};
     struct api *api = ctx;
@@ -168,7 +180,7 @@ static void list_block_txs(void *ctx, struct http_request *request) {
         api_set(out, "next_from", i < block.tx_count ? json_integer((json_int_t)i) : json_null());
         http_respond(request, http_json(200, out));
     } else {
-        api_fail(request, e == OK ? ERR_NOTFOUND : e, "a block of this height");
+        fail_body(request, e == OK ? ERR_NOTFOUND : e, e == OK ? 0 : height, "a block of this height");
     }
     block_free(&block);
     buffer_free(&body);
@@ -221,7 +233,7 @@ static void get_tx(void *ctx, struct http_request *request) {
         api_hex(out, "envelope", tx->envelope.data, tx->envelope.len);
         http_respond(request, http_json(200, out));
     } else {
-        api_fail(request, e, "this transaction");
+        fail_body(request, e, found.height, "this transaction");
     }
     tx_lookup_close(&found);
     chain_view_close(&view);

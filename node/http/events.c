@@ -238,6 +238,14 @@ static bool parse_types(const char *text, unsigned *out) {
     return *out != 0;
 }
 
+/* Has the block that the replay begins with lost its body to pruning? */
+static bool is_pruned(struct events *events, uint64_t height) {
+    struct buffer body = BUFFER_INIT;
+    enum err e = chain_read(events->chain, height, &body, NULL);
+    buffer_free(&body);
+    return e == ERR_NOTFOUND;
+}
+
 static void get_events(void *ctx, struct http_request *request) {
     static const char *const known[] = {"types", "after", NULL};
     struct events *events = ctx;
@@ -262,6 +270,12 @@ static void get_events(void *ctx, struct http_request *request) {
     }
     if (after > height) {
         after = height;
+    }
+    if (after < height && is_pruned(events, after + 1)) {
+        http_respond(request, http_error(410, "PRUNED", "page through /v1/blocks, then subscribe; or ask another node",
+                                         "the bodies of the blocks that follow %llu were pruned on this node",
+                                         (unsigned long long)after));
+        return;
     }
     if (height - after > REPLAY_MAX) {
         http_respond(request, http_error(410, "TOO_FAR_BACK", "page through /v1/blocks, then subscribe",

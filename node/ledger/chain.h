@@ -73,7 +73,7 @@ const struct chain_epoch *chain_epoch(const struct chain *chain);
 
 enum chain_status {
     CHAIN_UNKNOWN, /* never seen, or already discarded */
-    CHAIN_HELD,    /* body here, not executed (its parent is missing, not executed, or closes an epoch and is not final) */
+    CHAIN_HELD, /* body here, not executed (its parent is missing, not executed, or closes an epoch and is not final) */
     CHAIN_VALID,   /* executed, all roots equal */
     CHAIN_INVALID, /* breaks a rule; stays refused */
     CHAIN_FINAL,   /* final */
@@ -91,9 +91,9 @@ struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN])
 
 /* Executes a held block on its parent (which must be CHAIN_VALID or the final head). An answer about the block is
  * `*out_status` (CHAIN_VALID, CHAIN_INVALID, or CHAIN_HELD when the parent is not ready); an error is a local fault.
- * Rules checked: linkage (height, epoch, both validator sets), time >= parent + 1, transactions' chain, signatures (unless
- * the mempool vouches for them), expiry, no id used before, limits, and all three roots. The clock bound of a proposal
- * is the voter's business, not the chain's: it does not apply when catching up. */
+ * Rules checked: linkage (height, epoch, both validator sets), time >= parent + 1, transactions' chain, signatures
+ * (unless the mempool vouches for them), expiry, no id used before, limits, and all three roots. The clock bound of a
+ * proposal is the voter's business, not the chain's: it does not apply when catching up. */
 NODISCARD enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum chain_status *out_status);
 
 /* Builds, executes and holds a block on a valid parent with what the mempool offers (possibly nothing). ERR_NOTFOUND

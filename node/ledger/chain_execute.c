@@ -70,8 +70,7 @@ static enum err params_of_parent(struct chain *chain, struct kv_view *view, uint
     if (record.params.protocol_version > CHAIN_PROTOCOL_VERSION) {
         return chain_fail(chain, ERR_UNSUPPORTED,
                           "block %llu needs protocol version %u and this program knows %u: install a newer assayd",
-                          (unsigned long long)height, (unsigned)record.params.protocol_version,
-                          CHAIN_PROTOCOL_VERSION);
+                          (unsigned long long)height, (unsigned)record.params.protocol_version, CHAIN_PROTOCOL_VERSION);
     }
     *out = record.params;
     return OK;
@@ -331,8 +330,7 @@ static bool gather(void *arg, const struct transaction *tx) {
     if (g->count == g->params->max_block_txs) {
         return false;
     }
-    if (g->body->len + 4 + tx->envelope.len > g->params->max_block_bytes ||
-        !tx_is_timely(g->params, tx, g->time_ms)) {
+    if (g->body->len + 4 + tx->envelope.len > g->params->max_block_bytes || !tx_is_timely(g->params, tx, g->time_ms)) {
         return true;
     }
     bool used;

@@ -71,8 +71,7 @@ NODISCARD enum err block_entry_put(struct kv_layer *layer, uint64_t height, cons
 NODISCARD enum err chain_put_facts(struct chain *chain, struct kv_layer *layer, uint64_t height, const uint8_t *hash,
                                    const struct tree_root *root, uint64_t provable_from);
 
-void chain_epoch_of_genesis(const struct genesis *genesis, const struct verify_crypto *crypto,
-                            struct chain_epoch *out);
+void chain_epoch_of_genesis(const struct genesis *genesis, const struct verify_crypto *crypto, struct chain_epoch *out);
 NODISCARD enum err chain_epoch_put(struct kv_layer *layer, const struct chain_epoch *epoch);
 /* ERR_NOTFOUND, ERR_CORRUPT. */
 NODISCARD enum err chain_epoch_get(const struct verify_crypto *crypto, struct kv_view *view, uint64_t number,

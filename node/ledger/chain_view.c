@@ -66,8 +66,8 @@ enum err chain_read(struct chain *chain, uint64_t height, struct buffer *out_bod
 
 /* ---- Proof bundles ---------------------------------------------------------------------------------------------- */
 
-/* From the set of epoch `trusted` to that of epoch `last`: for each between, its closing header, that one's finalization
- * and the next set. */
+/* From the set of epoch `trusted` to that of epoch `last`: for each between, its closing header, that one's
+ * finalization and the next set. */
 static enum err put_epoch_steps(struct chain_view *view, uint64_t trusted, uint64_t last, struct buffer *out) {
     uint64_t steps = last > trusted ? last - trusted : 0;
     if (steps > BUNDLE_EPOCH_STEPS_MAX) {

@@ -151,7 +151,8 @@ enum err journal_vote(struct journal *journal, const struct consensus_vote *vote
     buffer_put(b, vote->signature, SIG_LEN);
     enum err e = buffer_ok(b);
     enum record_type type = vote->subject.kind == VOTE_PROPOSE ? RECORD_PROPOSAL : RECORD_VOTE;
-    return e == OK ? append(journal, type, (struct place){vote->subject.epoch, vote->subject.view}, buffer_bytes(b)) : e;
+    return e == OK ? append(journal, type, (struct place){vote->subject.epoch, vote->subject.view}, buffer_bytes(b))
+                   : e;
 }
 
 enum err journal_body(struct journal *journal, uint64_t epoch, uint64_t view, struct bytes body) {

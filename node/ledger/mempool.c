@@ -1,7 +1,6 @@
 #include "node/ledger/mempool.h"
 
 #include "base/assert.h"
-#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +10,8 @@
 struct entry {
     struct entry *older, *newer;
     struct entry *next_in_bucket;
-    uint64_t since_us; /* mono */
-    bool in_block;     /* a block that holds it has been looked at */
+    uint64_t since_us;     /* mono */
+    bool in_block;         /* a block that holds it has been looked at */
     struct transaction tx; /* borrows from `bytes` */
     uint8_t bytes[];
 };
@@ -144,7 +143,7 @@ enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
     struct entry **bucket = &pool->by_id[bucket_of(pool, entry->tx.id)];
     entry->next_in_bucket = *bucket;
     *bucket = entry;
-    entry->since_us = clock_mono_ns() / 1000;
+    entry->since_us = stage_times_now_us(pool->times);
     entry->in_block = false;
     entry->newer = NULL;
     entry->older = pool->newest;
@@ -163,7 +162,7 @@ bool mempool_vouches(const struct mempool *pool, const struct transaction *tx) {
 static void first_seen_in_block(struct mempool *pool, struct entry *entry) {
     if (!entry->in_block) {
         entry->in_block = true;
-        stage_times_add(pool->times, STAGE_WAITING, clock_mono_ns() / 1000 - entry->since_us);
+        stage_times_since(pool->times, STAGE_WAITING, entry->since_us);
     }
 }
 
@@ -197,7 +196,7 @@ void mempool_time(struct mempool *pool, struct stage_times *times) {
 }
 
 uint64_t mempool_oldest_ms(const struct mempool *pool) {
-    return pool->oldest != NULL ? (clock_mono_ns() / 1000 - pool->oldest->since_us) / 1000 : 0;
+    return pool->oldest != NULL ? (stage_times_now_us(pool->times) - pool->oldest->since_us) / 1000 : 0;
 }
 
 struct mempool_stats mempool_stats(const struct mempool *pool) {

@@ -31,9 +31,10 @@ void mempool_ask_also(struct mempool *pool, bool (*vouches)(void *ctx, const str
 void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]);
 /* Drops what expired at this block time; gives how many. */
 size_t mempool_expire(struct mempool *pool, uint64_t time_ms);
-/* How long the oldest has waited; 0 when none does. */
+/* How long the oldest has waited; 0 when none does, or without times. */
 uint64_t mempool_oldest_ms(const struct mempool *pool);
-/* Told how long every transaction had waited when its block was first looked at, and when it was final. May be NULL. */
+/* Before the first transaction: where to note how long each has waited when a block that holds it is first looked at.
+ */
 void mempool_time(struct mempool *pool, struct stage_times *times);
 /* Signatures of blocks' transactions that somebody vouched for, and those that had to be checked. */
 struct mempool_stats {

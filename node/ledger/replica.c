@@ -134,7 +134,7 @@ static enum err take_other_epoch(struct replica *r, uint16_t peer, const struct 
     return replica_post_in(r, m->epoch, TO_PEER, peer, &answer);
 }
 
-static enum err take_message(struct replica *r, uint16_t peer, const struct peer_message *m) {
+static enum err take_message(struct replica *r, uint16_t peer, struct peer_message *m) {
     uint16_t from = r->peers[peer].index;
     if (is_of_epoch(m->kind) && m->epoch != r->epoch.number) {
         return take_other_epoch(r, peer, m);
@@ -404,7 +404,7 @@ void replica_check(const struct replica *r) {
 void replica_stats(const struct replica *r, struct replica_stats *out) {
     *out = (struct replica_stats){
         .height = chain_head(r->config.chain)->header.height,
-        .catching_up = r->blocks_wanted,
+        .catching_up = replica_catching_up(r),
         .messages_in = r->messages_in,
         .messages_bad = r->messages_bad,
         .messages_out = r->messages_out,

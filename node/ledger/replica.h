@@ -8,8 +8,8 @@
  * final. An error from any call is a local fault (disk, memory, divergence): the replica is stopped, replica_error()
  * says why, and the node must end; garbage from peers is never an error.
  *
- * Epochs: the validator set stands in the chain's state. When a closing block is final the replica starts a core for the
- * next set by itself, as validator or as observer, whichever the set makes of its key.
+ * Epochs: the validator set stands in the chain's state. When a closing block is final the replica starts a core for
+ * the next set by itself, as validator or as observer, whichever the set makes of its key.
  *
  * Belongs to the ledger thread. Peers are small numbers that the shell gives out and keeps as long as it likes; which
  * validator a peer is follows from its signing key (replica_set_peer).
@@ -102,7 +102,8 @@ NODISCARD enum err replica_message(struct replica *replica, uint16_t peer, struc
  * Answers of the mempool (ERR_DUPLICATE, ERR_FULL, ERR_DENIED, ERR_EXISTS when executed before, ERR_EXPIRED) are no
  * faults: replica_failed() tells them apart. */
 NODISCARD enum err replica_transaction(struct replica *replica, const struct transaction *tx, bool gossip);
-/* The link to a peer came up: a validator is told of the oldest transactions that wait here, which it may have missed. */
+/* The link to a peer came up: a validator is told of the oldest transactions that wait here, which it may have missed.
+ */
 NODISCARD enum err replica_peer_up(struct replica *replica, uint16_t peer);
 /* Ends a turn: one journal sync, then sends in order, then finalizations. */
 NODISCARD enum err replica_flush(struct replica *replica);

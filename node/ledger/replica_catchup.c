@@ -1,4 +1,5 @@
-/* Catch-up: final blocks by height from peers that have more, verified by the finalization of the last.
+/* Catch-up: final blocks by height from peers that have more, verified by the finalization of the last. A few ranges
+ * are under way at a time, from different peers; answers that come early wait, at most FETCHES_MAX messages of them.
  *
  * Blocks that are final only through a descendant may not fit one message together with it. Then the message has whole
  * blocks as far as they fit and only the headers of the rest, which link them to the finalization all the same; the
@@ -98,7 +99,7 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
     return e;
 }
 
-/* ---- Asking ------------------------------------------------------------------------------------------------------ */
+/* ---- What is under way ------------------------------------------------------------------------------------------- */
 
 static uint64_t best_height(const struct replica *r) {
     uint64_t best = 0;
@@ -115,17 +116,6 @@ void replica_take_status(struct replica *r, uint16_t peer, uint64_t height) {
     }
 }
 
-static bool next_peer(struct replica *r) {
-    for (size_t i = 1; i <= REPLICA_PEERS_MAX; i++) {
-        uint16_t peer = (uint16_t)((r->blocks_peer + i) % REPLICA_PEERS_MAX);
-        if (r->peers[peer].known && r->peers[peer].height > r->decided_height) {
-            r->blocks_peer = peer;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A validator that keeps up hears of finality from votes first: it gives them a moment before it asks. */
 static uint64_t patience(const struct replica *r) {
     return r->me == CONSENSUS_OBSERVER ? 0 : r->config.timing.fetch_retry_ms;
@@ -136,37 +126,24 @@ static uint64_t next_height(const struct replica *r) {
     return (r->proven_height > r->decided_height ? r->proven_height : r->decided_height) + 1;
 }
 
-enum err replica_catch_up(struct replica *r) {
-    if (best_height(r) <= r->decided_height) {
-        r->behind_since_ms = 0;
-        r->blocks_wanted = false;
-        return OK;
-    }
-    if (r->behind_since_ms == 0 || r->mono_ms < r->behind_since_ms + patience(r)) {
-        return OK;
-    }
-    if (r->blocks_wanted && r->mono_ms < r->blocks_asked_ms + r->config.timing.fetch_retry_ms) {
-        return OK;
-    }
-    if (r->blocks_wanted) {
-        /* It claimed a height and did not deliver: believe it again when it says so again. */
-        r->peers[r->blocks_peer].height = 0;
-        r->proven_height = 0; /* perhaps the fault is in what we built on */
-    }
-    r->blocks_wanted = next_peer(r);
-    r->blocks_asked_ms = r->mono_ms;
-    if (!r->blocks_wanted) {
-        return OK;
-    }
-    struct peer_message ask = {.kind = PEER_BLOCKS_ASK, .number = next_height(r)};
-    return replica_post(r, TO_PEER, r->blocks_peer, &ask);
+static void drop_fetch(struct fetch *fetch) {
+    peer_free(&fetch->answer);
+    *fetch = (struct fetch){0};
 }
 
-uint64_t replica_catchup_deadline(const struct replica *r) {
-    if (r->blocks_wanted) {
-        return r->blocks_asked_ms + r->config.timing.fetch_retry_ms;
+void replica_drop_fetches(struct replica *r) {
+    for (size_t i = 0; i < FETCHES_MAX; i++) {
+        drop_fetch(&r->fetches[i]);
     }
-    return r->behind_since_ms != 0 ? r->behind_since_ms + patience(r) : UINT64_MAX;
+}
+
+static struct fetch *fetch_of(struct replica *r, uint64_t first) {
+    for (size_t i = 0; i < FETCHES_MAX; i++) {
+        if (r->fetches[i].used && r->fetches[i].first == first) {
+            return &r->fetches[i];
+        }
+    }
+    return NULL;
 }
 
 /* ---- Taking ------------------------------------------------------------------------------------------------------ */
@@ -245,38 +222,195 @@ static enum err execute_range(struct replica *r, const struct peer_message *mess
     return OK;
 }
 
-enum err replica_take_blocks(struct replica *r, uint16_t peer, const struct peer_message *message) {
+/* Makes what a range proves ours. `*out_good`: it was what it claims to be; when it adds nothing all the same (no room
+ * for a block now), it is asked for again. */
+static enum err use_range(struct replica *r, uint16_t peer, const struct peer_message *message, bool *out_good) {
     struct block_header last;
     uint8_t hash[HASH_LEN];
-    uint64_t view;
-    if (!r->blocks_wanted || peer != r->blocks_peer || consensus_closed(r->core)) {
+    uint64_t view, reached;
+    *out_good = range_is_final(r, message, &last, hash, &view);
+    if (!*out_good) {
         return OK;
     }
-    if (!range_is_final(r, message, &last, hash, &view)) {
-        r->messages_bad++;
-        r->peers[peer].height = 0;
-        r->blocks_wanted = false;
-        return replica_catch_up(r);
-    }
-    uint64_t reached;
     enum err e = execute_range(r, message, &reached);
     if (e != OK || reached < next_height(r)) {
         return e;
     }
-    r->blocks_wanted = false;
     if (reached < last.height) {
         r->proven_height = reached;
-        return replica_catch_up(r);
+        return OK;
     }
     e = replica_decide(r, hash, last.height, message->body);
     if (e != OK) {
         return e;
     }
-    struct consensus_event event = {.kind = EVENT_SYNCED, .from = peer};
+    struct consensus_event event = {.kind = EVENT_SYNCED, .from = r->peers[peer].index};
     event.u.synced.view = view;
     event.u.synced.closes = block_header_closes(&last);
     memcpy(event.u.synced.hash, hash, HASH_LEN);
     event.u.synced.certificate = message->body;
-    e = replica_feed(r, &event);
-    return e == OK ? replica_catch_up(r) : e;
+    return replica_feed(r, &event);
+}
+
+/* Takes the answers that have come, in the order of their heights, as far as they join. What the other validators made
+ * final behind a closing block is verified once its epoch has begun. */
+static enum err use_answers(struct replica *r) {
+    struct fetch *fetch;
+    enum err e = OK;
+    while (e == OK && !consensus_closed(r->core) && (fetch = fetch_of(r, next_height(r))) != NULL && fetch->answered) {
+        struct peer_message answer = fetch->answer;
+        uint16_t peer = fetch->peer;
+        bool good;
+        fetch->answer = (struct peer_message){0};
+        drop_fetch(fetch);
+        e = use_range(r, peer, &answer, &good);
+        peer_free(&answer);
+        if (e == OK && !good) {
+            r->messages_bad++;
+            r->peers[peer].height = 0;
+        }
+    }
+    for (size_t i = 0; i < FETCHES_MAX; i++) {
+        if (r->fetches[i].used && r->fetches[i].first < next_height(r)) {
+            drop_fetch(&r->fetches[i]); /* votes, or a longer range, went past it */
+        }
+    }
+    return e;
+}
+
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
+
+/* The next peer in turn that claims this height; false when nobody does. */
+static bool next_peer(struct replica *r, uint64_t height) {
+    for (size_t i = 1; i <= REPLICA_PEERS_MAX; i++) {
+        uint16_t peer = (uint16_t)((r->fetch_peer + i) % REPLICA_PEERS_MAX);
+        if (r->peers[peer].known && r->peers[peer].height >= height) {
+            r->fetch_peer = peer;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err ask_range(struct replica *r, struct fetch *fetch) {
+    if (!next_peer(r, fetch->first)) {
+        drop_fetch(fetch);
+        return OK;
+    }
+    fetch->peer = r->fetch_peer;
+    fetch->asked_ms = r->mono_ms;
+    fetch->asked[fetch->peer / 8] |= (uint8_t)(1u << fetch->peer % 8);
+    struct peer_message ask = {.kind = PEER_BLOCKS_ASK, .number = fetch->first};
+    return replica_post(r, TO_PEER, fetch->peer, &ask);
+}
+
+/* Each time nobody answered the wait doubles: a slow link must get its chance. */
+static uint64_t fetch_deadline(const struct replica *r, const struct fetch *fetch) {
+    uint32_t tries = fetch->tries < FETCH_BACKOFF_MAX ? fetch->tries : FETCH_BACKOFF_MAX;
+    return fetch->asked_ms + ((uint64_t)r->config.timing.fetch_retry_ms << tries);
+}
+
+static enum err ask_again(struct replica *r) {
+    for (size_t i = 0; i < FETCHES_MAX; i++) {
+        struct fetch *fetch = &r->fetches[i];
+        if (!fetch->used || fetch->answered || r->mono_ms < fetch_deadline(r, fetch)) {
+            continue;
+        }
+        if (fetch->tries++ >= FETCH_TRIES_OF_LIAR) {
+            r->peers[fetch->peer].height = 0; /* believed again when it says so again */
+            r->proven_height = 0;             /* perhaps the fault is in what we built on */
+        }
+        enum err e = ask_range(r, fetch);
+        if (e != OK) {
+            return e;
+        }
+    }
+    return OK;
+}
+
+/* The lowest range is always under way; others follow it at the distance of what one answer holds at most. */
+static enum err ask_ahead(struct replica *r) {
+    uint64_t best = best_height(r), first = next_height(r);
+    for (size_t i = 0; i < FETCHES_MAX && first <= best; i++, first += PEER_BODIES_MAX) {
+        struct fetch *free_fetch = NULL;
+        for (size_t k = 0; k < FETCHES_MAX && free_fetch == NULL; k++) {
+            free_fetch = r->fetches[k].used ? NULL : &r->fetches[k];
+        }
+        if (fetch_of(r, first) != NULL) {
+            continue;
+        }
+        if (free_fetch == NULL && i == 0) {
+            free_fetch = &r->fetches[FETCHES_MAX - 1]; /* what is needed next goes before what may be of use later */
+            drop_fetch(free_fetch);
+        }
+        if (free_fetch == NULL) {
+            break;
+        }
+        *free_fetch = (struct fetch){.used = true, .first = first};
+        enum err e = ask_range(r, free_fetch);
+        if (e != OK) {
+            return e;
+        }
+    }
+    return OK;
+}
+
+enum err replica_catch_up(struct replica *r) {
+    enum err e = use_answers(r);
+    if (e != OK || consensus_closed(r->core)) {
+        return e;
+    }
+    if (best_height(r) <= r->decided_height) {
+        r->behind_since_ms = 0;
+        replica_drop_fetches(r);
+        return OK;
+    }
+    if (r->behind_since_ms == 0 || r->mono_ms < r->behind_since_ms + patience(r)) {
+        return OK;
+    }
+    e = ask_again(r);
+    return e == OK ? ask_ahead(r) : e;
+}
+
+bool replica_catching_up(const struct replica *r) {
+    for (size_t i = 0; i < FETCHES_MAX; i++) {
+        if (r->fetches[i].used) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t replica_catchup_deadline(const struct replica *r) {
+    uint64_t deadline = UINT64_MAX;
+    for (size_t i = 0; i < FETCHES_MAX; i++) {
+        const struct fetch *fetch = &r->fetches[i];
+        if (fetch->used && !fetch->answered && fetch_deadline(r, fetch) < deadline) {
+            deadline = fetch_deadline(r, fetch);
+        }
+    }
+    if (deadline == UINT64_MAX && r->behind_since_ms != 0) {
+        deadline = r->behind_since_ms + patience(r);
+        deadline = deadline > r->mono_ms ? deadline : r->mono_ms + r->config.timing.fetch_retry_ms;
+    }
+    return deadline;
+}
+
+/* An answer is known by its first height; it may come later than the next peer was asked. */
+enum err replica_take_blocks(struct replica *r, uint16_t peer, struct peer_message *message) {
+    struct block_header first;
+    uint8_t hash[HASH_LEN];
+    if (message->span_count == 0 || block_peek(message->spans[0], &first, hash) != OK) {
+        r->messages_bad++;
+        return OK;
+    }
+    struct fetch *fetch = fetch_of(r, first.height);
+    if (fetch == NULL || fetch->answered || (fetch->asked[peer / 8] >> peer % 8 & 1) == 0) {
+        return OK;
+    }
+    fetch->answered = true;
+    fetch->peer = peer;
+    fetch->answer = *message;
+    *message = (struct peer_message){.kind = PEER_BLOCKS};
+    return replica_catch_up(r);
 }

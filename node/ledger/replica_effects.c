@@ -80,8 +80,11 @@ static enum err post_proposal(struct replica *r, const struct consensus_effect *
     if (body.data == NULL) {
         return OK; /* final meanwhile: nobody needs it as a proposal */
     }
-    struct peer_message message = {
-        .kind = PEER_PROPOSAL, .number = effect->view, .body = body, .spans = effect->u.vote.certificates, .span_count = effect->u.vote.count};
+    struct peer_message message = {.kind = PEER_PROPOSAL,
+                                   .number = effect->view,
+                                   .body = body,
+                                   .spans = effect->u.vote.certificates,
+                                   .span_count = effect->u.vote.count};
     memcpy(message.signature, effect->u.vote.vote.signature, SIG_LEN);
     return post_to(r, effect->to, &message);
 }

@@ -59,8 +59,8 @@ static enum err make_final(struct replica *r, struct bytes certificate, const st
 static enum err restore_certificate(void *arg, struct bytes certificate) {
     struct restoring *s = arg;
     struct certificate_parts parts;
-    if (certificates_parse(certificate, s->r->epoch.count, &parts) != OK ||
-        parts.subject.epoch != s->r->epoch.number || parts.subject.view <= final_view(s->r)) {
+    if (certificates_parse(certificate, s->r->epoch.count, &parts) != OK || parts.subject.epoch != s->r->epoch.number ||
+        parts.subject.view <= final_view(s->r)) {
         return OK;
     }
     enum err e = parts.subject.kind == VOTE_FINALIZE ? make_final(s->r, certificate, &parts) : OK;
@@ -315,6 +315,7 @@ void replica_close(struct replica *r) {
         return;
     }
     journal_close(r->journal);
+    replica_drop_fetches(r);
     free(r->core_memory);
     free(r->effects);
     free(r->out);

@@ -57,13 +57,29 @@ struct load {
 struct peer_state {
     bool known;
     uint8_t key[KEY_LEN];
-    uint16_t index;  /* in the epoch's set, or CONSENSUS_ALL */
-    uint64_t height; /* as it claims */
+    uint16_t index;   /* in the epoch's set, or CONSENSUS_ALL */
+    uint64_t height;  /* as it claims */
     uint64_t told_ms; /* when it last heard from us that its epoch is over */
     uint32_t served;
 };
 
 #define NO_PEER UINT16_MAX
+
+/* A range of final blocks that a peer was asked for. */
+#define FETCHES_MAX 4
+#define FETCH_BACKOFF_MAX 4   /* doublings of the wait for an answer */
+#define FETCH_TRIES_OF_LIAR 2 /* whoever was asked after so many claims a height and does not deliver */
+
+struct fetch {
+    bool used;
+    uint64_t first;                       /* height */
+    uint16_t peer;                        /* asked last, or who answered */
+    uint8_t asked[REPLICA_PEERS_MAX / 8]; /* bit per peer: an answer of anybody else counts for nothing */
+    uint64_t asked_ms;
+    uint32_t tries;
+    bool answered;
+    struct peer_message answer; /* owned */
+};
 
 struct replica {
     struct replica_config config;
@@ -106,10 +122,10 @@ struct replica {
 
     struct peer_state peers[REPLICA_PEERS_MAX];
     uint16_t peer_of[LIMIT_VALIDATORS]; /* who is at an index of the set: a peer, or NO_PEER */
-    uint64_t behind_since_ms, blocks_asked_ms;
+    uint64_t behind_since_ms;
     uint64_t proven_height; /* catch-up executed up to here and lacks a finalization yet; 0 or low: nothing */
-    uint16_t blocks_peer;
-    bool blocks_wanted;
+    struct fetch fetches[FETCHES_MAX];
+    uint16_t fetch_peer; /* who was asked last */
     uint64_t status_sent_ms, served_reset_ms, synced_ms;
     uint32_t odd_clocks[VALIDATORS_MAX];
 
@@ -173,10 +189,13 @@ NODISCARD enum err replica_refresh_work(struct replica *r, bool *out_changed);
 
 /* Catch-up: replica_catchup.c */
 NODISCARD enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height);
-NODISCARD enum err replica_take_blocks(struct replica *r, uint16_t peer, const struct peer_message *message);
+/* Takes over what it keeps of the message. */
+NODISCARD enum err replica_take_blocks(struct replica *r, uint16_t peer, struct peer_message *message);
 void replica_take_status(struct replica *r, uint16_t peer, uint64_t height);
 NODISCARD enum err replica_catch_up(struct replica *r);
 uint64_t replica_catchup_deadline(const struct replica *r);
+bool replica_catching_up(const struct replica *r);
+void replica_drop_fetches(struct replica *r);
 bool replica_may_serve(struct replica *r, uint16_t peer);
 
 #endif

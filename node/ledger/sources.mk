@@ -1,4 +1,4 @@
-node_ledger_SRCS := $(addprefix node/ledger/,block.c mempool.c execute.c chain.c chain_epoch.c chain_execute.c chain_final.c chain_view.c \
+node_ledger_SRCS := $(addprefix node/ledger/,block.c mempool.c stage_times.c execute.c chain.c chain_epoch.c chain_execute.c chain_final.c chain_view.c \
     chain_verify.c submit.c journal.c peer_codec.c replica.c replica_blocks.c replica_catchup.c \
     replica_effects.c replica_open.c)
 node_ledger_PROTOS := node/ledger/peer.proto
@@ -7,3 +7,4 @@ node_ledger_TESTS += $(addprefix tests/unit/node/,test_journal.c test_peer_codec
 node_ledger_TESTS += $(addprefix tests/unit/node/test_,block.c execute.c chain.c chain_view.c chain_verify.c submit.c)
 node_ledger_SRCS += $(addprefix node/ledger/,chain_store.c chain_prune.c chain_verify_state.c)
 node_ledger_TESTS += tests/unit/node/test_chain_prune.c
+node_ledger_TESTS += tests/unit/node/test_stage_times.c

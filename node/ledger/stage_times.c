@@ -6,9 +6,12 @@
 
 const char *stage_name(enum stage stage) {
     static const char *const names[STAGE_COUNT] = {
-        [STAGE_SUBMIT] = "submit",           [STAGE_WAITING] = "waiting",
-        [STAGE_EXECUTION] = "execution",     [STAGE_NOTARIZATION] = "notarization",
-        [STAGE_FINALIZATION] = "finalization", [STAGE_JOURNAL_SYNC] = "journal_sync",
+        [STAGE_SUBMIT] = "submit",
+        [STAGE_WAITING] = "waiting",
+        [STAGE_EXECUTION] = "execution",
+        [STAGE_NOTARIZATION] = "notarization",
+        [STAGE_FINALIZATION] = "finalization",
+        [STAGE_JOURNAL_SYNC] = "journal_sync",
         [STAGE_CHECKPOINT] = "checkpoint",
     };
     return names[stage];

@@ -74,7 +74,7 @@ static void until_it_is_final_the_leader_proposes_the_closing_block_itself(void 
     fixture_send_certificate(f, 3, VOTE_NULLIFY, 0, 0xe);
     assert_int_equal(fixture_view(f), 4);
     fixture_work(f, true);
-    assert_int_equal(fixture_find(f, EFFECT_BUILD), -1); /* nothing may stand on it */
+    assert_int_equal(fixture_find(f, EFFECT_BUILD), -1);         /* nothing may stand on it */
     assert_int_equal(fixture_find(f, EFFECT_SEND_PROPOSAL), -1); /* its finalize votes get a moment to come */
     fixture_tick(f, f->config.timing.leader_timeout_ms / 2);
     int sent = fixture_find(f, EFFECT_SEND_PROPOSAL);

@@ -33,7 +33,7 @@ static inline char *council_text(const char *text) {
 
 /* "org0" to "org99", from one place so that the text outlives the call. */
 static inline char *council_org(unsigned i) {
-    static char names[ORGS_MAX + 1][8];
+    static char names[ORGS_MAX + 1][16];
     snprintf(names[i], sizeof names[i], "org%u", i);
     return names[i];
 }
@@ -101,7 +101,8 @@ static inline enum code council_run(struct council *c, const char *method, const
     w->answer = (struct answer){.code = CODE_OK};
     struct memory_state before = memory_clone(&w->memory);
     struct call call = world_call(w, signers, count);
-    enum err e = contracts_execute(&call, bytes_str("governance"), bytes_str(method), bytes_of(packed, len), &w->answer);
+    enum err e =
+        contracts_execute(&call, bytes_str("governance"), bytes_str(method), bytes_of(packed, len), &w->answer);
     if (e != OK) {
         fprintf(stderr, "governance.%s: %s\n", method, err_name(e));
         abort();

@@ -53,7 +53,7 @@ static void more_than_f_validators_of_one_organisation_are_told(void **state) {
         uint16_t held;
     } cases[] = {
         {1, 1, true, 1}, /* f = 0 */
-        {3, 3, true, 1}, {4, 4, false, 0}, {2, 4, true, 2},  {3, 4, true, 2},
+        {3, 3, true, 1}, {4, 4, false, 0}, {2, 4, true, 2},   {3, 4, true, 2},
         {3, 7, true, 3}, {4, 7, false, 0}, {5, 16, false, 0}, {1, 100, true, 100},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -97,8 +97,8 @@ static enum code check_as(struct council *c, int key, const char *method, const 
     memcpy(signers[0], c->public_key[key], KEY_LEN);
     struct call call = world_call(&c->w, signers, 1);
     c->w.memory.read_only = true;
-    assert_int_equal(
-        contracts_check(&call, bytes_str("governance"), bytes_str(method), bytes_of(packed, len), &answer), OK);
+    assert_int_equal(contracts_check(&call, bytes_str("governance"), bytes_str(method), bytes_of(packed, len), &answer),
+                     OK);
     c->w.memory.read_only = false;
     return answer.code;
 }
@@ -127,10 +127,10 @@ static void nothing_unknown_hides_in_nested_messages(void **state) {
         const char *method;
         struct bytes args;
     } cases[] = {
-        {"submit_evidence", {(const uint8_t *)"\x22\x02\x78\x01", 4}},         /* first { 15: 1 } */
-        {"propose", {(const uint8_t *)"\x62\x02\x78\x01", 4}},                 /* add_validator { 15: 1 } */
-        {"propose", {(const uint8_t *)"\x7a\x04\x0a\x02\x78\x01", 6}},         /* set_params { settings { 15: 1 } } */
-        {"propose", {(const uint8_t *)"\x62\x00\x6a\x00", 4}},                 /* two changes */
+        {"submit_evidence", {(const uint8_t *)"\x22\x02\x78\x01", 4}}, /* first { 15: 1 } */
+        {"propose", {(const uint8_t *)"\x62\x02\x78\x01", 4}},         /* add_validator { 15: 1 } */
+        {"propose", {(const uint8_t *)"\x7a\x04\x0a\x02\x78\x01", 6}}, /* set_params { settings { 15: 1 } } */
+        {"propose", {(const uint8_t *)"\x62\x00\x6a\x00", 4}},         /* two changes */
     };
     struct council c;
     council_open(&c, 1, 1, 0);

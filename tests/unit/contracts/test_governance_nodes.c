@@ -72,8 +72,7 @@ static void the_nodes_own_key_signs_its_registration(void **state) {
     reg.link_key = world_bytes(link_key, KEY_LEN);
     reg.role = NODE_GATEWAY;
     assert_int_equal(council_run(&c, "register_node", &reg.base, SIGNERS(ADMIN(0))), CODE_NODE_NO_POSSESSION);
-    assert_int_equal(council_run(&c, "register_node", &reg.base, SIGNERS(ADMIN(0), FRESH(1))),
-                     CODE_NODE_NO_POSSESSION);
+    assert_int_equal(council_run(&c, "register_node", &reg.base, SIGNERS(ADMIN(0), FRESH(1))), CODE_NODE_NO_POSSESSION);
     assert_int_equal(council_run(&c, "register_node", &reg.base, SIGNERS(ADMIN(0), FRESH(0))), CODE_OK);
     council_close(&c);
 }
@@ -158,13 +157,13 @@ static void a_validator_is_not_removed_by_its_organisation_alone(void **state) {
 static void addresses_are_judged(void **state) {
     (void)state;
     static const char *const peers[] = {"a:1", "127.0.0.1:65535", "node-1.example:26600", "[::1]:26600"};
-    static const char *const no_peers[] = {"",          "a",        ":1",       "a:",      "a:0",     "a:65536", "a:01",
-                                           "a:123456",  "a b:1",    "a/b:1",    "[::1:1",  "::1:1",   "[]:1",    "a:1x",
-                                           "\xc3\xa4:1"};
+    static const char *const no_peers[] = {"",        "a",     ":1",       "a:",    "a:0",
+                                           "a:65536", "a:01",  "a:123456", "a b:1", "a/b:1",
+                                           "[::1:1",  "::1:1", "[]:1",     "a:1x",  "\xc3\xa4:1"};
     static const char *const urls[] = {"http://a", "https://node.example:8443/base", "http://[::1]:1/"};
-    static const char *const no_urls[] = {"http://",   "https:///x",     "ftp://a",       "a",
-                                          "http://a b", "http://a\"x",   "http://\x7f",   "http://:1",
-                                          "javascript://a"};
+    static const char *const no_urls[] = {"http://",     "https:///x", "ftp://a",
+                                          "a",           "http://a b", "http://a\"x",
+                                          "http://\x7f", "http://:1",  "javascript://a"};
     char longest[GENESIS_TEXT_MAX + 2];
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         assert_true(node_peer_is_sound(peers[i]));

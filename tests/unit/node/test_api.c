@@ -446,6 +446,26 @@ static void the_description_has_exactly_the_routes_that_exist(void **state) {
     json_decref(json);
 }
 
+static void a_pruned_body_has_a_name_and_its_header_stays(void **state) {
+    (void)state;
+    char id[2 * HASH_LEN + 1], path[128];
+    api_blocks(&f, 60, 12); /* more than one segment of the fixture's log */
+    assert_int_equal(api_get(&f, "/v1/blocks/1/txs", &answer), 200);
+    json_t *json = api_json(&answer);
+    const char *text = json_string_value(json_object_get(json_array_get(json_object_get(json, "txs"), 0), "tx_id"));
+    assert_non_null(text);
+    (void)snprintf(id, sizeof id, "%s", text);
+    json_decref(json);
+    assert_int_equal(seglog_discard_below(f.ledger.chain->log, chain_head(f.ledger.chain)->header.height), OK);
+    assert_true(seglog_first(f.ledger.chain->log) > 1);
+    fails("/v1/blocks/1/txs", 410, "PRUNED");
+    (void)snprintf(path, sizeof path, "/v1/txs/%s", id);
+    fails(path, 410, "PRUNED");
+    fails("/v1/events?after=0", 410, "PRUNED");
+    assert_int_equal(api_get(&f, "/v1/blocks/1", &answer), 200);
+    assert_int_equal(api_get(&f, "/v1/blocks/latest/txs", &answer), 200);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -458,6 +478,7 @@ int main(void) {
         CASE(every_refusal_of_a_transaction_has_its_name),
         CASE(a_statement_must_fit_its_path),
         CASE(health_says_what_is_wrong),
+        CASE(a_pruned_body_has_a_name_and_its_header_stays),
         CASE(the_description_has_exactly_the_routes_that_exist),
     };
     int failed = crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

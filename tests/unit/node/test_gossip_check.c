@@ -8,6 +8,8 @@
 #include "node/gossip_check.h"
 #include "tests/unit/node/chain_fixture.h"
 
+#include <unistd.h>
+
 struct fixture {
     struct chain_fixture ledger;
     uv_loop_t loop;
@@ -87,7 +89,7 @@ static void only_what_could_stand_in_a_block_passes(void **state) {
     buffer_reset(&b);
     buffer_put(&b, "nonsense", 8);
     assert_int_equal(passed(&f, &b), 0);
-    assert_int_equal(gossip_check_dropped(f.check), 0);
+    assert_int_equal(gossip_check_stats(f.check).dropped, 0);
     buffer_free(&b);
     close_fixture(&f);
 }
@@ -102,11 +104,85 @@ static void a_flood_is_dropped_and_counted_and_the_rest_comes_through(void **sta
         fixture_register(&f.ledger, clock_wall_ms() + 60000, &b);
         gossip_check_put(f.check, buffer_bytes(&b));
     }
-    uint64_t dropped = gossip_check_dropped(f.check);
+    uint64_t dropped = gossip_check_stats(f.check).dropped;
     assert_true(dropped > 0 && dropped <= 100);
     (void)uv_run(&f.loop, UV_RUN_DEFAULT);
     assert_int_equal(f.good + dropped, 300);
     assert_int_equal(mempool_count(f.ledger.pool), f.good);
+    buffer_free(&b);
+    close_fixture(&f);
+}
+
+static void copies_of_one_on_its_way_are_not_taken_again_but_other_signatures_are(void **state) {
+    (void)state;
+    struct fixture f;
+    struct buffer b = BUFFER_INIT;
+    open_fixture(&f, 100);
+    fixture_register(&f.ledger, clock_wall_ms() + 60000, &b);
+    b.data[b.len - 1] ^= 1; /* somebody spoils a copy and is faster */
+    gossip_check_put(f.check, buffer_bytes(&b));
+    b.data[b.len - 1] ^= 1;
+    gossip_check_put(f.check, buffer_bytes(&b));
+    gossip_check_put(f.check, buffer_bytes(&b));
+    assert_int_equal(gossip_check_stats(f.check).taken, 2);
+    assert_int_equal(gossip_check_stats(f.check).known, 1);
+    assert_int_equal(gossip_check_stats(f.check).queued, 2);
+    (void)uv_run(&f.loop, UV_RUN_DEFAULT);
+    assert_int_equal(f.good, 1);
+    assert_int_equal(gossip_check_stats(f.check).refused, 1);
+    assert_int_equal(gossip_check_stats(f.check).queued, 0);
+    buffer_free(&b);
+    close_fixture(&f);
+}
+
+static struct transaction tx_of(const struct buffer *b) {
+    struct transaction tx;
+    assert_int_equal(transaction_decode(buffer_bytes(b), &tx, NULL), OK);
+    return tx;
+}
+
+/* The first one occupies the pool's batch; the second can't have been begun. */
+static void what_a_block_brings_first_is_left_to_whoever_asks(void **state) {
+    (void)state;
+    struct fixture f;
+    struct buffer first = BUFFER_INIT, second = BUFFER_INIT;
+    open_fixture(&f, 100);
+    mempool_ask_also(f.ledger.pool, gossip_check_vouches, f.check);
+    fixture_register(&f.ledger, clock_wall_ms() + 60000, &first);
+    fixture_register(&f.ledger, clock_wall_ms() + 60000, &second);
+    gossip_check_put(f.check, buffer_bytes(&first));
+    gossip_check_put(f.check, buffer_bytes(&second));
+    struct transaction tx = tx_of(&second);
+    assert_true(mempool_proves(f.ledger.pool, &tx));
+    assert_int_equal(mempool_stats(f.ledger.pool).checked, 1);
+    (void)uv_run(&f.loop, UV_RUN_DEFAULT);
+    assert_int_equal(f.good, 1);
+    assert_int_equal(gossip_check_stats(f.check).overtaken, 1);
+    assert_int_equal(mempool_count(f.ledger.pool), 2);
+    assert_true(mempool_proves(f.ledger.pool, &tx));
+    assert_int_equal(mempool_stats(f.ledger.pool).checked, 1); /* it waits: never checked again */
+    buffer_free(&first);
+    buffer_free(&second);
+    close_fixture(&f);
+}
+
+static void what_the_pool_found_good_is_vouched_for_before_it_is_handed_back(void **state) {
+    (void)state;
+    struct fixture f;
+    struct buffer b = BUFFER_INIT;
+    open_fixture(&f, 100);
+    mempool_ask_also(f.ledger.pool, gossip_check_vouches, f.check);
+    fixture_register(&f.ledger, clock_wall_ms() + 60000, &b);
+    struct transaction tx = tx_of(&b);
+    gossip_check_put(f.check, buffer_bytes(&b));
+    /* The pool works on its own; asking before it began would take the work away from it. */
+    (void)usleep(200000);
+    assert_int_equal(f.good, 0);
+    assert_true(mempool_proves(f.ledger.pool, &tx));
+    assert_int_equal(mempool_stats(f.ledger.pool).checked, 0);
+    assert_int_equal(mempool_stats(f.ledger.pool).vouched, 1);
+    (void)uv_run(&f.loop, UV_RUN_DEFAULT);
+    assert_int_equal(f.good, 1);
     buffer_free(&b);
     close_fixture(&f);
 }
@@ -133,6 +209,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_could_stand_in_a_block_passes),
         cmocka_unit_test(a_flood_is_dropped_and_counted_and_the_rest_comes_through),
+        cmocka_unit_test(copies_of_one_on_its_way_are_not_taken_again_but_other_signatures_are),
+        cmocka_unit_test(what_a_block_brings_first_is_left_to_whoever_asks),
+        cmocka_unit_test(what_the_pool_found_good_is_vouched_for_before_it_is_handed_back),
         cmocka_unit_test(closing_frees_what_was_never_checked),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

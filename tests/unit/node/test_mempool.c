@@ -152,8 +152,76 @@ static void iteration_is_in_arrival_order_and_can_stop(void **state) {
     buffer_free(&seen);
 }
 
+static void a_blocks_transaction_is_checked_once_and_waits_from_then_on(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(2, 100000, 10);
+    struct sender s = sender_of(1);
+    struct transaction tx = make(&s, 1, 1000, &b);
+    assert_true(mempool_proves(pool, &tx));
+    assert_true(mempool_vouches(pool, &tx));
+    assert_true(mempool_proves(pool, &tx));
+    assert_int_equal(mempool_stats(pool).checked, 1);
+    assert_int_equal(mempool_stats(pool).vouched, 1);
+    b.data[b.len - 1] ^= 1; /* the same body, a signature that is none: what waits does not speak for it */
+    assert_int_equal(transaction_decode(buffer_bytes(&b), &tx, NULL), OK);
+    assert_false(mempool_proves(pool, &tx));
+    assert_int_equal(mempool_count(pool), 1);
+    tx = make(&s, 2, 1000, &b);
+    assert_true(mempool_proves(pool, &tx));
+    tx = make(&s, 3, 1000, &b);
+    assert_true(mempool_proves(pool, &tx)); /* no room for it: checked, not kept */
+    assert_int_equal(mempool_count(pool), 2);
+    mempool_free(pool);
+    buffer_free(&b);
+}
+
+static bool knows_all(void *ctx, const struct transaction *tx) {
+    (void)tx;
+    (*(int *)ctx)++;
+    return true;
+}
+
+static void somebody_else_may_vouch(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(2, 100000, 10);
+    struct sender s = sender_of(1);
+    struct transaction tx = make(&s, 1, 1000, &b);
+    int asked = 0;
+    mempool_ask_also(pool, knows_all, &asked);
+    assert_true(mempool_proves(pool, &tx));
+    assert_int_equal(asked, 1);
+    assert_int_equal(mempool_stats(pool).checked, 0);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    assert_true(mempool_proves(pool, &tx));
+    assert_int_equal(asked, 1); /* what waits here needs nobody else's word */
+    mempool_free(pool);
+    buffer_free(&b);
+}
+
+static void waiting_is_timed_until_the_first_look_at_a_block(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(2, 100000, 10);
+    struct stage_times times = {0};
+    struct sender s = sender_of(1);
+    struct transaction tx = make(&s, 1, 1000, &b);
+    assert_int_equal(mempool_oldest_ms(pool), 0);
+    mempool_time(pool, &times);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    assert_true(mempool_proves(pool, &tx));
+    assert_true(mempool_proves(pool, &tx));
+    assert_int_equal(times.stages[STAGE_WAITING].count, 1);
+    mempool_free(pool);
+    buffer_free(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_blocks_transaction_is_checked_once_and_waits_from_then_on),
+        cmocka_unit_test(somebody_else_may_vouch),
+        cmocka_unit_test(waiting_is_timed_until_the_first_look_at_a_block),
         cmocka_unit_test(a_transaction_is_held_once_and_vouched_for),
         cmocka_unit_test(other_signatures_under_a_known_id_are_not_vouched_for),
         cmocka_unit_test(one_sender_cannot_crowd_out_another),

@@ -1,0 +1,841 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "tests/unit/contracts/council.h"
+
+#include "contracts/governance_records.h"
+
+/* ---- Counting ----------------------------------------------------------------------------------------------- */
+
+/* How many yes of n it takes at 67 percent: more than two thirds. */
+static const unsigned needed[] = {0, 1, 2, 3, 3, 4, 5, 5};
+
+static void more_than_two_thirds_for_one_to_seven_organisations(void **state) {
+    (void)state;
+    for (unsigned n = 1; n <= 7; n++) {
+        struct council c;
+        council_open(&c, n, 1, 1);
+        assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+        for (unsigned yes = 1; yes < needed[n]; yes++) {
+            assert_int_equal(council_state(&c), PROPOSAL_OPEN);
+            assert_int_equal(council_vote(&c, yes, VOTE_YES), CODE_OK);
+        }
+        assert_int_equal(council_state(&c), PROPOSAL_PASSED);
+        assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(1))));
+        council_close(&c);
+    }
+}
+
+static void refused_as_soon_as_it_can_no_longer_pass(void **state) {
+    (void)state;
+    for (unsigned n = 2; n <= 7; n++) {
+        struct council c;
+        council_open(&c, n, 1, 1);
+        assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+        for (unsigned no = 1; n - no >= needed[n]; no++) {
+            assert_int_equal(council_vote(&c, no, VOTE_NO), CODE_OK);
+            assert_int_equal(council_state(&c), PROPOSAL_OPEN);
+        }
+        assert_int_equal(council_vote(&c, n - 1, VOTE_NO), CODE_OK);
+        assert_int_equal(council_state(&c), PROPOSAL_REFUSED);
+        assert_true(council_set_is(&c, SIGNERS(NODE(0))));
+        council_close(&c);
+    }
+}
+
+static void sixty_seven_percent_is_more_than_two_thirds_up_to_the_most_organisations(void **state) {
+    (void)state;
+    for (uint32_t n = 1; n <= ORGS_MAX; n++) {
+        for (uint32_t yes = 0; yes <= n; yes++) {
+            struct vote_tally tally = {.yes = yes, .no = n - yes, .organisations = n};
+            assert_int_equal(vote_tally_passes(&tally, 67), 3 * yes > 2 * n);
+            assert_int_equal(vote_tally_lost(&tally, 67), 3 * yes <= 2 * n);
+            assert_int_equal(vote_tally_passes(&tally, 100), yes == n);
+            assert_int_equal(vote_tally_passes(&tally, 51), 100 * yes >= 51 * n);
+        }
+    }
+    struct vote_tally nobody = {0};
+    assert_false(vote_tally_passes(&nobody, 67));
+}
+
+/* ---- Who may ------------------------------------------------------------------------------------------------ */
+
+static void nobody_proposes_votes_or_withdraws_for_another(void **state) {
+    (void)state;
+    struct council c;
+    Assay__AddValidator change = ASSAY__ADD_VALIDATOR__INIT;
+    Assay__Propose propose = ASSAY__PROPOSE__INIT;
+    Assay__CastVote vote = ASSAY__CAST_VOTE__INIT;
+    Assay__WithdrawProposal withdraw = ASSAY__WITHDRAW_PROPOSAL__INIT;
+    uint8_t id[HASH_LEN];
+    council_open(&c, 4, 1, 1);
+    change.key = council_key(&c, NODE(1));
+    propose.change_case = ASSAY__PROPOSE__CHANGE_ADD_VALIDATOR;
+    propose.add_validator = &change;
+    propose.org = council_org(1);
+    assert_int_equal(council_run(&c, "propose", &propose.base, SIGNERS(ADMIN(0))), CODE_NOT_AUTHORIZED);
+    propose.org = council_text("nobody");
+    assert_int_equal(council_run(&c, "propose", &propose.base, SIGNERS(ADMIN(0))), CODE_ORG_UNKNOWN);
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    memcpy(id, c.id, HASH_LEN);
+    vote.org = council_org(1);
+    vote.proposal_id = withdraw.proposal_id = world_bytes(id, HASH_LEN);
+    vote.choice = VOTE_NO;
+    assert_int_equal(council_run(&c, "vote", &vote.base, SIGNERS(ADMIN(0))), CODE_NOT_AUTHORIZED);
+    assert_int_equal(council_run(&c, "vote", &vote.base, SIGNERS(NODE(1))), CODE_UNKNOWN_SENDER);
+    assert_int_equal(council_run(&c, "withdraw", &withdraw.base, SIGNERS(ADMIN(1))), CODE_NOT_AUTHORIZED);
+    assert_int_equal(council_proposal(&c, id).tally.no, 0);
+    assert_int_equal(council_run(&c, "withdraw", &withdraw.base, SIGNERS(ADMIN(0))), CODE_OK);
+    assert_int_equal(council_proposal(&c, id).state, PROPOSAL_WITHDRAWN);
+    assert_int_equal(council_run(&c, "withdraw", &withdraw.base, SIGNERS(ADMIN(0))), CODE_PROPOSAL_CLOSED);
+    assert_int_equal(council_run(&c, "vote", &vote.base, SIGNERS(ADMIN(1))), CODE_PROPOSAL_CLOSED);
+    council_close(&c);
+}
+
+static void an_organisation_votes_once_and_through_enough_admins(void **state) {
+    (void)state;
+    struct council c;
+    Assay__RotateAdmins change = ASSAY__ROTATE_ADMINS__INIT;
+    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__CastVote vote = ASSAY__CAST_VOTE__INIT;
+    uint8_t id[HASH_LEN];
+    council_open(&c, 2, 1, 1);
+    ProtobufCBinaryData admins[] = {council_key(&c, FRESH(0)), council_key(&c, FRESH(1)), council_key(&c, FRESH(2))};
+    change.org = council_org(1);
+    change.admin_threshold = 2;
+    change.n_admins = 3;
+    change.admins = admins;
+    args.change_case = ASSAY__PROPOSE__CHANGE_ROTATE_ADMINS;
+    args.rotate_admins = &change;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_OK);
+    assert_int_equal(council_vote(&c, 0, VOTE_YES), CODE_VOTE_EXISTS);
+    assert_int_equal(council_vote(&c, 0, VOTE_NO), CODE_VOTE_EXISTS);
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    assert_int_equal(council_state(&c), PROPOSAL_PASSED);
+    /* The old admin speaks for nobody now, and two of the new ones do. */
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    memcpy(id, c.id, HASH_LEN);
+    vote.org = council_org(1);
+    vote.proposal_id = world_bytes(id, HASH_LEN);
+    vote.choice = VOTE_YES;
+    assert_int_equal(council_run(&c, "vote", &vote.base, SIGNERS(ADMIN(1))), CODE_UNKNOWN_SENDER);
+    assert_int_equal(council_run(&c, "vote", &vote.base, SIGNERS(FRESH(1))), CODE_ADMIN_THRESHOLD);
+    assert_int_equal(council_run(&c, "vote", &vote.base, SIGNERS(FRESH(1), FRESH(2))), CODE_OK);
+    assert_int_equal(council_state(&c), PROPOSAL_PASSED);
+    council_close(&c);
+}
+
+/* ---- Time --------------------------------------------------------------------------------------------------- */
+
+static void an_open_proposal_expires_by_itself(void **state) {
+    (void)state;
+    struct council c;
+    uint64_t due_ms = 0;
+    council_open(&c, 3, 1, 1);
+    uint64_t start = c.w.now_ms;
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    assert_int_equal(council_proposal(&c, c.id).expires_ms, start + PROPOSAL_LIFETIME_DEFAULT_MS);
+    assert_int_equal(contracts_next_due(&c.w.state, &due_ms), OK);
+    assert_int_equal(due_ms, start + PROPOSAL_LIFETIME_DEFAULT_MS);
+    assert_int_equal(world_block(&c.w, due_ms - 1), OK);
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    assert_int_equal(council_state(&c), PROPOSAL_OPEN);
+    assert_int_equal(world_block(&c.w, due_ms), OK);
+    struct proposal_record p = council_proposal(&c, c.id);
+    assert_int_equal(p.state, PROPOSAL_EXPIRED);
+    assert_true(p.tally.yes == 2 && p.tally.no == 0 && p.tally.organisations == 3);
+    assert_string_equal(c.w.memory.last_action, "expired");
+    assert_int_equal(council_vote(&c, 2, VOTE_YES), CODE_PROPOSAL_CLOSED);
+    assert_int_equal(contracts_next_due(&c.w.state, &due_ms), OK);
+    assert_int_equal(due_ms, 0);
+    council_close(&c);
+}
+
+/* The due-queue may be behind; the vote is late all the same. */
+static void a_vote_after_expiry_is_late_even_before_the_queue_came_to_it(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, 3, 1, 1);
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    c.w.now_ms += PROPOSAL_LIFETIME_DEFAULT_MS - 1;
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    c.w.now_ms += 1;
+    assert_int_equal(council_vote(&c, 2, VOTE_YES), CODE_PROPOSAL_CLOSED);
+    assert_non_null(strstr(c.w.answer.detail, "expired"));
+    assert_true(council_set_is(&c, SIGNERS(NODE(0))));
+    council_close(&c);
+}
+
+static void lifetimes_and_texts_are_bounded(void **state) {
+    (void)state;
+    struct council c;
+    char text[PROPOSAL_TEXT_MAX + 2];
+    Assay__AddValidator change = ASSAY__ADD_VALIDATOR__INIT;
+    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    council_open(&c, 3, 1, 1);
+    change.key = council_key(&c, NODE(1));
+    args.change_case = ASSAY__PROPOSE__CHANGE_ADD_VALIDATOR;
+    args.add_validator = &change;
+    args.lifetime_ms = PROPOSAL_LIFETIME_LEAST_MS - 1;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_PROPOSAL_LIFETIME);
+    args.lifetime_ms = PROPOSAL_LIFETIME_MOST_MS + 1;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_PROPOSAL_LIFETIME);
+    args.lifetime_ms = UINT64_MAX;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_PROPOSAL_LIFETIME);
+    args.lifetime_ms = PROPOSAL_LIFETIME_MOST_MS;
+    memset(text, 'a', sizeof text);
+    text[sizeof text - 1] = '\0';
+    args.text = text;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_TEXT_TOO_LONG);
+    args.text = council_text("\xff");
+    assert_int_equal(council_propose(&c, 0, &args), CODE_TEXT_NOT_CLEAN);
+    args.text = text + 1;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_OK);
+    assert_string_equal(council_proposal(&c, c.id).text, text + 1);
+    args.change_case = ASSAY__PROPOSE__CHANGE__NOT_SET;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_BAD_ARGUMENTS);
+    council_close(&c);
+}
+
+static void open_proposals_are_limited(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, 12, 1, 1);
+    for (unsigned i = 0; i < PROPOSALS_OPEN_PER_ORG; i++) {
+        assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    }
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_PROPOSAL_LIMIT);
+    for (unsigned i = PROPOSALS_OPEN_PER_ORG; i < PROPOSALS_OPEN_MAX; i++) {
+        assert_int_equal(propose_add(&c, i / PROPOSALS_OPEN_PER_ORG, NODE(1)), CODE_OK);
+    }
+    assert_int_equal(propose_add(&c, 11, NODE(1)), CODE_PROPOSAL_LIMIT);
+    assert_non_null(strstr(c.w.answer.detail, "in all"));
+    /* All expire in one block; then there is room. */
+    assert_int_equal(world_block(&c.w, c.w.now_ms + PROPOSAL_LIFETIME_DEFAULT_MS), OK);
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    council_close(&c);
+}
+
+/* ---- Validators --------------------------------------------------------------------------------------------- */
+
+static void one_organisation_alone_decides_at_once(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, 1, 1, 1);
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    Assay__ProposalResult *r = assay__proposal_result__unpack(NULL, c.w.answer.result.len, c.w.answer.result.data);
+    assert_memory_equal(r->proposal_id.data, c.id, HASH_LEN);
+    assert_true(r->state == PROPOSAL_PASSED && r->yes == 1 && r->no == 0 && r->organisations == 1 && r->outcome == 0);
+    assay__proposal_result__free_unpacked(r, NULL);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(1))));
+    council_close(&c);
+}
+
+static void adding_appends_removing_keeps_order_and_replacing_keeps_the_place(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, 1, 4, 2);
+    assert_int_equal(propose_add(&c, 0, NODE(5)), CODE_OK);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(1), NODE(2), NODE(3), NODE(5))));
+    assert_int_equal(propose_remove(&c, 0, NODE(1)), CODE_OK);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(2), NODE(3), NODE(5))));
+    assert_int_equal(council_role(&c, NODE(1)), NODE_OBSERVER);
+    assert_int_equal(propose_replace(&c, 0, NODE(2), NODE(4)), CODE_OK);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(4), NODE(3), NODE(5))));
+    assert_int_equal(council_role(&c, NODE(2)), NODE_OBSERVER);
+    /* Whoever left may come back, in the last place. */
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(4), NODE(3), NODE(5), NODE(1))));
+    council_close(&c);
+}
+
+static void a_change_of_validators_that_cannot_be_is_refused(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, 1, 1, 1);
+    assert_int_equal(council_register(&c, 0, FRESH(1), NODE_GATEWAY), CODE_OK);
+    assert_int_equal(propose_add(&c, 0, FRESH(0)), CODE_NODE_UNKNOWN);
+    assert_int_equal(propose_add(&c, 0, FRESH(1)), CODE_NODE_ROLE);
+    assert_int_equal(propose_add(&c, 0, NODE(0)), CODE_VALIDATOR_EXISTS);
+    assert_int_equal(propose_remove(&c, 0, NODE(1)), CODE_VALIDATOR_UNKNOWN);
+    assert_int_equal(propose_remove(&c, 0, NODE(0)), CODE_VALIDATOR_LAST);
+    assert_int_equal(propose_replace(&c, 0, NODE(1), NODE(0)), CODE_VALIDATOR_UNKNOWN);
+    assert_int_equal(propose_replace(&c, 0, NODE(0), NODE(0)), CODE_VALIDATOR_EXISTS);
+    assert_int_equal(propose_replace(&c, 0, NODE(0), FRESH(0)), CODE_NODE_UNKNOWN);
+    assert_int_equal(propose_replace(&c, 0, NODE(0), NODE(1)), CODE_OK);
+    assert_true(council_set_is(&c, SIGNERS(NODE(1))));
+    council_close(&c);
+}
+
+static void there_are_at_most_so_many_validators(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, 1, LIMIT_VALIDATORS - 1, 2);
+    assert_int_equal(propose_add(&c, 0, NODE(LIMIT_VALIDATORS - 1)), CODE_OK);
+    assert_int_equal(propose_add(&c, 0, NODE(LIMIT_VALIDATORS)), CODE_VALIDATOR_LIMIT);
+    assert_int_equal(propose_replace(&c, 0, NODE(0), NODE(LIMIT_VALIDATORS)), CODE_OK);
+    council_close(&c);
+}
+
+static void two_proposals_in_one_block_both_count(void **state) {
+    (void)state;
+    struct council c;
+    uint8_t first[HASH_LEN], second[HASH_LEN];
+    council_open(&c, 2, 2, 1);
+    assert_int_equal(propose_add(&c, 0, NODE(2)), CODE_OK);
+    memcpy(first, c.id, HASH_LEN);
+    assert_int_equal(propose_remove(&c, 0, NODE(0)), CODE_OK);
+    memcpy(second, c.id, HASH_LEN);
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    assert_int_equal(council_vote_on(&c, 1, first, VOTE_YES), CODE_OK);
+    assert_int_equal(council_vote_on(&c, 1, second, VOTE_YES), CODE_OK);
+    assert_true(council_set_is(&c, SIGNERS(NODE(1), NODE(2))));
+    council_close(&c);
+}
+
+static void what_can_no_longer_be_carried_out_has_failed_and_changed_nothing(void **state) {
+    (void)state;
+    struct council c;
+    uint8_t twin[HASH_LEN];
+    Assay__RemoveNode gone = ASSAY__REMOVE_NODE__INIT;
+    council_open(&c, 2, 2, 2);
+    assert_int_equal(propose_add(&c, 0, NODE(2)), CODE_OK);
+    memcpy(twin, c.id, HASH_LEN);
+    assert_int_equal(propose_add(&c, 0, NODE(2)), CODE_OK);
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    assert_int_equal(council_vote_on(&c, 1, twin, VOTE_YES), CODE_OK);
+    Assay__ProposalResult *r = assay__proposal_result__unpack(NULL, c.w.answer.result.len, c.w.answer.result.data);
+    assert_true(r->state == PROPOSAL_FAILED && r->outcome == CODE_VALIDATOR_EXISTS);
+    assay__proposal_result__free_unpacked(r, NULL);
+    assert_int_equal(council_proposal(&c, twin).outcome, CODE_VALIDATOR_EXISTS);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(1), NODE(2))));
+    /* A node that its organisation took away meanwhile. */
+    assert_int_equal(propose_add(&c, 0, NODE(3)), CODE_OK);
+    gone.key = council_key(&c, NODE(3));
+    uint8_t id[HASH_LEN];
+    memcpy(id, c.id, HASH_LEN);
+    assert_int_equal(council_run(&c, "remove_node", &gone.base, SIGNERS(ADMIN(1))), CODE_OK);
+    assert_int_equal(council_vote_on(&c, 1, id, VOTE_YES), CODE_OK);
+    assert_int_equal(council_proposal(&c, id).outcome, CODE_NODE_UNKNOWN);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(1), NODE(2))));
+    council_close(&c);
+}
+
+/* ---- Organisations ------------------------------------------------------------------------------------------ */
+
+static void an_admitted_organisation_speaks_and_votes(void **state) {
+    (void)state;
+    struct council c;
+    struct org_record org;
+    bool found = false;
+    council_open(&c, 1, 1, 0);
+    assert_int_equal(propose_admit(&c, 0, 1, ADMIN(1)), CODE_OK);
+    assert_int_equal(org_get(&c.w.state, "org1", &org, &found), OK);
+    assert_true(found && org.org.kind == ORG_BROKER && org.org.admin_threshold == 1);
+    assert_string_equal(org.org.name, "A newcomer");
+    assert_int_equal(council_register(&c, 1, FRESH(0), NODE_OBSERVER), CODE_OK);
+    assert_int_equal(propose_add(&c, 0, FRESH(0)), CODE_OK);
+    assert_int_equal(council_state(&c), PROPOSAL_OPEN); /* now it takes both */
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), FRESH(0))));
+    council_close(&c);
+}
+
+static void an_organisation_that_breaks_a_rule_is_not_admitted(void **state) {
+    (void)state;
+    struct council c;
+    Assay__AdmitOrg change = ASSAY__ADMIT_ORG__INIT;
+    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    council_open(&c, 2, 1, 0);
+    ProtobufCBinaryData admins[GENESIS_ADMINS_MAX + 1];
+    for (int i = 0; i <= GENESIS_ADMINS_MAX; i++) {
+        admins[i] = council_key(&c, FRESH(i));
+    }
+    change.id = council_text("newcomer");
+    change.name = council_text("A newcomer");
+    change.kind = ORG_OWNER;
+    change.admin_threshold = 2;
+    change.n_admins = 2;
+    change.admins = admins;
+    args.change_case = ASSAY__PROPOSE__CHANGE_ADMIT_ORG;
+    args.admit_org = &change;
+#define BREAKS(set, reset, code)                                                                                       \
+    set;                                                                                                               \
+    assert_int_equal(council_propose(&c, 0, &args), code);                                                             \
+    reset
+    BREAKS(change.id = council_text("New"), change.id = council_text("newcomer"), CODE_BAD_ARGUMENTS);
+    BREAKS(change.id = council_text(""), change.id = council_text("newcomer"), CODE_BAD_ARGUMENTS);
+    BREAKS(change.id = council_text("a/b"), change.id = council_text("newcomer"), CODE_BAD_ARGUMENTS);
+    BREAKS(change.id = council_text("org1"), change.id = council_text("newcomer"), CODE_ORG_EXISTS);
+    BREAKS(change.name = council_text(""), change.name = council_text("A newcomer"), CODE_BAD_ARGUMENTS);
+    BREAKS(change.name = council_text("\x01"), change.name = council_text("A newcomer"), CODE_TEXT_NOT_CLEAN);
+    BREAKS(change.kind = 0, change.kind = ORG_OWNER, CODE_BAD_ARGUMENTS);
+    BREAKS(change.kind = 5, change.kind = ORG_OWNER, CODE_BAD_ARGUMENTS);
+    BREAKS(change.admin_threshold = 0, change.admin_threshold = 2, CODE_BAD_ARGUMENTS);
+    BREAKS(change.admin_threshold = 3, change.admin_threshold = 2, CODE_BAD_ARGUMENTS);
+    BREAKS(change.admin_threshold = 258, change.admin_threshold = 2, CODE_BAD_ARGUMENTS);
+    BREAKS(change.n_admins = 0, change.n_admins = 2, CODE_BAD_ARGUMENTS);
+    BREAKS(change.n_admins = GENESIS_ADMINS_MAX + 1, change.n_admins = 2, CODE_BAD_ARGUMENTS);
+    BREAKS(admins[1] = admins[0], admins[1] = council_key(&c, FRESH(1)), CODE_BAD_ARGUMENTS);
+    BREAKS(admins[1].len = 31, admins[1].len = 32, CODE_BAD_ARGUMENTS);
+    BREAKS(admins[1] = council_key(&c, ADMIN(1)), admins[1] = council_key(&c, FRESH(1)), CODE_ADMIN_KEY_TAKEN);
+#undef BREAKS
+    assert_int_equal(council_propose(&c, 0, &args), CODE_OK);
+    council_close(&c);
+}
+
+static void organisations_are_limited(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, ORGS_MAX, 1, 0);
+    assert_int_equal(propose_admit(&c, 0, ORGS_MAX, FRESH(0)), CODE_ORG_LIMIT);
+    council_close(&c);
+}
+
+static void a_key_rotated_in_may_not_speak_for_two(void **state) {
+    (void)state;
+    struct council c;
+    Assay__RotateAdmins change = ASSAY__ROTATE_ADMINS__INIT;
+    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    council_open(&c, 2, 1, 0);
+    ProtobufCBinaryData admins[] = {council_key(&c, ADMIN(0)), council_key(&c, ADMIN(1))};
+    change.org = council_org(0);
+    change.admin_threshold = 1;
+    change.n_admins = 2;
+    change.admins = admins;
+    args.change_case = ASSAY__PROPOSE__CHANGE_ROTATE_ADMINS;
+    args.rotate_admins = &change;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_ADMIN_KEY_TAKEN);
+    admins[1] = council_key(&c, FRESH(0)); /* its own old key may stay */
+    assert_int_equal(council_propose(&c, 0, &args), CODE_OK);
+    change.org = council_text("nobody");
+    assert_int_equal(council_propose(&c, 0, &args), CODE_ORG_UNKNOWN);
+    council_close(&c);
+}
+
+static void an_organisation_with_validators_and_the_last_one_stay(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, 1, 1, 1);
+    assert_int_equal(propose_expel(&c, 0, 0), CODE_ORG_LAST);
+    assert_int_equal(propose_expel(&c, 0, 1), CODE_ORG_UNKNOWN);
+    council_close(&c);
+    council_open(&c, 4, 2, 0); /* validators of org0 and org1 */
+    assert_int_equal(propose_expel(&c, 0, 1), CODE_ORG_HAS_VALIDATORS);
+    assert_int_equal(propose_expel(&c, 0, 2), CODE_OK);
+    council_close(&c);
+}
+
+static void a_removed_organisation_is_silent_and_its_nodes_go(void **state) {
+    (void)state;
+    struct council c;
+    struct governance_totals totals;
+    struct node_record node;
+    bool found = true;
+    council_open(&c, 4, 1, 0);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(council_register(&c, 3, FRESH(i), NODE_GATEWAY), CODE_OK);
+    }
+    assert_int_equal(propose_expel(&c, 0, 3), CODE_OK);
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    assert_int_equal(council_vote(&c, 2, VOTE_YES), CODE_OK);
+    assert_int_equal(council_state(&c), PROPOSAL_PASSED);
+    /* At once: its admin is unknown, and so are its nodes. */
+    assert_int_equal(council_vote(&c, 3, VOTE_YES), CODE_UNKNOWN_SENDER);
+    assert_int_equal(node_get(&c.w.state, c.public_key[FRESH(0)], &node, &found), OK);
+    assert_false(found);
+    assert_int_equal(propose_admit(&c, 0, 3, FRESH(9)), CODE_ORG_LEAVING);
+    /* In the blocks after: its records go, a few in each. */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(governance_totals(&c.w.state, &totals), OK);
+        assert_int_equal(totals.nodes[NODE_GATEWAY], 5 - LEAVING_NODES_PER_BLOCK * i);
+        assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    }
+    assert_int_equal(governance_totals(&c.w.state, &totals), OK);
+    assert_int_equal(totals.nodes[NODE_GATEWAY], 0);
+    assert_int_equal(totals.orgs, 3);
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    uint64_t due_ms = 1;
+    assert_int_equal(contracts_next_due(&c.w.state, &due_ms), OK);
+    assert_int_equal(due_ms, council_proposal(&c, c.id).expires_ms);
+    assert_int_equal(propose_admit(&c, 0, 3, FRESH(9)), CODE_OK);
+    assert_int_equal(council_register(&c, 0, FRESH(0), NODE_OBSERVER), CODE_OK);
+    council_close(&c);
+}
+
+static void a_removed_organisations_votes_do_not_count(void **state) {
+    (void)state;
+    struct council c;
+    uint8_t add[HASH_LEN], expel[HASH_LEN];
+    council_open(&c, 5, 1, 1); /* the observer is org1's */
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    memcpy(add, c.id, HASH_LEN);
+    assert_int_equal(council_vote_on(&c, 4, add, VOTE_YES), CODE_OK);
+    assert_int_equal(council_proposal(&c, add).tally.yes, 2);
+    assert_int_equal(propose_expel(&c, 1, 4), CODE_OK);
+    memcpy(expel, c.id, HASH_LEN);
+    for (unsigned i = 0; i < 4; i++) {
+        if (i != 1) {
+            assert_int_equal(council_vote_on(&c, i, expel, VOTE_YES), CODE_OK);
+        }
+    }
+    assert_int_equal(council_proposal(&c, expel).state, PROPOSAL_PASSED);
+    struct proposal_record p = council_proposal(&c, add);
+    assert_true(p.state == PROPOSAL_OPEN && p.tally.yes == 1 && p.tally.organisations == 4);
+    /* Three of the four that are left. */
+    assert_int_equal(council_vote_on(&c, 1, add, VOTE_YES), CODE_OK);
+    assert_int_equal(council_proposal(&c, add).state, PROPOSAL_OPEN);
+    assert_int_equal(council_vote_on(&c, 2, add, VOTE_YES), CODE_OK);
+    assert_int_equal(council_proposal(&c, add).state, PROPOSAL_PASSED);
+    /* A closed proposal keeps the votes that closed it. */
+    assert_int_equal(council_proposal(&c, expel).tally.yes, 4);
+    council_close(&c);
+}
+
+/* With one organisation fewer, votes that did not do before are enough; with one more, refused ones are not yet. */
+static void open_proposals_are_counted_again_when_organisations_go(void **state) {
+    (void)state;
+    struct council c;
+    uint8_t add[2][HASH_LEN];
+    council_open(&c, 7, 1, 2); /* observers of org1 and org2 */
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(propose_add(&c, 0, NODE(1 + (int)i)), CODE_OK);
+        memcpy(add[i], c.id, HASH_LEN);
+        for (unsigned org = 1; org <= 3; org++) {
+            assert_int_equal(council_vote_on(&c, org, add[i], VOTE_YES), CODE_OK);
+        }
+        c.w.now_ms++;
+    }
+    for (unsigned gone = 6; gone >= 5; gone--) { /* four of six is not enough yet, four of five is */
+        assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+        assert_int_equal(council_proposal(&c, add[0]).state, PROPOSAL_OPEN);
+        assert_int_equal(propose_expel(&c, 0, gone), CODE_OK);
+        for (unsigned org = 1; org <= 4 && council_state(&c) == PROPOSAL_OPEN; org++) {
+            assert_int_equal(council_vote(&c, org, VOTE_YES), CODE_OK);
+        }
+        assert_int_equal(council_state(&c), PROPOSAL_PASSED);
+    }
+    assert_int_equal(council_proposal(&c, add[0]).state, PROPOSAL_OPEN);
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK); /* one a block, the oldest first */
+    assert_int_equal(council_proposal(&c, add[0]).state, PROPOSAL_PASSED);
+    assert_int_equal(council_proposal(&c, add[1]).state, PROPOSAL_OPEN);
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    assert_int_equal(council_proposal(&c, add[1]).state, PROPOSAL_PASSED);
+    assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(1), NODE(2))));
+    council_close(&c);
+}
+
+/* ---- Rules -------------------------------------------------------------------------------------------------- */
+
+static void parameters_change_within_their_ranges(void **state) {
+    (void)state;
+    struct council c;
+    struct params_record params;
+    bool found = false;
+    council_open(&c, 1, 1, 0);
+    for (uint32_t p = 1; p <= PARAM_LAST; p++) {
+        const struct param_range *range = governance_param_range(p);
+        assert_int_equal(propose_param(&c, 0, p, range->most + 1), CODE_PARAM_RANGE);
+        assert_int_equal(propose_param(&c, 0, p, range->least - 1),
+                         range->least == 1 || !range->or_zero || range->least > 1 ? CODE_PARAM_RANGE : CODE_OK);
+        assert_int_equal(propose_param(&c, 0, p, range->least), CODE_OK);
+        assert_int_equal(council_state(&c), PROPOSAL_PASSED);
+        assert_int_equal(params_get(&c.w.state, &params, &found), OK);
+        assert_int_equal(governance_param_get(&params.params, p), range->least);
+        assert_int_equal(params.stamp.changed_height, c.w.height);
+        assert_int_equal(propose_param(&c, 0, p, range->least), CODE_PROPOSAL_NO_EFFECT);
+    }
+    assert_int_equal(propose_param(&c, 0, PARAM_HEARTBEAT_MS, 0), CODE_OK);
+    assert_int_equal(propose_param(&c, 0, 0, 5), CODE_PARAM_UNKNOWN);
+    assert_int_equal(propose_param(&c, 0, PARAM_LAST + 1, 5), CODE_PARAM_UNKNOWN);
+    council_close(&c);
+}
+
+static void several_parameters_change_together_each_once(void **state) {
+    (void)state;
+    struct council c;
+    struct params_record params;
+    bool found = false;
+    Assay__ParamSetting a = ASSAY__PARAM_SETTING__INIT, b = ASSAY__PARAM_SETTING__INIT;
+    Assay__ParamSetting *settings[] = {&a, &b};
+    Assay__SetParams change = ASSAY__SET_PARAMS__INIT;
+    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    council_open(&c, 1, 1, 0);
+    change.n_settings = 2;
+    change.settings = settings;
+    args.change_case = ASSAY__PROPOSE__CHANGE_SET_PARAMS;
+    args.set_params = &change;
+    a = b = (Assay__ParamSetting){.base = a.base, .param = PARAM_MAX_BLOCK_TXS, .value = 7};
+    assert_int_equal(council_propose(&c, 0, &args), CODE_BAD_ARGUMENTS);
+    b.param = PARAM_HEARTBEAT_MS;
+    b.value = 500;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_BAD_ARGUMENTS); /* falling */
+    settings[0] = &b;
+    settings[1] = &a;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_OK);
+    assert_int_equal(params_get(&c.w.state, &params, &found), OK);
+    assert_true(params.params.max_block_txs == 7 && params.params.heartbeat_ms == 500);
+    change.n_settings = 0;
+    assert_int_equal(council_propose(&c, 0, &args), CODE_BAD_ARGUMENTS);
+    council_close(&c);
+}
+
+static void a_lower_threshold_lets_what_waits_pass(void **state) {
+    (void)state;
+    struct council c;
+    uint8_t add[HASH_LEN];
+    council_open(&c, 3, 1, 1);
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    memcpy(add, c.id, HASH_LEN);
+    assert_int_equal(council_vote_on(&c, 1, add, VOTE_YES), CODE_OK);
+    assert_int_equal(propose_param(&c, 0, PARAM_VOTE_THRESHOLD_PERCENT, 51), CODE_OK);
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    assert_int_equal(council_vote(&c, 2, VOTE_YES), CODE_OK);
+    assert_int_equal(council_state(&c), PROPOSAL_PASSED);
+    assert_int_equal(council_proposal(&c, add).state, PROPOSAL_OPEN);
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    assert_int_equal(council_proposal(&c, add).state, PROPOSAL_PASSED);
+    council_close(&c);
+}
+
+static uint32_t version_now(struct council *c) {
+    struct params_record params;
+    bool found = false;
+    assert_int_equal(params_get(&c->w.state, &params, &found), OK);
+    return params.params.protocol_version;
+}
+
+static uint32_t version_at(struct council *c, uint64_t height) {
+    uint32_t version = 0;
+    assert_int_equal(governance_protocol_at(&c->w.state, height, &version), OK);
+    return version;
+}
+
+static void the_protocol_version_switches_at_its_height(void **state) {
+    (void)state;
+    struct council c;
+    struct protocol_next next;
+    bool pending = false;
+    council_open(&c, 1, 1, 0);
+    assert_int_equal(propose_protocol(&c, 0, 0, 100), CODE_PROTOCOL_LOWER);
+    assert_int_equal(propose_protocol(&c, 0, 1, 100), CODE_PROPOSAL_NO_EFFECT);
+    assert_int_equal(propose_protocol(&c, 0, 2, c.w.height), CODE_PROTOCOL_HEIGHT_PASSED);
+    assert_int_equal(propose_protocol(&c, 0, 7, 4), CODE_OK); /* unknown to this program: may be voted in */
+    assert_int_equal(governance_protocol_next(&c.w.state, &next, &pending), OK);
+    assert_true(pending && next.version == 7 && next.height == 4);
+    assert_int_equal(version_at(&c, 3), 1);
+    assert_int_equal(version_at(&c, 4), 7);
+    for (uint64_t height = 2; height <= 3; height++) {
+        assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+        assert_int_equal(version_now(&c), 1);
+    }
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    assert_int_equal(c.w.height, 4);
+    assert_int_equal(version_now(&c), 7);
+    assert_int_equal(version_at(&c, 5), 7);
+    assert_int_equal(governance_protocol_next(&c.w.state, &next, &pending), OK);
+    assert_false(pending);
+    assert_int_equal(propose_protocol(&c, 0, 6, 100), CODE_PROTOCOL_LOWER);
+    council_close(&c);
+}
+
+static void a_switch_to_come_is_moved_and_taken_back(void **state) {
+    (void)state;
+    struct council c;
+    struct protocol_next next;
+    bool pending = false;
+    council_open(&c, 1, 1, 0);
+    assert_int_equal(propose_protocol(&c, 0, 2, 10), CODE_OK);
+    assert_int_equal(propose_protocol(&c, 0, 2, 20), CODE_OK);
+    assert_int_equal(governance_protocol_next(&c.w.state, &next, &pending), OK);
+    assert_true(pending && next.height == 20);
+    assert_int_equal(propose_protocol(&c, 0, 1, 0), CODE_OK);
+    assert_int_equal(governance_protocol_next(&c.w.state, &next, &pending), OK);
+    assert_false(pending);
+    c.w.height = 30;
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    assert_int_equal(version_now(&c), 1);
+    council_close(&c);
+}
+
+static void a_height_that_passed_while_voting_fails(void **state) {
+    (void)state;
+    struct council c;
+    council_open(&c, 2, 1, 0);
+    assert_int_equal(propose_protocol(&c, 0, 2, 3), CODE_OK);
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    struct proposal_record p = council_proposal(&c, c.id);
+    assert_int_equal(p.state, PROPOSAL_FAILED);
+    assert_int_equal(p.outcome, CODE_PROTOCOL_HEIGHT_PASSED);
+    assert_int_equal(version_at(&c, 100), 1);
+    council_close(&c);
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------------------ */
+
+struct seen {
+    size_t count;
+    uint8_t last[HASH_LEN];
+    uint64_t created_ms;
+    char votes[64];
+};
+
+static enum err see_proposal(void *arg, const struct proposal_record *p) {
+    struct seen *seen = arg;
+    assert_true(seen->count == 0 || p->stamp.created_ms <= seen->created_ms);
+    seen->count++;
+    seen->created_ms = p->stamp.created_ms;
+    memcpy(seen->last, p->id, HASH_LEN);
+    return OK;
+}
+
+static enum err see_vote(void *arg, const struct vote_record *vote) {
+    struct seen *seen = arg;
+    strcat(seen->votes, vote->org);
+    strcat(seen->votes, vote->choice == VOTE_YES ? "+" : "-");
+    return OK;
+}
+
+static void proposals_are_listed_newest_first_in_pages(void **state) {
+    (void)state;
+    struct council c;
+    struct seen seen = {0};
+    uint8_t first[HASH_LEN], unknown[HASH_LEN] = {0};
+    council_open(&c, 2, 1, 1);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+        if (i == 0) {
+            memcpy(first, c.id, HASH_LEN);
+        }
+        c.w.now_ms += i % 2; /* some in one block */
+    }
+    assert_int_equal(proposal_list(&c.w.state, NULL, 3, see_proposal, &seen), OK);
+    assert_int_equal(seen.count, 3);
+    uint8_t after[HASH_LEN];
+    memcpy(after, seen.last, HASH_LEN);
+    assert_int_equal(proposal_list(&c.w.state, after, 3, see_proposal, &seen), OK);
+    assert_int_equal(seen.count, 5);
+    assert_int_equal(seen.created_ms, council_proposal(&c, first).stamp.created_ms);
+    assert_int_equal(proposal_list(&c.w.state, unknown, 3, see_proposal, &seen), OK);
+    assert_int_equal(seen.count, 5);
+    council_close(&c);
+}
+
+static void votes_are_listed_by_organisation(void **state) {
+    (void)state;
+    struct council c;
+    struct seen seen = {0};
+    council_open(&c, 7, 1, 1);
+    assert_int_equal(propose_add(&c, 3, NODE(1)), CODE_OK);
+    assert_int_equal(council_vote(&c, 5, VOTE_NO), CODE_OK);
+    assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
+    assert_int_equal(proposal_votes(&c.w.state, c.id, NULL, 10, see_vote, &seen), OK);
+    assert_string_equal(seen.votes, "org1+org3+org5-");
+    seen.votes[0] = '\0';
+    assert_int_equal(proposal_votes(&c.w.state, c.id, "org1", 1, see_vote, &seen), OK);
+    assert_string_equal(seen.votes, "org3+");
+    council_close(&c);
+}
+
+static void unknown_proposals_and_choices_are_refused(void **state) {
+    (void)state;
+    struct council c;
+    struct proposal_record p;
+    bool found = true;
+    uint8_t id[HASH_LEN] = {1};
+    council_open(&c, 2, 1, 1);
+    assert_int_equal(council_vote_on(&c, 0, id, VOTE_YES), CODE_PROPOSAL_UNKNOWN);
+    assert_int_equal(proposal_get(&c.w.state, id, &p, &found), OK);
+    assert_false(found);
+    assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
+    assert_int_equal(council_vote(&c, 1, (enum vote_choice)0), CODE_BAD_ARGUMENTS);
+    assert_int_equal(council_vote(&c, 1, (enum vote_choice)3), CODE_BAD_ARGUMENTS);
+    council_close(&c);
+}
+
+/* What was proposed is what stands in the record, for every kind. */
+static void every_change_survives_its_bytes(void **state) {
+    (void)state;
+    struct genesis_org org = {
+        .id = "acme", .name = "Acme", .kind = ORG_VENDOR, .admin_count = 2, .admin_threshold = 1, .admins = {{1}, {2}}};
+    const struct governance_change changes[] = {
+        {.kind = CHANGE_ADMIT_ORG, .org = org},
+        {.kind = CHANGE_REMOVE_ORG, .org = {.id = "acme"}},
+        {.kind = CHANGE_ADD_VALIDATOR, .key = {3}},
+        {.kind = CHANGE_REMOVE_VALIDATOR, .key = {3}},
+        {.kind = CHANGE_REPLACE_VALIDATOR, .key = {3}, .new_key = {4}},
+        {.kind = CHANGE_SET_PARAMS, .setting_count = 2, .settings = {{1, 500}, {5, 80}}},
+        {.kind = CHANGE_ROTATE_ADMINS, .org = {.id = "acme", .admin_count = 1, .admin_threshold = 1, .admins = {{9}}}},
+        {.kind = CHANGE_SET_PROTOCOL, .version = 2, .height = 77},
+        {.kind = CHANGE_REMOVE_CONVICTED, .key = {3}},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        struct buffer bytes = BUFFER_INIT, again = BUFFER_INIT;
+        struct governance_change read;
+        governance_change_encode(&changes[i], &bytes);
+        struct reader r = reader_of(buffer_bytes(&bytes));
+        governance_change_read(&r, &read);
+        assert_true(reader_done(&r));
+        governance_change_encode(&read, &again);
+        assert_true(bytes_equal(buffer_bytes(&bytes), buffer_bytes(&again)));
+        assert_int_equal(read.kind, changes[i].kind);
+        assert_string_not_equal(governance_change_name(read.kind), "unknown");
+        for (size_t len = 0; len < bytes.len; len++) {
+            struct reader cut = reader_of(bytes_of(bytes.data, len));
+            governance_change_read(&cut, &read);
+            assert_false(reader_done(&cut));
+        }
+        buffer_free(&bytes);
+        buffer_free(&again);
+    }
+    struct governance_change read;
+    struct reader r = reader_of(bytes_of("\x0a", 1));
+    governance_change_read(&r, &read);
+    assert_true(r.failed);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_than_two_thirds_for_one_to_seven_organisations),
+        cmocka_unit_test(refused_as_soon_as_it_can_no_longer_pass),
+        cmocka_unit_test(sixty_seven_percent_is_more_than_two_thirds_up_to_the_most_organisations),
+        cmocka_unit_test(nobody_proposes_votes_or_withdraws_for_another),
+        cmocka_unit_test(an_organisation_votes_once_and_through_enough_admins),
+        cmocka_unit_test(an_open_proposal_expires_by_itself),
+        cmocka_unit_test(a_vote_after_expiry_is_late_even_before_the_queue_came_to_it),
+        cmocka_unit_test(lifetimes_and_texts_are_bounded),
+        cmocka_unit_test(open_proposals_are_limited),
+        cmocka_unit_test(one_organisation_alone_decides_at_once),
+        cmocka_unit_test(adding_appends_removing_keeps_order_and_replacing_keeps_the_place),
+        cmocka_unit_test(a_change_of_validators_that_cannot_be_is_refused),
+        cmocka_unit_test(there_are_at_most_so_many_validators),
+        cmocka_unit_test(two_proposals_in_one_block_both_count),
+        cmocka_unit_test(what_can_no_longer_be_carried_out_has_failed_and_changed_nothing),
+        cmocka_unit_test(an_admitted_organisation_speaks_and_votes),
+        cmocka_unit_test(an_organisation_that_breaks_a_rule_is_not_admitted),
+        cmocka_unit_test(organisations_are_limited),
+        cmocka_unit_test(a_key_rotated_in_may_not_speak_for_two),
+        cmocka_unit_test(an_organisation_with_validators_and_the_last_one_stay),
+        cmocka_unit_test(a_removed_organisation_is_silent_and_its_nodes_go),
+        cmocka_unit_test(a_removed_organisations_votes_do_not_count),
+        cmocka_unit_test(open_proposals_are_counted_again_when_organisations_go),
+        cmocka_unit_test(parameters_change_within_their_ranges),
+        cmocka_unit_test(several_parameters_change_together_each_once),
+        cmocka_unit_test(a_lower_threshold_lets_what_waits_pass),
+        cmocka_unit_test(the_protocol_version_switches_at_its_height),
+        cmocka_unit_test(a_switch_to_come_is_moved_and_taken_back),
+        cmocka_unit_test(a_height_that_passed_while_voting_fails),
+        cmocka_unit_test(proposals_are_listed_newest_first_in_pages),
+        cmocka_unit_test(votes_are_listed_by_organisation),
+        cmocka_unit_test(unknown_proposals_and_choices_are_refused),
+        cmocka_unit_test(every_change_survives_its_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
