@@ -41,6 +41,7 @@ struct waiting {
     struct http_deferred *deferred;
     struct http_stream *streams;
     uint32_t deferred_count, stream_count, max_streams;
+    uint64_t wakes_ms; /* when whoever sleeps in waiting_sleep looks again by itself */
     bool stopping;
     int shares; /* the server's and one for each handle */
 };
@@ -114,7 +115,10 @@ struct http_deferred *waiting_defer(struct waiting *w, struct MHD_Connection *co
         w->deferred = d;
         d->listed = true;
         w->deferred_count++;
-        (void)pthread_cond_signal(&w->changed);
+        if (d->deadline_ms < w->wakes_ms) {
+            w->wakes_ms = d->deadline_ms;
+            (void)pthread_cond_signal(&w->changed);
+        }
     }
     unlock(w);
     return d;
@@ -422,13 +426,17 @@ uint64_t waiting_tick(struct waiting *w, uint64_t now_ms) {
             (void)enqueue(s, bytes_str(":\n\n"));
         }
     }
+    w->wakes_ms = next;
     unlock(w);
     return next;
 }
 
 bool waiting_sleep(struct waiting *w, uint64_t until_ms) {
-    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000};
     lock(w);
+    /* Something with an earlier deadline may have come in since the last tick. */
+    uint64_t wake_ms = w->wakes_ms < until_ms ? w->wakes_ms : until_ms;
+    struct timespec until = {.tv_sec = (time_t)(wake_ms / 1000), .tv_nsec = (long)(wake_ms % 1000) * 1000000};
+    w->wakes_ms = wake_ms;
     if (!w->stopping) {
         (void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
     }

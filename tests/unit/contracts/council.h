@@ -118,11 +118,13 @@ static inline enum code council_run(struct council *c, const char *method, const
 
 /* ---- Proposals ---------------------------------------------------------------------------------------------- */
 
-/* Proposes for organisation `org`, signed by its admin; remembers the id. */
+/* Proposes for organisation `org`, signed by its admin; remembers the id unless it was refused. */
 static inline enum code council_propose(struct council *c, unsigned org, Assay__Propose *args) {
     args->org = council_org(org);
     enum code code = council_run(c, "propose", &args->base, SIGNERS(ADMIN((int)org)));
-    memcpy(c->id, c->w.tx_id, HASH_LEN);
+    if (code == CODE_OK) {
+        memcpy(c->id, c->w.tx_id, HASH_LEN);
+    }
     return code;
 }
 

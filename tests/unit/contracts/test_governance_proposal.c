@@ -714,7 +714,7 @@ static void proposals_are_listed_newest_first_in_pages(void **state) {
         if (i == 0) {
             memcpy(first, c.id, HASH_LEN);
         }
-        c.w.now_ms += i % 2; /* some in one block */
+        c.w.now_ms += (uint64_t)i % 2; /* some in one block */
     }
     assert_int_equal(proposal_list(&c.w.state, NULL, 3, see_proposal, &seen), OK);
     assert_int_equal(seen.count, 3);
