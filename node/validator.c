@@ -423,7 +423,13 @@ static enum err open_loop(struct validator *v) {
                                                .max_queued = GOSSIP_QUEUE,
                                                .good = on_gossip_good,
                                                .ctx = v};
-    return e == OK ? gossip_check_new(&gossip, &v->gossip) : e;
+    if (e == OK) {
+        e = gossip_check_new(&gossip, &v->gossip);
+    }
+    if (e == OK) {
+        mempool_ask_also(v->mempool, gossip_check_vouches, v->gossip);
+    }
+    return e;
 }
 
 static enum err open_replica(struct validator *v) {

@@ -99,6 +99,11 @@ static enum err has_duplicates(const struct block *block, bool *out) {
     return OK;
 }
 
+/* What the mempool knows needs no second check, and what is checked here it knows from then on. */
+static bool signatures_good(struct chain *chain, const struct transaction *tx) {
+    return chain->mempool != NULL ? mempool_proves(chain->mempool, tx) : transaction_check_signatures(tx) == OK;
+}
+
 /* Why this transaction may not stand in a block of that time; `*out_why` is NULL when it may. While replaying our own
  * log the signatures were checked before the block was written. */
 static enum err judge_tx(struct chain *chain, struct kv_view *view, const struct genesis_params *params,
@@ -116,8 +121,7 @@ static enum err judge_tx(struct chain *chain, struct kv_view *view, const struct
     if (used) {
         *out_why = "was executed before";
     }
-    bool vouched = chain->replaying || (chain->mempool != NULL && mempool_vouches(chain->mempool, tx));
-    if (e == OK && *out_why == NULL && !vouched && transaction_check_signatures(tx) != OK) {
+    if (e == OK && *out_why == NULL && !chain->replaying && !signatures_good(chain, tx)) {
         *out_why = "has a bad signature";
     }
     return e;
