@@ -12,4 +12,4 @@ contracts_TESTS := tests/unit/contracts/test_transaction.c tests/unit/contracts/
     tests/unit/contracts/test_genesis.c tests/unit/contracts/test_author.c tests/unit/contracts/test_firmware.c \
     tests/unit/contracts/test_device.c tests/unit/contracts/test_update.c tests/unit/contracts/test_governance.c \
     tests/unit/contracts/test_governance_nodes.c tests/unit/contracts/test_governance_proposal.c \
-    tests/unit/contracts/test_governance_evidence.c
+    tests/unit/contracts/test_governance_evidence.c tests/unit/contracts/test_governance_walk.c

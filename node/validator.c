@@ -8,6 +8,7 @@
 #include "node/home_chain.h"
 #include "node/host_crypto.h"
 #include "node/http/events.h"
+#include "node/ledger/chain_prune.h"
 #include "node/ledger/mempool.h"
 #include "node/ledger/replica.h"
 #include "node/log.h"
@@ -269,6 +270,9 @@ static void checkpoint_written(uv_work_t *work, int status) {
     v->checkpoint = NULL;
     v->last_checkpoint_ms = clock_mono_ms();
     v->checkpoints += e == OK;
+    if (e == OK) {
+        e = chain_prune_bodies(v->chain, v->home->config.ledger.keep_bodies_ms);
+    }
     if (e != OK) {
         fail(v, e, "checkpoint", chain_error(v->chain));
     }

@@ -41,6 +41,7 @@ enum err seglog_open(const struct seglog_config *config,
     log->disk = config->disk;
     log->segment_bytes = config->segment_bytes;
     log->spares_max = config->give_back ? 0 : SPARES_MAX;
+    log->begin_at = config->begin_at;
     log->dir = strdup(config->dir);
     log->stem = strdup(config->stem);
     bool made = pthread_mutex_init(&log->lock, NULL) == 0 && log->dir != NULL && log->stem != NULL;

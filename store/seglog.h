@@ -3,7 +3,8 @@
  * Segments are files "<stem>-<first sequence, 16 hex digits>.log", filled with zeros a step ahead of the records (so
  * that a sync need not wait for the file system's own journal) up to a fixed size; a record larger than a segment gets
  * one of its own. A record carries its sequence number, type, length and a CRC-32C over all of these, its segment's
- * random salt and its bytes. Sequence numbers start at 1 and have no holes. Old segments are recycled by renaming.
+ * random salt and its bytes. Sequence numbers start at 1 (but see begin_at) and have no holes.
+ * Old segments are recycled by renaming.
  *
  * Opening reads every record (but see trusted_below). What was appended and never known to be synced may be torn, lost
  * or there in part, and is cut from its first bad record on and reported: that is how a power cut looks. Each record
@@ -34,6 +35,9 @@ struct seglog_config {
     /* Discarded segments are removed, and so are those kept by an earlier opening: the disk gets its space back.
      * Without it a few are kept to be written again, which saves the file system work. */
     bool give_back;
+    /* The sequence number of the very first record of a log that has none yet, for one that takes up where something
+     * else ends; 0 or 1: the usual beginning. A log that has a record goes on from there, whatever stands here. */
+    uint64_t begin_at;
 };
 
 #define SEGLOG_RECORD_MAX (64u << 20)

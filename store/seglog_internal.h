@@ -30,6 +30,7 @@ struct seglog {
     char *stem;
     uint64_t segment_bytes;
     size_t spares_max; /* discarded segments kept for reuse */
+    uint64_t begin_at; /* of the first record, if there is none yet */
     /* Guards everything below between the appending thread and readers; not held during a sync. */
     pthread_mutex_t lock;
     struct segment *segments; /* oldest first; the last is written to */

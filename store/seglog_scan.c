@@ -320,6 +320,9 @@ enum err seglog_scan(struct seglog *log, uint64_t trusted_below,
     struct listing l = {.log = log};
     struct walk w = {.log = log, .trusted_below = trusted_below, .note = true, .replay = replay, .arg = arg};
     enum err e = find_segments(log, &l);
+    if (e == OK && l.count == 0 && log->begin_at > 1) {
+        log->last = log->begin_at - 1;
+    }
     for (size_t i = 0; i < l.count && e == OK; i++) {
         bool is_last = i + 1 == l.count;
         e = scan_segment(&w, l.firsts[i], is_last ? 0 : l.firsts[i + 1]);

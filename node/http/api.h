@@ -15,6 +15,7 @@
 struct repo;
 struct auth;
 struct events;
+struct snapshots;
 
 struct api {
     struct chain *chain;
@@ -23,6 +24,7 @@ struct api {
     struct repo *repo; /* images; NULL on a node without a blob store */
     struct auth *auth;
     struct events *events;
+    struct snapshots *snapshots; /* NULL on a node that serves none */
     const struct config *config;
     const struct genesis *genesis;
     const struct verify_crypto *crypto;
@@ -43,6 +45,7 @@ NODISCARD enum err api_registry_routes(struct api *api, struct http_server *serv
 NODISCARD enum err api_releases_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_updates_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_blobs_routes(struct api *api, struct http_server *server);
+NODISCARD enum err api_snapshot_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_openapi_routes(struct api *api, struct http_server *server);
 
 /* Answers a request with what becomes of a checked transaction. */

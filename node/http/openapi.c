@@ -8,7 +8,7 @@
 #define JSON "application/json"
 #define BYTES "application/octet-stream"
 
-enum need { ANY_NODE, TAKES_TXS, HAS_STORE };
+enum need { ANY_NODE, TAKES_TXS, HAS_STORE, HAS_SNAPSHOTS };
 enum guard { OPEN, MEMBER };
 
 /* One method of one path; path parameters are read off the path. */
@@ -78,6 +78,10 @@ static const struct operation_doc operations[] = {
      "profile|string|kubo or unixfs-v1-2025\n", MEMBER, HAS_STORE},
     {"get", "/ipfs/{cid}", "A block or an image, as a trustless gateway serves it", BYTES, NULL,
      "format|string|raw or car\nfilename|string|name for the download\n", OPEN, HAS_STORE},
+    {"get", "/v1/snapshots", "State snapshots for nodes that join, newest first", JSON, NULL, NULL, OPEN, HAS_SNAPSHOTS},
+    {"get", "/v1/snapshots/{height}/manifest", "What a snapshot consists of, with its proof", BYTES, NULL, NULL, OPEN,
+     HAS_SNAPSHOTS},
+    {"get", "/v1/snapshots/{height}/chunks/{chunk}", "One chunk of a snapshot", BYTES, NULL, NULL, OPEN, HAS_SNAPSHOTS},
     {"get", "/v1/events", "What becomes final, as server-sent events; resumes by Last-Event-ID", "text/event-stream",
      NULL, "types|string|event types, joined by commas\nafter|integer|height to start behind\n", OPEN, ANY_NODE},
 };
@@ -120,7 +124,7 @@ static json_t *operation_json(const struct operation_doc *op) {
 
 static bool is_served(const struct api *api, const struct operation_doc *op) {
     return op->need == ANY_NODE || (op->need == TAKES_TXS && (api->submit != NULL)) ||
-           (op->need == HAS_STORE && api->repo != NULL);
+           (op->need == HAS_STORE && api->repo != NULL) || (op->need == HAS_SNAPSHOTS && api->snapshots != NULL);
 }
 
 static json_t *paths_json(const struct api *api) {

@@ -167,10 +167,10 @@ enum err replica_retry_pending(struct replica *r) {
 static uint16_t whom_to_ask(const struct replica *r, const struct pending *p) {
     uint16_t holders[VALIDATORS_MAX];
     uint16_t count = p->view != 0 ? consensus_holders(r->core, p->view, p->hash, holders) : 0;
-    uint32_t turn = p->tries + r->me;
-    uint16_t index = count != 0 ? holders[turn % count] : (uint16_t)((turn + 1u) % r->epoch.count);
+    uint32_t turn = p->tries + r->me, n = r->epoch.count;
+    uint32_t index = count != 0 ? holders[turn % count] : (turn + 1) % n;
     if (index == r->me) {
-        index = (uint16_t)((index + 1u) % r->epoch.count);
+        index = (index + 1) % n;
     }
     return index != r->me ? r->peer_of[index] : NO_PEER;
 }

@@ -8,3 +8,4 @@ node_ledger_TESTS += $(addprefix tests/unit/node/test_,block.c execute.c chain.c
 node_ledger_SRCS += $(addprefix node/ledger/,chain_store.c chain_prune.c chain_verify_state.c)
 node_ledger_TESTS += tests/unit/node/test_chain_prune.c
 node_ledger_TESTS += tests/unit/node/test_stage_times.c
+node_ledger_SRCS += node/ledger/chain_install.c

@@ -29,13 +29,15 @@ struct inbox {
     nng_socket socket;
     nng_listener listener;
     nng_aio *aio;
-    size_t max_pipes;
-    size_t max_pipes_per_address;
-    void (*wake)(void *arg);
+    size_t slots;
     void *arg;
+    struct socket_closing closing;
 
-    pthread_mutex_t lock;           /* over everything below */
-    struct connection *connections; /* max_pipes slots */
+    pthread_mutex_t lock;    /* over everything below */
+    void (*wake)(void *arg); /* called with the lock held; NULL: closing */
+    size_t max_pipes;        /* at most as many as slots */
+    size_t max_pipes_per_address;
+    struct connection *connections; /* of these so many slots */
     struct waiting queue[INBOX_QUEUE_MESSAGES];
     size_t head, count, bytes;
     bool paused; /* nothing is being received: the queue was full */
@@ -45,7 +47,7 @@ struct inbox {
 /* ---- The door ---------------------------------------------------------------------------------------------------- */
 
 static struct connection *find(struct inbox *inbox, uint32_t id) {
-    for (size_t i = 0; i < inbox->max_pipes; i++) {
+    for (size_t i = 0; i < inbox->slots; i++) {
         if (inbox->connections[i].id == id) {
             return &inbox->connections[i];
         }
@@ -71,12 +73,12 @@ static uint64_t address_of(nng_pipe pipe) {
 
 static bool admit(struct inbox *inbox, uint32_t id, uint64_t address) {
     size_t same = 0;
-    for (size_t i = 0; i < inbox->max_pipes; i++) {
+    for (size_t i = 0; i < inbox->slots; i++) {
         const struct connection *c = &inbox->connections[i];
         same += c->id != 0 && c->address == address;
     }
     struct connection *slot = find(inbox, 0);
-    if (slot == NULL || same >= inbox->max_pipes_per_address) {
+    if (slot == NULL || inbox->stats.pipes >= inbox->max_pipes || same >= inbox->max_pipes_per_address) {
         inbox->stats.refused++;
         return false;
     }
@@ -104,6 +106,7 @@ static void pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     }
     (void)pthread_mutex_unlock(&inbox->lock);
     if (!welcome) {
+        /* Nothing is being read from it yet: here the library's own way is safe (node/net/socket_close.h). */
         (void)nng_pipe_close(pipe);
     }
 }
@@ -123,7 +126,7 @@ void inbox_cut(struct inbox *inbox, uint32_t pipe) {
     bool cut = mark_cut(inbox, find(inbox, pipe));
     (void)pthread_mutex_unlock(&inbox->lock);
     if (cut) {
-        (void)nng_pipe_close((nng_pipe){.id = pipe});
+        socket_cut((nng_pipe){.id = pipe});
     }
 }
 
@@ -143,7 +146,7 @@ void inbox_blame(struct inbox *inbox, uint32_t pipe) {
     bool cut = c != NULL && ++c->strikes >= INBOX_STRIKES && mark_cut(inbox, c);
     (void)pthread_mutex_unlock(&inbox->lock);
     if (cut) {
-        (void)nng_pipe_close((nng_pipe){.id = pipe});
+        socket_cut((nng_pipe){.id = pipe});
     }
 }
 
@@ -165,7 +168,7 @@ bool inbox_allows_initiation(struct inbox *inbox, uint32_t pipe, uint64_t now_ms
 }
 
 void inbox_tick(struct inbox *inbox, uint64_t now_ms) {
-    for (size_t i = 0; i < inbox->max_pipes; i++) {
+    for (size_t i = 0; i < inbox->slots; i++) {
         (void)pthread_mutex_lock(&inbox->lock);
         struct connection *c = &inbox->connections[i];
         c->strikes /= 2; /* a good connection isn't cut for what adds up over days */
@@ -174,7 +177,7 @@ void inbox_tick(struct inbox *inbox, uint64_t now_ms) {
         bool cut = overdue && mark_cut(inbox, c);
         (void)pthread_mutex_unlock(&inbox->lock);
         if (cut) {
-            (void)nng_pipe_close((nng_pipe){.id = id});
+            socket_cut((nng_pipe){.id = id});
         }
     }
 }
@@ -188,22 +191,21 @@ static void received(void *arg) {
         return;
     }
     bool more = true;
-    void (*wake)(void *arg) = NULL;
+    (void)pthread_mutex_lock(&inbox->lock);
     if (rv == 0) {
         nng_msg *msg = nng_aio_get_msg(inbox->aio);
-        (void)pthread_mutex_lock(&inbox->lock);
         size_t at = (inbox->head + inbox->count) % INBOX_QUEUE_MESSAGES;
         inbox->queue[at] = (struct waiting){.msg = msg, .pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(msg))};
         inbox->count++;
         inbox->bytes += nng_msg_len(msg);
         more = inbox->count < INBOX_QUEUE_MESSAGES && inbox->bytes < INBOX_QUEUE_BYTES;
         inbox->paused = !more;
-        wake = inbox->wake;
-        (void)pthread_mutex_unlock(&inbox->lock);
+        if (inbox->wake != NULL) {
+            inbox->wake(inbox->arg);
+        }
     }
-    if (wake != NULL) {
-        wake(inbox->arg);
-    }
+    more = more && inbox->wake != NULL;
+    (void)pthread_mutex_unlock(&inbox->lock);
     if (more) {
         nng_recv_aio(inbox->socket, inbox->aio);
     }
@@ -269,7 +271,7 @@ enum err inbox_open(const struct inbox_config *config, struct inbox **out) {
     if (inbox == NULL) {
         return ERR_NOMEM;
     }
-    inbox->max_pipes = config->max_pipes;
+    inbox->slots = inbox->max_pipes = config->max_pipes;
     inbox->max_pipes_per_address = config->max_pipes_per_address;
     inbox->wake = config->wake;
     inbox->arg = config->arg;
@@ -300,18 +302,8 @@ void inbox_start(struct inbox *inbox) {
     nng_recv_aio(inbox->socket, inbox->aio);
 }
 
-void inbox_close(struct inbox *inbox) {
-    if (inbox == NULL) {
-        return;
-    }
-    (void)pthread_mutex_lock(&inbox->lock);
-    inbox->wake = NULL;
-    (void)pthread_mutex_unlock(&inbox->lock);
-    if (!socket_close(inbox->socket)) {
-        socket_keep(inbox);
-        return;
-    }
-    nng_aio_free(inbox->aio);
+static void release(void *arg) {
+    struct inbox *inbox = arg;
     while (inbox->count > 0) {
         nng_msg_free(inbox->queue[inbox->head].msg);
         inbox->head = (inbox->head + 1) % INBOX_QUEUE_MESSAGES;
@@ -320,6 +312,30 @@ void inbox_close(struct inbox *inbox) {
     (void)pthread_mutex_destroy(&inbox->lock);
     free(inbox->connections);
     free(inbox);
+}
+
+void inbox_close(struct inbox *inbox) {
+    if (inbox == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&inbox->lock);
+    inbox->wake = NULL;
+    (void)pthread_mutex_unlock(&inbox->lock);
+    if (inbox->aio != NULL) {
+        nng_aio_cancel(inbox->aio);
+    }
+    inbox->closing.socket = inbox->socket;
+    inbox->closing.aio = inbox->aio;
+    inbox->closing.gone = release;
+    inbox->closing.arg = inbox;
+    socket_close_begin(&inbox->closing);
+}
+
+void inbox_limit(struct inbox *inbox, size_t pipes, size_t pipes_per_address) {
+    (void)pthread_mutex_lock(&inbox->lock);
+    inbox->max_pipes = pipes < inbox->slots ? pipes : inbox->slots;
+    inbox->max_pipes_per_address = pipes_per_address;
+    (void)pthread_mutex_unlock(&inbox->lock);
 }
 
 uint16_t inbox_port(const struct inbox *inbox) {

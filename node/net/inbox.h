@@ -28,7 +28,7 @@ struct inbox_config {
     size_t max_message;
     size_t max_pipes;
     size_t max_pipes_per_address;
-    void (*wake)(void *arg); /* on nng's threads; must not block */
+    void (*wake)(void *arg); /* on nng's threads, with a lock held: must not block, nor call this module */
     void *arg;
 };
 
@@ -41,8 +41,11 @@ struct inbox_stats {
 /* Listens, but reads nothing before inbox_start. ERR_CONFIG (address), ERR_BUSY (in use), ERR_NETWORK, ERR_NOMEM. */
 NODISCARD enum err inbox_open(const struct inbox_config *config, struct inbox **out);
 void inbox_start(struct inbox *inbox);
-/* Cuts and frees; no wake comes after it. Takes bounded time (node/net/socket_close.h). Accepts NULL. */
+/* No wake comes, nor is one running, once this returned; the socket is cut and the memory freed a moment later by other
+ * threads (node/net/socket_close.h). Doesn't wait. Accepts NULL. */
 void inbox_close(struct inbox *inbox);
+/* New limits, at most those it was opened with. Connections there are stay. */
+void inbox_limit(struct inbox *inbox, size_t pipes, size_t pipes_per_address);
 uint16_t inbox_port(const struct inbox *inbox);
 
 /* The next message, NULL when none waits; the caller frees it. */

@@ -3,7 +3,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
-#include "node/net/socket_close.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,13 +32,14 @@ enum err link_peer_start(struct link_peer *peer) {
     if (peer->address[0] == '\0') {
         return OK;
     }
-    return outbox_open(&peer->outbox, peer->address, SESSION_DATAGRAM_MAX, links_outbox_changed, peer);
+    return outbox_open(peer->address, SESSION_DATAGRAM_MAX, links_outbox_changed, peer, &peer->outbox);
 }
 
 void link_peer_bury(struct link_peer *peer) {
     peer->dead = true;
     link_peer_down(peer);
-    (void)outbox_close(&peer->outbox);
+    outbox_close(peer->outbox);
+    peer->outbox = NULL;
     peer->connection = 0;
     peer->handshake_len = 0;
 }
@@ -48,14 +48,10 @@ void link_peer_free(struct link_peer *peer) {
     if (peer == NULL) {
         return;
     }
-    bool closed = outbox_close(&peer->outbox);
+    outbox_close(peer->outbox);
     sendq_clear(&peer->queue);
     frame_sink_reset(&peer->sink);
     session_close(&peer->session);
-    if (!closed) {
-        socket_keep(peer);
-        return;
-    }
     secure_wipe(peer, sizeof *peer);
     free(peer);
 }
@@ -64,7 +60,7 @@ void link_peer_free(struct link_peer *peer) {
 
 static void hand_over(struct link_peer *peer, nng_msg *msg) {
     peer->stats.bytes_out += nng_msg_len(msg);
-    outbox_send(&peer->outbox, msg);
+    outbox_send(peer->outbox, msg);
 }
 
 static void send_handshake(struct link_peer *peer) {
@@ -98,15 +94,23 @@ static void send_transport(struct link_peer *peer, uint64_t now_ms) {
     hand_over(peer, msg);
 }
 
+/* Gossip alone waits a little for company: a datagram costs the same whether it carries one transaction or twenty. */
+static bool worth_a_datagram(const struct link_peer *peer) {
+    if (peer->links->lingering && sendq_only(&peer->queue, FRAME_GOSSIP)) {
+        return peer->queue.bytes >= LINKS_LINGER_BYTES;
+    }
+    return peer->queue.messages > 0;
+}
+
 void link_peer_pump(struct link_peer *peer) {
     uint64_t now = clock_mono_ms();
     for (;;) {
         bool handshake = peer->handshake_len > 0;
-        bool transport = peer->must_answer || (peer->up && peer->queue.messages > 0);
+        bool transport = peer->must_answer || (peer->up && worth_a_datagram(peer));
         if (peer->connection == 0 || !(handshake || (transport && session_can_send(&peer->session, now)))) {
             return;
         }
-        if (!outbox_ready(&peer->outbox)) {
+        if (!outbox_ready(peer->outbox)) {
             return;
         }
         if (handshake) {
@@ -150,15 +154,18 @@ void link_peer_down(struct link_peer *peer) {
 }
 
 void link_peer_connection(struct link_peer *peer, uint64_t now_ms) {
-    uint32_t connection = outbox_connection(&peer->outbox);
+    uint32_t connection = outbox_connection(peer->outbox);
     if (connection == peer->connection) {
         return;
     }
     peer->connection = connection;
     link_peer_down(peer);
+    if (peer->dead) {
+        return; /* by what its end led to */
+    }
     if (connection == 0) {
         /* What the outbox still holds was sealed for a session that the peer may no longer have. */
-        outbox_cancel(&peer->outbox);
+        outbox_cancel(peer->outbox);
         return;
     }
     peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
@@ -192,8 +199,10 @@ uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms) {
     }
     if (peer->up && (now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms))) {
         link_peer_down(peer);
-        /* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. */
-        outbox_cut(&peer->outbox);
+        if (!peer->dead) {
+            /* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. */
+            outbox_cut(peer->outbox);
+        }
         return UINT64_MAX;
     }
     bool needed = !peer->up || session_wants_rekey(&peer->session, now_ms);

@@ -3,6 +3,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
+#include "node/log.h"
+#include "node/net/socket_close.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,11 @@
 #define PSK_TAG "assay.linkpsk\0\0"
 #define PSK_TAG_LEN 16
 _Static_assert(sizeof PSK_TAG == PSK_TAG_LEN, "a tag has 16 bytes");
+
+/* Connections: two for each member, since a new one may come before the old one is known to be gone, and some more for
+ * whom we don't know yet. */
+#define FITTING(members) (2 * (size_t)(members) + 64)
+#define FITTING_ADDRESS(members) (2 * (size_t)(members) + 16)
 
 /* The longest sleep of the timer: strangers' connections are looked at that often. */
 #define TICK_MAX_MS 5000u
@@ -40,11 +47,21 @@ static void free_dead(struct links *links) {
     }
 }
 
+/* nng did not let go of sockets of members that left: said once for each. */
+static void look_for_left_behind(struct links *links) {
+    size_t n = socket_close_left_behind();
+    if (n > links->left_behind) {
+        log_event(LOG_WARN, "links.left_behind", log_number("sockets", n));
+    }
+    links->left_behind = n;
+}
+
 static void on_timer(uv_timer_t *timer) {
     struct links *links = timer->data;
     uint64_t now = clock_mono_ms();
     uint64_t next = now + TICK_MAX_MS;
     free_dead(links);
+    look_for_left_behind(links);
     inbox_tick(links->inbox, now);
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         if (links->peers[i] != NULL) {
@@ -67,7 +84,7 @@ static void look_at_outboxes(struct links *links) {
     uint64_t now = clock_mono_ms();
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         struct link_peer *peer = links->peers[i];
-        if (peer == NULL || !peer->outbox.open) {
+        if (peer == NULL || peer->outbox == NULL) {
             continue;
         }
         uint32_t before = peer->connection;
@@ -104,6 +121,23 @@ static void on_flush(uv_prepare_t *prepare) {
 
 static void on_hurry(uv_idle_t *idle) {
     (void)idle;
+}
+
+static void on_linger(uv_timer_t *timer) {
+    struct links *links = timer->data;
+    links->lingering = false;
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        if (links->peers[i] != NULL) {
+            link_peer_pump(links->peers[i]);
+        }
+    }
+}
+
+static void linger(struct links *links) {
+    if (!links->lingering) {
+        links->lingering = true;
+        (void)uv_timer_start(&links->linger, on_linger, LINKS_LINGER_MS, 0);
+    }
 }
 
 static void flush_this_turn(struct links *links) {
@@ -143,12 +177,19 @@ void links_close(struct links *links) {
         link_peer_free(links->peers[i]);
     }
     free_dead(links);
+    /* All together, so that the port is free and the peers have seen us go; what doesn't end in time is left. Where
+     * nng's reaper hangs already, hardly anything will end. */
+    size_t left = socket_close_wait(socket_close_left_behind() == 0 ? SOCKET_CLOSE_MS : SOCKET_CLOSE_MS / 10);
+    if (left > 0) {
+        log_event(LOG_WARN, "links.left_behind", log_number("sockets", left));
+    }
     if (links->loop == NULL) {
         release(links);
         return;
     }
     close_handle(links, (uv_handle_t *)&links->async);
     close_handle(links, (uv_handle_t *)&links->timer);
+    close_handle(links, (uv_handle_t *)&links->linger);
     close_handle(links, (uv_handle_t *)&links->flush);
     close_handle(links, (uv_handle_t *)&links->hurry);
 }
@@ -167,17 +208,18 @@ enum err links_open(const struct links_config *config, const struct links_ops *o
     links->queue_messages = config->queue_messages == 0 ? LINKS_QUEUE_MESSAGES : config->queue_messages;
     session_self_init(&links->self, config->link_secret, config->psk);
 
-    /* Two for each member, since a new connection may come before the old one is known to be gone. */
-    size_t fitting = 2 * (size_t)LINKS_MEMBERS_MAX + 64;
+    size_t fitting = FITTING(LINKS_MEMBERS_MAX);
     struct inbox_config inbox = {
         .listen = config->listen,
         .max_message = SESSION_DATAGRAM_MAX,
         .max_pipes = config->max_connections == 0 ? fitting : config->max_connections,
-        .max_pipes_per_address = config->max_connections_per_address == 0 ? 2 * config->member_count + 16
+        .max_pipes_per_address = config->max_connections_per_address == 0 ? FITTING_ADDRESS(config->member_count)
                                                                           : config->max_connections_per_address,
         .wake = links_wake,
         .arg = links,
     };
+    links->fixed_pipes = config->max_connections;
+    links->fixed_pipes_per_address = config->max_connections_per_address;
     enum err e = inbox_open(&inbox, &links->inbox);
     for (size_t i = 0; e == OK && i < config->member_count; i++) {
         e = links_set_member(links, i, &config->members[i]);
@@ -201,9 +243,10 @@ enum err links_attach(struct links *links, uv_loop_t *loop) {
         return ERR_NOMEM;
     }
     (void)uv_timer_init(loop, &links->timer);
+    (void)uv_timer_init(loop, &links->linger);
     (void)uv_prepare_init(loop, &links->flush);
     (void)uv_idle_init(loop, &links->hurry);
-    links->async.data = links->timer.data = links->flush.data = links->hurry.data = links;
+    links->async.data = links->timer.data = links->linger.data = links->flush.data = links->hurry.data = links;
     links->loop = loop;
     inbox_start(links->inbox);
     links_tick_at_once(links);
@@ -233,11 +276,26 @@ static bool key_is_taken(const struct links *links, size_t member, const uint8_t
     return false;
 }
 
+/* The inbox's limits follow the number of members, unless they were given. */
+static void follow_members(struct links *links) {
+    size_t members = 0;
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        members += links->peers[i] != NULL;
+    }
+    inbox_limit(links->inbox, links->fixed_pipes == 0 ? FITTING(members) : links->fixed_pipes,
+                links->fixed_pipes_per_address == 0 ? FITTING_ADDRESS(members) : links->fixed_pipes_per_address);
+}
+
+static bool is_as_told(const struct link_peer *peer, const struct links_member *info) {
+    return peer != NULL && info != NULL && memcmp(peer->session.peer_key, info->key, X25519_LEN) == 0 &&
+           strcmp(peer->address, info->address == NULL ? "" : info->address) == 0;
+}
+
 enum err links_set_member(struct links *links, size_t member, const struct links_member *info) {
     if (member >= LINKS_MEMBERS_MAX) {
         return ERR_RANGE;
     }
-    if (member == links->self_number) {
+    if (member == links->self_number || is_as_told(links->peers[member], info)) {
         return OK;
     }
     struct link_peer *fresh = NULL;
@@ -260,7 +318,9 @@ enum err links_set_member(struct links *links, size_t member, const struct links
         link_peer_bury(old);
         old->next_dead = links->dead;
         links->dead = old;
+        links_tick_at_once(links);
     }
+    follow_members(links);
     return OK;
 }
 
@@ -268,7 +328,9 @@ enum err links_set_member(struct links *links, size_t member, const struct links
 
 static enum err enqueue(struct link_peer *peer, enum frame_class class, struct parcel *parcel) {
     enum err e = sendq_push(&peer->queue, class, parcel);
-    if (e == OK) {
+    if (e == OK && sendq_only(&peer->queue, FRAME_GOSSIP) && peer->queue.bytes < LINKS_LINGER_BYTES) {
+        linger(peer->links);
+    } else if (e == OK) {
         flush_this_turn(peer->links);
     }
     return e;
@@ -311,6 +373,20 @@ size_t links_broadcast(struct links *links, enum frame_class class, struct bytes
     return taken;
 }
 
+size_t links_multicast(struct links *links, const uint16_t *members, size_t count, enum frame_class class,
+                       struct bytes message) {
+    struct parcel *parcel = fits(message) ? parcel_new(message) : NULL;
+    if (parcel == NULL) {
+        return 0;
+    }
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        taken += links_up(links, members[i]) && enqueue(links->peers[members[i]], class, parcel) == OK;
+    }
+    parcel_release(parcel);
+    return taken;
+}
+
 bool links_up(const struct links *links, size_t member) {
     return member < LINKS_MEMBERS_MAX && links->peers[member] != NULL && links->peers[member]->up;
 }
@@ -338,5 +414,6 @@ struct links_stats links_stats(struct links *links) {
     stats.connections = inbox.pipes;
     stats.connections_refused = inbox.refused;
     stats.connections_cut = inbox.cut;
+    stats.left_behind = socket_close_left_behind();
     return stats;
 }

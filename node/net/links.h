@@ -25,6 +25,9 @@
 #define LINKS_SILENT_MS 25000u
 #define LINKS_RETRY_MIN_MS 250u
 #define LINKS_RETRY_MAX_MS 5000u
+/* How long gossip may wait for more to send with it, unless there are so many bytes or a message of more value. */
+#define LINKS_LINGER_MS 3u
+#define LINKS_LINGER_BYTES ((size_t)32 * 1024)
 #define LINKS_QUEUE_BYTES ((size_t)16 * 1024 * 1024)
 #define LINKS_QUEUE_MESSAGES 8192u
 
@@ -41,14 +44,14 @@ struct links_member {
 struct links_config {
     uint8_t link_secret[X25519_LEN]; /* copied; the caller wipes its own */
     uint8_t psk[NOISE_KEY_LEN];      /* links_psk makes it */
-    size_t self;                     /* our number; that member is ignored */
+    size_t self;                     /* our number; that member is ignored, and need not be there */
     const struct links_member *members;
     size_t member_count;
     const char *listen;                 /* host:port; port 0 picks a free one */
     size_t queue_bytes;                 /* of one peer; 0: LINKS_QUEUE_BYTES */
     size_t queue_messages;              /* of one peer; 0: LINKS_QUEUE_MESSAGES */
-    size_t max_connections;             /* to the inbox; 0: two for each possible member and 64 more */
-    size_t max_connections_per_address; /* 0: two for each member given here and 16 more */
+    size_t max_connections;             /* to the inbox; 0: two for each member there is and 64 more */
+    size_t max_connections_per_address; /* 0: two for each member there is and 16 more */
 };
 
 struct links_ops {
@@ -68,19 +71,24 @@ NODISCARD enum err links_open(const struct links_config *config, const struct li
 uint16_t links_port(const struct links *links);
 /* Begins to receive and to dial. ERR_NOMEM, ERR_CONFIG (a member's address); close links then as well. */
 NODISCARD enum err links_attach(struct links *links, uv_loop_t *loop);
-/* Cuts everything without waiting for a peer; memory goes when the loop has closed the handles. Accepts NULL. */
+/* Cuts everything without waiting for a peer, in SOCKET_CLOSE_MS (node/net/socket_close.h) at most; memory goes when
+ * the loop has closed the handles. Accepts NULL. */
 void links_close(struct links *links);
 
 /* A member came, went (NULL, or a key of zeros) or changed its key or address; a link to the old one goes down.
- * Members with another's key are refused: ERR_EXISTS. ERR_RANGE, ERR_NOMEM, ERR_CONFIG. */
+ * Doesn't wait; what is as told before changes nothing. Members with another's key are refused: ERR_EXISTS. ERR_RANGE,
+ * ERR_NOMEM, ERR_CONFIG. */
 NODISCARD enum err links_set_member(struct links *links, size_t member, const struct links_member *info);
 
-/* Copies the message and sends it with this turn of the loop. ERR_CLOSED (link is down), ERR_FULL (nothing of less
- * value could be dropped for it), ERR_RANGE (no such member), ERR_TOOLARGE (empty, or over LIMIT_PEER_MESSAGE),
- * ERR_NOMEM. */
+/* Copies the message and sends it with this turn of the loop, gossip a little later. ERR_CLOSED (link is down),
+ * ERR_FULL (nothing of less value could be dropped for it), ERR_RANGE (no such member), ERR_TOOLARGE (empty, or over
+ * LIMIT_PEER_MESSAGE), ERR_NOMEM. */
 NODISCARD enum err links_send(struct links *links, size_t member, enum frame_class class, struct bytes message);
 /* To every link that is up, one copy for all; gives how many queues took it. */
 size_t links_broadcast(struct links *links, enum frame_class class, struct bytes message);
+/* The same to those of these members whose links are up. Nobody is named twice. */
+size_t links_multicast(struct links *links, const uint16_t *members, size_t count, enum frame_class class,
+                       struct bytes message);
 bool links_up(const struct links *links, size_t member);
 
 struct links_peer_stats {
@@ -107,6 +115,7 @@ struct links_stats {
     uint64_t replayed;            /* initiations seen before or too old */
     uint64_t throttled;           /* initiations over a connection's rate */
     uint64_t unknown;             /* datagrams for an index of no member */
+    size_t left_behind;           /* sockets of this process that nng did not let go of in SOCKET_CLOSE_MS */
 };
 struct links_stats links_stats(struct links *links);
 

@@ -7,6 +7,8 @@
 #include "node/net/outbox.h"
 #include "node/net/sendq.h"
 
+#include <stdatomic.h>
+
 #define LINKS_HANDSHAKE_MAX SESSION_INITIATION_LEN
 
 struct link_peer {
@@ -14,7 +16,7 @@ struct link_peer {
     uint16_t member;
     char address[256];
     struct session session;
-    struct outbox outbox;
+    struct outbox *outbox; /* NULL: not dialing */
     struct sendq queue;
     struct frame_sink sink;
 
@@ -45,10 +47,14 @@ struct links {
     uv_loop_t *loop; /* NULL before links_attach */
     uv_async_t async;
     uv_timer_t timer;
+    uv_timer_t linger;  /* runs while gossip waits for company */
     uv_prepare_t flush; /* runs while something was queued in this turn */
     uv_idle_t hurry;    /* keeps the loop from sleeping then, wherever in the turn it was queued */
     unsigned open_handles;
     bool flushing;
+    bool lingering;
+    size_t fixed_pipes, fixed_pipes_per_address; /* limits of the inbox; 0: they follow the number of members */
+    size_t left_behind;                          /* sockets, as last told */
     atomic_bool outboxes_changed;
 };
 

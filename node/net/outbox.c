@@ -3,8 +3,30 @@
 #include "node/net/socket_close.h"
 
 #include <nng/protocol/pipeline0/push.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+
+struct outbox {
+    pthread_mutex_t lock; /* over wake: whoever calls it holds the lock, so that its owner can take it away */
+    void (*wake)(void *arg);
+    void *arg;
+    nng_socket socket;
+    nng_aio *aio;
+    atomic_bool busy;   /* a message is being handed over */
+    atomic_bool wanted; /* wake when no longer busy */
+    atomic_uint pipe;   /* the connection's id, 0 when there is none */
+    struct socket_closing closing;
+};
+
+static void wake_owner(struct outbox *o) {
+    (void)pthread_mutex_lock(&o->lock);
+    if (o->wake != NULL) {
+        o->wake(o->arg);
+    }
+    (void)pthread_mutex_unlock(&o->lock);
+}
 
 static void sent(void *arg) {
     struct outbox *o = arg;
@@ -12,8 +34,8 @@ static void sent(void *arg) {
         nng_msg_free(nng_aio_get_msg(o->aio));
     }
     atomic_store(&o->busy, false);
-    if (atomic_exchange(&o->wanted, false) && !atomic_load(&o->deaf)) {
-        o->wake(o->arg);
+    if (atomic_exchange(&o->wanted, false)) {
+        wake_owner(o);
     }
 }
 
@@ -25,62 +47,69 @@ static void connection_changed(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     } else {
         atomic_compare_exchange_strong(&o->pipe, &id, 0);
     }
-    o->wake(o->arg);
+    wake_owner(o);
 }
 
-enum err outbox_open(struct outbox *o, const char *address, size_t max_message, void (*wake)(void *arg), void *arg) {
-    char url[256];
-    int n = snprintf(url, sizeof url, "tcp://%s", address);
-    if (n < 0 || (size_t)n >= sizeof url) {
-        return ERR_CONFIG;
-    }
-    memset(o, 0, sizeof *o);
-    o->wake = wake;
-    o->arg = arg;
-    if (nng_push0_open(&o->socket) != 0) {
-        return ERR_NOMEM;
-    }
-    enum err e = ERR_NOMEM;
-    nng_dialer dialer;
+static enum err dial(struct outbox *o, const char *url, size_t max_message) {
     if (nng_aio_alloc(&o->aio, sent, o) != 0 || nng_socket_set_size(o->socket, NNG_OPT_RECVMAXSZ, max_message) != 0 ||
         nng_socket_set_ms(o->socket, NNG_OPT_RECONNMINT, OUTBOX_REDIAL_MIN_MS) != 0 ||
         nng_socket_set_ms(o->socket, NNG_OPT_RECONNMAXT, OUTBOX_REDIAL_MAX_MS) != 0 ||
         nng_pipe_notify(o->socket, NNG_PIPE_EV_ADD_POST, connection_changed, o) != 0 ||
         nng_pipe_notify(o->socket, NNG_PIPE_EV_REM_POST, connection_changed, o) != 0) {
-        goto fail;
+        return ERR_NOMEM;
     }
+    nng_dialer dialer;
     int rv = nng_dialer_create(&dialer, o->socket, url);
     if (rv != 0) {
-        e = rv == NNG_ENOMEM ? ERR_NOMEM : ERR_CONFIG;
-        goto fail;
+        return rv == NNG_ENOMEM ? ERR_NOMEM : ERR_CONFIG;
     }
-    if (nng_dialer_start(dialer, NNG_FLAG_NONBLOCK) != 0) {
-        e = ERR_NETWORK;
-        goto fail;
-    }
-    o->open = true;
-    return OK;
-
-fail:
-    (void)nng_close(o->socket);
-    nng_aio_free(o->aio);
-    return e;
+    return nng_dialer_start(dialer, NNG_FLAG_NONBLOCK) == 0 ? OK : ERR_NETWORK;
 }
 
-bool outbox_close(struct outbox *o) {
-    if (!o->open) {
-        return !o->left_behind;
+static void release(void *arg) {
+    struct outbox *o = arg;
+    (void)pthread_mutex_destroy(&o->lock);
+    free(o);
+}
+
+enum err outbox_open(const char *address, size_t max_message, void (*wake)(void *arg), void *arg, struct outbox **out) {
+    char url[256];
+    int n = snprintf(url, sizeof url, "tcp://%s", address);
+    if (n < 0 || (size_t)n >= sizeof url) {
+        return ERR_CONFIG;
     }
-    /* A note that is running goes on; the close waits for it, unless it is left behind. */
-    (void)nng_pipe_notify(o->socket, NNG_PIPE_EV_ADD_POST, NULL, NULL);
-    (void)nng_pipe_notify(o->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
-    atomic_store(&o->deaf, true);
-    o->open = false;
-    o->left_behind = !socket_close(o->socket);
-    if (!o->left_behind) {
-        nng_aio_free(o->aio);
+    struct outbox *o = calloc(1, sizeof *o);
+    if (o == NULL) {
+        return ERR_NOMEM;
     }
-    return !o->left_behind;
+    (void)pthread_mutex_init(&o->lock, NULL);
+    o->wake = wake;
+    o->arg = arg;
+    if (nng_push0_open(&o->socket) != 0) {
+        release(o);
+        return ERR_NOMEM;
+    }
+    enum err e = dial(o, url, max_message);
+    if (e != OK) {
+        outbox_close(o);
+        return e;
+    }
+    *out = o;
+    return OK;
+}
+
+void outbox_close(struct outbox *o) {
+    if (o == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&o->lock);
+    o->wake = NULL;
+    (void)pthread_mutex_unlock(&o->lock);
+    o->closing.socket = o->socket;
+    o->closing.aio = o->aio;
+    o->closing.gone = release;
+    o->closing.arg = o;
+    socket_close_begin(&o->closing);
 }
 
 uint32_t outbox_connection(struct outbox *o) {
@@ -109,6 +138,6 @@ void outbox_cancel(struct outbox *o) {
 void outbox_cut(struct outbox *o) {
     unsigned id = atomic_load(&o->pipe);
     if (id != 0) {
-        (void)nng_pipe_close((nng_pipe){.id = id});
+        socket_cut((nng_pipe){.id = id});
     }
 }

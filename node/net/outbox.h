@@ -9,32 +9,19 @@
 #include "base/bytes.h"
 
 #include <nng/nng.h>
-#include <stdatomic.h>
 
 #define OUTBOX_REDIAL_MIN_MS 100
 #define OUTBOX_REDIAL_MAX_MS 2000
 
-/* Plain part of its owner; doesn't move between open and close. */
-struct outbox {
-    bool open;
-    bool left_behind; /* nng did not let go of it */
-    atomic_bool deaf; /* closing: no more wakes */
-    nng_socket socket;
-    nng_aio *aio;
-    atomic_bool busy;   /* a message is being handed over */
-    atomic_bool wanted; /* wake when no longer busy */
-    atomic_uint pipe;   /* the connection's id, 0 when there is none */
-    void (*wake)(void *arg);
-    void *arg;
-};
+struct outbox;
 
-/* Starts dialing "host:port" and goes on until closed. `wake` is called on nng's threads and must not block.
- * ERR_CONFIG (address), ERR_NETWORK, ERR_NOMEM. */
-NODISCARD enum err outbox_open(struct outbox *o, const char *address, size_t max_message, void (*wake)(void *arg),
-                               void *arg);
-/* Cuts and frees; no wake comes after it. Accepts one that isn't open. Takes bounded time: false when nng did not let
- * go of it (node/net/socket_close.h), now or before; then the memory it lies in must be kept. */
-bool outbox_close(struct outbox *o);
+/* Starts dialing "host:port" and goes on until closed. `wake` is called on nng's threads, with a lock held: it must not
+ * block, nor call this module. ERR_CONFIG (address), ERR_NETWORK, ERR_NOMEM. */
+NODISCARD enum err outbox_open(const char *address, size_t max_message, void (*wake)(void *arg), void *arg,
+                               struct outbox **out);
+/* No wake comes, nor is one running, once this returned; the socket is cut and the memory freed a moment later by other
+ * threads (node/net/socket_close.h). Doesn't wait. Accepts NULL. */
+void outbox_close(struct outbox *o);
 
 /* Id of the connection, 0 for none; a new one means that it broke in between. */
 uint32_t outbox_connection(struct outbox *o);

@@ -131,6 +131,15 @@ size_t sendq_need(const struct sendq *q) {
     return q->bytes + q->messages * FRAME_PART_HEADER;
 }
 
+bool sendq_only(const struct sendq *q, enum frame_class class) {
+    for (size_t c = 0; c < FRAME_CLASSES; c++) {
+        if ((q->list[c].first != NULL) != (c == (size_t) class)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void sendq_clear(struct sendq *q) {
     for (size_t c = 0; c < FRAME_CLASSES; c++) {
         while (q->list[c].first != NULL) {

@@ -41,6 +41,8 @@ NODISCARD enum err sendq_push(struct sendq *q, enum frame_class class, struct pa
 size_t sendq_fill(struct sendq *q, uint8_t *out, size_t room, uint64_t *out_messages);
 /* At most how many bytes the frames of everything waiting take. */
 size_t sendq_need(const struct sendq *q);
+/* Is there something waiting, and all of it of this class? */
+bool sendq_only(const struct sendq *q, enum frame_class class);
 /* Drops everything, counted. */
 void sendq_clear(struct sendq *q);
 

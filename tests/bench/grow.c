@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "contracts/proto/update.pb-c.h"
+#include "node/cli/args.h"
 #include "node/cli/names.h"
 #include "node/home_chain.h"
 #include "node/host_crypto.h"
@@ -61,7 +62,7 @@ static void open_home(struct growing *g, const char *dir, const char *release) {
         load_key(dir, name, &g->validators[i]);
     }
     load_key(dir, "keys/author-acme-1.key", &g->author);
-    if (names_class(CLASS, &g->class) != -1 || !hex_decode(release, strlen(release), g->release_id, HASH_LEN)) {
+    if (names_class(CLASS, &g->class) != ARGS_GO_ON || hex_decode(release, g->release_id, HASH_LEN) != OK) {
         (void)fprintf(stderr, "%s: not a release id\n", release);
         exit(2);
     }
@@ -98,26 +99,18 @@ static void certify(struct growing *g, const uint8_t hash[HASH_LEN], struct buff
     struct vote_subject subject = {
         .epoch = chain_epoch(g->store.chain)->number, .view = g->view, .kind = VOTE_FINALIZE};
     memcpy(subject.block, hash, HASH_LEN);
-    uint8_t message[VOTE_SIGNED_LEN], signature[ED25519_SIG_LEN];
+    uint8_t message[VOTE_SIGNED_LEN];
     vote_signed_bytes(chain_id(g->store.chain), &subject, message);
-    uint8_t n[2], bitmap[(LIMIT_VALIDATORS + 7) / 8] = {0};
+    uint8_t bitmap[(LIMIT_VALIDATORS + 7) / 8] = {0}, encoded[CERTIFICATE_MAX];
+    uint8_t signatures[LIMIT_VALIDATORS][SIG_LEN];
     uint16_t quorum = validators_quorum(g->validator_count);
-    store_u16(n, g->validator_count);
     for (uint16_t i = 0; i < quorum; i++) {
         bitmap[i / 8] |= (uint8_t)(1u << (i % 8));
+        ed25519_sign(g->validators[i].secret, message, sizeof message, signatures[i]);
     }
+    size_t len = certificate_encode(&subject, g->validator_count, bitmap, (const uint8_t(*)[SIG_LEN])signatures, encoded);
     buffer_reset(out);
-    buffer_u8(out, 1);
-    buffer_u8(out, VOTE_FINALIZE);
-    buffer_u64(out, subject.epoch);
-    buffer_u64(out, subject.view);
-    buffer_put(out, hash, HASH_LEN);
-    buffer_put(out, n, sizeof n);
-    buffer_put(out, bitmap, (g->validator_count + 7u) / 8u);
-    for (uint16_t i = 0; i < quorum; i++) {
-        ed25519_sign(g->validators[i].secret, message, sizeof message, signature);
-        buffer_put(out, signature, sizeof signature);
-    }
+    buffer_put(out, encoded, len);
     check(buffer_ok(out), "certificate", "");
 }
 

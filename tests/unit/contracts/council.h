@@ -285,4 +285,57 @@ static inline enum code council_register(struct council *c, unsigned org, int ke
     return council_run(c, "register_node", &args.base, SIGNERS(ADMIN((int)org), key));
 }
 
+/* ---- Evidence ----------------------------------------------------------------------------------------------- */
+
+#define COUNCIL_EPOCH 3
+#define COUNCIL_VIEW 9
+
+/* Two votes of one validator, as the arguments carry them. */
+struct pair {
+    Assay__SubmitEvidence args;
+    Assay__SignedVote votes[2];
+    uint8_t blocks[2][HASH_LEN];
+    uint8_t signatures[2][SIG_LEN];
+};
+
+static inline void vote_sign(const struct council *c, int key, const uint8_t chain_id[CHAIN_ID_LEN],
+                             enum vote_kind kind, const uint8_t block[HASH_LEN], uint8_t out[SIG_LEN]) {
+    struct vote_subject subject = {.epoch = COUNCIL_EPOCH, .view = COUNCIL_VIEW, .kind = kind};
+    uint8_t text[VOTE_SIGNED_LEN];
+    memcpy(subject.block, block, HASH_LEN);
+    vote_signed_bytes(chain_id, &subject, text);
+    ed25519_sign(c->secret[key], text, sizeof text, out);
+}
+
+/* `block` numbers the blocks; 0 is none. */
+static inline void pair_init(struct pair *p, const struct council *c, int key, enum vote_kind kind_a, uint8_t block_a,
+                             enum vote_kind kind_b, uint8_t block_b) {
+    *p = (struct pair){.blocks = {{block_a}, {block_b}}};
+    assay__submit_evidence__init(&p->args);
+    const enum vote_kind kinds[] = {kind_a, kind_b};
+    for (size_t i = 0; i < 2; i++) {
+        assay__signed_vote__init(&p->votes[i]);
+        vote_sign(c, key, c->w.chain_id, kinds[i], p->blocks[i], p->signatures[i]);
+        p->votes[i].kind = kinds[i];
+        p->votes[i].block = world_bytes(p->blocks[i], HASH_LEN);
+        p->votes[i].signature = world_bytes(p->signatures[i], SIG_LEN);
+    }
+    p->args.validator = council_key(c, key);
+    p->args.epoch = COUNCIL_EPOCH;
+    p->args.view = COUNCIL_VIEW;
+    p->args.first = &p->votes[0];
+    p->args.second = &p->votes[1];
+}
+
+static inline enum code submit(struct council *c, const struct pair *p, int by) {
+    return council_run(c, "submit_evidence", &p->args.base, SIGNERS(by));
+}
+
+/* Equivocation of that validator, submitted by that key. */
+static inline enum code convict(struct council *c, int key, int by) {
+    struct pair p;
+    pair_init(&p, c, key, VOTE_NOTARIZE, 1, VOTE_NOTARIZE, 2);
+    return submit(c, &p, by);
+}
+
 #endif

@@ -8,57 +8,6 @@
 
 #include "tests/unit/contracts/council.h"
 
-#define EPOCH 3
-#define VIEW 9
-
-/* Two votes of one validator, as the arguments carry them. */
-struct pair {
-    Assay__SubmitEvidence args;
-    Assay__SignedVote votes[2];
-    uint8_t blocks[2][HASH_LEN];
-    uint8_t signatures[2][SIG_LEN];
-};
-
-static void vote_sign(const struct council *c, int key, const uint8_t chain_id[CHAIN_ID_LEN], enum vote_kind kind,
-                      const uint8_t block[HASH_LEN], uint8_t out[SIG_LEN]) {
-    struct vote_subject subject = {.epoch = EPOCH, .view = VIEW, .kind = kind};
-    uint8_t text[VOTE_SIGNED_LEN];
-    memcpy(subject.block, block, HASH_LEN);
-    vote_signed_bytes(chain_id, &subject, text);
-    ed25519_sign(c->secret[key], text, sizeof text, out);
-}
-
-/* `block` numbers the blocks; 0 is none. */
-static void pair_init(struct pair *p, const struct council *c, int key, enum vote_kind kind_a, uint8_t block_a,
-                      enum vote_kind kind_b, uint8_t block_b) {
-    *p = (struct pair){.blocks = {{block_a}, {block_b}}};
-    assay__submit_evidence__init(&p->args);
-    const enum vote_kind kinds[] = {kind_a, kind_b};
-    for (size_t i = 0; i < 2; i++) {
-        assay__signed_vote__init(&p->votes[i]);
-        vote_sign(c, key, c->w.chain_id, kinds[i], p->blocks[i], p->signatures[i]);
-        p->votes[i].kind = kinds[i];
-        p->votes[i].block = world_bytes(p->blocks[i], HASH_LEN);
-        p->votes[i].signature = world_bytes(p->signatures[i], SIG_LEN);
-    }
-    p->args.validator = council_key(c, key);
-    p->args.epoch = EPOCH;
-    p->args.view = VIEW;
-    p->args.first = &p->votes[0];
-    p->args.second = &p->votes[1];
-}
-
-static enum code submit(struct council *c, const struct pair *p, int by) {
-    return council_run(c, "submit_evidence", &p->args.base, SIGNERS(by));
-}
-
-/* Equivocation of that validator, submitted by that key. */
-static enum code convict(struct council *c, int key, int by) {
-    struct pair p;
-    pair_init(&p, c, key, VOTE_NOTARIZE, 1, VOTE_NOTARIZE, 2);
-    return submit(c, &p, by);
-}
-
 static void the_pairs_that_contradict_are_exactly_these(void **state) {
     (void)state;
     for (unsigned a = VOTE_PROPOSE; a <= VOTE_FINALIZE; a++) {
@@ -93,7 +42,7 @@ static void the_first_evidence_removes_a_validator_and_keeps_the_order(void **st
     assert_true(council_set_is(&c, SIGNERS(NODE(0), NODE(2), NODE(3), NODE(4))));
     assert_int_equal(council_role(&c, NODE(1)), NODE_OBSERVER);
     assert_int_equal(evidence_get(&c.w.state, c.public_key[NODE(1)], &record, &found), OK);
-    assert_true(found && record.removed && record.epoch == EPOCH && record.view == VIEW);
+    assert_true(found && record.removed && record.epoch == COUNCIL_EPOCH && record.view == COUNCIL_VIEW);
     assert_memory_equal(record.submitted_by, c.public_key[NODE(3)], KEY_LEN);
     assert_int_equal(record.votes[0].block[0] + record.votes[1].block[0], 3);
     council_close(&c);

@@ -795,6 +795,17 @@ static void every_change_survives_its_bytes(void **state) {
         buffer_free(&bytes);
         buffer_free(&again);
     }
+    /* The examples of docs/formats.md. */
+    static const char settings[] = "\x06\x02\x01\0\0\0\0\0\0\x01\xf4\x05\0\0\0\0\0\0\0\x50";
+    static const char version[] = "\x08\0\0\0\x02\0\0\0\0\0\0\0\x4d";
+    const struct bytes examples[] = {bytes_of(settings, sizeof settings - 1), bytes_of(version, sizeof version - 1)};
+    const size_t kinds[] = {5, 7};
+    for (size_t i = 0; i < 2; i++) {
+        struct buffer bytes = BUFFER_INIT;
+        governance_change_encode(&changes[kinds[i]], &bytes);
+        assert_true(bytes_equal(buffer_bytes(&bytes), examples[i]));
+        buffer_free(&bytes);
+    }
     struct governance_change read;
     struct reader r = reader_of(bytes_of("\x0a", 1));
     governance_change_read(&r, &read);

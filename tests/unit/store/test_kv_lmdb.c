@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "store/kv_lmdb_internal.h"
 #include "tests/unit/store/kv_model.h"
 #include "tests/unit/store/temp_dir.h"
 
@@ -336,6 +337,13 @@ static void a_flipped_bit_anywhere_gives_no_wrong_value_and_no_crash(void **stat
                   sum.missing, unopened);
 }
 
+static void the_checksum_is_that_of_the_documented_example(void **state) {
+    (void)state;
+    uint8_t value[8];
+    store_u64(value, 0x41b);
+    assert_int_equal(kv_lmdb_checksum(KV_META, bytes_str("bodies"), bytes_of(value, sizeof value)), 0x32434aef);
+}
+
 static void a_damaged_value_is_named_by_table_and_key(void **state) {
     (void)state;
     char path[128];
@@ -441,6 +449,7 @@ int main(void) {
         CASE(who_looks_reads_beside_the_writer_and_changes_nothing),
         CASE(a_view_of_the_floor_sees_what_a_crash_leaves),
         CASE(a_flipped_bit_anywhere_gives_no_wrong_value_and_no_crash),
+        cmocka_unit_test(the_checksum_is_that_of_the_documented_example),
         CASE(a_damaged_value_is_named_by_table_and_key),
         CASE(views_on_other_threads_never_go_back),
         CASE(as_many_views_as_there_are_readers_can_be_open),
