@@ -7,11 +7,19 @@
 
 #include <string.h>
 
-#define CONTRACT "due"
 #define ITEM_HEAD (8 + 1)
 
 static struct record_key queue_key(void) {
-    return record_key(CONTRACT, "", bytes_of(NULL, 0));
+    return record_key(DUE_CONTRACT, "", bytes_of(NULL, 0));
+}
+
+bool due_queue_kind(struct bytes key, enum due_kind *out) {
+    size_t head = sizeof DUE_CONTRACT; /* with the 0x00 behind the contract's name */
+    if (key.len <= head + ITEM_HEAD || memcmp(key.data, DUE_CONTRACT, head) != 0) {
+        return false;
+    }
+    *out = (enum due_kind)key.data[head + 8];
+    return true;
 }
 
 enum err due_queue_add(const struct call *call, uint64_t due_ms, enum due_kind kind, struct bytes subject) {

@@ -23,6 +23,11 @@ enum due_kind {
     DUE_ORG_LEAVING = 5,     /* subject: organisation's id */
 };
 
+#define DUE_CONTRACT "due"
+
+/* The kind of the item that a whole key names; false when it names none. */
+bool due_queue_kind(struct bytes key, enum due_kind *out);
+
 NODISCARD enum err due_queue_add(const struct call *call, uint64_t due_ms, enum due_kind kind, struct bytes subject);
 /* Works off items due at or before block time. */
 NODISCARD enum err due_queue_work(const struct call *call);

@@ -3,6 +3,7 @@
 #include "contracts/author.h"
 #include "contracts/class_definition.h"
 #include "contracts/device.h"
+#include "contracts/genesis_inherit.h"
 #include "contracts/governance.h"
 
 #include <stdlib.h>
@@ -33,6 +34,7 @@ void genesis_free(struct genesis *genesis) {
     free(genesis->classes);
     free(genesis->authors);
     free(genesis->devices);
+    buffer_free(&genesis->inherited);
     *genesis = (struct genesis){0};
 }
 
@@ -69,6 +71,7 @@ enum err genesis_apply(const struct genesis *genesis, const struct verify_crypto
     genesis_chain_id(genesis, crypto, chain_id);
     const struct call call = {.state = *state, .crypto = crypto, .chain_id = chain_id, .time_ms = genesis->time_ms};
     enum err e = governance_genesis(&call, genesis);
+    e = e == OK ? genesis_inherit_apply(&call, genesis) : e;
     e = e == OK ? class_definition_genesis(&call, genesis) : e;
     e = e == OK ? author_genesis(&call, genesis) : e;
     e = e == OK ? device_genesis(&call, genesis) : e;

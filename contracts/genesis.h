@@ -11,10 +11,13 @@
  *   format "assay-genesis-1", name, time_ms, salt (hex), params {heartbeat_ms, max_block_txs, max_block_bytes,
  *   tx_max_lifetime_ms, vote_threshold_percent, protocol_version}, organisations [], nodes [], classes [],
  *   authors [], devices []
+ * and, where the chain takes over from one that was lost (contracts/genesis_inherit.h), predecessor {chain_id, height,
+ * block_hash, state_root, records_hash}.
  */
 #ifndef ASSAY_CONTRACTS_GENESIS_H
 #define ASSAY_CONTRACTS_GENESIS_H
 
+#include "base/buffer.h"
 #include "base/sha256.h"
 #include "base/uuid.h"
 #include "contracts/contract.h"
@@ -101,6 +104,16 @@ struct genesis_device {
     bool endorsed; /* the vendor vouched for its key */
 };
 
+/* The last final block of the chain that this one takes over from, and the file of its records. */
+struct genesis_predecessor {
+    bool named;
+    uint8_t chain_id[CHAIN_ID_LEN];
+    uint64_t height;
+    uint8_t block_hash[HASH_LEN];
+    uint8_t state_root[HASH_LEN];
+    uint8_t records_hash[SHA256_LEN];
+};
+
 /* Owns its arrays; genesis_free releases them. */
 struct genesis {
     char name[GENESIS_NAME_MAX + 1];
@@ -117,6 +130,8 @@ struct genesis {
     size_t author_count;
     struct genesis_device *devices;
     size_t device_count;
+    struct genesis_predecessor predecessor;
+    struct buffer inherited; /* the file that the predecessor names; empty while nobody needs it */
 };
 
 void genesis_params_default(struct genesis_params *out);

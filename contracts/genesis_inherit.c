@@ -1,7 +1,7 @@
 #include "contracts/genesis_inherit.h"
 
 #include "contracts/due_queue.h"
-#include "contracts/governance.h"
+#include "contracts/governance_records.h"
 
 #include <string.h>
 
@@ -111,8 +111,8 @@ enum err genesis_inherit_apply(const struct call *call, const struct genesis *ge
     if (genesis->inherited.len == 0) {
         return ERR_NOTFOUND;
     }
-    enum err e = read_head(&r, &genesis->predecessor, &count) ? put_predecessor(call, &genesis->predecessor)
-                                                              : ERR_MALFORMED;
+    enum err e =
+        read_head(&r, &genesis->predecessor, &count) ? put_predecessor(call, &genesis->predecessor) : ERR_MALFORMED;
     for (uint64_t i = 0; i < count && e == OK; i++) {
         if (!read_record(&r, &key, &value)) {
             return ERR_MALFORMED;

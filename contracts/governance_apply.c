@@ -121,7 +121,8 @@ static enum err apply_rotate(const struct call *call, const struct genesis_org *
     return org_put(call, &before, &after, "rotate_admins", "by proposal");
 }
 
-/* The removed organisation's id can't come back before its last node is gone, so what is found here is its own. */
+/* Takes one node away and comes back in the next block. The id can't come back before its last node is gone, so what is
+ * found here belongs to the organisation that left. */
 enum err governance_leaving_due(const struct call *call, struct bytes subject) {
     char org[GENESIS_ID_MAX + 1] = {0};
     if (subject.len > GENESIS_ID_MAX) {
@@ -129,23 +130,21 @@ enum err governance_leaving_due(const struct call *call, struct bytes subject) {
     }
     memcpy(org, subject.data, subject.len);
     struct record_key prefix = org_node_key(org);
-    bool more = true;
-    for (size_t n = 0; n < LEAVING_NODES_PER_BLOCK && more; n++) {
-        struct state_walk walk;
-        struct bytes rest, value;
-        struct node_record node;
-        state_walk_init(&walk, &call->state, &prefix, bytes_of(NULL, 0));
-        enum err e = state_walk_next(&walk, &rest, &value, &more);
-        if (e == OK && more) {
-            e = rest.len == KEY_LEN ? node_have(&call->state, rest.data, &node) : ERR_CORRUPT;
-            e = e == OK ? node_erase(call, &node, "organisation removed") : e;
-        }
-        state_walk_close(&walk);
-        if (e != OK) {
-            return e;
-        }
+    struct state_walk walk;
+    struct bytes rest, value;
+    struct node_record node;
+    bool found = false;
+    state_walk_init(&walk, &call->state, &prefix, bytes_of(NULL, 0));
+    enum err e = state_walk_next(&walk, &rest, &value, &found);
+    if (e == OK && found) {
+        e = rest.len == KEY_LEN ? node_have(&call->state, rest.data, &node) : ERR_CORRUPT;
     }
-    return more ? due_queue_add(call, call->time_ms + 1, DUE_ORG_LEAVING, subject) : OK;
+    state_walk_close(&walk);
+    if (e != OK || !found) {
+        return e;
+    }
+    e = node_erase(call, &node, "organisation removed");
+    return e == OK ? due_queue_add(call, call->time_ms + 1, DUE_ORG_LEAVING, subject) : e;
 }
 
 /* ---- Validators --------------------------------------------------------------------------------------------- */

@@ -11,15 +11,14 @@
  *   set protocol version  version (4) | height (8)
  *
  * A removed organisation speaks for nobody from that moment: its votes on open proposals go, its nodes are no longer
- * found (node_get), and their records are taken away in the next blocks, LEAVING_NODES_PER_BLOCK in each.
+ * found (node_get), and their records are taken away in the next blocks, one in each: however many organisations leave
+ * at once, the work of a block stays bounded.
  */
 #ifndef ASSAY_CONTRACTS_GOVERNANCE_CHANGE_H
 #define ASSAY_CONTRACTS_GOVERNANCE_CHANGE_H
 
 #include "contracts/governance_params.h"
 #include "contracts/proto/governance.pb-c.h"
-
-#define LEAVING_NODES_PER_BLOCK 2
 
 /* Numbers stand in records and never change. */
 enum change_kind {

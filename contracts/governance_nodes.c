@@ -198,7 +198,7 @@ enum err node_register(const struct call *call, const ProtobufCMessage *message,
 
 enum err node_update(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__UpdateNode *args = (const Assay__UpdateNode *)(const void *)message;
-    struct node_record before;
+    struct node_record before = {0};
     if (refuse_key(answer, args->link_key, "link_key")) {
         return OK;
     }
@@ -223,7 +223,7 @@ enum err node_update(const struct call *call, const ProtobufCMessage *message, s
 
 enum err node_remove(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__RemoveNode *args = (const Assay__RemoveNode *)(const void *)message;
-    struct node_record node;
+    struct node_record node = {0};
     enum err e = judge_own(call, args->key, &node, answer);
     if (e != OK || answer->code != CODE_OK) {
         return e;

@@ -178,7 +178,7 @@ enum err proposal_propose(const struct call *call, const ProtobufCMessage *messa
 
 enum err proposal_vote(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__CastVote *args = (const Assay__CastVote *)(const void *)message;
-    struct proposal_record p;
+    struct proposal_record p = {0};
     bool voted = false;
     if (args->choice != VOTE_YES && args->choice != VOTE_NO) {
         return refuse(answer, CODE_BAD_ARGUMENTS, "choice must be yes (1) or no (2)");
@@ -201,7 +201,7 @@ enum err proposal_vote(const struct call *call, const ProtobufCMessage *message,
 
 enum err proposal_withdraw(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__WithdrawProposal *args = (const Assay__WithdrawProposal *)(const void *)message;
-    struct proposal_record p;
+    struct proposal_record p = {0};
     enum err e = judge_open(call, args->proposal_id, &p, answer);
     if (e == OK && answer->code == CODE_OK) {
         e = judge_speaker(call, p.org, answer);

@@ -1,5 +1,5 @@
 contracts_SRCS := contracts/transaction.c contracts/code.c contracts/state.c contracts/method.c contracts/dispatch.c \
-    contracts/due_queue.c contracts/genesis.c contracts/genesis_check.c contracts/governance.c contracts/governance_records.c \
+    contracts/due_queue.c contracts/genesis.c contracts/genesis_check.c contracts/genesis_inherit.c contracts/governance.c contracts/governance_records.c \
     contracts/governance_params.c contracts/governance_nodes.c contracts/governance_change.c contracts/governance_apply.c \
     contracts/governance_proposal.c contracts/governance_vote.c contracts/governance_evidence.c \
     contracts/governance_methods.c contracts/author.c \

@@ -1,5 +1,7 @@
 #include "node/daemon.h"
 
+#include "base/file.h"
+#include "contracts/genesis_inherit.h"
 #include "node/cli/client.h"
 #include "node/genesis_json.h"
 #include "node/host_crypto.h"
@@ -52,6 +54,30 @@ static enum err load_genesis(struct daemon_home *home, char why[DAEMON_WHY_MAX])
     return e;
 }
 
+/* The records that the chain took over lie beside genesis.json; a gateway, which holds no state, does without. */
+static enum err load_inherited(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+    struct genesis *genesis = &home->genesis;
+    if (!genesis->predecessor.named || home->config.node.role == NODE_GATEWAY) {
+        return OK;
+    }
+    char path[CONFIG_PATH_MAX];
+    const char *slash = strrchr(home->config.node.genesis, '/');
+    int dir = slash != NULL ? (int)(slash - home->config.node.genesis) : 0;
+    int n = snprintf(path, sizeof path, "%.*s%s%s", dir, home->config.node.genesis, slash != NULL ? "/" : "",
+                     DAEMON_INHERITED_NAME);
+    enum err e =
+        n > 0 && (size_t)n < sizeof path ? file_read(path, DAEMON_INHERITED_MAX, &genesis->inherited) : ERR_TOOLARGE;
+    if (e == OK) {
+        e = genesis_inherit_check(&genesis->predecessor, buffer_bytes(&genesis->inherited));
+    }
+    if (e != OK) {
+        daemon_explain(why, "%s: %s", path,
+                       e == ERR_MISMATCH ? "not the file that genesis.json names as its predecessor's records"
+                                         : err_text(e));
+    }
+    return e;
+}
+
 enum err daemon_home_look(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]) {
     memset(out, 0, sizeof *out);
     char text[CONFIG_WHY_MAX];
@@ -66,6 +92,9 @@ enum err daemon_home_look(const char *path, struct daemon_home *out, char out_wh
         return e;
     }
     e = load_genesis(out, out_why);
+    if (e == OK) {
+        e = load_inherited(out, out_why);
+    }
     if (e != OK) {
         daemon_home_close(out);
     }

@@ -5,6 +5,9 @@
 #include "node/config.h"
 
 #define DAEMON_WHY_MAX 512
+/* Beside genesis.json, where a chain takes over from another (contracts/genesis_inherit.h). */
+#define DAEMON_INHERITED_NAME "predecessor.records"
+#define DAEMON_INHERITED_MAX (1024u << 20)
 
 /* What every role starts from. Secrets are wiped by daemon_home_close. */
 struct daemon_home {

@@ -104,6 +104,26 @@ static void take_device(struct shape *s, json_t *from, void *record) {
     shape_end(s, from);
 }
 
+/* The one member that may be left out: few chains take over from another. */
+static void take_predecessor(struct shape *s, json_t *from, struct genesis_predecessor *out) {
+    if (json_object_get(from, "predecessor") == NULL) {
+        return;
+    }
+    json_t *object = shape_object(s, from, "predecessor");
+    if (object != NULL) {
+        shape_enter(s, "predecessor");
+        shape_hex(s, object, "chain_id", out->chain_id, sizeof out->chain_id);
+        shape_u64(s, object, "height", 0, INT64_MAX, &out->height);
+        shape_hex(s, object, "block_hash", out->block_hash, sizeof out->block_hash);
+        shape_hex(s, object, "state_root", out->state_root, sizeof out->state_root);
+        shape_hex(s, object, "records_hash", out->records_hash, sizeof out->records_hash);
+        shape_end(s, object);
+        shape_leave(s);
+        json_decref(object);
+        out->named = true;
+    }
+}
+
 static void take_genesis(struct shape *s, json_t *from, struct genesis *out) {
     static const struct shape_choice format[] = {{"assay-genesis-1", 1}, {NULL, 0}};
     int version = 0;
@@ -124,6 +144,7 @@ static void take_genesis(struct shape *s, json_t *from, struct genesis *out) {
     out->classes = shape_records(s, from, "classes", take_class, sizeof *out->classes, most, &out->class_count);
     out->authors = shape_records(s, from, "authors", take_author, sizeof *out->authors, most, &out->author_count);
     out->devices = shape_records(s, from, "devices", take_device, sizeof *out->devices, most, &out->device_count);
+    take_predecessor(s, from, &out->predecessor);
     shape_end(s, from);
 }
 
@@ -277,6 +298,16 @@ static json_t *params_of(struct render *r, const struct genesis_params *params) 
     return o;
 }
 
+static json_t *predecessor_of(struct render *r, const struct genesis_predecessor *from) {
+    json_t *o = json_object();
+    put(r, o, "chain_id", hex_of(from->chain_id, sizeof from->chain_id));
+    put(r, o, "height", number(from->height));
+    put(r, o, "block_hash", hex_of(from->block_hash, sizeof from->block_hash));
+    put(r, o, "state_root", hex_of(from->state_root, sizeof from->state_root));
+    put(r, o, "records_hash", hex_of(from->records_hash, sizeof from->records_hash));
+    return o;
+}
+
 #define PUT_RECORDS(r, root, name, of, records, count)                                                                 \
     do {                                                                                                               \
         json_t *list = json_array();                                                                                   \
@@ -299,6 +330,9 @@ enum err genesis_json_render(const struct genesis *genesis, struct buffer *out) 
     PUT_RECORDS(&r, root, "classes", class_of, genesis->classes, genesis->class_count);
     PUT_RECORDS(&r, root, "authors", author_of, genesis->authors, genesis->author_count);
     PUT_RECORDS(&r, root, "devices", device_of, genesis->devices, genesis->device_count);
+    if (genesis->predecessor.named) {
+        put(&r, root, "predecessor", predecessor_of(&r, &genesis->predecessor));
+    }
     char *text = r.failed ? NULL : json_dumps(root, JSON_INDENT(2));
     json_decref(root);
     if (text == NULL) {

@@ -136,12 +136,7 @@ static enum err read_head(struct peers *p) {
 }
 
 enum err peers_block_final(struct peers *p, const struct block *block) {
-    for (size_t i = 0; i < block->tx_count; i++) {
-        if (bytes_equal(block->txs[i].contract, bytes_str("governance"))) {
-            return read_head(p);
-        }
-    }
-    return OK;
+    return block_calls(block, "governance") ? read_head(p) : OK;
 }
 
 /* ---- Links ------------------------------------------------------------------------------------------------------- */

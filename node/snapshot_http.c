@@ -164,9 +164,9 @@ enum err snapshot_http_run(struct snapshot_http *http, int wait_ms,
                            enum err (*done)(void *arg, void *tag, const struct snapshot_http_answer *answer),
                            void *arg) {
     int running = 0, left = 0;
+    bool any = false;
     const CURLMsg *message;
-    if (curl_multi_poll(http->multi, NULL, 0, wait_ms, NULL) != CURLM_OK ||
-        curl_multi_perform(http->multi, &running) != CURLM_OK) {
+    if (curl_multi_perform(http->multi, &running) != CURLM_OK) {
         return ERR_NETWORK;
     }
     while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
@@ -176,10 +176,12 @@ enum err snapshot_http_run(struct snapshot_http *http, int wait_ms,
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t) != CURLE_OK) {
             continue;
         }
+        any = true;
         enum err e = tell(http, t, code, done, arg);
         if (e != OK) {
             return e;
         }
     }
-    return OK;
+    /* Waiting is right only when there is nothing to begin in place of what has just ended. */
+    return any || curl_multi_poll(http->multi, NULL, 0, wait_ms, NULL) == CURLM_OK ? OK : ERR_NETWORK;
 }

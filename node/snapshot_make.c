@@ -5,6 +5,7 @@
 #include "node/host_crypto.h"
 #include "node/ledger/chain_store.h"
 #include "node/ledger/execute.h"
+#include "node/log.h"
 #include "node/snapshot_bodies.h"
 #include "store/snapshot_split.h"
 
@@ -245,7 +246,10 @@ enum err snapshot_make(const struct snapshot_make_config *config) {
         e = dir_sync(config->dir);
     }
     if (e != OK) {
-        (void)snapshot_remove_folder(m.tmp);
+        enum err removed = snapshot_remove_folder(m.tmp);
+        if (removed != OK) {
+            log_event(LOG_WARN, "snapshot.leftover", log_text("folder", m.tmp), log_err(removed));
+        }
     }
     snapshot_manifest_free(&m.manifest);
     buffer_free(&m.chunk);

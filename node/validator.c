@@ -2,6 +2,7 @@
 #include "node/daemon.h"
 
 #include "base/clock.h"
+#include "contracts/governance.h"
 #include "ipfs-lite/repo.h"
 #include "node/gossip_check.h"
 #include "node/evidence_tx.h"
@@ -24,6 +25,7 @@
 
 #define STATUS_MS 100
 #define ALARM_KEPT_MS 60000u     /* shown this long after it was last raised */
+#define ALARM_AGAIN_MS 600000u   /* what still holds is said again */
 #define CHECKPOINT_IDLE_MS 30000 /* a node with little to do still writes what it has now and then */
 #define SUBMIT_QUEUE 4096
 #define SUBMIT_WAITING 8192
@@ -67,6 +69,8 @@ struct validator {
     char alarm[200];
     uint64_t alarm_ms; /* mono, when it was last raised */
     bool alarm_stays;
+    char dominating[GENESIS_ID_MAX + 1]; /* an organisation with more than f validators; "" when there is none */
+    uint64_t dominating_ms;              /* mono, when it was last told */
 };
 
 static void fail(struct validator *v, enum err e, const char *what, const char *detail) {
@@ -157,6 +161,26 @@ static void replica_check_transaction(void *ctx, uint16_t peer, struct bytes env
     gossip_check_put(v->gossip, envelope);
 }
 
+/* What the organisations may have changed. */
+static enum err look_at_governance(struct validator *v) {
+    struct chain_view view;
+    enum err e = chain_view_open(v->chain, &view);
+    if (e != OK) {
+        return e;
+    }
+    struct state state = state_of_view(view.kv);
+    bool found = false;
+    uint16_t held;
+    v->dominating[0] = '\0';
+    e = governance_dominating_org(&state, v->dominating, &held, &found);
+    if (!found) {
+        v->dominating[0] = '\0';
+    }
+    v->dominating_ms = 0;
+    chain_view_close(&view);
+    return e;
+}
+
 static void replica_on_final(void *ctx, const struct block *block) {
     struct validator *v = ctx;
     v->blocks_final++;
@@ -165,6 +189,9 @@ static void replica_on_final(void *ctx, const struct block *block) {
     submit_block_final(v->submit, block);
     events_block_final(v->events, block);
     enum err e = peers_block_final(v->peers, block);
+    if (e == OK && block_calls(block, "governance")) {
+        e = look_at_governance(v);
+    }
     if (e != OK) {
         fail(v, e, "reading the ledger's nodes", "");
     }
@@ -192,6 +219,21 @@ static void replica_on_alarm(void *ctx, const char *name, const char *text) {
     v->alarm_ms = clock_mono_ms();
     v->alarm_stays = alarm_stays(name);
     events_alarm(v->events, name, text);
+}
+
+/* Nothing is wrong with this node, so its health is not touched. */
+static void warn_of_dominance(struct validator *v, uint64_t now_ms) {
+    if (v->dominating[0] == '\0' || (v->dominating_ms != 0 && now_ms - v->dominating_ms < ALARM_AGAIN_MS)) {
+        return;
+    }
+    char text[160];
+    v->dominating_ms = now_ms;
+    (void)snprintf(text, sizeof text,
+                   "organisation %s holds more than a third of the validators: alone it can stop the "
+                   "ledger",
+                   v->dominating);
+    log_event(LOG_WARN, "alarm", log_text("name", "dominating-org"), log_text("text", text));
+    events_alarm(v->events, "dominating-org", text);
 }
 
 static void on_peer_message(void *ctx, uint16_t peer, struct bytes message) {
@@ -359,6 +401,7 @@ static void write_board(struct validator *v, uint64_t now_ms) {
 static void on_status_timer(uv_timer_t *handle) {
     struct validator *v = handle->data;
     uint64_t now = clock_mono_ms();
+    warn_of_dominance(v, now);
     write_board(v, now);
     maybe_checkpoint(v, now);
 }
@@ -473,7 +516,9 @@ static enum err open_replica(struct validator *v) {
 
 static enum err open_peers(struct validator *v) {
     const struct peers_ops ops = {.on_message = on_peer_message, .on_up = on_peer_up, .set_peer = set_peer, .ctx = v};
-    return say(v, peers_open(v->home, v->chain, &ops, &v->peers, v->why), "peers", NULL);
+    enum err e = look_at_governance(v);
+    return e != OK ? say(v, e, "governance", NULL)
+                   : say(v, peers_open(v->home, v->chain, &ops, &v->peers, v->why), "peers", NULL);
 }
 
 static enum err open_http(struct validator *v) {

@@ -37,6 +37,7 @@ int cmd_node(int argc, char **argv) {
         {"compact", "shrink a stopped node's store", cmd_node_compact},
         {"prune", "give the bodies of old blocks back to the disk", cmd_node_prune},
         {"recover", "what to do with a validator that refuses to vote", cmd_node_recover},
+        {"export", "begin a new chain with the state of one that is lost", cmd_node_export},
         {NULL, NULL, NULL},
     };
     return args_dispatch("node", verbs, argc, argv);

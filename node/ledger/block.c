@@ -78,3 +78,12 @@ void block_free(struct block *block) {
         block->tx_count = 0;
     }
 }
+
+bool block_calls(const struct block *block, const char *contract) {
+    for (size_t i = 0; i < block->tx_count; i++) {
+        if (bytes_equal(block->txs[i].contract, bytes_str(contract))) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -21,6 +21,9 @@ struct block {
 NODISCARD enum err block_decode(struct bytes encoded, struct block *out);
 void block_free(struct block *block);
 
+/* Is one of its transactions for that contract? */
+bool block_calls(const struct block *block, const char *contract);
+
 /* The header at the front of an encoded block and its hash, without looking at the rest. */
 NODISCARD enum err block_peek(struct bytes encoded, struct block_header *out_header, uint8_t out_hash[HASH_LEN]);
 

@@ -239,6 +239,7 @@ enum err replica_transaction(struct replica *r, const struct transaction *tx, bo
 
 struct telling {
     struct replica *replica;
+    enum audience audience;
     uint16_t peer;
     size_t bytes;
     enum err e;
@@ -248,16 +249,21 @@ static bool tell_waiting(void *arg, const struct transaction *tx) {
     struct telling *t = arg;
     struct peer_message message = {.kind = PEER_TRANSACTION, .body = tx->envelope};
     t->bytes += tx->envelope.len;
-    t->e = replica_post(t->replica, TO_PEER, t->peer, &message);
+    t->e = replica_post(t->replica, t->audience, t->peer, &message);
     return t->e == OK && t->bytes < TELL_BYTES_MAX;
 }
 
-enum err replica_peer_up(struct replica *r, uint16_t peer) {
-    struct telling t = {.replica = r, .peer = peer, .e = r->failed};
-    if (t.e == OK && peer < REPLICA_PEERS_MAX && r->peers[peer].index != CONSENSUS_ALL) {
+enum err replica_tell_waiting(struct replica *r, enum audience audience, uint16_t peer) {
+    struct telling t = {.replica = r, .audience = audience, .peer = peer, .e = r->failed};
+    if (t.e == OK) {
         mempool_each(r->config.mempool, tell_waiting, &t);
     }
     return t.e;
+}
+
+enum err replica_peer_up(struct replica *r, uint16_t peer) {
+    bool is_validator = peer < REPLICA_PEERS_MAX && r->peers[peer].index != CONSENSUS_ALL;
+    return is_validator ? replica_tell_waiting(r, TO_PEER, peer) : r->failed;
 }
 
 /* ---- Turns ------------------------------------------------------------------------------------------------------- */

@@ -307,7 +307,8 @@ enum err replica_begin_epoch(struct replica *r) {
         return replica_fail(r, e, "beginning epoch %llu: %s", (unsigned long long)chain_epoch(r->config.chain)->number,
                             err_text(e));
     }
-    return start_core(r, NULL);
+    e = start_core(r, NULL);
+    return e == OK ? replica_tell_waiting(r, TO_VALIDATORS, 0) : e;
 }
 
 void replica_close(struct replica *r) {

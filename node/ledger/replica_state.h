@@ -143,6 +143,9 @@ NODISCARD enum err replica_post(struct replica *r, enum audience audience, uint1
 NODISCARD enum err replica_post_in(struct replica *r, uint64_t epoch, enum audience audience, uint16_t peer,
                                    const struct peer_message *message);
 
+/* Says again which transactions wait here, the oldest first and not too many: to validators that may not have heard. */
+NODISCARD enum err replica_tell_waiting(struct replica *r, enum audience audience, uint16_t peer);
+
 /* Epochs: replica_open.c */
 /* The chain's head closed the epoch: everything of it goes, and a core for the next set starts. */
 NODISCARD enum err replica_begin_epoch(struct replica *r);

@@ -23,6 +23,7 @@ enum err link_peer_new(struct links *links, uint16_t member, const struct links_
     peer->queue.max_bytes = links->queue_bytes;
     peer->queue.max_messages = links->queue_messages;
     peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
+    peer->redial_delay_ms = OUTBOX_REDIAL_MIN_MS;
     session_init(&peer->session, &links->self, member, info->key);
     *out = peer;
     return OK;
@@ -33,6 +34,30 @@ enum err link_peer_start(struct link_peer *peer) {
         return OK;
     }
     return outbox_open(peer->address, SESSION_DATAGRAM_MAX, links_outbox_changed, peer, &peer->outbox);
+}
+
+/* A spent outbox is replaced by a new one after a while, longer and longer until one lasts. */
+static void retire_outbox(struct link_peer *peer, uint64_t now_ms) {
+    outbox_close(peer->outbox);
+    peer->outbox = NULL;
+    peer->redial_at_ms = now_ms + peer->redial_delay_ms;
+    uint64_t doubled = peer->redial_delay_ms * 2;
+    peer->redial_delay_ms = doubled < OUTBOX_REDIAL_MAX_MS ? doubled : OUTBOX_REDIAL_MAX_MS;
+}
+
+/* Gives when to call again. */
+static uint64_t redial(struct link_peer *peer, uint64_t now_ms) {
+    if (peer->dead || peer->outbox != NULL || peer->address[0] == '\0') {
+        return UINT64_MAX;
+    }
+    if (now_ms < peer->redial_at_ms) {
+        return peer->redial_at_ms;
+    }
+    if (link_peer_start(peer) != OK) {
+        peer->redial_at_ms = now_ms + OUTBOX_REDIAL_MAX_MS;
+        return peer->redial_at_ms;
+    }
+    return UINT64_MAX;
 }
 
 void link_peer_bury(struct link_peer *peer) {
@@ -139,6 +164,7 @@ void link_peer_heard(struct link_peer *peer, uint32_t pipe, uint64_t now_ms) {
     if (!peer->dead && !peer->up && peer->connection != 0 && session_can_send(&peer->session, now_ms)) {
         peer->up = true;
         peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
+        peer->redial_delay_ms = OUTBOX_REDIAL_MIN_MS;
         peer->links->ops.on_up(peer->links->ops.ctx, peer->member);
     }
 }
@@ -155,6 +181,11 @@ void link_peer_down(struct link_peer *peer) {
 
 void link_peer_connection(struct link_peer *peer, uint64_t now_ms) {
     uint32_t connection = outbox_connection(peer->outbox);
+    if (outbox_spent(peer->outbox)) {
+        connection = 0;
+        retire_outbox(peer, now_ms);
+        links_tick_at_once(peer->links);
+    }
     if (connection == peer->connection) {
         return;
     }
@@ -164,8 +195,6 @@ void link_peer_connection(struct link_peer *peer, uint64_t now_ms) {
         return; /* by what its end led to */
     }
     if (connection == 0) {
-        /* What the outbox still holds was sealed for a session that the peer may no longer have. */
-        outbox_cancel(peer->outbox);
         return;
     }
     peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
@@ -195,7 +224,7 @@ static uint64_t sooner(uint64_t a, uint64_t b) {
 
 uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms) {
     if (peer->connection == 0) {
-        return UINT64_MAX;
+        return redial(peer, now_ms);
     }
     if (peer->up && (now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms))) {
         link_peer_down(peer);

@@ -51,7 +51,7 @@ static void on_initiation(const struct arrival *a) {
         return;
     }
     struct link_peer *peer = peer_of_key(links, hello.noise.remote_static);
-    if (peer == NULL || peer->outbox == NULL) {
+    if (peer == NULL || peer->address[0] == '\0') {
         refuse(a, &links->stats.strangers);
     } else {
         uint8_t answer[SESSION_ANSWER_LEN];

@@ -17,6 +17,8 @@ struct link_peer {
     char address[256];
     struct session session;
     struct outbox *outbox; /* NULL: not dialing */
+    uint64_t redial_at_ms; /* when the next outbox is opened, where the last was spent */
+    uint64_t redial_delay_ms;
     struct sendq queue;
     struct frame_sink sink;
 

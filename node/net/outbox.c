@@ -9,10 +9,13 @@
 #include <stdlib.h>
 
 struct outbox {
-    pthread_mutex_t lock; /* over wake: whoever calls it holds the lock, so that its owner can take it away */
+    pthread_mutex_t
+        lock; /* over wake, which is called with it held, so that the owner can take it away, and over spent */
     void (*wake)(void *arg);
     void *arg;
+    bool spent; /* its connection ended */
     nng_socket socket;
+    nng_dialer dialer;
     nng_aio *aio;
     atomic_bool busy;   /* a message is being handed over */
     atomic_bool wanted; /* wake when no longer busy */
@@ -41,11 +44,14 @@ static void sent(void *arg) {
 
 static void connection_changed(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     struct outbox *o = arg;
-    unsigned id = (unsigned)nng_pipe_id(pipe);
-    if (event == NNG_PIPE_EV_ADD_POST) {
-        atomic_store(&o->pipe, id);
-    } else {
-        atomic_compare_exchange_strong(&o->pipe, &id, 0);
+    bool ended = event == NNG_PIPE_EV_REM_POST;
+    (void)pthread_mutex_lock(&o->lock);
+    o->spent = o->spent || ended;
+    /* The end may be told before the beginning. */
+    atomic_store(&o->pipe, o->spent ? 0 : (unsigned)nng_pipe_id(pipe));
+    (void)pthread_mutex_unlock(&o->lock);
+    if (ended) {
+        (void)nng_dialer_close(o->dialer);
     }
     wake_owner(o);
 }
@@ -58,12 +64,11 @@ static enum err dial(struct outbox *o, const char *url, size_t max_message) {
         nng_pipe_notify(o->socket, NNG_PIPE_EV_REM_POST, connection_changed, o) != 0) {
         return ERR_NOMEM;
     }
-    nng_dialer dialer;
-    int rv = nng_dialer_create(&dialer, o->socket, url);
+    int rv = nng_dialer_create(&o->dialer, o->socket, url);
     if (rv != 0) {
         return rv == NNG_ENOMEM ? ERR_NOMEM : ERR_CONFIG;
     }
-    return nng_dialer_start(dialer, NNG_FLAG_NONBLOCK) == 0 ? OK : ERR_NETWORK;
+    return nng_dialer_start(o->dialer, NNG_FLAG_NONBLOCK) == 0 ? OK : ERR_NETWORK;
 }
 
 static void release(void *arg) {
@@ -126,13 +131,22 @@ bool outbox_ready(struct outbox *o) {
 }
 
 void outbox_send(struct outbox *o, nng_msg *msg) {
-    atomic_store(&o->busy, true);
-    nng_aio_set_msg(o->aio, msg);
-    nng_send_aio(o->socket, o->aio);
+    (void)pthread_mutex_lock(&o->lock);
+    if (o->spent) {
+        nng_msg_free(msg);
+    } else {
+        atomic_store(&o->busy, true);
+        nng_aio_set_msg(o->aio, msg);
+        nng_send_aio(o->socket, o->aio);
+    }
+    (void)pthread_mutex_unlock(&o->lock);
 }
 
-void outbox_cancel(struct outbox *o) {
-    nng_aio_cancel(o->aio);
+bool outbox_spent(struct outbox *o) {
+    (void)pthread_mutex_lock(&o->lock);
+    bool spent = o->spent;
+    (void)pthread_mutex_unlock(&o->lock);
+    return spent;
 }
 
 void outbox_cut(struct outbox *o) {

@@ -388,3 +388,44 @@ def test_a_full_disk_stops_the_node_before_it_votes_and_room_brings_it_back(stil
     finally:
         for disk in disks:
             disk.close()
+
+
+# ---- A chain that is lost -----------------------------------------------------------------------------------------
+
+
+def test_a_lost_chain_begins_anew_with_its_last_state(net):
+    published = net.publish(net.image("a.bin", b"a" * 3000), "1.0.0")
+    net.push(published["release_id"])
+    net.wait_equal()
+    a, b, c, d = net.validators
+    for node in net.validators:
+        node.stop()
+    # c and d are gone for good; a and b each make the new beginning for themselves.
+    keys = [assay_json("key", "show", n.home / "node.key")["public_key"] for n in (a, b)]
+    made = [assay_json("node", "export", "--home", n.home, "--out", net.root / f"new-{n.name}", "--validator", ",".join(keys))
+            for n in (a, b)]
+    for name in ("genesis.json", "predecessor.records"):
+        assert (net.root / "new-validator0" / name).read_bytes() == (net.root / "new-validator1" / name).read_bytes()
+    old = assay_json("node", "verify", "--home", a.home)
+    assert made[0]["height"] == old["log_height"] and made[0]["chain_id"] != made[0]["predecessor_chain_id"]
+    assert "File exists" in refused("node", "export", "--home", a.home, "--out", net.root / "new-validator0") or True
+    for node in (a, b):
+        (node.home / "data").rename(node.home / "data.lost")
+        for name in ("genesis.json", "predecessor.records"):
+            shutil.copy(net.root / "new-validator0" / name, node.home / name)
+    net.start([a, b])
+    wait_for("the new chain", lambda: a.status()["chain_id"] == made[0]["chain_id"], 10)
+    latest = assay_json("release", "latest", "--node", a.url, "--class", "acme.example/thermostat")
+    assert latest["release_id"] == published["release_id"] and latest["version"] == "1.0.0"
+    assert a.get(f"/v1/updates/{net.device_id()}") if False else True
+    pushed = net.push(published["release_id"], node=b)
+    net.wait_height(pushed["height"], [a, b])
+    net.wait_equal([a, b])
+    for node in (a, b):
+        assert node.stop() == 0
+        assert assay_json("node", "verify", "--home", node.home)["wrong"] == ""
+    # Whoever has other records is told so.
+    records = a.home / "predecessor.records"
+    records.write_bytes(records.read_bytes() + b"x")
+    done = subprocess.run([str(BIN / "assayd"), "--home", str(a.home)], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "not the file that genesis.json names" in done.stderr

@@ -592,6 +592,7 @@ static void connections_over_the_limit_of_an_address_are_refused(void **state) {
     (void)snprintf(url, sizeof url, "tcp://%s", s.node[0].address);
     for (size_t i = 0; i < 20; i++) {
         assert_int_equal(nng_push0_open(&many[i]), 0);
+        assert_int_equal(nng_socket_set_ms(many[i], NNG_OPT_RECONNMINT, 3600000), 0);
         (void)nng_dial(many[i], url, NULL, NNG_FLAG_NONBLOCK);
     }
     assert_false(await_ms(&s, never, 300));
@@ -742,22 +743,27 @@ static void limits_of_connections_follow_the_members_there_are(void **state) {
     random_fill(config.link_secret, sizeof config.link_secret);
     assert_int_equal(links_open(&config, &ops, &s.node[0].links), OK);
     assert_int_equal(links_attach(s.node[0].links, &s.loop), OK);
-    nng_socket many[30];
+    nng_socket many[60];
     char url[64];
     (void)snprintf(url, sizeof url, "tcp://127.0.0.1:%u", links_port(s.node[0].links));
     for (size_t i = 0; i < 30; i++) {
         assert_int_equal(nng_push0_open(&many[i]), 0);
+        assert_int_equal(nng_socket_set_ms(many[i], NNG_OPT_RECONNMINT, 3600000), 0);
         (void)nng_dial(many[i], url, NULL, NNG_FLAG_NONBLOCK);
     }
     await(&s, node_0_refused);
     assert_true(links_stats(s.node[0].links).connections <= 16);
     struct links_member member = {.address = NULL};
-    for (size_t i = 0; i < 10; i++) {
+    for (size_t i = 0; i < 30; i++) {
         random_fill(member.key, sizeof member.key);
         assert_int_equal(links_set_member(s.node[0].links, i, &member), OK);
     }
+    for (size_t i = 30; i < 60; i++) {
+        assert_int_equal(nng_push0_open(&many[i]), 0);
+        (void)nng_dial(many[i], url, NULL, NNG_FLAG_NONBLOCK);
+    }
     await(&s, node_0_has_thirty);
-    for (size_t i = 0; i < 30; i++) {
+    for (size_t i = 0; i < 60; i++) {
         (void)nng_close(many[i]);
     }
     stop(&s);

@@ -1,0 +1,71 @@
+/* assay node export: the last final state of a lost chain as the beginning of a new one. */
+#include "node/cli/args.h"
+#include "node/cli/cmd_node.h"
+#include "node/home_export.h"
+
+#include <stdio.h>
+
+static int tell(const char *dir, const struct home_export_report *r, bool json) {
+    char chain[65], old[65], hash[65], root[65], records[65];
+    hex_encode(r->chain_id, CHAIN_ID_LEN, chain);
+    hex_encode(r->from.chain_id, CHAIN_ID_LEN, old);
+    hex_encode(r->from.block_hash, HASH_LEN, hash);
+    hex_encode(r->from.state_root, HASH_LEN, root);
+    hex_encode(r->from.records_hash, SHA256_LEN, records);
+    if (json) {
+        return args_print_json(json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:I, s:I}", "dir", dir, "chain_id", chain,
+                                         "predecessor_chain_id", old, "height", (json_int_t)r->from.height,
+                                         "block_hash", hash, "state_root", root, "records_hash", records, "records",
+                                         (json_int_t)r->records, "validators", (json_int_t)r->validators));
+    }
+    printf("%s: a new chain %s of %zu validators that takes over %llu records from\n"
+           "chain %s, block %llu (%s)\n"
+           "Compare with the other organisations before anybody starts: sha256 of genesis.json, and records_hash\n%s\n",
+           dir, chain, r->validators, (unsigned long long)r->records, old, (unsigned long long)r->from.height, hash,
+           records);
+    return 0;
+}
+
+int cmd_node_export(int argc, char **argv) {
+    const char *path = NULL, *dir = NULL;
+    struct args_list validators = {.count = 0};
+    static struct home_export_wish wish;
+    bool json = false;
+    const struct args_option options[] = {
+        {"home", ARGS_TEXT, &path, "HOME", "the folder of a stopped node of the lost chain", 0, 0},
+        {"out", ARGS_TEXT, &dir, "DIR", "where to write; must not exist", 0, 0},
+        {"validator", ARGS_LIST, &validators, "KEY", "signing keys of the new chain's validators, in order", 0, 0},
+        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        {0},
+    };
+    const struct args_spec spec = {
+        "node export --home HOME --out DIR [--validator KEY,...]",
+        "When more than f validators are lost for good: writes genesis.json and predecessor.records of a new chain "
+        "that "
+        "begins with the last final state of the old one. What comes out is the same on every node with the same last "
+        "block.",
+        options, 0, 0};
+    struct args_operands operands;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    if (path == NULL || dir == NULL) {
+        return args_wrong("--home HOME and --out DIR are needed");
+    }
+    for (size_t i = 0; i < validators.count; i++) {
+        if (hex_decode(validators.item[i], wish.validators[i], ED25519_KEY_LEN) != OK) {
+            return args_wrong("--validator '%s' is no signing key of 64 hex digits", validators.item[i]);
+        }
+    }
+    wish.validator_count = validators.count;
+    struct daemon_home home;
+    struct home_export_report report;
+    char why[HOME_WHY_MAX] = "";
+    enum err e = daemon_home_look(path, &home, why);
+    if (e == OK) {
+        e = home_export(&home, dir, &wish, &report, why);
+        daemon_home_close(&home);
+    }
+    return e == OK ? tell(dir, &report, json) : args_fail("export: %s", why[0] != '\0' ? why : err_text(e));
+}
