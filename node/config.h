@@ -63,6 +63,12 @@ struct config {
         uint64_t keep_bodies_ms; /* 0: for ever */
     } ledger;
     struct {
+        uint64_t interval_blocks; /* 0: none is made by itself */
+        uint64_t join_behind_ms;
+        struct config_sources sources; /* none: the nodes in genesis */
+        char checkpoint[CONFIG_URL_MAX]; /* HEIGHT:HASH, or "" */
+    } snapshot;
+    struct {
         uint64_t max_count;
         uint64_t max_bytes;
         uint64_t max_per_sender;

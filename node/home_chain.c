@@ -59,7 +59,9 @@ enum err home_chain_open(const struct daemon_home *home, struct mempool *mempool
     }
     if (e != OK && why[0] == '\0') {
         const char *detail = out->chain != NULL ? chain_error(out->chain) : "";
-        daemon_explain(why, "ledger: %s", detail[0] != '\0' ? detail : err_text(e));
+        const char *place = kv_lmdb_error(); /* table and key, where the state store is what is damaged */
+        daemon_explain(why, "ledger: %s%s%s", detail[0] != '\0' ? detail : err_text(e), place[0] != '\0' ? ": " : "",
+                       place);
     }
     if (e != OK) {
         home_chain_close(out);

@@ -227,11 +227,7 @@ bool peers_send(struct peers *p, uint16_t peer, enum frame_class class, struct b
 
 size_t peers_multicast(struct peers *p, const uint16_t *to, size_t count, enum frame_class class,
                        struct bytes message) {
-    size_t taken = 0;
-    for (size_t i = 0; i < count; i++) {
-        taken += links_send(p->links, to[i], class, message) == OK ? 1 : 0;
-    }
-    return taken;
+    return links_multicast(p->links, to, count, class, message);
 }
 
 /* ---- Looking in -------------------------------------------------------------------------------------------------- */

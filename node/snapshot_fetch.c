@@ -17,6 +17,9 @@
 #define FAILURES_MAX 3u
 #define BACKOFF_MS 200u
 #define WAIT_MS 100
+/* A chunk may take so long and a millisecond more for every so many bytes; then somebody else is asked. */
+#define CHUNK_GRACE_MS 10000u
+#define RATE_MIN 16u
 #define PATH_SIZE 1024
 
 struct source {
@@ -390,7 +393,7 @@ static enum err start_transfers(struct snapshot_fetch *f) {
         uint32_t bytes = snapshot_chunk_bytes(f->manifest, chunk);
         (void)snprintf(path, sizeof path, "/v1/snapshots/%llu/chunks/%u", (unsigned long long)f->manifest->height,
                        chunk);
-        enum err e = snapshot_http_get(f->http, source->url, path, bytes, 0, job);
+        enum err e = snapshot_http_get(f->http, source->url, path, bytes, CHUNK_GRACE_MS + bytes / RATE_MIN, job);
         if (e != OK) {
             return e;
         }

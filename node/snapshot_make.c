@@ -97,7 +97,8 @@ static enum err put_block(struct make *m, uint64_t height, struct buffer *body) 
         snapshot_bodies_put(&m->chunk, &block, receipts);
         e = buffer_ok(&m->chunk);
     }
-    if (e == OK && (m->chunk.len >= SNAPSHOT_CHUNK_TARGET || height == m->manifest.height)) {
+    if (e == OK && (m->chunk.len >= (m->config->chunk_target != 0 ? m->config->chunk_target : SNAPSHOT_CHUNK_TARGET) ||
+                    height == m->manifest.height)) {
         e = end_chunk(m, block.hash);
     }
     free(receipts);
@@ -196,6 +197,7 @@ static enum err make_parts(struct make *m) {
     const struct snapshot_split_config split = {.crypto = &host_crypto,
                                                 .view = m->config->view->kv,
                                                 .dir = m->tmp,
+                                                .chunk_target = m->config->chunk_target,
                                                 .stop = m->config->stop,
                                                 .arg = m->config->arg};
     uint8_t root[HASH_LEN];

@@ -19,6 +19,7 @@ struct snapshot_make_config {
     struct chain *chain;     /* for the bodies, and for finalizations that came later */
     struct chain_view *view; /* at the height; used by this thread alone meanwhile */
     const char *dir;         /* an existing folder */
+    uint32_t chunk_target;   /* bytes; 0: SNAPSHOT_CHUNK_TARGET, which every node must use */
     bool (*stop)(void *arg); /* true: the work ends with ERR_CLOSED; NULL: never */
     void *arg;
 };

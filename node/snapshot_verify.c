@@ -75,6 +75,9 @@ enum err snapshot_verify(const struct verify_crypto *crypto, const struct genesi
         (header->height != manifest->height || memcmp(room->result.header_hash, manifest->block, HASH_LEN) != 0)) {
         e = refuse(out_why, "its proof is about another block");
     }
+    if (e == OK && !bundle_is_about(&room->result, SNAPSHOT_BUNDLE_CONTRACT, (struct span){NULL, 0})) {
+        e = refuse(out_why, "its proof is about something else");
+    }
     if (e == OK) {
         snapshot_state_root(crypto, manifest, root);
         if (memcmp(root, header->state_root, HASH_LEN) != 0) {

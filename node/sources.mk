@@ -9,4 +9,5 @@ node_PROTOS := $(foreach p,$(NODE_PARTS),$(node_$(p)_PROTOS))
 node_TESTS := $(foreach p,$(NODE_PARTS),$(node_$(p)_TESTS))
 node_TESTS += $(addprefix tests/unit/node/test_,config.c keyfile.c log.c genesis_json.c formats.c)
 node_TESTS += $(addprefix tests/unit/node/test_,gossip_check.c listen.c)
-node_SRCS += $(addprefix node/snapshot,_bodies.c _verify.c _make.c s.c _http.c _fetch.c _join.c)
+node_SRCS += $(addprefix node/snapshot,_bodies.c _verify.c _make.c s.c _http.c _fetch.c _install.c _join.c)
+node_TESTS += tests/unit/node/test_snapshot.c

@@ -292,9 +292,9 @@ static enum err settle_bucket(struct split *s, uint8_t bits, uint32_t prefix) {
     return e == OK && !is_chunk ? settle_fan(s, &fan) : e;
 }
 
-static uint8_t bits_for(uint64_t bytes) {
+static uint8_t bits_for(uint64_t bytes, uint32_t target) {
     uint8_t bits = 0;
-    while (bits < SNAPSHOT_BITS_MAX && bytes >> bits > SNAPSHOT_CHUNK_TARGET) {
+    while (bits < SNAPSHOT_BITS_MAX && bytes >> bits > target) {
         bits++;
     }
     return bits;
@@ -309,7 +309,7 @@ enum err snapshot_split(const struct snapshot_split_config *config, uint8_t *out
     if (e != OK) {
         return e;
     }
-    s.bits = bits_for(bytes);
+    s.bits = bits_for(bytes, config->chunk_target != 0 ? config->chunk_target : SNAPSHOT_CHUNK_TARGET);
     s.chunks = calloc((size_t)1 << s.bits, sizeof *s.chunks);
     s.record = malloc(RECORD_MAX);
     e = s.chunks != NULL && s.record != NULL ? OK : ERR_NOMEM;

@@ -2,7 +2,7 @@
  * their hashed keys with bounded memory.
  *
  * Leaves go into bucket files by their first bits, buckets into smaller ones until each is one chunk, and that one is
- * sorted in memory. The number of bits is the least that makes an average chunk no larger than SNAPSHOT_CHUNK_TARGET.
+ * sorted in memory. The number of bits is the least that makes an average chunk no larger than the target.
  */
 #ifndef ASSAY_STORE_SNAPSHOT_SPLIT_H
 #define ASSAY_STORE_SNAPSHOT_SPLIT_H
@@ -14,6 +14,7 @@ struct snapshot_split_config {
     const struct verify_crypto *crypto;
     struct kv_view *view;    /* used by this thread alone meanwhile */
     const char *dir;         /* an existing folder: chunk k becomes dir/k; buckets stand there meanwhile */
+    uint32_t chunk_target;   /* bytes; 0: SNAPSHOT_CHUNK_TARGET, which every node must use */
     bool (*stop)(void *arg); /* asked now and then; true ends the work with ERR_CLOSED. NULL: never */
     void *arg;
 };

@@ -4,4 +4,4 @@ store_SRCS := store/crc32c.c store/disk_posix.c store/home_lock.c store/kv.c sto
     store/tree_check.c store/seglog.c store/seglog_format.c store/seglog_segment.c store/seglog_scan.c store/seglog_copy.c \
     store/snapshot.c store/snapshot_split.c
 store_PROTOS :=
-store_TESTS := $(foreach m,disk fault_guard home_lock seglog kv kv_lmdb tree,tests/unit/store/test_$(m).c)
+store_TESTS := $(foreach m,disk fault_guard home_lock seglog kv kv_lmdb tree snapshot,tests/unit/store/test_$(m).c)

@@ -98,16 +98,16 @@ static int tell_rekey(const struct daemon_home *home, const struct home_rekey_re
         "new keys are in place, role is observer; the old key lies at %s, the journal at %s\n"
         "Now, on the ledger:\n"
         "  1. your organisation registers the node under its new key (signed by your admins and the new key itself):\n"
-        "     assay node register --org %s --role observer --node-key %s --link-key %s \\\n"
-        "         --peer HOST:PORT --http URL --key ADMIN.key\n"
+        "     assay member add %s --org %s --link-key %s \\\n"
+        "         --peer HOST:PORT --http URL --key ADMIN.key --key %s\n"
         "  2. start it: it follows and catches up (assay status: catching_up is false)\n"
         "  3. propose that it takes the old key's place, and let the other organisations vote:\n"
-        "     assay proposal new --org %s --key ADMIN.key --replace-validator %s:%s\n"
-        "     assay proposal vote ID --org ORG --key ADMIN.key --yes\n"
-        "  4. when that is final, set node.role = validator and start the node again\n",
+        "     assay proposal new replace-validator %s %s --org %s --key ADMIN.key\n"
+        "     assay proposal vote ID yes --org ORG --key ADMIN.key\n"
+        "  4. when that has passed it votes by itself; set node.role = validator, so that the file says so too\n",
         r->old_key_file[0] != '\0' ? r->old_key_file : "(there was none)",
-        r->journal[0] != '\0' ? r->journal : "(there was none)", home->config.node.org, home->config.node.key_file,
-        link_key, home->config.node.org, old_key, new_key);
+        r->journal[0] != '\0' ? r->journal : "(there was none)", new_key, home->config.node.org, link_key,
+        home->config.node.key_file, old_key, new_key, home->config.node.org);
     return 0;
 }
 

@@ -5,7 +5,7 @@
 enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t window_ms,
                            uint64_t *out_below) {
     uint64_t first = 1, below = 1;
-    enum err e = head->height > 0 ? chain_store_first(view, &first) : OK;
+    enum err e = chain_store_first(view, &first);
     if (e == OK && head->height > 0) {
         uint64_t since = head->time_ms > window_ms ? head->time_ms - window_ms : 0;
         e = chain_store_since(view, first, head->height, since, &below);

@@ -1,5 +1,6 @@
 #include "node/ledger/chain_store.h"
 
+#include "node/ledger/chain_install.h"
 #include "node/ledger/chain_state.h"
 
 #include <string.h>
@@ -36,39 +37,30 @@ enum err chain_store_head(const struct verify_crypto *crypto, struct kv_view *vi
     return OK;
 }
 
-enum err chain_store_first(struct kv_view *view, uint64_t *out_height) {
-    uint8_t from[8];
-    struct bytes key, value;
-    store_u64(from, 1);
-    enum err e = kv_seek(view, KV_BLOCKS, bytes_of(from, sizeof from), &key, &value);
-    if (e == OK && key.len != sizeof from) {
+static enum err read_height(struct kv_view *view, const char *name, uint64_t *out_height) {
+    struct bytes value;
+    enum err e = kv_get(view, KV_META, bytes_str(name), &value);
+    if (e == OK && value.len != 8) {
         e = ERR_CORRUPT;
     }
     if (e == OK) {
-        *out_height = load_u64(key.data);
+        *out_height = load_u64(value.data);
+    }
+    return e;
+}
+
+enum err chain_store_first(struct kv_view *view, uint64_t *out_height) {
+    enum err e = read_height(view, CHAIN_META_INDEX, out_height);
+    if (e == ERR_NOTFOUND) {
+        *out_height = 1;
+        e = OK;
     }
     return e;
 }
 
 enum err chain_store_bodies(struct kv_view *view, uint64_t *out_height) {
-    struct bytes value;
-    uint64_t first = 1;
-    enum err e = kv_get(view, KV_META, bytes_str(CHAIN_META_BODIES), &value);
-    if (e == OK) {
-        if (value.len != 8) {
-            return ERR_CORRUPT;
-        }
-        *out_height = load_u64(value.data);
-        return OK;
-    }
-    if (e == ERR_NOTFOUND) {
-        e = chain_store_first(view, &first);
-    }
-    if (e == OK || e == ERR_NOTFOUND) {
-        *out_height = first > 1 ? first + 1 : 1;
-        e = OK;
-    }
-    return e;
+    enum err e = read_height(view, CHAIN_META_BODIES, out_height);
+    return e == ERR_NOTFOUND ? chain_store_first(view, out_height) : e;
 }
 
 enum err chain_store_put_bodies(struct kv_layer *layer, uint64_t height) {

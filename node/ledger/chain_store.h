@@ -1,7 +1,7 @@
 /* What a ledger's store says of itself, read without a chain: for whoever looks at a home from outside, and for upkeep.
  *
  * KV_META "bodies": height (8): the lowest height whose body is kept in the block log. Without the record it is the
- * first block of the index, or the one behind it where the index begins with a snapshot.
+ * first block of the index.
  */
 #ifndef ASSAY_NODE_LEDGER_CHAIN_STORE_H
 #define ASSAY_NODE_LEDGER_CHAIN_STORE_H
@@ -20,9 +20,9 @@ struct chain_store_head {
 NODISCARD enum err chain_store_head(const struct verify_crypto *crypto, struct kv_view *view,
                                     struct chain_store_head *out);
 
-/* Lowest height above genesis that the index of blocks has: 1, or where a snapshot began. ERR_NOTFOUND: none. */
+/* Lowest height from which on the index has every block: 1, or where a snapshot began (chain_install.h). */
 NODISCARD enum err chain_store_first(struct kv_view *view, uint64_t *out_height);
-/* Lowest height whose body should be in the block log; 1 when there are no blocks yet. */
+/* Lowest height whose body should be in the block log. */
 NODISCARD enum err chain_store_bodies(struct kv_view *view, uint64_t *out_height);
 NODISCARD enum err chain_store_put_bodies(struct kv_layer *layer, uint64_t height);
 

@@ -233,26 +233,59 @@ static enum err check_indexed(struct walk *w, uint64_t height) {
     return e == OK ? step_on(w, &entry.header, hash) : e;
 }
 
-/* Where the index begins with a snapshot, the set of its first block is taken from the store: the finalization of that
- * block and the epochs' records were checked when the snapshot was taken in. */
-static enum err begin_index(struct walk *w) {
+/* Over the next epoch's closing block, where that lies below the index: it must be final by the set it is of, and name
+ * the set that follows. `*out_more` false: the index begins before it. */
+static enum err check_step(struct walk *w, struct chain_epoch *next, bool *out_more) {
+    unsigned long long number = w->epoch.number + 1;
     struct block_entry entry;
-    if (w->report->height == 0) {
+    struct bytes encoded;
+    uint8_t hash[HASH_LEN];
+    *out_more = false;
+    enum err e = chain_epoch_get(w->input->crypto, w->input->view, w->epoch.number + 1, next);
+    if (e == ERR_NOTFOUND || (e == OK && next->closing_height >= w->first_indexed)) {
         return OK;
     }
+    if (e == OK) {
+        e = block_entry_get(w->input->view, next->closing_height, &entry, &encoded);
+    }
+    if (e != OK) {
+        return e == ERR_NOMEM
+                   ? e
+                   : chain_verify_wrong(w->report, "the record of epoch %llu or its closing block is damaged", number);
+    }
+    block_header_hash(w->input->crypto, encoded.data, hash);
+    e = check_link(w, &entry.header);
+    if (e == OK && (entry.finalization.len == 0 || entry.header.height != next->closing_height ||
+                    memcmp(entry.header.next_validators_hash, next->hash, HASH_LEN) != 0)) {
+        e = chain_verify_wrong(w->report, "block %llu does not close epoch %llu with the set that the store has",
+                               (unsigned long long)next->closing_height, number - 1);
+    }
+    if (e == OK) {
+        e = check_certificate(w, &entry.header, hash, entry.finalization);
+    }
+    *out_more = e == OK;
+    return e;
+}
+
+/* Where the index begins with a snapshot, the epochs lead there from the genesis. */
+static enum err begin_index(struct walk *w) {
     enum err e = chain_store_first(w->input->view, &w->first_indexed);
     if (e != OK || w->first_indexed == 1) {
         return e;
     }
+    struct chain_epoch *next = malloc(sizeof *next);
+    bool more = true;
     w->is_first = true;
-    e = block_entry_get(w->input->view, w->first_indexed, &entry, NULL);
-    if (e == OK) {
-        e = chain_epoch_get(w->input->crypto, w->input->view, entry.header.epoch, &w->epoch);
+    e = next != NULL ? OK : ERR_NOMEM;
+    while (e == OK && more) {
+        e = check_step(w, next, &more);
+        if (more) {
+            w->epoch = *next;
+            w->report->epochs++;
+        }
     }
-    return e == OK || e == ERR_NOMEM
-               ? e
-               : chain_verify_wrong(w->report, "block %llu, the first of the index, or its epoch is damaged",
-                                    (unsigned long long)w->first_indexed);
+    free(next);
+    return e;
 }
 
 static enum err check_genesis(struct walk *w) {

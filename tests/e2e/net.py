@@ -159,10 +159,10 @@ class Net:
 
     node_class = Node
 
-    def __init__(self, validators=4, gateways=1, **options):
+    def __init__(self, validators=4, gateways=1, spare=0, **options):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="assay-net-"))
         self.dir = self.root / "net"
-        self.base = free_base_port(validators + gateways)
+        self.base = free_base_port(validators + gateways + spare)  # nodes that join later take the spare ones
         extra = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
         try:
             assay("testnet", "--dir", self.dir, "--validators", validators, "--gateways", gateways, "--base-port", self.base,

@@ -173,3 +173,33 @@ def test_latest_is_the_same_everywhere_after_all_that(net):
     net.wait_height(published["height"])
     assert {assay_json("release", "latest", "--node", n.url, "--class", CLASS)["release_id"] for n in net.validators} == {
         published["release_id"]}
+
+
+def test_kill_and_pause_of_one_at_a_time_under_load_loses_nothing(net):
+    published = net.publish(net.image("a.bin", b"a"), "1.0.0")
+    net.wait_height(published["height"])
+    first, *others = net.validators
+    load = Load(net, first, 120)
+    try:
+        for victim, kill in [(node, kill) for kill in (True, False) for node in others]:
+            if kill:
+                victim.kill()
+            else:
+                victim.pause()
+            try:
+                mark = len(load.final())
+                wait_for("progress without it", lambda m=mark: len(load.final()) >= m + 10, 30)
+            finally:
+                if kill:
+                    victim.start()
+                else:
+                    victim.resume()
+            net.wait_height(first.height(), [victim], seconds=30)
+    finally:
+        load.stop()
+    final = load.final()
+    net.wait_equal()
+    net.blocks_agree()
+    for node in net.validators:
+        for tx_id, height in final:
+            assert node.get(f"/v1/txs/{tx_id}")["height"] == height

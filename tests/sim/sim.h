@@ -1,19 +1,35 @@
 /* The simulator: n nodes in one process, with the product's own replica, consensus, journal, chain and mempool, and a
- * network, two clocks a node and a disk a node that are simulated. A run is a function of its seed.
+ * network, two clocks a node and a disk a node that are simulated.
  *
- * To add a fault: a row in `faults` (sim_faults.c). To add an oracle: a row in `oracles` (sim_oracles.c).
+ * A run is a function of its case: a seed, the options that follow from it, and the faults of the plan that strike.
+ * Each thing that chance decides has a stream of its own (a link's messages, a fault, a disk, the clients), so that a
+ * case with one fault less is otherwise as much like the first as can be. That is what shrinking lives from.
+ *
+ * To add an option: a member of sim_options, a row in `options` and a line in sim_options_of_seed (sim_options.c).
+ * To add a fault that strikes: a row in `faults` (sim_faults.c) and its option. To add something that faulty validators
+ * say: a row in `tricks` (sim_byzantine.c) and its option. To add an oracle: a row in `oracles` (sim_oracles.c). To add
+ * a regression: a row in `scenarios` (sim_scenarios.c).
  */
 #ifndef ASSAY_SIM_H
 #define ASSAY_SIM_H
 
 #include "base/buffer.h"
+#include "base/ed25519.h"
+#include "node/ledger/peer_codec.h"
 #include "node/ledger/replica.h"
 
 #define SIM_GENESIS_MS 1700000000000u
-#define SIM_NODES_MAX 16
-#define SIM_VALIDATORS_MAX 7
+#define SIM_VALIDATORS_MAX 10
+#define SIM_OBSERVERS_MAX 4
+#define SIM_KEYS_MAX 16  /* signing keys of nodes; one is its node's peer number too */
+#define SIM_NODES_MAX 24 /* twins share a key */
 #define SIM_HEIGHTS_MAX 8192
-#define SIM_VIEWS_MAX 16384
+#define SIM_EPOCHS_MAX 64
+#define SIM_BLOCK_SEGMENT 65536u
+#define SIM_VIEW_BUCKETS 1024
+#define SIM_ROWS_MAX 32    /* kinds of faults */
+#define SIM_STRIKES_MAX 32 /* of one kind */
+#define SIM_PLAN_MAX (SIM_ROWS_MAX * SIM_STRIKES_MAX)
 
 /* ---- Randomness: splitmix64; everything random in a run comes from here ---- */
 
@@ -23,75 +39,156 @@ struct sim_random {
 uint64_t sim_next(struct sim_random *random);
 uint64_t sim_below(struct sim_random *random, uint64_t bound);                /* 0 .. bound - 1 */
 uint64_t sim_between(struct sim_random *random, uint64_t low, uint64_t high); /* both ends included */
-bool sim_chance(struct sim_random *random, uint32_t per_mille);
+bool sim_chance(struct sim_random *random, uint64_t per_mille);
+/* A stream of its own for whatever has this purpose and these two numbers. */
+enum sim_stream {
+    STREAM_OPTIONS,
+    STREAM_NODE,
+    STREAM_LINK,
+    STREAM_SYNC,
+    STREAM_MULTICAST,
+    STREAM_PLAN,
+    STREAM_DISK,
+    STREAM_FILLER,
+    STREAM_WORK,
+    STREAM_TRICKS,
+};
+struct sim_random sim_stream(uint64_t seed, enum sim_stream purpose, uint64_t a, uint64_t b);
 
-/* ---- Crypto: a keyed hash that stands for Ed25519 ---- */
+/* ---- Crypto: sim_crypto.c takes the place of base/ed25519.c in this program ---- */
 
-extern const struct verify_crypto sim_crypto;
-void sim_sign(const uint8_t key[KEY_LEN], const uint8_t *message, size_t len, uint8_t out[SIG_LEN]);
+/* For the run that begins: real Ed25519, or a keyed hash that stands for it and costs next to nothing. */
+void sim_crypto_begin(uint64_t seed, bool real_signatures);
+/* The key pair with that number, the same in every run. */
+void sim_person(uint64_t number, uint8_t public_key[ED25519_KEY_LEN], uint8_t secret[ED25519_SECRET_LEN]);
+#define SIM_PERSON_NODE 5000u /* nodes' signing keys begin here; people and devices come before */
 
 /* ---- Disk ---- */
 
 struct sim_disk;
-struct sim_disk *sim_disk_new(struct sim_random *random);
+struct sim_disk *sim_disk_new(struct sim_random random);
 void sim_disk_free(struct sim_disk *disk);
 struct disk sim_disk_ops(struct sim_disk *disk);
 /* Power goes: what was not synced is lost, torn, or kept, as chance has it. */
 void sim_disk_crash(struct sim_disk *disk);
 /* From now on every operation fails without effect (a process that is being killed). */
 void sim_disk_stop(struct sim_disk *disk, bool stopped);
-/* The disk stops by itself after that many more operations; 0: never. `*out_stopped` when it did. */
+/* The disk stops by itself after that many more operations; 0: never. */
 void sim_disk_stop_after(struct sim_disk *disk, uint64_t operations);
 bool sim_disk_stopped(const struct sim_disk *disk);
+/* The next sync fails, and what it should have made durable is lost. */
+void sim_disk_fail_sync(struct sim_disk *disk);
+/* So many more bytes can be written; UINT64_MAX: no limit. */
+void sim_disk_set_room(struct sim_disk *disk, uint64_t bytes);
+/* With `lies`, a sync says it is done and does nothing. */
+void sim_disk_set_lies(struct sim_disk *disk, bool lies);
+/* From now on it is a good disk. */
+void sim_disk_mend(struct sim_disk *disk);
+/* Did it fail an operation of its own accord since this was last asked? */
+bool sim_disk_failed(struct sim_disk *disk);
 /* Flips a bit in the written middle of a file whose path contains `part`; false when there is none. */
 bool sim_disk_rot(struct sim_disk *disk, const char *part);
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk);
 void sim_disk_replace(struct sim_disk *disk, const struct sim_disk *with);
 
-/* ---- Swarm: which faults a seed has, and how strong ---- */
+/* ---- Options: which faults a seed has, and how strong. All members are uint64_t: they are set by name ---- */
 
 struct sim_options {
-    uint16_t validators;
-    uint16_t observers;
-    uint16_t twins;           /* validators that run twice under one key */
-    uint16_t liars;           /* validators that send votes they must not */
-    uint16_t withholders;     /* leaders that keep the body from most */
-    uint16_t forkers;         /* leaders that propose on their last final block, or with a false state root */
-    uint32_t loss, duplicate; /* per mille */
+    uint64_t validators, observers;
+    /* Shared out of the f: */
+    uint64_t twins;       /* validators that run twice under one key */
+    uint64_t byzantine;   /* validators that do what the tricks below say */
+    uint64_t wild_clocks; /* validators whose clock is anywhere within two hours */
+    /* The network; per mille of messages. */
+    uint64_t loss, duplicate, straggle; /* a straggler takes up to three seconds */
     uint64_t delay_min_us, delay_max_us;
-    uint32_t garble;              /* per mille of messages from faulty validators get bits flipped */
-    uint32_t certificates_to_one; /* per mille of certificate messages that reach one node only */
-    uint64_t partition_every_ms, crash_every_ms, boundary_crash_every_ms, crash_all_every_ms, pause_every_ms;
-    uint64_t clock_skew_ms, clock_jump_every_ms;
-    uint64_t old_copy_every_ms, rot_every_ms;
-    uint64_t tx_every_ms, first_tx_ms;
+    uint64_t certificates_to_one; /* per mille of certificate messages that reach one node only */
+    uint64_t sync_loss;           /* per mille of bodies and blocks that get lost beside */
+    /* How often what strikes does so, in ms; 0: never. */
+    uint64_t membership; /* the organisations change the validator set */
+    uint64_t partition, isolate_leader, crash, boundary_crash, crash_all, crash_all_after_vote, pause, clock_jump;
+    uint64_t sync_error, disk_full;
+    uint64_t old_copy, rot_journal, rot_blocks, disk_lies; /* at the cost of one of the f */
+    /* What Byzantine validators do, per mille of the occasions. */
+    uint64_t lie, collude, equivocate, fork, false_root, usurp, withhold, drip, censor, forge, futures, mislead, stale;
+    uint64_t replay, garble;
+    /* Clocks, clients, length. */
+    uint64_t clock_skew_ms;
+    uint64_t tx_every_ms, first_tx_ms, retry;
+    uint64_t blocks_bytes; /* what a catch-up answer holds; 0: a whole message */
+    uint64_t real_signatures;
     uint64_t chaos_ms;
-    size_t blocks_bytes; /* what a catch-up answer holds; 0: a whole message */
 };
-void sim_options_of_seed(struct sim_random *random, struct sim_options *out);
+void sim_options_of_seed(uint64_t seed, struct sim_options *out);
+/* The table of options, for overrides and shrinking: NULL past the end. */
+const char *sim_option_name(size_t place);
+uint64_t sim_option_get(const struct sim_options *options, size_t place);
+void sim_option_set(struct sim_options *options, size_t place, uint64_t value);
+/* What the option is when it plays no part. */
+uint64_t sim_option_neutral(size_t place);
+bool sim_option_by_name(const char *name, size_t *out_place);
+
+/* What a run is a function of. */
+struct sim_case {
+    uint64_t seed;
+    struct sim_options options;
+    bool skipped[SIM_PLAN_MAX]; /* strikes of the plan that are left out */
+};
+void sim_case_of_seed(uint64_t seed, struct sim_case *out);
 
 /* ---- The world ---- */
 
+struct sim_world;
+struct sim_node;
 struct sim_message;
 
-enum sim_event_kind { SIM_DELIVER, SIM_TIMER, SIM_FLUSH, SIM_FAULT, SIM_TX, SIM_RESTART, SIM_RESUME };
+enum sim_event_kind {
+    SIM_DELIVER,
+    SIM_TIMER,
+    SIM_FLUSH,
+    SIM_FAULT,
+    SIM_TX,
+    SIM_HAND_IN,
+    SIM_RESTART,
+    SIM_RESUME,
+    SIM_CRASH_ALL
+};
 
 struct sim_event {
     uint64_t at_us, order;
     enum sim_event_kind kind;
     uint16_t node;
-    uint32_t argument; /* incarnation, or row of the table of faults */
+    uint32_t argument; /* incarnation, or place in the plan */
     uint16_t from;
     struct sim_message *message;
 };
 
+#define SIM_HOARD 64 /* messages and transactions that a Byzantine node keeps for later */
+
+/* What a Byzantine node remembers. */
+struct sim_malice {
+    struct buffer hoard[SIM_HOARD]; /* messages of others */
+    uint64_t hoarded;
+    struct buffer forged; /* a false proposal it makes for one view */
+    uint64_t forged_epoch, forged_view;
+    uint8_t forged_block[HASH_LEN];
+};
+
+/* The two blocks that a Byzantine leader proposed in one view: its fellows know both. */
+struct sim_pair {
+    uint64_t epoch, view;
+    uint8_t block[2][HASH_LEN]; /* the true one, the forged one */
+};
+
 struct sim_node {
-    uint16_t number;  /* place in world.nodes */
-    uint16_t index;   /* validator index, or CONSENSUS_OBSERVER */
-    uint16_t address; /* peer number others know it by */
-    bool faulty;      /* the oracles don't hold it to anything */
+    uint16_t number; /* place in world.nodes */
+    uint16_t key;    /* which of world.keys it signs with; also the peer number others know it by */
+    bool byzantine;
+    bool faulty; /* the oracles don't hold it to anything */
+    bool wild_clock;
     bool up, paused, flush_due;
     bool lost_votes; /* runs on a damaged or an old journal: follows, does not count for progress */
+    bool damaged;    /* the next start may find the store damaged */
     uint32_t incarnation;
     int64_t wall_skew_ms, mono_base_ms;
     uint64_t timer_us;
@@ -100,90 +197,191 @@ struct sim_node {
     struct mempool *mempool;
     struct replica *replica;
     struct sim_world *world;
+    struct sim_random random, tricks;
+    uint64_t multicasts;
+    uint64_t evidence_us[SIM_KEYS_MAX]; /* when it hands in evidence against that key again */
+    struct sim_malice *malice;          /* of a Byzantine one */
     uint64_t height;
-    uint64_t txs_final;
-    struct buffer forged; /* a false proposal it makes for one view */
-    uint64_t forged_view;
 };
 
-struct sim_cast {
-    bool any[5];
-    uint8_t block[5][HASH_LEN];
+/* An epoch's validators, as the first correct node that reached it said. */
+struct sim_epoch {
+    uint16_t count;
+    uint16_t key[SIM_KEYS_MAX];
+    uint8_t hash[HASH_LEN];
 };
 
-struct sim_certified {
-    bool any[5];
-    uint8_t block[5][HASH_LEN];
+/* What the oracles know of a view. */
+struct sim_view {
+    struct sim_view *next;
+    uint64_t epoch, view;
+    bool cast[SIM_KEYS_MAX][5];
+    uint8_t cast_block[SIM_KEYS_MAX][5][HASH_LEN];
+    bool certified[5];
+    uint8_t certified_block[5][HASH_LEN];
+};
+
+/* A transaction that became final. */
+struct sim_final_tx {
+    struct sim_final_tx *next;
+    uint8_t id[HASH_LEN];
+    uint64_t height;
+};
+
+/* One blow: when, of which row of the table of faults, and the stream it decides by. */
+struct sim_strike {
+    bool planned;
+    uint64_t at_us;
+    struct sim_random random;
 };
 
 #define SIM_TRACE_LINES 400
 #define SIM_TRACE_LEN 160
 
 struct sim_world {
-    uint64_t seed;
-    struct sim_random random;
+    const struct sim_case *played;
     struct sim_options options;
+    struct sim_random work;
     uint64_t now_us, order;
     bool healed;
     struct sim_event *heap;
     size_t heap_len, heap_cap;
 
     struct genesis *genesis;
-    uint8_t keys[SIM_VALIDATORS_MAX][KEY_LEN];
+    uint8_t keys[SIM_KEYS_MAX][KEY_LEN];
+    uint8_t secrets[SIM_KEYS_MAX][ED25519_SECRET_LEN];
     struct sim_node nodes[SIM_NODES_MAX];
     uint16_t node_count;
     bool cut[SIM_NODES_MAX][SIM_NODES_MAX]; /* from, to */
+    uint64_t carried[SIM_NODES_MAX][SIM_NODES_MAX];
+    struct sim_strike plan[SIM_PLAN_MAX];
+    struct sim_pair pair;
+    uint64_t crash_after_kind; /* a crash of all waits for a vote of this kind; 0: none */
 
     /* What the oracles remember. */
+    struct sim_epoch epochs[SIM_EPOCHS_MAX];
+    uint64_t epoch_count;
     uint64_t top_height;
     bool final_known[SIM_HEIGHTS_MAX];
     uint8_t final_hash[SIM_HEIGHTS_MAX][HASH_LEN];
-    struct sim_cast *cast[SIM_VALIDATORS_MAX]; /* by view, of honest keys */
-    struct sim_certified *certified;           /* by view */
+    struct block_header final_header[SIM_HEIGHTS_MAX];
+    struct sim_view *views[SIM_VIEW_BUCKETS];
+    struct sim_final_tx *txs[SIM_VIEW_BUCKETS];
     uint64_t txs_sent;
+    struct buffer sent[SIM_HOARD]; /* envelopes, for clients that send them again */
+    uint64_t proposal_expiry_ms;   /* of the organisations' last proposal */
+    uint8_t proposal[HASH_LEN];
+    uint8_t marker[HASH_LEN]; /* a transaction sent after healing: final in the end */
+    bool marked;
+
+    /* A scenario's hands: both may be NULL. `lets_pass` false: the message is lost. */
+    bool (*lets_pass)(struct sim_node *from, struct sim_node *to, const struct peer_message *message);
+    void (*on_cast)(struct sim_node *from, uint64_t view, enum vote_kind kind);
+    uint64_t note[4]; /* a scenario's memory */
 
     /* Figures. */
     uint64_t steps, messages, bytes;
     bool failed;
+    const char *kind; /* of the failure, one word */
     char failure[256];
     char trace[SIM_TRACE_LINES][SIM_TRACE_LEN];
     uint64_t trace_count;
 };
 
 void sim_trace(struct sim_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void sim_fail(struct sim_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* `kind` is one word that stays the same while a failure is shrunk. */
+void sim_fail(struct sim_world *world, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void sim_schedule(struct sim_world *world, struct sim_event event);
+void sim_world_forget_events(struct sim_world *world);
 
 /* Network. */
 void sim_send(struct sim_node *from, uint16_t address, struct bytes bytes);
-void sim_broadcast(struct sim_node *from, struct bytes bytes);
+void sim_multicast(struct sim_node *from, const uint16_t *addresses, size_t count, struct bytes bytes);
+/* Puts bytes on the wire as they are, past everything that a faulty node does to its messages. */
+void sim_inject(struct sim_node *from, struct sim_node *to, struct bytes bytes, uint64_t extra_delay_us);
+struct sim_message *sim_message_new(struct bytes bytes);
 struct bytes sim_message_bytes(const struct sim_message *message);
 void sim_message_unref(struct sim_message *message);
 
 /* Work: the genesis, and a client's transaction for the chain with that id. */
 void sim_work_genesis(struct sim_world *world);
 NODISCARD enum err sim_work_envelope(struct sim_world *world, const uint8_t *id, struct buffer *out);
+/* A client hands one node a transaction, or one that it sent before. */
+void sim_work_submit(struct sim_world *world);
+/* The same for one that the node itself made, a moment later. */
+void sim_work_hand_in(struct sim_node *node, struct bytes envelope);
+void sim_work_take(struct sim_node *node, struct bytes envelope);
+/* The organisations vote for another validator set, unless that would leave too many faulty ones in it. */
+void sim_work_membership(struct sim_world *world, struct sim_random *random);
 
-/* Nodes. */
+/* Nodes: sim_node.c. */
+void sim_node_add(struct sim_world *world, uint16_t key);
 void sim_node_start(struct sim_node *node);
 void sim_node_crash(struct sim_node *node);
-uint64_t sim_wall_ms(const struct sim_node *node);
-uint64_t sim_mono_ms(const struct sim_node *node);
+void sim_node_close(struct sim_node *node);
+void sim_node_restart_later(struct sim_node *node, uint64_t delay_ms);
+/* After a call into a node: was it killed, is its disk at fault, or is this a finding? False: it is down now. */
+bool sim_node_survived(struct sim_node *node, enum err e, const char *what);
+void sim_node_handle(struct sim_node *node, const struct sim_event *event);
+void sim_node_flush_soon(struct sim_node *node);
+NODISCARD enum err sim_node_tick(struct sim_node *node);
 
-/* Faults and oracles. */
-void sim_faults_schedule(struct sim_world *world);
-void sim_fault_run(struct sim_world *world, uint32_t row);
-/* What a faulty validator does with a message of its own before it leaves; false: keeps it back. */
-bool sim_fault_outgoing(struct sim_node *from, uint16_t to, struct bytes bytes, struct buffer *changed);
+/* The number of a signing key; SIM_KEYS_MAX: unknown. */
+uint16_t sim_key_number(const struct sim_world *world, const uint8_t key[KEY_LEN]);
+/* Who is a validator of an epoch: its index, or CONSENSUS_OBSERVER. */
+uint16_t sim_index_of(const struct sim_world *world, uint64_t epoch, uint16_t key);
+uint16_t sim_key_at(const struct sim_world *world, uint64_t epoch, uint16_t index);
+uint16_t sim_validators_of(const struct sim_world *world, uint64_t epoch);
+/* Is the validator with that key held to nothing any more? */
+bool sim_key_is_faulty(const struct sim_world *world, uint16_t key);
 
+/* Faults. */
+void sim_faults_plan(struct sim_world *world);
+void sim_fault_strike(struct sim_world *world, uint32_t place);
+const char *sim_fault_name(uint32_t place);
+void sim_crash_all(struct sim_world *world);
+/* What a Byzantine validator does with a message of its own before it leaves; false: keeps it back. */
+bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct bytes bytes, struct buffer *changed,
+                            uint64_t *extra_delay_us);
+/* And what it makes of one that comes in. */
+void sim_byzantine_incoming(struct sim_node *node, struct bytes bytes);
+void sim_byzantine_free(struct sim_malice *malice);
+
+/* Oracles. */
+void sim_oracles_begin(struct sim_world *world);
 void sim_oracle_sent(struct sim_node *from, struct bytes bytes);
 void sim_oracle_final(struct sim_node *node, const struct block *block);
+void sim_oracle_evidence(struct sim_node *node, uint16_t accused, const struct consensus_vote *first,
+                         const struct consensus_vote *second);
+void sim_oracle_alarm(struct sim_node *node, const char *name, const char *text);
 void sim_oracles_step(struct sim_node *node);
+void sim_oracles_end(struct sim_world *world);
+bool sim_oracle_knows_tx(const struct sim_world *world, const uint8_t id[HASH_LEN]);
+void sim_oracles_free(struct sim_world *world);
 
-/* Runs one world; true: nothing was found. With `quiet` false a failure is printed with its seed and trace. */
-struct sim_figures {
-    uint64_t blocks, messages, bytes, steps, journal_syncs;
+/* ---- Runs ---- */
+
+struct sim_result {
+    uint64_t blocks, messages, bytes, steps, journal_syncs, txs;
+    uint64_t failed_us; /* simulated time of the failure */
+    bool failed;
+    char kind[16];
+    char failure[256];
 };
-bool sim_run(uint64_t seed, const struct sim_options *options, bool quiet, struct sim_figures *figures);
+/* Runs one world in this process. With `show` a failure is printed with its last trace lines. `prepare` (may be NULL)
+ * gives a scenario its hands. */
+void sim_run(const struct sim_case *played, bool show, void (*prepare)(struct sim_world *world),
+             struct sim_result *out);
+/* The same in a child process, which may break off; gives up after `seconds`. */
+void sim_run_apart(const struct sim_case *played, bool show, unsigned seconds, struct sim_result *out);
+
+/* Makes a failing case smaller as long as it fails in the same way, and prints what is left of it. */
+void sim_shrink(struct sim_case *failing, const struct sim_result *how, unsigned seconds);
+
+/* How the failing case is repeated: the arguments of this program. */
+void sim_case_print(const struct sim_case *played);
+
+/* The named regressions; counts into both. */
+void sim_scenarios(unsigned long long *passed, unsigned long long *failed);
 
 #endif

@@ -28,10 +28,12 @@ struct disk_file {
 };
 
 struct sim_disk {
-    struct sim_random *random;
+    struct sim_random random;
     struct file files[FILES_MAX];
     bool stopped;
     uint64_t stop_after;
+    bool sync_fails, lies, failed;
+    uint64_t room; /* bytes that can still be written */
 };
 
 static bool halted(struct sim_disk *disk) {
@@ -119,10 +121,22 @@ static enum err disk_read(struct disk_file *handle, uint64_t offset, void *out, 
     return OK;
 }
 
-static enum err disk_write(struct disk_file *handle, uint64_t offset, const void *data, size_t len) {
+/* What does not fit any more is left out, and the write fails. */
+static size_t take_room(struct sim_disk *disk, size_t len) {
+    if (disk->room == UINT64_MAX) {
+        return len;
+    }
+    size_t fits = len < disk->room ? len : (size_t)disk->room;
+    disk->room -= fits;
+    disk->failed = disk->failed || fits < len;
+    return fits;
+}
+
+static enum err disk_write(struct disk_file *handle, uint64_t offset, const void *data, size_t asked) {
     if (halted(handle->disk)) {
         return ERR_IO;
     }
+    size_t len = take_room(handle->disk, asked);
     struct write *w = malloc(sizeof *w + len);
     *w = (struct write){.offset = offset, .len = len};
     memcpy(w->data, data, len);
@@ -130,12 +144,22 @@ static enum err disk_write(struct disk_file *handle, uint64_t offset, const void
     *(file->last != NULL ? &file->last->next : &file->first) = w;
     file->last = w;
     patch(&file->current, offset, data, len);
-    return OK;
+    return len == asked ? OK : ERR_NOSPACE;
 }
 
 static enum err disk_sync(struct disk_file *handle) {
     if (halted(handle->disk)) {
         return ERR_IO;
+    }
+    if (handle->disk->sync_fails) {
+        /* As Linux does it: the pages count as clean from now on, and what they held never reaches the platter. */
+        handle->disk->sync_fails = false;
+        handle->disk->failed = true;
+        forget_writes(handle->file);
+        return ERR_IO;
+    }
+    if (handle->disk->lies) {
+        return OK;
     }
     for (struct write *w = handle->file->first; w != NULL; w = w->next) {
         patch(&handle->file->durable, w->offset, w->data, w->len);
@@ -207,9 +231,10 @@ static const struct disk_ops ops = {
     .list = disk_list,
 };
 
-struct sim_disk *sim_disk_new(struct sim_random *random) {
+struct sim_disk *sim_disk_new(struct sim_random random) {
     struct sim_disk *disk = calloc(1, sizeof *disk);
     disk->random = random;
+    disk->room = UINT64_MAX;
     return disk;
 }
 
@@ -242,7 +267,7 @@ static void crash_file(struct sim_random *random, struct file *file) {
 void sim_disk_crash(struct sim_disk *disk) {
     for (size_t i = 0; i < FILES_MAX; i++) {
         if (disk->files[i].used) {
-            crash_file(disk->random, &disk->files[i]);
+            crash_file(&disk->random, &disk->files[i]);
         }
     }
 }
@@ -260,6 +285,30 @@ bool sim_disk_stopped(const struct sim_disk *disk) {
     return disk->stopped;
 }
 
+void sim_disk_fail_sync(struct sim_disk *disk) {
+    disk->sync_fails = true;
+}
+
+void sim_disk_set_room(struct sim_disk *disk, uint64_t bytes) {
+    disk->room = bytes;
+}
+
+void sim_disk_set_lies(struct sim_disk *disk, bool lies) {
+    disk->lies = lies;
+}
+
+void sim_disk_mend(struct sim_disk *disk) {
+    disk->stop_after = 0;
+    disk->room = UINT64_MAX;
+    disk->lies = disk->sync_fails = false;
+}
+
+bool sim_disk_failed(struct sim_disk *disk) {
+    bool failed = disk->failed;
+    disk->failed = false;
+    return failed;
+}
+
 bool sim_disk_rot(struct sim_disk *disk, const char *part) {
     for (size_t i = 0; i < FILES_MAX; i++) {
         struct file *file = &disk->files[i];
@@ -268,7 +317,7 @@ bool sim_disk_rot(struct sim_disk *disk, const char *part) {
             written--;
         }
         if (file->used && strstr(file->path, part) != NULL && written > 2048) {
-            size_t at = (size_t)sim_between(disk->random, 64, written / 2);
+            size_t at = (size_t)sim_between(&disk->random, 64, written / 2);
             file->durable.data[at] ^= 0x10;
             file->current.data[at] ^= 0x10;
             return true;

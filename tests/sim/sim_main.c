@@ -1,35 +1,177 @@
-/* sim SEEDS [FIRST]: runs that many seeds from FIRST on (1 when not given) and says how many found nothing.
+/* sim [SEEDS [FIRST]] [NAME=VALUE ...]: runs that many seeds from FIRST on (500 from 1) on all processors and says how
+ * many found nothing. NAME=VALUE sets an option of every seed (sim_options.c), skip=A+B+... leaves blows of the plan
+ * out: what a failing seed prints at its end repeats its smallest case. stop=1 ends at the first seed that fails,
+ * without making it smaller.
  *
- * Before the seeds come checks of the oracles themselves: with f + 1 validators running twice a break must be found.
+ * Before the seeds come the named regressions, and a check of the oracles themselves: with f + 1 Byzantine validators a
+ * break must be found.
  */
 #include "tests/sim/sim.h"
 
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
+
+#define WORKERS_MAX 16
+#define FAILURES_MAX 64
+#define SHRUNK_MAX 3 /* failing seeds that are made smaller */
+#define SHRINK_SECONDS 60u
+#define SEED_SECONDS 120u
+
+struct request {
+    unsigned long long count, first;
+    bool stop, plain; /* plain: begin with neutral options instead of the seed's */
+    bool given;       /* options or blows were given by name */
+    bool is_set[128];
+    uint64_t value[128];
+    bool skipped[SIM_PLAN_MAX];
+};
+
+/* What the workers share. */
+struct board {
+    atomic_ullong next, passed, failed, blocks, messages, bytes, txs;
+    atomic_ullong at[WORKERS_MAX]; /* the seed a worker is at */
+    atomic_uint failures;
+    struct {
+        uint64_t seed;
+        struct sim_result result;
+    } failure[FAILURES_MAX];
+};
 
 static double seconds(void) {
     struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Two of four validators are twins, and the network is often in halves: agreement must break within a few seeds, and
- * the oracles must see it. */
-static bool break_is_found(bool show) {
-    const struct sim_options options = {
-        .validators = 4,
-        .twins = 2,
-        .delay_min_us = 100,
-        .delay_max_us = 3000,
-        .partition_every_ms = 400,
-        .tx_every_ms = 30,
-        .first_tx_ms = 1000,
-        .chaos_ms = 6000,
-    };
-    struct sim_figures ignored = {0};
+static void case_of(const struct request *request, uint64_t seed, struct sim_case *out) {
+    sim_case_of_seed(seed, out);
+    for (size_t i = 0; sim_option_name(i) != NULL; i++) {
+        if (request->plain) {
+            sim_option_set(&out->options, i, sim_option_neutral(i));
+        }
+        if (request->is_set[i]) {
+            sim_option_set(&out->options, i, request->value[i]);
+        }
+    }
+    memcpy(out->skipped, request->skipped, sizeof out->skipped);
+}
+
+/* ---- Workers ----------------------------------------------------------------------------------------------------- */
+
+static void post_failure(struct board *board, uint64_t seed, const struct sim_result *result) {
+    unsigned place = atomic_fetch_add(&board->failures, 1);
+    atomic_fetch_add(&board->failed, 1);
+    if (place < FAILURES_MAX) {
+        board->failure[place].result = *result;
+        board->failure[place].seed = seed;
+    }
+}
+
+static void work(const struct request *request, struct board *board, size_t me) {
+    static struct sim_case played;
+    for (;;) {
+        unsigned long long i = atomic_fetch_add(&board->next, 1);
+        if (i >= request->count || (request->stop && atomic_load(&board->failed) > 0)) {
+            return;
+        }
+        uint64_t seed = request->first + i;
+        struct sim_result result;
+        atomic_store(&board->at[me], seed + 1);
+        (void)alarm(SEED_SECONDS);
+        case_of(request, seed, &played);
+        sim_run(&played, false, NULL, &result);
+        atomic_store(&board->at[me], 0);
+        atomic_fetch_add(&board->blocks, result.blocks);
+        atomic_fetch_add(&board->messages, result.messages);
+        atomic_fetch_add(&board->bytes, result.bytes);
+        atomic_fetch_add(&board->txs, result.txs);
+        if (result.failed) {
+            post_failure(board, seed, &result);
+        } else {
+            atomic_fetch_add(&board->passed, 1);
+        }
+    }
+}
+
+static pid_t hire(const struct request *request, struct board *board, size_t me) {
+    (void)fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        work(request, board, me);
+        _exit(0);
+    }
+    if (child < 0) {
+        perror("sim: no worker");
+    }
+    return child;
+}
+
+/* A worker that broke off leaves its seed as a failure, and another takes its place. */
+static void note_broken(struct board *board, size_t me, int status) {
+    uint64_t seed = atomic_exchange(&board->at[me], 0);
+    if (seed == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+        return;
+    }
+    struct sim_result result = {.failed = true};
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    (void)snprintf(result.kind, sizeof result.kind, "%s",
+                   number == SIGABRT   ? "assertion"
+                   : number == SIGALRM ? "endless"
+                                       : "crash");
+    (void)snprintf(result.failure, sizeof result.failure, "the run broke off (%s)", result.kind);
+    post_failure(board, seed - 1, &result);
+}
+
+static void work_all(const struct request *request, struct board *board) {
+    pid_t workers[WORKERS_MAX] = {0};
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t count = processors < 1 ? 1 : processors > WORKERS_MAX ? WORKERS_MAX : (size_t)processors;
+    size_t running = 0;
+    for (size_t i = 0; i < count && i < request->count; i++) {
+        workers[i] = hire(request, board, i);
+        running += workers[i] > 0 ? 1 : 0;
+    }
+    while (running > 0) {
+        int status;
+        pid_t ended = waitpid(-1, &status, 0);
+        for (size_t i = 0; i < count; i++) {
+            if (ended <= 0 || workers[i] != ended) {
+                continue;
+            }
+            note_broken(board, i, status);
+            bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+            workers[i] = clean ? 0 : hire(request, board, i);
+            running -= workers[i] <= 0 ? 1 : 0;
+        }
+    }
+}
+
+/* ---- What comes first -------------------------------------------------------------------------------------------- */
+
+/* Two of four validators work together: each view of theirs has two blocks, and both vote for both. Agreement must
+ * break at once, and the oracles must see it. */
+static bool break_is_found(void) {
+    static struct sim_case played;
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        if (!sim_run(seed, &options, !show, &ignored)) {
+        played = (struct sim_case){.seed = seed,
+                                   .options = {.validators = 4,
+                                               .byzantine = 2,
+                                               .equivocate = 900,
+                                               .collude = 1000,
+                                               .delay_min_us = 100,
+                                               .delay_max_us = 3000,
+                                               .tx_every_ms = 30,
+                                               .chaos_ms = 6000}};
+        struct sim_result result;
+        sim_run(&played, false, NULL, &result);
+        if (result.failed && strcmp(result.kind, "certificates") == 0) {
             return true;
         }
     }
@@ -38,44 +180,122 @@ static bool break_is_found(bool show) {
 
 /* What a block costs when nothing goes wrong. */
 static void print_good_path(void) {
-    const struct sim_options options = {.validators = 4,
-                                        .delay_min_us = 100,
-                                        .delay_max_us = 300,
-                                        .tx_every_ms = 20,
-                                        .first_tx_ms = 1000,
-                                        .chaos_ms = 11000};
-    struct sim_figures figures = {0};
-    bool good = sim_run(1, &options, false, &figures);
-    double blocks = figures.blocks > 0 ? (double)figures.blocks : 1;
+    static const struct sim_case played = {.seed = 1,
+                                           .options = {.validators = 4,
+                                                       .delay_min_us = 100,
+                                                       .delay_max_us = 300,
+                                                       .tx_every_ms = 20,
+                                                       .first_tx_ms = 1000,
+                                                       .chaos_ms = 11000}};
+    struct sim_result r;
+    sim_run(&played, true, NULL, &r);
+    double blocks = r.blocks > 0 ? (double)r.blocks : 1;
     printf("good path, 4 validators%s: %.0f blocks; a block: %.1f messages, %.0f bytes, %.2f journal syncs a node\n",
-           good ? "" : " (FAILED)", blocks, (double)figures.messages / blocks, (double)figures.bytes / blocks,
-           (double)figures.journal_syncs / blocks / 4);
+           r.failed ? " (FAILED)" : "", blocks, (double)r.messages / blocks, (double)r.bytes / blocks,
+           (double)r.journal_syncs / blocks / 4);
+}
+
+/* ---- Failures ---------------------------------------------------------------------------------------------------- */
+
+static void show_failures(const struct request *request, const struct board *board) {
+    unsigned count = atomic_load(&board->failures);
+    for (unsigned i = 0; i < count && i < FAILURES_MAX; i++) {
+        const struct sim_result *r = &board->failure[i].result;
+        printf("seed %llu fails: %s: %s\n", (unsigned long long)board->failure[i].seed, r->kind, r->failure);
+        if (i < SHRUNK_MAX && !request->stop && request->count > 1) {
+            static struct sim_case failing;
+            case_of(request, board->failure[i].seed, &failing);
+            sim_shrink(&failing, r, SHRINK_SECONDS);
+        } else if (i < SHRUNK_MAX && request->count == 1) {
+            static struct sim_case failing;
+            struct sim_result again;
+            case_of(request, board->failure[i].seed, &failing);
+            sim_run_apart(&failing, true, SEED_SECONDS, &again);
+        }
+    }
+}
+
+/* ---- The command line -------------------------------------------------------------------------------------------- */
+
+static bool take_skips(struct request *request, char *list) {
+    for (char *place = strtok(list, "+"); place != NULL; place = strtok(NULL, "+")) {
+        unsigned long at = strtoul(place, NULL, 10);
+        if (at >= SIM_PLAN_MAX) {
+            return false;
+        }
+        request->skipped[at] = true;
+    }
+    return true;
+}
+
+static bool take_setting(struct request *request, char *name) {
+    char *value = strchr(name, '=');
+    size_t place;
+    *value++ = '\0';
+    request->given = true;
+    if (strcmp(name, "skip") == 0) {
+        return take_skips(request, value);
+    }
+    if (strcmp(name, "stop") == 0) {
+        request->stop = strtoull(value, NULL, 10) != 0;
+        return true;
+    }
+    if (strcmp(name, "plain") == 0) {
+        request->plain = strtoull(value, NULL, 10) != 0;
+        return true;
+    }
+    if (!sim_option_by_name(name, &place)) {
+        return false;
+    }
+    request->is_set[place] = true;
+    request->value[place] = strtoull(value, NULL, 10);
+    return true;
+}
+
+static bool take_arguments(struct request *request, int argc, char **argv) {
+    unsigned long long *const numbers[] = {&request->count, &request->first};
+    size_t given = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strchr(argv[i], '=') != NULL) {
+            if (!take_setting(request, argv[i])) {
+                (void)fprintf(stderr, "sim: no such setting: %s\n", argv[i]);
+                return false;
+            }
+        } else if (given < 2) {
+            *numbers[given++] = strtoull(argv[i], NULL, 10);
+        }
+    }
+    return true;
 }
 
 int main(int argc, char **argv) {
-    unsigned long long count = argc > 1 ? strtoull(argv[1], NULL, 10) : 500;
-    unsigned long long first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    unsigned long long passed = 0, failed = 0;
-    struct sim_figures figures = {0};
-    if (crypto_start() != OK) {
-        return 1;
+    static struct request request = {.count = 500, .first = 1};
+    if (crypto_start() != OK || !take_arguments(&request, argc, argv)) {
+        return 2;
     }
-    if (count > 1) {
+    struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board == MAP_FAILED) {
+        perror("sim");
+        return 2;
+    }
+    unsigned long long passed = 0, failed = 0;
+    if (request.count > 1 && !request.given) {
         print_good_path();
-        bool found = break_is_found(getenv("SIM_SHOW_BREAK") != NULL);
-        printf("f + 1 equivocating validators: the break was %s\n", found ? "found" : "NOT FOUND");
+        bool found = break_is_found();
+        printf("f + 1 Byzantine validators: the break was %s\n", found ? "found" : "NOT FOUND");
         *(found ? &passed : &failed) += 1;
+        sim_scenarios(&passed, &failed);
     }
     double begin = seconds();
-    for (unsigned long long i = 0; i < count; i++) {
-        bool good = sim_run(first + i, NULL, false, &figures);
-        *(good ? &passed : &failed) += 1;
-        (void)fflush(stdout);
-    }
+    work_all(&request, board);
     double took = seconds() - begin;
-    printf("%llu seeds in %.1f s (%.1f seeds/s), %llu blocks, %llu messages, %llu bytes\n", count, took,
-           (double)count / (took > 0 ? took : 1), (unsigned long long)figures.blocks,
-           (unsigned long long)figures.messages, (unsigned long long)figures.bytes);
+    show_failures(&request, board);
+    unsigned long long done = atomic_load(&board->passed) + atomic_load(&board->failed);
+    printf("%llu seeds in %.1f s (%.1f seeds/s), %llu blocks, %llu transactions, %llu messages, %llu bytes\n", done,
+           took, (double)done / (took > 0 ? took : 1), atomic_load(&board->blocks), atomic_load(&board->txs),
+           atomic_load(&board->messages), atomic_load(&board->bytes));
+    passed += atomic_load(&board->passed);
+    failed += atomic_load(&board->failed);
     printf("%llu passed, %llu failed, 0 skipped\n", passed, failed);
     return failed == 0 ? 0 : 1;
 }

@@ -1,10 +1,11 @@
-/* The network: every message takes its own time, or none at all. */
+/* The network: every message takes its own time, or none at all. What becomes of the k-th message of a link depends on
+ * the seed, the link and k alone. */
 #include "tests/sim/sim.h"
-
-#include "node/ledger/peer_codec.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define STRAGGLER_US 3000000u
 
 struct sim_message {
     uint32_t references;
@@ -22,7 +23,7 @@ void sim_message_unref(struct sim_message *message) {
     }
 }
 
-static struct sim_message *message_new(struct bytes bytes) {
+struct sim_message *sim_message_new(struct bytes bytes) {
     struct sim_message *message = malloc(sizeof *message + bytes.len);
     message->references = 1;
     message->len = bytes.len;
@@ -30,41 +31,72 @@ static struct sim_message *message_new(struct bytes bytes) {
     return message;
 }
 
-static void deliver_later(struct sim_node *from, struct sim_node *to, struct sim_message *message) {
+static void deliver_later(struct sim_node *from, struct sim_node *to, struct sim_message *message, uint64_t delay) {
     struct sim_world *w = from->world;
-    const struct sim_options *o = &w->options;
-    uint64_t delay =
-        w->healed ? sim_between(&w->random, 100, 2000) : sim_between(&w->random, o->delay_min_us, o->delay_max_us);
     message->references++;
     sim_schedule(w, (struct sim_event){.at_us = w->now_us + delay,
                                        .kind = SIM_DELIVER,
                                        .node = to->number,
-                                       .from = from->address,
+                                       .from = from->key,
                                        .message = message});
 }
 
-static void carry(struct sim_node *from, struct sim_node *to, struct bytes bytes) {
+static uint64_t delay_of(struct sim_world *w, struct sim_random *random) {
+    const struct sim_options *o = &w->options;
+    if (w->healed) {
+        return sim_between(random, 100, 2000);
+    }
+    uint64_t straggler = sim_chance(random, o->straggle) ? sim_below(random, STRAGGLER_US) : 0;
+    return sim_between(random, o->delay_min_us, o->delay_max_us) + straggler;
+}
+
+void sim_inject(struct sim_node *from, struct sim_node *to, struct bytes bytes, uint64_t extra_delay_us) {
     struct sim_world *w = from->world;
-    if (w->cut[from->number][to->number] || (!w->healed && sim_chance(&w->random, w->options.loss))) {
+    struct sim_random random = sim_stream(w->played->seed, STREAM_LINK, (uint64_t)from->number << 8 | to->number,
+                                          w->carried[from->number][to->number]++);
+    if (w->cut[from->number][to->number] || (!w->healed && sim_chance(&random, w->options.loss))) {
         return;
     }
-    struct buffer changed = BUFFER_INIT;
-    if (from->faulty) {
-        if (!sim_fault_outgoing(from, to->address, bytes, &changed)) {
-            buffer_free(&changed);
-            return;
-        }
-        bytes = changed.len > 0 ? buffer_bytes(&changed) : bytes;
-    }
-    struct sim_message *message = message_new(bytes);
-    deliver_later(from, to, message);
-    if (!w->healed && sim_chance(&w->random, w->options.duplicate)) {
-        deliver_later(from, to, message);
+    struct sim_message *message = sim_message_new(bytes);
+    deliver_later(from, to, message, delay_of(w, &random) + extra_delay_us);
+    if (!w->healed && sim_chance(&random, w->options.duplicate)) {
+        deliver_later(from, to, message, delay_of(w, &random) + extra_delay_us);
     }
     sim_message_unref(message);
-    buffer_free(&changed);
     w->messages++;
     w->bytes += bytes.len;
+}
+
+/* What the whole message is decides about it in two cases: when sync gets lost, and when a scenario looks on. */
+static bool passes(struct sim_node *from, struct sim_node *to, struct bytes bytes) {
+    struct sim_world *w = from->world;
+    struct peer_message m;
+    bool looks = w->lets_pass != NULL || (!w->healed && w->options.sync_loss > 0);
+    if (!looks || peer_decode(bytes, &m) != OK) {
+        return true;
+    }
+    bool passed = w->lets_pass == NULL || w->lets_pass(from, to, &m);
+    struct sim_random random = sim_stream(w->played->seed, STREAM_SYNC, (uint64_t)from->number << 8 | to->number,
+                                          w->carried[from->number][to->number]++);
+    if (!w->healed && (m.kind == PEER_BODY || m.kind == PEER_BLOCKS) && sim_chance(&random, w->options.sync_loss)) {
+        passed = false;
+    }
+    peer_free(&m);
+    return passed;
+}
+
+static void carry(struct sim_node *from, struct sim_node *to, struct bytes bytes) {
+    struct buffer changed = BUFFER_INIT;
+    uint64_t extra = 0;
+    bool sent = passes(from, to, bytes);
+    if (sent && from->byzantine) {
+        sent = sim_byzantine_outgoing(from, to, bytes, &changed, &extra);
+        bytes = changed.len > 0 ? buffer_bytes(&changed) : bytes;
+    }
+    if (sent) {
+        sim_inject(from, to, bytes, extra);
+    }
+    buffer_free(&changed);
 }
 
 /* A process that is being killed says nothing more; each send is one of the points where that can happen. */
@@ -83,33 +115,35 @@ static bool is_certificate(struct bytes bytes) {
     return is;
 }
 
-void sim_send(struct sim_node *from, uint16_t address, struct bytes bytes) {
+static void carry_to(struct sim_node *from, uint16_t address, struct bytes bytes) {
     struct sim_world *w = from->world;
-    if (!still_alive(from)) {
-        return;
-    }
-    sim_oracle_sent(from, bytes);
     for (uint16_t i = 0; i < w->node_count; i++) {
-        if (w->nodes[i].address == address && i != from->number) {
+        if (w->nodes[i].key == address && i != from->number) {
             carry(from, &w->nodes[i], bytes);
         }
     }
 }
 
-void sim_broadcast(struct sim_node *from, struct bytes bytes) {
+void sim_send(struct sim_node *from, uint16_t address, struct bytes bytes) {
+    if (still_alive(from)) {
+        sim_oracle_sent(from, bytes);
+        carry_to(from, address, bytes);
+    }
+}
+
+void sim_multicast(struct sim_node *from, const uint16_t *addresses, size_t count, struct bytes bytes) {
     struct sim_world *w = from->world;
     if (!still_alive(from)) {
         return;
     }
     sim_oracle_sent(from, bytes);
+    struct sim_random random = sim_stream(w->played->seed, STREAM_MULTICAST, from->number, from->multicasts++);
     bool to_one = !w->healed && w->options.certificates_to_one > 0 && is_certificate(bytes) &&
-                  sim_chance(&w->random, w->options.certificates_to_one);
-    uint16_t only = (uint16_t)sim_below(&w->random, w->options.validators);
-    for (uint16_t i = 0; i < w->node_count; i++) {
-        struct sim_node *to = &w->nodes[i];
-        bool wanted = to->index != CONSENSUS_OBSERVER && to->index != from->index;
-        if (wanted && (!to_one || to->index == only)) {
-            carry(from, to, bytes);
+                  sim_chance(&random, w->options.certificates_to_one);
+    size_t only = (size_t)sim_below(&random, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!to_one || i == only) {
+            carry_to(from, addresses[i], bytes);
         }
     }
 }

@@ -2,98 +2,400 @@
 #include "tests/sim/sim.h"
 
 #include "consensus/certificates.h"
-#include "node/ledger/peer_codec.h"
+#include "node/host_crypto.h"
+#include "node/ledger/chain_verify.h"
+#include "verify/bundle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Votes and proposals on the wire ----------------------------------------------------------------------------- */
+#define KINDS_OF_VOTES 5
 
 static bool same(const uint8_t *a, const uint8_t *b) {
     return memcmp(a, b, HASH_LEN) == 0;
 }
 
-static void note_cast(struct sim_node *from, uint64_t view, enum vote_kind kind, const uint8_t *block) {
-    static const uint8_t none[HASH_LEN];
-    struct sim_world *w = from->world;
-    if (view >= SIM_VIEWS_MAX) {
-        sim_fail(w, "view %llu is beyond what a run should reach", (unsigned long long)view);
-        return;
+/* ---- What is known of views and transactions --------------------------------------------------------------------- */
+
+static struct sim_view *find_view(struct sim_world *w, uint64_t epoch, uint64_t view, bool make) {
+    struct sim_view **bucket = &w->views[(view + epoch * 131) % SIM_VIEW_BUCKETS];
+    for (struct sim_view *v = *bucket; v != NULL; v = v->next) {
+        if (v->epoch == epoch && v->view == view) {
+            return v;
+        }
     }
-    struct sim_cast *cast = &w->cast[from->index][view];
-    const uint8_t *value = kind == VOTE_NULLIFY ? none : block;
-    if (cast->any[kind] && !same(cast->block[kind], value)) {
-        sim_fail(w, "double vote: validator %u, view %llu, kind %d", from->index, (unsigned long long)view, kind);
+    if (!make) {
+        return NULL;
     }
-    if (!cast->any[kind]) {
-        static const char *const names[] = {"", "proposes in", "notarizes", "nullifies", "finalizes"};
-        sim_trace(w, "node %u %s view %llu (%02x%02x)", from->number, names[kind], (unsigned long long)view, value[0],
-                  value[1]);
+    struct sim_view *v = calloc(1, sizeof *v);
+    v->epoch = epoch;
+    v->view = view;
+    v->next = *bucket;
+    return *bucket = v;
+}
+
+static size_t tx_bucket(const uint8_t id[HASH_LEN]) {
+    return load_u32(id) % SIM_VIEW_BUCKETS;
+}
+
+static const struct sim_final_tx *find_tx(const struct sim_world *w, const uint8_t id[HASH_LEN]) {
+    const struct sim_final_tx *t = w->txs[tx_bucket(id)];
+    while (t != NULL && !same(t->id, id)) {
+        t = t->next;
     }
-    cast->any[kind] = true;
-    memcpy(cast->block[kind], value, HASH_LEN);
-    if (cast->any[VOTE_NULLIFY] && cast->any[VOTE_FINALIZE]) {
-        sim_fail(w, "double vote: validator %u nullified and finalized view %llu", from->index,
-                 (unsigned long long)view);
+    return t;
+}
+
+bool sim_oracle_knows_tx(const struct sim_world *w, const uint8_t id[HASH_LEN]) {
+    return find_tx(w, id) != NULL;
+}
+
+void sim_oracles_free(struct sim_world *w) {
+    for (size_t i = 0; i < SIM_VIEW_BUCKETS; i++) {
+        while (w->views[i] != NULL) {
+            struct sim_view *next = w->views[i]->next;
+            free(w->views[i]);
+            w->views[i] = next;
+        }
+        while (w->txs[i] != NULL) {
+            struct sim_final_tx *next = w->txs[i]->next;
+            free(w->txs[i]);
+            w->txs[i] = next;
+        }
     }
 }
 
-static void note_certificate(struct sim_world *w, struct bytes encoded) {
-    struct certificate_parts parts;
-    if (certificates_parse(encoded, w->options.validators, &parts) != OK || parts.subject.view >= SIM_VIEWS_MAX) {
-        sim_fail(w, "a correct node sent a malformed certificate");
+/* ---- Quorums ----------------------------------------------------------------------------------------------------- */
+
+/* Can a quorum stand behind this, as far as the node with that key can know? Faulty validators may have said anything
+ * to anybody, and it may have a vote of its own that a crash kept from leaving. */
+static bool is_backed(const struct sim_world *w, const struct sim_view *v, uint16_t knower, enum vote_kind kind,
+                      const uint8_t *block) {
+    uint16_t n = sim_validators_of(w, v->epoch), count = 0;
+    for (uint16_t i = 0; i < n; i++) {
+        uint16_t key = sim_key_at(w, v->epoch, i);
+        bool cast = v->cast[key][kind] && same(v->cast_block[key][kind], block);
+        bool unsaid = key == knower && !v->cast[key][kind];
+        count = (uint16_t)(count + (cast || unsaid || sim_key_is_faulty(w, key) ? 1 : 0));
+    }
+    return count >= validators_quorum(n);
+}
+
+/* Rule 1: does anything let a validator leave view v? */
+static bool is_left(struct sim_world *w, uint64_t epoch, uint64_t view, uint16_t knower) {
+    static const uint8_t none[HASH_LEN];
+    const struct sim_view *v = find_view(w, epoch, view, false);
+    if (sim_validators_of(w, epoch) == 1) {
+        return true; /* it need not say anything to anybody */
+    }
+    if (v == NULL) {
+        return false;
+    }
+    if (is_backed(w, v, knower, VOTE_NULLIFY, none)) {
+        return true;
+    }
+    for (uint16_t key = 0; key < SIM_KEYS_MAX; key++) {
+        for (int kind = VOTE_NOTARIZE; kind <= VOTE_FINALIZE; kind += VOTE_FINALIZE - VOTE_NOTARIZE) {
+            if (v->cast[key][kind] && is_backed(w, v, knower, (enum vote_kind)kind, v->cast_block[key][kind])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- Epochs ------------------------------------------------------------------------------------------------------ */
+
+void sim_oracles_begin(struct sim_world *w) {
+    struct sim_epoch *first = &w->epochs[0];
+    w->epoch_count = 1;
+    first->count = (uint16_t)w->options.validators;
+    for (uint16_t i = 0; i < first->count; i++) {
+        first->key[i] = i;
+    }
+    const struct validator_set set = {(const uint8_t(*)[KEY_LEN])w->keys, first->count};
+    validators_hash(&host_crypto, &set, first->hash);
+}
+
+/* Did a quorum of the epoch before make its closing block final? */
+static bool is_closed(const struct sim_world *w, uint64_t epoch, uint16_t knower, const uint8_t *closing) {
+    for (size_t i = 0; i < SIM_VIEW_BUCKETS; i++) {
+        for (const struct sim_view *v = w->views[i]; v != NULL; v = v->next) {
+            if (v->epoch == epoch && is_backed(w, v, knower, VOTE_FINALIZE, closing)) {
+                return true;
+            }
+        }
+    }
+    return sim_validators_of(w, epoch) == 1;
+}
+
+/* The first correct node in an epoch says who its validators are; all others must say the same. */
+static void learn_epoch(struct sim_node *node) {
+    struct sim_world *w = node->world;
+    const struct chain_epoch *now = chain_epoch(node->chain);
+    struct chain_view view;
+    struct chain_block_info closing;
+    if (now->number < w->epoch_count) {
+        if (!same(w->epochs[now->number].hash, now->hash)) {
+            sim_fail(w, "epoch", "node %u has another validator set in epoch %llu", node->number,
+                     (unsigned long long)now->number);
+        }
         return;
     }
-    struct sim_certified *c = &w->certified[parts.subject.view];
+    if (now->number > w->epoch_count || now->number >= SIM_EPOCHS_MAX || chain_view_open(node->chain, &view) != OK) {
+        sim_fail(w, "epoch", "node %u is in epoch %llu, and nobody was in the one before", node->number,
+                 (unsigned long long)now->number);
+        return;
+    }
+    if (chain_view_block(&view, now->closing_height, &closing) != OK || !block_header_closes(&closing.header) ||
+        !same(closing.header.next_validators_hash, now->hash) ||
+        !is_closed(w, now->number - 1, node->key, closing.hash)) {
+        sim_fail(w, "epoch", "node %u begins epoch %llu, and no final block closed the one before", node->number,
+                 (unsigned long long)now->number);
+    }
+    chain_view_close(&view);
+    struct sim_epoch *next = &w->epochs[w->epoch_count++];
+    next->count = now->count;
+    memcpy(next->hash, now->hash, HASH_LEN);
+    for (uint16_t i = 0; i < now->count && i < SIM_KEYS_MAX; i++) {
+        next->key[i] = sim_key_number(w, now->keys[i]);
+    }
+    sim_trace(w, "epoch %llu begins with %u validators", (unsigned long long)now->number, now->count);
+}
+
+/* ---- Votes and proposals on the wire ----------------------------------------------------------------------------- */
+
+/* Whoever promises to finalize has the block and all above the last final one. */
+static void has_all_bodies(struct sim_node *from, uint64_t epoch, uint64_t view, const uint8_t *block) {
+    const struct block_header *head = &chain_head(from->chain)->header;
+    uint8_t at[HASH_LEN];
+    memcpy(at, block, HASH_LEN);
+    for (;;) {
+        enum chain_status status = chain_status(from->chain, at);
+        const struct block_header *header = chain_header(from->chain, at);
+        if (status == CHAIN_FINAL || same(at, chain_head(from->chain)->hash)) {
+            return;
+        }
+        if (status != CHAIN_VALID || header == NULL) {
+            /* It may be said late, when what it is about stands below the head. */
+            if (header == NULL && (epoch < chain_epoch(from->chain)->number || view <= head->view)) {
+                return;
+            }
+            sim_fail(from->world, "bodiless", "node %u finalizes view %llu without the blocks", from->number,
+                     (unsigned long long)view);
+            return;
+        }
+        memcpy(at, header->parent, HASH_LEN);
+    }
+}
+
+static void judge_first_cast(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
+                             const uint8_t *block) {
+    static const char *const names[] = {"", "proposes in", "notarizes", "nullifies", "finalizes"};
+    struct sim_world *w = from->world;
+    sim_trace(w, "node %u %s view %llu (%02x%02x)", from->number, names[kind], (unsigned long long)view, block[0],
+              block[1]);
+    if (kind != VOTE_FINALIZE && view > 1 && !is_left(w, epoch, view - 1, from->key)) {
+        sim_fail(w, "entered", "node %u acts in view %llu, and nothing ended the view before", from->number,
+                 (unsigned long long)view);
+    }
+    if (kind == VOTE_FINALIZE) {
+        has_all_bodies(from, epoch, view, block);
+    }
+    if (w->on_cast != NULL) {
+        w->on_cast(from, view, kind);
+    }
+    if (w->crash_after_kind == (uint64_t)kind) {
+        w->crash_after_kind = 0;
+        for (uint16_t i = 0; i < w->node_count; i++) {
+            sim_disk_stop(w->nodes[i].disk, i != from->number);
+        }
+        sim_disk_stop_after(from->disk, 2); /* the vote itself still leaves */
+        sim_schedule(w, (struct sim_event){.at_us = w->now_us, .kind = SIM_CRASH_ALL});
+    }
+}
+
+static void note_cast(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind, const uint8_t *block) {
+    static const uint8_t none[HASH_LEN];
+    struct sim_world *w = from->world;
+    struct sim_view *v = find_view(w, epoch, view, true);
+    const uint8_t *value = kind == VOTE_NULLIFY ? none : block;
+    bool *cast = v->cast[from->key];
+    uint8_t(*blocks)[HASH_LEN] = v->cast_block[from->key];
+    if (sim_index_of(w, epoch, from->key) == CONSENSUS_OBSERVER) {
+        sim_fail(w, "stranger", "node %u votes in epoch %llu and is no validator of it", from->number,
+                 (unsigned long long)epoch);
+        return;
+    }
+    if (cast[kind] && !same(blocks[kind], value)) {
+        sim_fail(w, "double-vote", "double vote: validator %u, view %llu, kind %d", from->key, (unsigned long long)view,
+                 kind);
+    }
+    bool first = !cast[kind];
+    cast[kind] = true;
+    memcpy(blocks[kind], value, HASH_LEN);
+    if (cast[VOTE_NULLIFY] && cast[VOTE_FINALIZE]) {
+        sim_fail(w, "double-vote", "double vote: validator %u nullified and finalized view %llu", from->key,
+                 (unsigned long long)view);
+    }
+    if (cast[VOTE_NOTARIZE] && cast[VOTE_FINALIZE] && !same(blocks[VOTE_NOTARIZE], blocks[VOTE_FINALIZE])) {
+        sim_fail(w, "double-vote", "double vote: validator %u notarized one block of view %llu and finalized another",
+                 from->key, (unsigned long long)view);
+    }
+    if (first) {
+        judge_first_cast(from, epoch, view, kind, value);
+    }
+}
+
+static void note_exclusive(struct sim_world *w, struct sim_view *v, enum vote_kind kind, const uint8_t *block) {
+    unsigned long long view = v->view;
+    if (v->certified[kind] && !same(v->certified_block[kind], block)) {
+        sim_fail(w, "certificates", "two certificates of kind %d in view %llu", kind, view);
+    }
+    v->certified[kind] = true;
+    memcpy(v->certified_block[kind], block, HASH_LEN);
+    if (v->certified[VOTE_FINALIZE] && v->certified[VOTE_NULLIFY]) {
+        sim_fail(w, "certificates", "view %llu is both finalized and nullified", view);
+    }
+    if (v->certified[VOTE_FINALIZE] && v->certified[VOTE_NOTARIZE] &&
+        !same(v->certified_block[VOTE_FINALIZE], v->certified_block[VOTE_NOTARIZE])) {
+        sim_fail(w, "certificates", "view %llu notarized one block and finalized another", view);
+    }
+}
+
+static void note_certificate(struct sim_node *from, struct bytes encoded) {
+    struct sim_world *w = from->world;
+    struct certificate_parts parts;
+    uint64_t epoch = encoded.len >= CERTIFICATE_HEAD_LEN ? load_u64(encoded.data + 2) : 0;
+    if (certificates_parse(encoded, sim_validators_of(w, epoch), &parts) != OK) {
+        sim_fail(w, "malformed", "node %u sent a malformed certificate", from->number);
+        return;
+    }
     enum vote_kind kind = parts.subject.kind;
-    unsigned long long view = parts.subject.view;
-    if (c->any[kind] && !same(c->block[kind], parts.subject.block)) {
-        sim_fail(w, "two certificates of kind %d in view %llu", kind, view);
+    struct sim_view *v = find_view(w, epoch, parts.subject.view, true);
+    uint16_t me = sim_index_of(w, epoch, from->key);
+    /* Its own vote may leave with the certificate. */
+    if (me != CONSENSUS_OBSERVER && certificates_has(&parts, me)) {
+        note_cast(from, epoch, v->view, kind, parts.subject.block);
     }
-    c->any[kind] = true;
-    memcpy(c->block[kind], parts.subject.block, HASH_LEN);
-    if (c->any[VOTE_FINALIZE] && c->any[VOTE_NULLIFY]) {
-        sim_fail(w, "view %llu is both finalized and nullified", view);
+    if (!is_backed(w, v, from->key, kind, parts.subject.block)) {
+        sim_fail(w, "forged", "node %u passes on a certificate of view %llu, kind %d, that no quorum made",
+                 from->number, (unsigned long long)v->view, kind);
     }
-    if (c->any[VOTE_FINALIZE] && c->any[VOTE_NOTARIZE] && !same(c->block[VOTE_FINALIZE], c->block[VOTE_NOTARIZE])) {
-        sim_fail(w, "view %llu notarized one block and finalized another", view);
-    }
+    note_exclusive(w, v, kind, parts.subject.block);
 }
 
 static void look_inside(struct sim_node *from, const struct peer_message *m) {
     struct block_header header;
     uint8_t hash[HASH_LEN];
     if (m->kind == PEER_PROPOSAL && block_peek(m->body, &header, hash) == OK) {
-        note_cast(from, header.view, VOTE_PROPOSE, hash);
+        note_cast(from, header.epoch, m->number, VOTE_PROPOSE, hash);
     }
     for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
         const struct consensus_vote *vote = &m->votes[i];
-        if (vote->signer == from->index) {
-            note_cast(from, vote->subject.view, vote->subject.kind, vote->subject.block);
-        }
+        note_cast(from, vote->subject.epoch, vote->subject.view, vote->subject.kind, vote->subject.block);
     }
     for (size_t i = 0; (m->kind == PEER_PROPOSAL || m->kind == PEER_CERTIFICATES) && i < m->span_count; i++) {
-        note_certificate(from->world, m->spans[i]);
+        note_certificate(from, m->spans[i]);
     }
     if (m->kind == PEER_BLOCKS) {
-        note_certificate(from->world, m->body);
+        note_certificate(from, m->body);
     }
 }
 
 void sim_oracle_sent(struct sim_node *from, struct bytes bytes) {
     struct peer_message m;
-    if (from->faulty || from->index == CONSENSUS_OBSERVER) {
+    if (from->faulty || from->lost_votes) {
         return;
     }
     if (peer_decode(bytes, &m) != OK) {
-        sim_fail(from->world, "a correct node sent what does not decode");
+        sim_fail(from->world, "malformed", "node %u sent what does not decode", from->number);
         return;
     }
+    learn_epoch(from);
     look_inside(from, &m);
     peer_free(&m);
 }
 
+/* ---- Alarms ------------------------------------------------------------------------------------------------------ */
+
+/* Some alarms must not be raised, whatever the faulty do. */
+void sim_oracle_alarm(struct sim_node *node, const char *name, const char *text) {
+    struct sim_world *w = node->world;
+    sim_trace(w, "node %u: alarm %s: %s", node->number, name, text);
+    if (node->faulty || node->lost_votes) {
+        return;
+    }
+    if (strcmp(name, "safety") == 0) {
+        sim_fail(w, "safety", "node %u sees contradicting certificates", node->number);
+    }
+    if (strcmp(name, "old-journal") == 0) {
+        sim_fail(w, "recall", "node %u has a good journal and is told that it lacks votes", node->number);
+    }
+    if (strcmp(name, "journal-damaged") == 0) {
+        sim_fail(w, "journal", "node %u takes its journal for damaged after a mere crash: %s", node->number, text);
+    }
+}
+
+/* Nobody may find two votes of a correct validator that contradict each other. */
+void sim_oracle_evidence(struct sim_node *node, uint16_t accused, const struct consensus_vote *first,
+                         const struct consensus_vote *second) {
+    struct sim_world *w = node->world;
+    if (!node->faulty && (accused >= SIM_KEYS_MAX || !sim_key_is_faulty(w, accused))) {
+        sim_fail(w, "accused", "node %u accuses correct validator %u: kinds %d and %d in view %llu", node->number,
+                 accused, first->subject.kind, second->subject.kind, (unsigned long long)first->subject.view);
+    }
+}
+
 /* ---- Finality ---------------------------------------------------------------------------------------------------- */
+
+/* Does it stand on the final block below it? */
+static void judge_succession(struct sim_world *w, const struct block_header *h) {
+    unsigned long long height = h->height;
+    const struct block_header *parent = &w->final_header[h->height - 1];
+    bool closed = block_header_closes(parent);
+    if (!same(w->final_hash[h->height - 1], h->parent)) {
+        sim_fail(w, "agreement", "block %llu does not stand on the final block before it", height);
+    }
+    if (parent->time_ms >= h->time_ms) {
+        sim_fail(w, "time", "block %llu is not later than its parent", height);
+    }
+    if (h->epoch != parent->epoch + (closed ? 1 : 0) || !same(h->validators_hash, parent->next_validators_hash)) {
+        sim_fail(w, "epoch", "block %llu is of epoch %llu, and its parent %s epoch %llu", height,
+                 (unsigned long long)h->epoch, closed ? "closed" : "is of", (unsigned long long)parent->epoch);
+    }
+    if (!closed && h->view <= parent->view) {
+        sim_fail(w, "view", "block %llu is of a view that is not above its parent's", height);
+    }
+}
+
+/* Of a height that nobody made final before. */
+static void judge_block(struct sim_node *node, const struct block *block) {
+    struct sim_world *w = node->world;
+    const struct block_header *h = &block->header;
+    unsigned long long height = h->height;
+    uint16_t n = sim_validators_of(w, h->epoch);
+    if (n == 0 || h->proposer != consensus_leader(h->view, n)) {
+        sim_fail(w, "leader", "block %llu of view %llu was not made by its leader", height,
+                 (unsigned long long)h->view);
+    }
+    if (w->final_known[height - 1]) {
+        judge_succession(w, h);
+    }
+    for (size_t i = 0; i < block->tx_count; i++) {
+        const struct sim_final_tx *earlier = find_tx(w, block->txs[i].id);
+        if (earlier != NULL) {
+            sim_fail(w, "twice", "a transaction is executed in block %llu and again in block %llu",
+                     (unsigned long long)earlier->height, height);
+        }
+        struct sim_final_tx *t = calloc(1, sizeof *t);
+        memcpy(t->id, block->txs[i].id, HASH_LEN);
+        t->height = height;
+        t->next = w->txs[tx_bucket(t->id)];
+        w->txs[tx_bucket(t->id)] = t;
+    }
+}
 
 void sim_oracle_final(struct sim_node *node, const struct block *block) {
     struct sim_world *w = node->world;
@@ -103,17 +405,23 @@ void sim_oracle_final(struct sim_node *node, const struct block *block) {
     if (node->faulty) {
         return;
     }
+    if (chain_epoch(node->chain)->number == block->header.epoch) {
+        learn_epoch(node);
+    }
     if (height >= SIM_HEIGHTS_MAX) {
-        sim_fail(w, "height %llu is beyond what a run should reach", (unsigned long long)height);
+        sim_fail(w, "length", "height %llu is beyond what a run should reach", (unsigned long long)height);
         return;
     }
     if (w->final_known[height] && !same(w->final_hash[height], block->hash)) {
-        sim_fail(w, "agreement: node %u has another block at height %llu", node->number, (unsigned long long)height);
+        sim_fail(w, "agreement", "node %u has another block at height %llu", node->number, (unsigned long long)height);
+    }
+    if (!w->final_known[height]) {
+        judge_block(node, block);
     }
     w->final_known[height] = true;
+    w->final_header[height] = block->header;
     memcpy(w->final_hash[height], block->hash, HASH_LEN);
     w->top_height = height > w->top_height ? height : w->top_height;
-    node->txs_final += block->tx_count;
 }
 
 /* ---- After every turn -------------------------------------------------------------------------------------------- */
@@ -123,7 +431,7 @@ static void head_is_agreed(struct sim_node *node) {
     uint64_t height = head->header.height;
     if (height > 0 && height < SIM_HEIGHTS_MAX && node->world->final_known[height] &&
         !same(node->world->final_hash[height], head->hash)) {
-        sim_fail(node->world, "agreement: node %u stands on another block at height %llu", node->number,
+        sim_fail(node->world, "agreement", "node %u stands on another block at height %llu", node->number,
                  (unsigned long long)height);
     }
 }
@@ -131,7 +439,7 @@ static void head_is_agreed(struct sim_node *node) {
 static void height_only_grows(struct sim_node *node) {
     uint64_t height = chain_head(node->chain)->header.height;
     if (height < node->height) {
-        sim_fail(node->world, "node %u went back from height %llu to %llu", node->number,
+        sim_fail(node->world, "back", "node %u went back from height %llu to %llu", node->number,
                  (unsigned long long)node->height, (unsigned long long)height);
     }
     node->height = height;
@@ -141,11 +449,11 @@ static void height_only_grows(struct sim_node *node) {
 static void state_is_the_headers(struct sim_node *node) {
     struct chain_view view;
     if (chain_view_open(node->chain, &view) != OK) {
-        sim_fail(node->world, "node %u: no view of its chain", node->number);
+        sim_fail(node->world, "state", "node %u: no view of its chain", node->number);
         return;
     }
     if (view.head.header.height > 0 && !same(view.root.hash, view.head.header.state_root)) {
-        sim_fail(node->world, "node %u: its state is not the one that block %llu names", node->number,
+        sim_fail(node->world, "state", "node %u: its state is not the one that block %llu names", node->number,
                  (unsigned long long)view.head.header.height);
     }
     chain_view_close(&view);
@@ -154,8 +462,17 @@ static void state_is_the_headers(struct sim_node *node) {
 static void queues_are_bounded(struct sim_node *node) {
     struct replica_stats stats;
     replica_stats(node->replica, &stats);
-    if (stats.wanted_bodies > 128 || stats.outbox > 4096) {
-        sim_fail(node->world, "node %u: a queue is over its bound", node->number);
+    if (stats.wanted_bodies > 128 || stats.outbox > 4096 || mempool_count(node->mempool) > 4096) {
+        sim_fail(node->world, "queue", "node %u: a queue is over its bound", node->number);
+    }
+}
+
+/* What the disk of a correct validator holds is what makes it refuse, and nothing else. */
+static void refuses_for_a_reason(struct sim_node *node) {
+    struct replica_stats stats;
+    replica_stats(node->replica, &stats);
+    if (stats.consensus.refused && !node->lost_votes) {
+        sim_fail(node->world, "recall", "node %u refuses to vote with a good journal", node->number);
     }
 }
 
@@ -173,11 +490,80 @@ static const struct oracle oracles[] = {
     {"height only grows", height_only_grows},
     {"state is the header's", state_is_the_headers},
     {"queues are bounded", queues_are_bounded},
+    {"refuses for a reason", refuses_for_a_reason},
     {"invariants hold", invariants_hold},
 };
 
 void sim_oracles_step(struct sim_node *node) {
+    if (!node->faulty) {
+        learn_epoch(node);
+    }
     for (size_t i = 0; i < sizeof oracles / sizeof oracles[0] && !node->faulty; i++) {
         oracles[i].check(node);
     }
+}
+
+/* ---- At the end -------------------------------------------------------------------------------------------------- */
+
+/* The whole store is walked: hash chain, certificates, receipts, every leaf of the state. */
+static void store_verifies(struct sim_node *node, struct chain_view *view) {
+    struct seglog *log = NULL;
+    const struct seglog_config config = {
+        .disk = sim_disk_ops(node->disk), .dir = "home/blocks", .stem = "block", .segment_bytes = SIM_BLOCK_SEGMENT};
+    struct chain_verify_report report = {0};
+    enum err e = seglog_open(&config, NULL, NULL, &log);
+    if (e == OK) {
+        const struct chain_verify_input input = {
+            .crypto = &host_crypto, .genesis = node->world->genesis, .view = view->kv, .log = log};
+        e = chain_verify(&input, &report);
+    }
+    if (e != OK) {
+        sim_fail(node->world, "verify", "node %u: its store does not verify: %s %s", node->number, err_text(e),
+                 report.wrong);
+    }
+    seglog_close(log);
+}
+
+/* A light client that knows the genesis alone walks the epochs and arrives at the head's state. */
+static void client_arrives(struct sim_node *node, struct chain_view *view) {
+    static uint8_t sets[VALIDATORS_MAX][KEY_LEN], path[256][33], value[65536];
+    struct sim_world *w = node->world;
+    struct buffer bundle = BUFFER_INIT;
+    struct bundle_result result = {0};
+    struct trust trust = {.validators = {(const uint8_t(*)[KEY_LEN])w->keys, w->epochs[0].count}};
+    const struct bundle_work work = {.set_memory = sets,
+                                     .set_capacity = VALIDATORS_MAX,
+                                     .path_memory = path,
+                                     .path_capacity = 256,
+                                     .value_memory = value,
+                                     .value_capacity = sizeof value};
+    memcpy(trust.chain_id, chain_id(node->chain), CHAIN_ID_LEN);
+    enum err e = chain_view_prove(view, bytes_of("governance", 10), bytes_of("validators", 10), 0, 0, &bundle);
+    struct span_input span = {{bundle.data, bundle.len}};
+    struct input in = input_of_span(&span);
+    enum verdict v = e == OK ? bundle_verify(&host_crypto, &trust, &work, &in, &result) : BAD_TRUNCATED;
+    uint64_t height = result.header.height;
+    if (e != OK || v != GOOD || !result.present || height == 0 || height > w->top_height ||
+        !same(w->final_hash[height], result.header_hash)) {
+        sim_fail(w, "client", "a light client does not get from genesis to node %u's head: %s, %s", node->number,
+                 err_text(e), verdict_text(v));
+    }
+    buffer_free(&bundle);
+}
+
+/* One correct node stands for all: by now they have the same blocks. */
+void sim_oracles_end(struct sim_world *w) {
+    struct sim_node *node = NULL;
+    struct chain_view view;
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        if (!w->nodes[i].faulty && w->nodes[i].up && (node == NULL || (w->played->seed + i) % 3 == 0)) {
+            node = &w->nodes[i];
+        }
+    }
+    if (node == NULL || chain_view_open(node->chain, &view) != OK) {
+        return;
+    }
+    client_arrives(node, &view);
+    store_verifies(node, &view);
+    chain_view_close(&view);
 }

@@ -7,6 +7,7 @@
 #include "contracts/class_definition.h"
 #include "contracts/genesis.h"
 #include "contracts/proto/device.pb-c.h"
+#include "contracts/proto/governance.pb-c.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,36 +17,37 @@
 #define DEVICES 400
 #define VENDOR "sim.example"
 #define CLASS "thing"
+#define HAND_IN_US 1000u
+#define PROPOSAL_MS 1500u /* how long a vote of the organisations may take to be executed */
 
-/* A client's key pair; number 0 is the vendor's admin, then the gateways, then the devices. */
-static void person(uint64_t number, uint8_t public_key[ED25519_KEY_LEN], uint8_t secret[ED25519_SECRET_LEN]) {
-    uint8_t seed[ED25519_SEED_LEN] = {7};
-    store_u64(seed + 1, number);
-    ed25519_from_seed(seed, public_key, secret);
+/* Person number 0 is the vendor's admin, then come the gateways, then the devices. */
+static void person_key(uint64_t number, uint8_t public_key[ED25519_KEY_LEN]) {
+    sim_person(number, public_key, NULL);
 }
 
-static void person_key(uint64_t number, uint8_t public_key[ED25519_KEY_LEN]) {
-    uint8_t secret[ED25519_SECRET_LEN];
-    person(number, public_key, secret);
+static void add_node(struct genesis *g, enum node_role role, const uint8_t key[KEY_LEN]) {
+    struct genesis_node *node = &g->nodes[g->node_count++];
+    node->link_key[0] = (uint8_t)g->node_count;
+    node->role = role;
+    memcpy(node->key, key, KEY_LEN);
+    if (role != NODE_GATEWAY) {
+        (void)snprintf(node->peer, sizeof node->peer, "127.0.0.1:%zu", 10000 + g->node_count);
+    }
+    (void)snprintf(node->org, sizeof node->org, "sim");
 }
 
 static void add_nodes(struct sim_world *w, struct genesis *g) {
-    g->node_count = (size_t)w->options.validators + GATEWAYS;
-    g->nodes = calloc(g->node_count, sizeof *g->nodes);
-    for (size_t i = 0; i < g->node_count; i++) {
-        struct genesis_node *node = &g->nodes[i];
-        node->link_key[0] = (uint8_t)(i + 1);
-        (void)snprintf(node->org, sizeof node->org, "sim");
-        if (i >= w->options.validators) {
-            person_key(1 + i - w->options.validators, node->key);
-            node->role = NODE_GATEWAY;
-            continue;
+    uint8_t key[KEY_LEN];
+    g->nodes = calloc(SIM_KEYS_MAX + GATEWAYS, sizeof *g->nodes);
+    for (uint16_t i = 0; i < SIM_KEYS_MAX; i++) {
+        sim_person(SIM_PERSON_NODE + i, w->keys[i], w->secrets[i]);
+        if (i < w->options.validators + w->options.observers) {
+            add_node(g, i < w->options.validators ? NODE_VALIDATOR : NODE_OBSERVER, w->keys[i]);
         }
-        for (size_t k = 0; k < KEY_LEN; k++) {
-            w->keys[i][k] = (uint8_t)(i * 37 + k + 1);
-        }
-        memcpy(node->key, w->keys[i], KEY_LEN);
-        node->role = NODE_VALIDATOR;
+    }
+    for (uint64_t i = 0; i < GATEWAYS; i++) {
+        person_key(1 + i, key);
+        add_node(g, NODE_GATEWAY, key);
     }
 }
 
@@ -105,9 +107,9 @@ static void pack_endorse(const uint8_t *device, struct buffer *out) {
 enum err sim_work_envelope(struct sim_world *w, const uint8_t *id, struct buffer *out) {
     uint8_t device[ED25519_KEY_LEN], public_key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN];
     struct buffer args = BUFFER_INIT;
-    bool endorse = sim_chance(&w->random, 300);
-    person_key(1 + GATEWAYS + sim_below(&w->random, DEVICES), device);
-    person(endorse ? 0 : 1 + sim_below(&w->random, GATEWAYS), public_key, secret);
+    bool endorse = sim_chance(&w->work, 300);
+    person_key(1 + GATEWAYS + sim_below(&w->work, DEVICES), device);
+    sim_person(endorse ? 0 : 1 + sim_below(&w->work, GATEWAYS), public_key, secret);
     if (endorse) {
         pack_endorse(device, &args);
     } else {
@@ -118,10 +120,179 @@ enum err sim_work_envelope(struct sim_world *w, const uint8_t *id, struct buffer
                                       .contract = "device",
                                       .method = endorse ? "endorse" : "register",
                                       .args = buffer_bytes(&args)};
-    store_u64(draft.salt, sim_next(&w->random));
+    store_u64(draft.salt, sim_next(&w->work));
     const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
     enum err e = buffer_ok(&args);
     e = e == OK ? transaction_build(&draft, secrets, 1, out) : e;
     buffer_free(&args);
     return e;
+}
+
+/* ---- Clients ----------------------------------------------------------------------------------------------------- */
+
+static void keep(struct sim_world *w, const struct buffer *envelope) {
+    struct buffer *place = &w->sent[sim_below(&w->work, SIM_HOARD)];
+    buffer_reset(place);
+    buffer_put(place, envelope->data, envelope->len);
+}
+
+/* One at a time: two that are bearable alone may not be so together. Block time only grows, so one that is not final
+ * when it has reached the expiry never will be. */
+static bool still_open(const struct sim_world *w) {
+    return w->final_header[w->top_height].time_ms < w->proposal_expiry_ms && !sim_oracle_knows_tx(w, w->proposal);
+}
+
+/* The first that a correct validator takes after healing must be final in the end. */
+static void mark(struct sim_node *node, const struct transaction *tx) {
+    struct sim_world *w = node->world;
+    bool proposes = sim_index_of(w, w->epoch_count - 1, node->key) != CONSENSUS_OBSERVER &&
+                    chain_epoch(node->chain)->number + 1 == w->epoch_count;
+    if (w->healed && !w->marked && !node->faulty && proposes && !still_open(w)) {
+        w->marked = true;
+        memcpy(w->marker, tx->id, HASH_LEN);
+        sim_trace(w, "a transaction that must become final goes to node %u", node->number);
+    }
+}
+
+void sim_work_take(struct sim_node *node, struct bytes envelope) {
+    struct transaction tx;
+    if (transaction_decode(envelope, &tx, NULL) != OK) {
+        return;
+    }
+    enum err e = sim_node_tick(node);
+    if (e == OK && replica_transaction(node->replica, &tx, true) == OK) {
+        node->world->txs_sent++;
+        mark(node, &tx);
+    }
+    if (sim_node_survived(node, e, "a transaction")) {
+        sim_node_flush_soon(node);
+    }
+}
+
+void sim_work_hand_in(struct sim_node *node, struct bytes envelope) {
+    struct sim_world *w = node->world;
+    sim_schedule(w, (struct sim_event){.at_us = w->now_us + HAND_IN_US,
+                                       .kind = SIM_HAND_IN,
+                                       .node = node->number,
+                                       .message = sim_message_new(envelope)});
+}
+
+void sim_work_submit(struct sim_world *w) {
+    struct sim_node *node = &w->nodes[sim_below(&w->work, w->options.validators)];
+    struct buffer *again = &w->sent[sim_below(&w->work, SIM_HOARD)];
+    bool retry = sim_chance(&w->work, w->options.retry) && again->len > 0;
+    if (!node->up || node->paused) {
+        return;
+    }
+    struct buffer envelope = BUFFER_INIT;
+    if (retry) {
+        sim_work_take(node, buffer_bytes(again));
+    } else if (sim_work_envelope(w, chain_id(node->chain), &envelope) == OK) {
+        keep(w, &envelope);
+        sim_work_take(node, buffer_bytes(&envelope));
+    }
+    buffer_free(&envelope);
+}
+
+/* ---- Membership -------------------------------------------------------------------------------------------------- */
+
+/* Does it count among the f, or is it going to? */
+static bool is_burden(const struct sim_world *w, uint16_t key) {
+    const struct sim_options *o = &w->options;
+    bool forgets = o->old_copy + o->rot_journal + o->rot_blocks + o->disk_lies > 0 && key + 1u == o->validators;
+    return forgets || key < o->twins + o->byzantine + o->wild_clocks || sim_key_is_faulty(w, key);
+}
+
+/* With `leaving` gone and `joining` in (SIM_KEYS_MAX: nobody), are there few enough faulty ones? */
+static bool is_bearable(const struct sim_world *w, uint16_t leaving, uint16_t joining) {
+    const struct sim_epoch *now = &w->epochs[w->epoch_count - 1];
+    uint16_t count = 0, burden = 0;
+    for (uint16_t i = 0; i < now->count; i++) {
+        if (now->key[i] != leaving) {
+            count++;
+            burden = (uint16_t)(burden + (is_burden(w, now->key[i]) ? 1 : 0));
+        }
+    }
+    if (joining < SIM_KEYS_MAX) {
+        count++;
+        burden = (uint16_t)(burden + (is_burden(w, joining) ? 1 : 0));
+    }
+    return count > 0 && burden <= validators_faulty(count);
+}
+
+static void pack_change(const struct sim_world *w, uint16_t leaving, uint16_t joining, struct buffer *out) {
+    uint8_t keys[2][KEY_LEN];
+    char org[] = "sim", text[] = "as the seed has it";
+    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__AddValidator add = ASSAY__ADD_VALIDATOR__INIT;
+    Assay__RemoveValidator drop = ASSAY__REMOVE_VALIDATOR__INIT;
+    Assay__ReplaceValidator replace = ASSAY__REPLACE_VALIDATOR__INIT;
+    memcpy(keys[0], w->keys[leaving % SIM_KEYS_MAX], KEY_LEN);
+    memcpy(keys[1], w->keys[joining % SIM_KEYS_MAX], KEY_LEN);
+    args.org = org;
+    args.text = text;
+    args.lifetime_ms = 60000;
+    if (leaving == SIM_KEYS_MAX) {
+        args.change_case = ASSAY__PROPOSE__CHANGE_ADD_VALIDATOR;
+        args.add_validator = &add;
+        add.key = (ProtobufCBinaryData){KEY_LEN, keys[1]};
+    } else if (joining == SIM_KEYS_MAX) {
+        args.change_case = ASSAY__PROPOSE__CHANGE_REMOVE_VALIDATOR;
+        args.remove_validator = &drop;
+        drop.key = (ProtobufCBinaryData){KEY_LEN, keys[0]};
+    } else {
+        args.change_case = ASSAY__PROPOSE__CHANGE_REPLACE_VALIDATOR;
+        args.replace_validator = &replace;
+        replace.old_key = (ProtobufCBinaryData){KEY_LEN, keys[0]};
+        replace.new_key = (ProtobufCBinaryData){KEY_LEN, keys[1]};
+    }
+    uint8_t *place = buffer_extend(out, assay__propose__get_packed_size(&args));
+    if (place != NULL) {
+        (void)assay__propose__pack(&args, place);
+    }
+}
+
+static enum err build_change(struct sim_world *w, const uint8_t *id, uint16_t leaving, uint16_t joining, uint64_t salt,
+                             struct buffer *out) {
+    uint8_t public_key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN];
+    struct buffer args = BUFFER_INIT;
+    sim_person(0, public_key, secret);
+    pack_change(w, leaving, joining, &args);
+    struct transaction_draft draft = {.chain_id = id,
+                                      .expiry_ms = SIM_GENESIS_MS + w->now_us / 1000 + PROPOSAL_MS,
+                                      .contract = "governance",
+                                      .method = "propose",
+                                      .args = buffer_bytes(&args)};
+    store_u64(draft.salt, salt);
+    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
+    enum err e = buffer_ok(&args);
+    e = e == OK ? transaction_build(&draft, secrets, 1, out) : e;
+    buffer_free(&args);
+    return e;
+}
+
+void sim_work_membership(struct sim_world *w, struct sim_random *random) {
+    const struct sim_epoch *now = &w->epochs[w->epoch_count - 1];
+    uint64_t keys = w->options.validators + w->options.observers;
+    uint64_t kind = sim_below(random, 3);
+    uint16_t leaving = now->key[sim_below(random, now->count)], joining = (uint16_t)sim_below(random, keys);
+    struct sim_node *node = &w->nodes[sim_below(random, keys)];
+    struct transaction tx;
+    struct buffer envelope = BUFFER_INIT;
+    leaving = kind == 0 ? SIM_KEYS_MAX : leaving;
+    joining = kind == 1 ? SIM_KEYS_MAX : joining;
+    bool joins_again = joining < SIM_KEYS_MAX && sim_index_of(w, w->epoch_count - 1, joining) != CONSENSUS_OBSERVER;
+    if (still_open(w) || joins_again || !is_bearable(w, leaving, joining) || !node->up || node->paused ||
+        w->epoch_count + 1 >= SIM_EPOCHS_MAX) {
+        return;
+    }
+    if (build_change(w, chain_id(node->chain), leaving, joining, sim_next(random), &envelope) == OK &&
+        transaction_decode(buffer_bytes(&envelope), &tx, NULL) == OK) {
+        sim_trace(w, "proposal: validator %d leaves, %d joins (of %u)", leaving < SIM_KEYS_MAX ? leaving : -1,
+                  joining < SIM_KEYS_MAX ? joining : -1, now->count);
+        memcpy(w->proposal, tx.id, HASH_LEN);
+        w->proposal_expiry_ms = tx.expiry_ms;
+        sim_work_take(node, buffer_bytes(&envelope));
+    }
+    buffer_free(&envelope);
 }

@@ -16,6 +16,7 @@ struct memory_state {
     struct memory_record *records;
     size_t count, cap;
     size_t history_count; /* entries ever noted */
+    size_t write_count;   /* puts and removals since a test set it to 0 */
     char last_action[64];
     bool read_only; /* a write is then a failed assertion */
 };
@@ -78,6 +79,7 @@ static inline enum err memory_next(void *ctx, struct bytes prefix, struct bytes 
 static inline enum err memory_put(void *ctx, struct bytes key, struct bytes value) {
     struct memory_state *m = (struct memory_state *)ctx;
     size_t at = memory_place(m, key);
+    m->write_count++;
     if (m->read_only) {
         abort();
     }
@@ -104,6 +106,7 @@ static inline enum err memory_put(void *ctx, struct bytes key, struct bytes valu
 static inline enum err memory_remove(void *ctx, struct bytes key) {
     struct memory_state *m = (struct memory_state *)ctx;
     size_t at = memory_place(m, key);
+    m->write_count++;
     if (m->read_only) {
         abort();
     }

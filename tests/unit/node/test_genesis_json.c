@@ -98,6 +98,30 @@ static void a_genesis_comes_back_as_it_was(void **state) {
     buffer_free(&second);
 }
 
+static void a_predecessor_comes_back_and_may_be_left_out(void **state) {
+    (void)state;
+    struct genesis made, read;
+    struct buffer text = BUFFER_INIT;
+    make(&made);
+    render(&made, &text);
+    assert_null(memmem(text.data, text.len, "predecessor", 11));
+    made.predecessor = (struct genesis_predecessor){
+        .named = true, .chain_id = {1}, .height = 9, .block_hash = {2}, .state_root = {3}, .records_hash = {4}};
+    render(&made, &text);
+    if (genesis_json_parse(buffer_bytes(&text), &read, why) != OK) {
+        fail_msg("%s", why);
+    }
+    assert_true(read.predecessor.named);
+    assert_int_equal(read.predecessor.height, 9);
+    assert_memory_equal(read.predecessor.chain_id, made.predecessor.chain_id, CHAIN_ID_LEN);
+    assert_memory_equal(read.predecessor.block_hash, made.predecessor.block_hash, HASH_LEN);
+    assert_memory_equal(read.predecessor.state_root, made.predecessor.state_root, HASH_LEN);
+    assert_memory_equal(read.predecessor.records_hash, made.predecessor.records_hash, SHA256_LEN);
+    genesis_free(&made);
+    genesis_free(&read);
+    buffer_free(&text);
+}
+
 /* Replaces the first `from` of the good text and expects a refusal that says `says`. */
 static void refuses(const char *from, const char *to, const char *says) {
     struct genesis made;
@@ -160,6 +184,7 @@ static void other_texts_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_genesis_comes_back_as_it_was),
+        cmocka_unit_test(a_predecessor_comes_back_and_may_be_left_out),
         cmocka_unit_test(unknown_members_are_refused_by_name),
         cmocka_unit_test(missing_repeated_and_mistyped_members_are_refused),
         cmocka_unit_test(other_texts_are_refused),

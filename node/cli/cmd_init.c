@@ -1,0 +1,183 @@
+/* assay init: a new node's home, with keys of its own. */
+#include "base/file.h"
+#include "node/cli/args.h"
+#include "node/cli/commands.h"
+#include "node/config.h"
+#include "node/genesis_json.h"
+#include "node/host_crypto.h"
+#include "node/keyfile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GENESIS_FILE_MAX (64u << 20)
+
+struct wish {
+    const char *home;
+    const char *role;
+    const char *org;
+    const char *peer;
+    const char *http;
+    const char *genesis;
+    struct args_list sources;
+    bool json;
+};
+
+static int check_home(const char *home) {
+    DIR *dir = opendir(home);
+    bool empty = true;
+    if (dir == NULL) {
+        return errno == ENOENT ? ARGS_GO_ON : args_fail("%s: %s", home, strerror(errno));
+    }
+    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+    }
+    (void)closedir(dir);
+    return empty ? ARGS_GO_ON : args_fail("%s exists and is not empty; choose another folder", home);
+}
+
+static int path_in(const char *home, const char *name, char out[CONFIG_PATH_MAX]) {
+    int n = snprintf(out, CONFIG_PATH_MAX, "%s/%s", home, name);
+    return n > 0 && n < CONFIG_PATH_MAX ? ARGS_GO_ON : args_fail("the home's path is too long");
+}
+
+static int save_key(const char *home, const char *name, enum keyfile_type type, struct keyfile *out) {
+    char path[CONFIG_PATH_MAX];
+    int status = path_in(home, name, path);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    keyfile_generate(type, out);
+    enum err e = keyfile_write(path, out, bytes_of(NULL, 0));
+    return e == OK ? ARGS_GO_ON : args_fail("%s: %s", path, err_text(e));
+}
+
+/* The genesis every node of the chain has: checked before it is copied. */
+static int copy_genesis(const struct wish *w) {
+    char path[CONFIG_PATH_MAX], why[GENESIS_JSON_WHY_MAX] = "";
+    struct buffer text = BUFFER_INIT;
+    struct genesis genesis;
+    if (w->genesis == NULL) {
+        return ARGS_GO_ON;
+    }
+    enum err e = genesis_json_load(w->genesis, &genesis, why);
+    if (e == OK) {
+        e = genesis_check(&genesis, &host_crypto, why);
+        genesis_free(&genesis);
+    }
+    if (e != OK) {
+        return args_fail("%s: %s", w->genesis, why);
+    }
+    int status = path_in(w->home, "genesis.json", path);
+    e = status == ARGS_GO_ON ? file_read(w->genesis, GENESIS_FILE_MAX, &text) : OK;
+    if (e == OK && status == ARGS_GO_ON) {
+        e = file_write_atomic(path, buffer_bytes(&text), 0644);
+    }
+    buffer_free(&text);
+    return e == OK ? status : args_fail("%s: %s", path, err_text(e));
+}
+
+static int write_config(const struct wish *w, enum node_role role) {
+    struct config config;
+    char path[CONFIG_PATH_MAX];
+    config_default(&config);
+    config.node.role = role;
+    (void)snprintf(config.node.org, sizeof config.node.org, "%s", w->org);
+    if (w->peer != NULL) {
+        (void)snprintf(config.peer.listen, sizeof config.peer.listen, "%s", w->peer);
+    }
+    if (w->http != NULL) {
+        (void)snprintf(config.http.listen, sizeof config.http.listen, "%s", w->http);
+    }
+    for (size_t i = 0; i < w->sources.count && i < CONFIG_SOURCES_MAX; i++) {
+        (void)snprintf(config.gateway.sources.url[i], CONFIG_URL_MAX, "%s", w->sources.item[i]);
+        config.gateway.sources.count = i + 1;
+    }
+    int status = path_in(w->home, "assay.conf", path);
+    enum err e = status == ARGS_GO_ON ? config_write(&config, path) : OK;
+    return e == OK ? status : args_fail("%s: %s", path, err_text(e));
+}
+
+static int describe(const struct wish *w, const struct keyfile *key, const struct keyfile *link) {
+    char node_hex[2 * ED25519_KEY_LEN + 1], link_hex[2 * ED25519_KEY_LEN + 1];
+    hex_encode(key->public_key, ED25519_KEY_LEN, node_hex);
+    hex_encode(link->public_key, ED25519_KEY_LEN, link_hex);
+    if (w->json) {
+        return args_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s}", "home", w->home, "role", w->role, "org", w->org,
+                                         "key", node_hex, "link_key", link_hex));
+    }
+    printf("%s: home of a new %s of %s\n  node key  %s\n  link key  %s\n", w->home, w->role, w->org, node_hex,
+           link_hex);
+    printf(
+        "%snext: put it on the ledger (assay member add, docs/operations.md \"A new node\"), then assayd --home %s\n",
+        w->genesis == NULL ? "next: copy the chain's genesis.json into the home\n" : "", w->home);
+    return 0;
+}
+
+static int make_home(const struct wish *w, enum node_role role) {
+    char data[CONFIG_PATH_MAX];
+    struct keyfile key = {0}, link = {0};
+    int status = check_home(w->home);
+    if (status == ARGS_GO_ON) {
+        status = path_in(w->home, "data", data);
+    }
+    if (status == ARGS_GO_ON) {
+        enum err e = dir_make(data);
+        status = e == OK ? ARGS_GO_ON : args_fail("%s: %s", data, err_text(e));
+    }
+    if (status == ARGS_GO_ON) {
+        status = copy_genesis(w);
+    }
+    if (status == ARGS_GO_ON) {
+        status = save_key(w->home, "node.key", KEYFILE_ED25519, &key);
+    }
+    if (status == ARGS_GO_ON) {
+        status = save_key(w->home, "link.key", KEYFILE_X25519, &link);
+    }
+    if (status == ARGS_GO_ON) {
+        status = write_config(w, role);
+    }
+    if (status == ARGS_GO_ON) {
+        status = describe(w, &key, &link);
+    }
+    keyfile_wipe(&key);
+    keyfile_wipe(&link);
+    return status;
+}
+
+int cmd_init(int argc, char **argv) {
+    struct wish w = {.role = "observer"};
+    const struct args_option options[] = {
+        {"home", ARGS_TEXT, &w.home, "HOME", "the folder to make; must be empty or not there", 0, 0},
+        {"role", ARGS_TEXT, &w.role, "ROLE", "validator, observer (default) or gateway", 0, 0},
+        {"org", ARGS_TEXT, &w.org, "ID", "the organisation it belongs to", 0, 0},
+        {"peer", ARGS_TEXT, &w.peer, "HOST:PORT", "where its links listen (default 0.0.0.0:26600)", 0, 0},
+        {"http", ARGS_TEXT, &w.http, "HOST:PORT", "where it serves HTTP (default 127.0.0.1:26601)", 0, 0},
+        {"genesis", ARGS_TEXT, &w.genesis, "FILE", "the chain's genesis.json, copied into the home", 0, 0},
+        {"source", ARGS_LIST, &w.sources, "URL", "full nodes that a gateway asks; may be repeated", 0, 0},
+        {"json", ARGS_FLAG, &w.json, NULL, "print one JSON document", 0, 0},
+        {0},
+    };
+    const struct args_spec spec = {"init --home HOME --org ID [options]",
+                                   "Makes a new node's home: settings, keys of its own, an empty store.", options, 0,
+                                   0};
+    struct args_operands operands;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    static const char *const roles[] = {"", "validator", "observer", "gateway"};
+    size_t role = 1;
+    while (role < 4 && strcmp(w.role, roles[role]) != 0) {
+        role++;
+    }
+    if (role == 4) {
+        return args_wrong("--role '%s' is none of validator, observer, gateway", w.role);
+    }
+    if (w.home == NULL || w.org == NULL) {
+        return args_wrong("init needs --home and --org");
+    }
+    return make_home(&w, (enum node_role)role);
+}

@@ -1,0 +1,146 @@
+"""Organisations change who validates, while transactions go on and nodes die."""
+import json
+import random
+import shutil
+
+import pytest
+
+from net import Net, Node, assay, assay_json, refused, wait_for
+from test_faults import Load
+
+VOTERS = ("acme", "globex", "mirror", "ops")
+
+
+class Consortium(Net):
+    """A test network whose organisations vote, and nodes that join it later with nothing but genesis and keys."""
+
+    def __init__(self, joiners=3, **options):
+        super().__init__(gateways=0, spare=joiners, **options)
+        self.joined = 0
+
+    def new_node(self, org="ops"):
+        """A home made by `assay init` and put on the ledger by its organisation; not started."""
+        number = self.joined
+        self.joined += 1
+        node = Node(self, f"joiner{number}", 4 + number)
+        made = assay_json("init", "--home", node.home, "--role", "observer", "--org", org, "--peer",
+                          f"127.0.0.1:{node.peer_port}", "--http", f"127.0.0.1:{node.peer_port + 1}", "--genesis", self.genesis)
+        node.key = made["key"]
+        assay("member", "add", made["key"], "--org", org, "--link-key", made["link_key"], "--peer",
+              f"127.0.0.1:{node.peer_port}", "--http", node.url, "--key", self.key(f"admin-{org}"), "--key",
+              node.home / "node.key", "--node", self.alive().url)
+        self.nodes.append(node)
+        return node
+
+    def alive(self):
+        return next(node for node in self.validators if node.process is not None)
+
+    def decide(self, *change):
+        """One organisation proposes, others vote until it passes."""
+        proposal = assay_json("proposal", "new", *change, "--org", VOTERS[0], "--key", self.key(f"admin-{VOTERS[0]}"), "--node",
+                              self.alive().url)["proposal_id"]
+        for org in VOTERS[1:3]:
+            assay("proposal", "vote", proposal, "yes", "--org", org, "--key", self.key(f"admin-{org}"), "--node",
+                  self.alive().url)
+
+    def epoch(self, epoch, nodes=None, seconds=20):
+        for node in nodes or [n for n in self.nodes if n.process is not None]:
+            wait_for(f"{node.name} in epoch {epoch}", lambda n=node: (n.status() or {}).get("epoch") == epoch, seconds)
+
+
+@pytest.fixture
+def consortium():
+    net = Consortium()
+    try:
+        net.start(net.validators)
+        yield net
+    finally:
+        net.close()
+
+
+def key_of(net, node):
+    return json.loads(assay("key", "show", node.home / "node.key", "--json"))["public_key"]
+
+
+def test_four_to_seven_to_five_under_load_with_kill_storms(consortium):
+    net = consortium
+    load = Load(net, net.validators[0], 300)
+    wait_for("transactions reported final", lambda: len(load.final()) >= 20, 30)
+    epoch = 0
+    for _ in range(3):
+        node = net.new_node()
+        node.start()
+        net.decide("add-validator", node.key)
+        net.validators.append(node)
+        epoch += 1
+        net.epoch(epoch)
+        before = len(load.final())
+        victims = random.sample(net.validators[1:], 1)
+        for victim in victims:
+            victim.kill()
+            victim.start()
+        wait_for("the load goes on", lambda: len(load.final()) > before + 20, 40)
+    for victim in (net.validators[1], net.validators[4]):
+        net.decide("remove-validator", key_of(net, victim))
+        net.validators.remove(victim)
+        epoch += 1
+        net.epoch(epoch)
+        before = len(load.final())
+        wait_for("the load goes on", lambda: len(load.final()) > before + 20, 40)
+    for node in net.nodes:  # everybody at once
+        node.process.kill()
+    for node in net.nodes:
+        node.kill()
+    reported = load.final()
+    load.stop()
+    net.start(net.nodes)
+    top = max(height for _, height in reported)
+    net.wait_height(top, net.nodes, 60)
+    net.epoch(epoch)
+    for tx_id, height in reported:
+        assert net.validators[-1].get(f"/v1/txs/{tx_id}")["height"] == height
+    net.publish(net.image("after.bin", b"after"), "9.0.0")
+    net.wait_equal(net.nodes)
+    net.blocks_agree(net.nodes)
+    # From the genesis alone through every epoch: what a light client does.
+    proof = net.root / "proof"
+    assay("release", "latest", "--class", "acme.example/thermostat", "--proof", proof, "--node", net.validators[-1].url)
+    verified = assay_json("proof", "verify", "--genesis", net.genesis, proof)
+    assert verified["epoch"] == epoch
+
+
+def test_a_validator_whose_disk_is_gone_is_replaced_as_the_manual_says(consortium):
+    net = consortium
+    lost = net.validators[3]
+    lost_key = key_of(net, lost)
+    lost.kill()
+    shutil.rmtree(lost.home)
+    net.nodes.remove(lost)
+    net.validators.remove(lost)
+    heir = net.new_node()
+    heir.start()
+    net.wait_height(net.validators[0].height(), [heir])
+    net.decide("replace-validator", lost_key, heir.key)
+    net.validators.append(heir)
+    net.epoch(1)
+    validators = heir.get("/v1/validators")
+    keys = [v["key"] for v in validators.get("items", validators.get("validators", []))]
+    assert keys[3] == heir.key  # in the very place
+    net.validators[0].kill()  # the heir's vote counts: without it the other two would be no quorum
+    spare = net.new_node()
+    assay("member", "remove", spare.key, "--key", net.key("admin-ops"), "--node", heir.url)
+    net.wait_equal([n for n in net.validators if n.process is not None])
+
+
+def test_a_vote_needs_its_organisation_and_more_than_two_thirds(consortium):
+    net = consortium
+    node = net.new_node()
+    url = net.validators[0].url
+    proposal = assay_json("proposal", "new", "add-validator", node.key, "--org", "acme", "--key", net.key("admin-acme"),
+                          "--node", url)["proposal_id"]
+    assert "NOT_AUTHORIZED" in refused("proposal", "vote", proposal, "yes", "--org", "globex", "--key", net.key("admin-ops"),
+                                       "--node", url)
+    assay("proposal", "vote", proposal, "yes", "--org", "globex", "--key", net.key("admin-globex"), "--node", url)
+    assert net.validators[0].status()["epoch"] == 0
+    assay("proposal", "vote", proposal, "yes", "--org", "ops", "--key", net.key("admin-ops"), "--node", url)
+    net.epoch(1)

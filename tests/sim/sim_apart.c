@@ -1,0 +1,47 @@
+/* Runs in child processes: an ASSERT, a sanitizer's finding or an endless loop ends the run and not the program. */
+#include "tests/sim/sim.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void note_end(int status, struct sim_result *out) {
+    *out = (struct sim_result){.failed = true};
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    const char *kind = number == SIGALRM ? "endless" : number == SIGABRT ? "assertion" : "crash";
+    (void)snprintf(out->kind, sizeof out->kind, "%s", kind);
+    (void)snprintf(out->failure, sizeof out->failure, "the run broke off: %s",
+                   number == SIGALRM   ? "it did not end in time"
+                   : number == SIGABRT ? "an assertion failed (see above)"
+                   : number != 0       ? strsignal(number)
+                                       : "it ended by itself (see above)");
+}
+
+void sim_run_apart(const struct sim_case *played, bool show, unsigned seconds, struct sim_result *out) {
+    struct sim_result *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    (void)fflush(stdout);
+    pid_t child = shared != MAP_FAILED ? fork() : -1;
+    if (child < 0) {
+        perror("sim: no process for a run");
+        _exit(1);
+    }
+    if (child == 0) {
+        (void)alarm(seconds);
+        if (!show && freopen("/dev/null", "w", stderr) == NULL) {
+            _exit(1);
+        }
+        sim_run(played, show, NULL, shared);
+        (void)fflush(stdout);
+        _exit(0);
+    }
+    int status = 0;
+    (void)waitpid(child, &status, 0);
+    *out = *shared;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        note_end(status, out);
+    }
+    (void)munmap(shared, sizeof *shared);
+}

@@ -1,0 +1,738 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "node/home_chain.h"
+#include "node/http/api.h"
+#include "node/ledger/chain_store.h"
+#include "node/ledger/chain_verify.h"
+#include "node/snapshot_bodies.h"
+#include "node/snapshot_join.h"
+#include "node/snapshot_make.h"
+#include "node/snapshots.h"
+#include "tests/unit/node/chain_fixture.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define TARGET 3000u /* small chunks, so that there are many */
+#define SOURCES 3
+
+/* A ledger, its snapshots, several servers of them, and a home that wants to join. */
+struct fixture {
+    struct chain_fixture ledger;
+    char dir[SOURCES][64]; /* of snapshots */
+    struct snapshots *snapshots[SOURCES];
+    struct api api[SOURCES];
+    struct http_server *server[SOURCES];
+    char url[SOURCES][CONFIG_URL_MAX];
+    const char *urls[SOURCES];
+    char home_dir[64];
+    struct daemon_home home;
+    struct snapshot_pin pin;
+    unsigned refused; /* sources that lied */
+    uint64_t stop_at; /* bytes at which progress ends or kills; 0: never */
+    bool kill;
+    enum snapshot_join_part stop_part;
+};
+
+static void blocks(struct fixture *f, unsigned count, size_t devices) {
+    for (unsigned i = 0; i < count; i++) {
+        fixture_block(&f->ledger, devices);
+    }
+}
+
+static void make(struct fixture *f, size_t source) {
+    struct chain_view view;
+    assert_int_equal(chain_view_open(f->ledger.chain, &view), OK);
+    const struct snapshot_make_config config = {
+        .chain = f->ledger.chain, .view = &view, .dir = f->dir[source], .chunk_target = TARGET};
+    assert_int_equal(snapshot_make(&config), OK);
+    f->pin.height = view.head.header.height;
+    memcpy(f->pin.hash, view.head.hash, HASH_LEN);
+    chain_view_close(&view);
+}
+
+static void serve(struct fixture *f, size_t i) {
+    struct http_config settings;
+    char why[200];
+    const struct snapshots_config config = {.chain = f->ledger.chain, .dir = f->dir[i]};
+    http_config_default(&settings);
+    settings.listen = "127.0.0.1:0";
+    assert_int_equal(snapshots_open(&config, &f->snapshots[i]), OK);
+    f->api[i] = (struct api){.chain = f->ledger.chain, .snapshots = f->snapshots[i]};
+    assert_int_equal(http_server_new(&settings, &f->server[i]), OK);
+    assert_int_equal(api_snapshot_routes(&f->api[i], f->server[i]), OK);
+    assert_int_equal(http_server_start(f->server[i], why), OK);
+    (void)snprintf(f->url[i], sizeof f->url[i], "http://%s", http_server_address(f->server[i]));
+    f->urls[i] = f->url[i];
+}
+
+static void stop_serving(struct fixture *f, size_t i) {
+    http_server_free(f->server[i]);
+    snapshots_close(f->snapshots[i]);
+    f->server[i] = NULL;
+    f->snapshots[i] = NULL;
+}
+
+static void open_home(struct fixture *f) {
+    strcpy(f->home_dir, "/tmp/assay-home-XXXXXX");
+    assert_non_null(mkdtemp(f->home_dir));
+    (void)snprintf(f->home.path, sizeof f->home.path, "%s", f->home_dir);
+    config_default(&f->home.config);
+    f->home.config.ledger.log_segment_bytes = 64 * 1024;
+    f->home.genesis = f->ledger.world.genesis;
+}
+
+static void open_all(struct fixture *f, unsigned count, size_t devices) {
+    memset(f, 0, sizeof *f);
+    fixture_setup(&f->ledger);
+    assert_int_equal(fixture_try_open(&f->ledger), OK);
+    for (size_t i = 0; i < SOURCES; i++) {
+        strcpy(f->dir[i], "/tmp/assay-snaps-XXXXXX");
+        assert_non_null(mkdtemp(f->dir[i]));
+    }
+    blocks(f, count, devices);
+    open_home(f);
+}
+
+static void close_all(struct fixture *f) {
+    for (size_t i = 0; i < SOURCES; i++) {
+        stop_serving(f, i);
+        assert_int_equal(snapshot_remove_folder(f->dir[i]), OK);
+    }
+    assert_int_equal(snapshot_remove_folder(f->home_dir), OK);
+    fixture_close(&f->ledger);
+}
+
+static bool progress(void *arg, enum snapshot_join_part part, uint64_t done, uint64_t total) {
+    const struct fixture *f = arg;
+    (void)total;
+    if (f->stop_at != 0 && part == f->stop_part && done >= f->stop_at) {
+        if (f->kill) {
+            (void)raise(SIGKILL);
+        }
+        return false;
+    }
+    return true;
+}
+
+static void source_left(void *arg, const char *url, enum err reason, const char *what) {
+    struct fixture *f = arg;
+    (void)url;
+    (void)what;
+    f->refused += reason == ERR_MISMATCH;
+}
+
+static enum err join(struct fixture *f, size_t sources, struct snapshot_join_report *report, char why[DAEMON_WHY_MAX]) {
+    const struct snapshot_join_config config = {.home = &f->home,
+                                                .sources = f->urls,
+                                                .source_count = sources,
+                                                .pin = f->pin.height > 0 ? &f->pin : NULL,
+                                                .wanted = true,
+                                                .progress = progress,
+                                                .source_left = source_left,
+                                                .arg = f};
+    return snapshot_join(&config, report, why);
+}
+
+static void joins(struct fixture *f, size_t sources, struct snapshot_join_report *report) {
+    char why[DAEMON_WHY_MAX];
+    enum err e = join(f, sources, report, why);
+    assert_string_equal(why, "");
+    assert_int_equal(e, OK);
+    assert_true(report->joined);
+}
+
+static void write_bytes(const char *path, struct bytes bytes) {
+    assert_int_equal(file_write_atomic(path, bytes, 0600), OK);
+}
+
+/* Changes one byte of a file of a snapshot. */
+static void spoil(const struct fixture *f, size_t source, const char *name, size_t at) {
+    char path[300];
+    struct buffer bytes = BUFFER_INIT;
+    (void)snprintf(path, sizeof path, "%s/%llu/%s", f->dir[source], (unsigned long long)f->pin.height, name);
+    assert_int_equal(file_read(path, SNAPSHOT_CHUNK_MAX, &bytes), OK);
+    bytes.data[at % bytes.len] ^= 1;
+    write_bytes(path, buffer_bytes(&bytes));
+    buffer_free(&bytes);
+}
+
+/* ---- What a joined home must be ---- */
+
+static void same_value(struct kv_view *a, struct kv_view *b, enum kv_table table, struct bytes key) {
+    struct bytes x, y;
+    assert_int_equal(kv_get(a, table, key, &x), OK);
+    assert_int_equal(kv_get(b, table, key, &y), OK);
+    assert_true(bytes_equal(x, y));
+}
+
+/* Every record of state, and nothing more. */
+static void same_state(struct kv_view *a, struct kv_view *b) {
+    uint8_t from[KV_KEY_MAX + 1] = {0};
+    size_t len = 1;
+    for (;;) {
+        struct bytes ka, va, kb, vb;
+        enum err ea = kv_seek(a, KV_STATE, bytes_of(from, len), &ka, &va);
+        enum err eb = kv_seek(b, KV_STATE, bytes_of(from, len), &kb, &vb);
+        assert_int_equal(ea, eb);
+        if (ea != OK) {
+            assert_int_equal(ea, ERR_NOTFOUND);
+            return;
+        }
+        assert_true(bytes_equal(ka, kb));
+        assert_true(bytes_equal(va, vb));
+        memcpy(from, ka.data, ka.len);
+        from[ka.len] = 0;
+        len = ka.len + 1;
+    }
+}
+
+static void same_blocks(struct fixture *f, struct chain *joined, uint64_t first, uint64_t last) {
+    struct chain_view a, b;
+    struct buffer x = BUFFER_INIT, y = BUFFER_INIT;
+    assert_int_equal(chain_view_open(f->ledger.chain, &a), OK);
+    assert_int_equal(chain_view_open(joined, &b), OK);
+    for (uint64_t h = first; h <= last; h++) {
+        struct block block;
+        buffer_reset(&x);
+        buffer_reset(&y);
+        assert_int_equal(chain_read(f->ledger.chain, h, &x, NULL), OK);
+        assert_int_equal(chain_read(joined, h, &y, NULL), OK);
+        assert_true(bytes_equal(buffer_bytes(&x), buffer_bytes(&y)));
+        assert_int_equal(block_decode(buffer_bytes(&y), &block), OK);
+        for (size_t i = 0; i < block.tx_count; i++) {
+            same_value(a.kv, b.kv, KV_TXS, bytes_of(block.txs[i].id, HASH_LEN));
+        }
+        block_free(&block);
+    }
+    if (first > 1) {
+        struct chain_block_info info;
+        assert_int_equal(chain_read(joined, first - 1, &y, NULL), ERR_NOTFOUND);
+        assert_int_equal(chain_view_block(&b, first - 1, &info), ERR_NOTFOUND);
+    }
+    chain_view_close(&a);
+    chain_view_close(&b);
+    buffer_free(&x);
+    buffer_free(&y);
+}
+
+/* The node that joined goes on with the blocks that the others make, and refuses a transaction used in the window. */
+static void follows(struct fixture *f, struct chain *joined) {
+    for (uint64_t h = chain_head(joined)->header.height + 1; h <= chain_head(f->ledger.chain)->header.height; h++) {
+        struct buffer body = BUFFER_INIT, finalization = BUFFER_INIT;
+        uint8_t hash[HASH_LEN];
+        enum chain_status status;
+        assert_int_equal(chain_read(f->ledger.chain, h, &body, &finalization), OK);
+        assert_int_equal(chain_add(joined, buffer_bytes(&body), hash), OK);
+        assert_int_equal(chain_execute(joined, hash, &status), OK);
+        assert_string_equal(chain_error(joined), "");
+        assert_int_equal(status, CHAIN_VALID);
+        assert_int_equal(chain_finalize(joined, hash, buffer_bytes(&finalization), NULL, NULL), OK);
+        buffer_free(&body);
+        buffer_free(&finalization);
+    }
+    assert_memory_equal(chain_head(joined)->hash, chain_head(f->ledger.chain)->hash, HASH_LEN);
+}
+
+static void verifies(struct fixture *f, struct chain *joined) {
+    struct chain_verify_report report = {0};
+    struct chain_view view;
+    assert_int_equal(chain_view_open(joined, &view), OK);
+    const struct chain_verify_input input = {
+        .crypto = &host_crypto, .genesis = &f->home.genesis, .view = view.kv, .log = joined->log};
+    enum err e = chain_verify(&input, &report);
+    assert_string_equal(report.wrong, "");
+    assert_int_equal(e, OK);
+    chain_view_close(&view);
+}
+
+static void proves(struct fixture *f, struct chain *joined) {
+    struct chain_view view;
+    struct fixture_proof *proof = malloc(sizeof *proof);
+    struct buffer bundle = BUFFER_INIT;
+    assert_int_equal(chain_view_open(joined, &view), OK);
+    assert_int_equal(chain_view_prove(&view, bytes_str("governance"), bytes_str("validators"), 0, 0, &bundle), OK);
+    assert_int_equal(fixture_judge(&f->ledger, buffer_bytes(&bundle), proof), GOOD);
+    chain_view_close(&view);
+    buffer_free(&bundle);
+    free(proof);
+}
+
+static void is_as_good(struct fixture *f, uint64_t height, uint64_t first) {
+    struct home_chain store;
+    struct chain_view a, b;
+    char why[DAEMON_WHY_MAX] = "", path[CONFIG_PATH_MAX];
+    enum err e = home_chain_open(&f->home, NULL, &store, why);
+    assert_string_equal(why, "");
+    assert_int_equal(e, OK);
+    assert_int_equal(chain_head(store.chain)->header.height, height);
+    proves(f, store.chain);
+    verifies(f, store.chain);
+    follows(f, store.chain);
+    assert_int_equal(chain_view_open(f->ledger.chain, &a), OK);
+    assert_int_equal(chain_view_open(store.chain, &b), OK);
+    same_state(a.kv, b.kv);
+    chain_view_close(&a);
+    chain_view_close(&b);
+    same_blocks(f, store.chain, first, chain_head(store.chain)->header.height);
+    home_chain_close(&store);
+    /* And once more, now that it has a log of its own. */
+    assert_int_equal(home_chain_open(&f->home, NULL, &store, why), OK);
+    verifies(f, store.chain);
+    home_chain_close(&store);
+    assert_int_equal(home_path(&f->home, "join", path), OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+/* ---- Cases ---- */
+
+static void a_new_node_joins_and_goes_on(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    open_all(&f, 20, 5);
+    make(&f, 0);
+    serve(&f, 0);
+    blocks(&f, 3, 2);
+    joins(&f, 1, &report);
+    assert_int_equal(report.height, 20);
+    assert_int_equal(report.fetched, report.bytes);
+    is_as_good(&f, 20, 1);
+    close_all(&f);
+}
+
+/* A day of blocks comes along, older ones don't. */
+static void only_the_expiry_window_comes_along(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    open_all(&f, 5, 2);
+    f.ledger.time_ms += LIMIT_TX_LIFETIME_MS;
+    blocks(&f, 10, 2);
+    make(&f, 0);
+    serve(&f, 0);
+    blocks(&f, 2, 1);
+    joins(&f, 1, &report);
+    is_as_good(&f, 15, 6);
+    close_all(&f);
+}
+
+static void several_sources_share_the_work_and_a_liar_is_dropped(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    open_all(&f, 20, 8);
+    for (size_t i = 0; i < SOURCES; i++) {
+        make(&f, i);
+    }
+    for (char name[8] = "0"; name[0] < '4'; name[0]++) {
+        spoil(&f, 0, name, 17);
+    }
+    for (size_t i = 0; i < SOURCES; i++) {
+        serve(&f, i);
+    }
+    joins(&f, SOURCES, &report);
+    assert_int_equal(f.refused, 1);
+    is_as_good(&f, 20, 1);
+    close_all(&f);
+}
+
+static void nothing_is_taken_from_liars_alone(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX], path[CONFIG_PATH_MAX];
+    open_all(&f, 8, 5);
+    make(&f, 0);
+    spoil(&f, 0, "0", 40);
+    serve(&f, 0);
+    assert_int_equal(join(&f, 1, &report, why), ERR_NOTFOUND);
+    assert_int_equal(f.refused, 1);
+    assert_int_equal(home_path(&f.home, "state", path), OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(home_path(&f.home, "join/chunks/0", path), OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    close_all(&f);
+}
+
+/* The bundle, too: whatever byte of a manifest is changed, it is refused or is another snapshot's. */
+static void every_flipped_byte_of_a_manifest_is_refused(void **state) {
+    (void)state;
+    struct fixture f;
+    char path[300], why[SNAPSHOT_WHY_SIZE];
+    struct buffer bytes = BUFFER_INIT;
+    struct snapshot_manifest manifest;
+    struct block_header header;
+    uint8_t content[HASH_LEN];
+    open_all(&f, 3, 2);
+    make(&f, 0);
+    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.height);
+    assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &bytes), OK);
+    assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&bytes), &manifest), OK);
+    assert_int_equal(snapshot_verify(&host_crypto, &f.home.genesis, &manifest, &header, why), OK);
+    memcpy(content, manifest.content, HASH_LEN);
+    snapshot_manifest_free(&manifest);
+    for (size_t i = 0; i < bytes.len; i++) {
+        bytes.data[i] ^= (uint8_t)(1u << i % 8);
+        if (snapshot_manifest_decode(&host_crypto, buffer_bytes(&bytes), &manifest) == OK) {
+            bool same = memcmp(manifest.content, content, HASH_LEN) == 0;
+            enum err e = snapshot_verify(&host_crypto, &f.home.genesis, &manifest, &header, why);
+            assert_true(!same || e == ERR_INVALID);
+            snapshot_manifest_free(&manifest);
+        }
+        bytes.data[i] ^= (uint8_t)(1u << i % 8);
+    }
+    buffer_free(&bytes);
+    close_all(&f);
+}
+
+static void every_flipped_byte_of_a_body_chunk_is_refused(void **state) {
+    (void)state;
+    struct fixture f;
+    char path[300];
+    struct buffer encoded = BUFFER_INIT, chunk = BUFFER_INIT;
+    struct snapshot_manifest m;
+    open_all(&f, 3, 2);
+    make(&f, 0);
+    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.height);
+    assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &encoded), OK);
+    assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
+    (void)snprintf(path, sizeof path, "%s/%llu/%u", f.dir[0], (unsigned long long)f.pin.height, 1u << m.bits);
+    assert_int_equal(file_read(path, SNAPSHOT_CHUNK_MAX, &chunk), OK);
+    assert_int_equal(snapshot_bodies_read(&m, 0, buffer_bytes(&chunk), NULL, NULL), OK);
+    for (size_t i = 0; i < chunk.len; i++) {
+        chunk.data[i] ^= (uint8_t)(1u << i % 8);
+        assert_int_equal(snapshot_bodies_read(&m, 0, buffer_bytes(&chunk), NULL, NULL), ERR_MISMATCH);
+        chunk.data[i] ^= (uint8_t)(1u << i % 8);
+    }
+    for (size_t len = 0; len < chunk.len; len++) {
+        assert_int_equal(snapshot_bodies_read(&m, 0, bytes_of(chunk.data, len), NULL, NULL), ERR_MISMATCH);
+    }
+    snapshot_manifest_free(&m);
+    buffer_free(&encoded);
+    buffer_free(&chunk);
+    close_all(&f);
+}
+
+/* Every body chunk of this manifest is what its own hash allows, and yet two do not belong together. */
+static void a_manifest_that_lies_about_its_bodies_is_found_out(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX], path[300];
+    struct buffer encoded = BUFFER_INIT, again = BUFFER_INIT;
+    struct snapshot_manifest m;
+    open_all(&f, 20, 8);
+    make(&f, 0);
+    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.height);
+    assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &encoded), OK);
+    assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
+    assert_true(m.body_count > 2);
+    m.bodies[0].last_hash[0] ^= 1;
+    assert_int_equal(snapshot_manifest_encode(&host_crypto, &m, &again), OK);
+    write_bytes(path, buffer_bytes(&again));
+    snapshot_manifest_free(&m);
+    serve(&f, 0);
+    assert_int_equal(join(&f, 1, &report, why), ERR_NOTFOUND);
+    assert_int_equal(f.refused, 1);
+    make(&f, 1); /* an honest one beside it */
+    serve(&f, 1);
+    joins(&f, 2, &report);
+    is_as_good(&f, 20, 1);
+    buffer_free(&encoded);
+    buffer_free(&again);
+    close_all(&f);
+}
+
+/* Killed while fetching and while building, at several places each; what was fetched once is not fetched again. */
+static void a_killed_join_goes_on_where_it_was(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX];
+    open_all(&f, 20, 10);
+    make(&f, 0);
+    serve(&f, 0);
+    static const struct {
+        enum snapshot_join_part part;
+        uint64_t at;
+    } places[] = {{JOIN_FETCH, 1}, {JOIN_FETCH, 20000}, {JOIN_FETCH, 40000}, {JOIN_BUILD, 1}, {JOIN_BUILD, 9}};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        f.stop_part = places[i].part;
+        f.stop_at = places[i].at;
+        f.kill = true;
+        pid_t child = fork();
+        if (child == 0) {
+            _exit(join(&f, 1, &report, why) == OK ? 0 : 1);
+        }
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+    }
+    f.stop_at = 0;
+    joins(&f, 1, &report);
+    assert_int_equal(report.fetched, 0); /* all of it was here */
+    is_as_good(&f, 20, 1);
+    close_all(&f);
+}
+
+/* Damage on the joiner's own disk meanwhile. */
+static void a_chunk_damaged_on_our_disk_is_fetched_again(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX], path[CONFIG_PATH_MAX];
+    struct stat st;
+    open_all(&f, 20, 10);
+    make(&f, 0);
+    serve(&f, 0);
+    f.stop_part = JOIN_BUILD;
+    f.stop_at = 1;
+    assert_int_equal(join(&f, 1, &report, why), ERR_CLOSED);
+    f.stop_at = 0;
+    assert_int_equal(home_path(&f.home, "join/chunks/2", path), OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size - 1), 0);
+    joins(&f, 1, &report);
+    assert_int_equal(report.fetched, st.st_size);
+    is_as_good(&f, 20, 1);
+    close_all(&f);
+}
+
+/* The change of places, interrupted after each of its steps. */
+static void an_interrupted_change_of_places_is_completed(void **state) {
+    (void)state;
+    for (int step = 0; step < 4; step++) {
+        struct fixture f;
+        struct snapshot_join_report report;
+        char why[DAEMON_WHY_MAX] = "", data[CONFIG_PATH_MAX], from[600], to[600];
+        open_all(&f, 10, 3);
+        make(&f, 0);
+        serve(&f, 0);
+        joins(&f, 1, &report);
+        assert_int_equal(home_path(&f.home, "", data), OK);
+        (void)snprintf(from, sizeof from, "%s/join/store", data);
+        assert_int_equal(dir_make(from), OK);
+        (void)snprintf(from, sizeof from, "%s/join/old", data);
+        assert_int_equal(dir_make(from), OK);
+        static const char *const names[] = {"blocks", "state"};
+        for (int i = 0; i < 2; i++) { /* as if the new store stood beside an old one */
+            (void)snprintf(from, sizeof from, "%s/%s", data, names[i]);
+            (void)snprintf(to, sizeof to, "%s/join/store/%s", data, names[i]);
+            assert_int_equal(rename(from, to), 0);
+            assert_int_equal(dir_make(from), OK);
+        }
+        for (int i = 0; i < step; i++) { /* what had been done */
+            (void)snprintf(from, sizeof from, i % 2 == 0 ? "%s/%s" : "%s/join/store/%s", data, names[i / 2]);
+            (void)snprintf(to, sizeof to, i % 2 == 0 ? "%s/join/old/%s" : "%s/%s", data, names[i / 2]);
+            assert_int_equal(rename(from, to), 0);
+        }
+        (void)snprintf(to, sizeof to, "%s/join/ready", data);
+        write_bytes(to, bytes_str("whole\n"));
+        assert_int_equal(snapshot_join_finish(&f.home, why), OK);
+        is_as_good(&f, 10, 1);
+        close_all(&f);
+    }
+}
+
+static void a_snapshot_gone_from_everywhere_gives_way_to_a_newer_one(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX], path[300];
+    open_all(&f, 12, 8);
+    make(&f, 0);
+    serve(&f, 0);
+    f.stop_part = JOIN_FETCH;
+    f.stop_at = 1;
+    assert_int_equal(join(&f, 1, &report, why), ERR_CLOSED);
+    f.stop_at = 0;
+    stop_serving(&f, 0);
+    (void)snprintf(path, sizeof path, "%s/12", f.dir[0]);
+    assert_int_equal(snapshot_remove_folder(path), OK);
+    blocks(&f, 5, 3);
+    make(&f, 0);
+    serve(&f, 0);
+    joins(&f, 1, &report);
+    assert_int_equal(report.height, 17);
+    is_as_good(&f, 17, 1);
+    close_all(&f);
+}
+
+static void an_old_chain_needs_a_checkpoint_and_a_wrong_one_is_refused(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX];
+    struct snapshot_pin good;
+    open_all(&f, 10, 2);
+    make(&f, 0);
+    serve(&f, 0);
+    good = f.pin;
+    f.pin.height = 0; /* none: this chain is from 2023 */
+    assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
+    assert_non_null(strstr(why, "--checkpoint"));
+    f.pin = good;
+    f.pin.hash[3] ^= 1;
+    assert_int_equal(join(&f, 1, &report, why), ERR_INVALID);
+    struct chain_view view;
+    struct chain_block_info info;
+    assert_int_equal(chain_view_open(f.ledger.chain, &view), OK);
+    assert_int_equal(chain_view_block(&view, 4, &info), OK); /* one of the window */
+    chain_view_close(&view);
+    f.pin.height = 4;
+    memcpy(f.pin.hash, info.hash, HASH_LEN);
+    f.pin.hash[3] ^= 1;
+    assert_int_equal(join(&f, 1, &report, why), ERR_INVALID);
+    f.pin.hash[3] ^= 1;
+    f.pin.height = 11;
+    assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
+    f.pin.height = 4;
+    joins(&f, 1, &report);
+    is_as_good(&f, 10, 1);
+    close_all(&f);
+}
+
+/* A store that is behind stays in place until the new one is whole; one that is not far behind stays for good. */
+static void a_node_far_behind_joins_and_one_close_by_does_not(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX];
+    open_all(&f, 10, 2);
+    make(&f, 0);
+    serve(&f, 0);
+    joins(&f, 1, &report);
+    blocks(&f, 5, 1);
+    make(&f, 0);
+    stop_serving(&f, 0);
+    serve(&f, 0);
+    const struct snapshot_join_config config = {
+        .home = &f.home, .sources = f.urls, .source_count = 1, .pin = &f.pin, .arg = &f};
+    assert_int_equal(snapshot_join(&config, &report, why), OK);
+    assert_false(report.joined);
+    f.ledger.time_ms += 2 * 3600000;
+    blocks(&f, 5, 1);
+    make(&f, 0);
+    stop_serving(&f, 0);
+    serve(&f, 0);
+    assert_int_equal(snapshot_join(&config, &report, why), OK);
+    assert_true(report.joined);
+    assert_int_equal(report.height, 20);
+    is_as_good(&f, 20, 1);
+    close_all(&f);
+}
+
+static void without_sources_a_new_node_just_starts(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX];
+    open_all(&f, 2, 1);
+    f.urls[0] = "http://127.0.0.1:1";
+    const struct snapshot_join_config config = {.home = &f.home, .sources = f.urls, .source_count = 1};
+    assert_int_equal(snapshot_join(&config, &report, why), OK);
+    assert_false(report.joined);
+    close_all(&f);
+}
+
+/* Two are kept; a half one that an earlier life left goes; a multiple of the interval makes one. */
+static void snapshots_are_made_when_due_and_the_newest_two_stay(void **state) {
+    (void)state;
+    struct fixture f;
+    char path[300];
+    struct snapshots_entry entries[SNAPSHOTS_KEPT];
+    open_all(&f, 3, 1);
+    (void)snprintf(path, sizeof path, "%s/7.tmp", f.dir[0]);
+    assert_int_equal(dir_make(path), OK);
+    const struct snapshots_config config = {.chain = f.ledger.chain, .dir = f.dir[0], .interval_blocks = 4};
+    assert_int_equal(snapshots_open(&config, &f.snapshots[0]), OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_false(snapshots_want(f.snapshots[0])); /* so short a chain is not worth one */
+    snapshots_tick(f.snapshots[0]);
+    for (uint64_t round = 0; round < 3; round++) {
+        while (chain_head(f.ledger.chain)->header.height % 4 != 0) {
+            blocks(&f, 1, 1);
+        }
+        uint64_t due = chain_head(f.ledger.chain)->header.height;
+        snapshots_tick(f.snapshots[0]);
+        blocks(&f, 1, 1); /* the ledger goes on meanwhile */
+        for (int i = 0; i < 1000; i++) {
+            size_t count = snapshots_list(f.snapshots[0], entries);
+            if (count > 0 && entries[0].height == due) {
+                break;
+            }
+            (void)usleep(10000);
+        }
+        assert_int_equal(entries[0].height, due);
+    }
+    assert_int_equal(snapshots_list(f.snapshots[0], entries), 2);
+    assert_int_equal(entries[0].height, 12);
+    assert_int_equal(entries[1].height, 8);
+    (void)snprintf(path, sizeof path, "%s/4", f.dir[0]);
+    assert_int_not_equal(access(path, F_OK), 0);
+    close_all(&f);
+}
+
+/* Nodes that make one at the same height make the same chunks, whatever they had in memory. */
+static void the_same_height_gives_the_same_content(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshots_entry a[SNAPSHOTS_KEPT], b[SNAPSHOTS_KEPT];
+    open_all(&f, 9, 4);
+    make(&f, 0);
+    assert_int_equal(fixture_reopen(&f.ledger), OK);
+    make(&f, 1);
+    serve(&f, 0);
+    serve(&f, 1);
+    assert_int_equal(snapshots_list(f.snapshots[0], a), 1);
+    assert_int_equal(snapshots_list(f.snapshots[1], b), 1);
+    assert_memory_equal(a[0].content, b[0].content, HASH_LEN);
+    close_all(&f);
+}
+
+static void a_checkpoint_is_read_from_text(void **state) {
+    (void)state;
+    struct snapshot_pin pin;
+    assert_int_equal(snapshot_pin_parse("12:00000000000000000000000000000000000000000000000000000000000000ff", &pin),
+                     OK);
+    assert_int_equal(pin.height, 12);
+    assert_int_equal(pin.hash[31], 0xff);
+    assert_int_equal(snapshot_pin_parse("12", &pin), ERR_MALFORMED);
+    assert_int_equal(snapshot_pin_parse("-1:ff", &pin), ERR_MALFORMED);
+    assert_int_equal(snapshot_pin_parse("12:ff", &pin), ERR_MALFORMED);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_node_joins_and_goes_on),
+        cmocka_unit_test(only_the_expiry_window_comes_along),
+        cmocka_unit_test(several_sources_share_the_work_and_a_liar_is_dropped),
+        cmocka_unit_test(nothing_is_taken_from_liars_alone),
+        cmocka_unit_test(every_flipped_byte_of_a_manifest_is_refused),
+        cmocka_unit_test(every_flipped_byte_of_a_body_chunk_is_refused),
+        cmocka_unit_test(a_manifest_that_lies_about_its_bodies_is_found_out),
+        cmocka_unit_test(a_killed_join_goes_on_where_it_was),
+        cmocka_unit_test(a_chunk_damaged_on_our_disk_is_fetched_again),
+        cmocka_unit_test(an_interrupted_change_of_places_is_completed),
+        cmocka_unit_test(a_snapshot_gone_from_everywhere_gives_way_to_a_newer_one),
+        cmocka_unit_test(an_old_chain_needs_a_checkpoint_and_a_wrong_one_is_refused),
+        cmocka_unit_test(a_node_far_behind_joins_and_one_close_by_does_not),
+        cmocka_unit_test(without_sources_a_new_node_just_starts),
+        cmocka_unit_test(snapshots_are_made_when_due_and_the_newest_two_stay),
+        cmocka_unit_test(the_same_height_gives_the_same_content),
+        cmocka_unit_test(a_checkpoint_is_read_from_text),
+    };
+    if (crypto_start() != OK || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        return 1;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
