@@ -47,7 +47,7 @@
       "have the vendor's root key sign a delegation for this chain, key and class")                                    \
     X(118, DELEGATION_NOT_COVERING, "the author's delegation does not cover this class and sequence",                  \
       "register an author whose delegation covers them")                                                               \
-    X(120, NODE_UNKNOWN, "no such node", "register it with `assay node register`")                                     \
+    X(120, NODE_UNKNOWN, "no such node", "register it with `assay member add`")                                        \
     X(121, NODE_EXISTS, "a node has this signing key already", "use another key")                                      \
     X(122, LINK_KEY_TAKEN, "another node has this link key", "make a link key of its own for each node")               \
     X(123, NODE_ROLE, "the node is not of the role this needs", "see the detail")                                      \
@@ -56,7 +56,7 @@
     X(126, NODE_NO_POSSESSION, "possession of the node's key is not proven", "co-sign with the node's own key")        \
     X(127, NODE_IS_VALIDATOR, "the node is a validator", "have it removed as validator by a proposal first")           \
     X(128, NODE_CONVICTED, "evidence stands against this key", "register the node under a fresh key")                  \
-    X(130, VALIDATOR_UNKNOWN, "no such validator", "list validators with `assay status`")                              \
+    X(130, VALIDATOR_UNKNOWN, "no such validator", "list validators with `assay member list`")                         \
     X(131, VALIDATOR_EXISTS, "the node is a validator already", "nothing to do")                                       \
     X(132, VALIDATOR_LIMIT, "there are as many validators as there may be", "remove or replace one")                   \
     X(133, VALIDATOR_LAST, "the last validator can't be removed", "replace it, or add another first")                  \

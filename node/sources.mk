@@ -3,7 +3,7 @@ NODE_PARTS := ledger net http cli gateway
 include $(NODE_PARTS:%=node/%/sources.mk)
 
 node_SRCS := node/host_crypto.c node/config.c node/keyfile.c node/log.c node/notify.c node/json_shape.c \
-    node/genesis_json.c node/testnet.c node/status.c node/daemon.c node/peers.c node/evidence_tx.c node/validator.c node/validator_http.c node/gossip_check.c node/home_chain.c node/home_look.c node/home_backup.c node/home_trim.c node/home_rekey.c node/home_export.c node/statement_tx.c \
+    node/genesis_json.c node/testnet.c node/status.c node/daemon.c node/peers.c node/evidence_tx.c node/validator.c node/vitals.c node/validator_http.c node/gossip_check.c node/home_chain.c node/home_look.c node/home_backup.c node/home_trim.c node/home_rekey.c node/home_export.c node/statement_tx.c \
     $(foreach p,$(NODE_PARTS),$(node_$(p)_SRCS))
 node_PROTOS := $(foreach p,$(NODE_PARTS),$(node_$(p)_PROTOS))
 node_TESTS := $(foreach p,$(NODE_PARTS),$(node_$(p)_TESTS))
@@ -11,3 +11,5 @@ node_TESTS += $(addprefix tests/unit/node/test_,config.c keyfile.c log.c genesis
 node_TESTS += $(addprefix tests/unit/node/test_,gossip_check.c listen.c)
 node_SRCS += $(addprefix node/snapshot,_bodies.c _verify.c _make.c s.c _http.c _fetch.c _install.c _join.c)
 node_TESTS += tests/unit/node/test_snapshot.c
+node_SRCS += node/alarms.c node/status_facts.c
+node_TESTS += $(addprefix tests/unit/node/test_,alarms.c metrics.c)

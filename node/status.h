@@ -4,6 +4,8 @@
 
 #include "base/ed25519.h"
 #include "base/limits.h"
+#include "node/alarms.h"
+#include "node/ledger/stage_times.h"
 
 #include <pthread.h>
 
@@ -14,6 +16,7 @@ struct status_peer {
     char address[128];
     bool up;
     uint64_t bytes_in, bytes_out, messages_in, messages_out, dropped, handshakes, rejected;
+    uint64_t queued_bytes, lost;
 };
 
 struct status_facts {
@@ -30,10 +33,21 @@ struct status_facts {
     uint64_t timeouts; /* views left by nullification */
     uint64_t checkpoints;
     uint64_t loop_turns;
+    uint64_t height, best_height; /* final here, and the highest a peer claims */
+    bool vote_refused;            /* the journal forbids voting: may_vote of one that should */
+    uint64_t signatures_checked, consensus_dropped, journal_syncs;
+    uint64_t messages_in, messages_bad, messages_out;
+    uint64_t outbox, wanted_bodies;
+    uint64_t vouched, block_checked; /* transactions of blocks whose signatures were known, and were not */
+    uint64_t gossip_queued, gossip_taken, gossip_known, gossip_good, gossip_refused, gossip_overtaken, gossip_dropped;
+    uint64_t disk_free_bytes, disk_bytes; /* of the file system that holds the data; both 0: not known */
+    bool disk_low;
+    struct stage_histogram stages[STAGE_COUNT];
+    struct alarms alarms;
     uint64_t beat_mono_ms; /* when the ledger thread last wrote here */
-    char alarm[200];       /* "" when there is none */
+    char alarm[200];       /* the one to look at first; "" when there is none */
     size_t peer_count;
-    struct status_peer peers[STATUS_PEERS_MAX];
+    struct status_peer peers[STATUS_PEERS_MAX]; /* last: only those there are get copied */
 };
 
 struct status_board {

@@ -2,7 +2,6 @@
 #include "node/daemon.h"
 
 #include "base/clock.h"
-#include "contracts/governance.h"
 #include "ipfs-lite/repo.h"
 #include "node/gossip_check.h"
 #include "node/evidence_tx.h"
@@ -16,6 +15,7 @@
 #include "node/notify.h"
 #include "node/peers.h"
 #include "node/validator_http.h"
+#include "node/vitals.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,8 +24,6 @@
 #include <uv.h>
 
 #define STATUS_MS 100
-#define ALARM_KEPT_MS 60000u     /* shown this long after it was last raised */
-#define ALARM_AGAIN_MS 600000u   /* what still holds is said again */
 #define CHECKPOINT_IDLE_MS 30000 /* a node with little to do still writes what it has now and then */
 #define SUBMIT_QUEUE 4096
 #define SUBMIT_WAITING 8192
@@ -52,7 +50,7 @@ struct validator {
     struct peers *peers;
     struct submit *submit;
     struct gossip_check *gossip;
-    struct status_board board;
+    struct vitals vitals;
     struct repo *repo;
     struct events *events;
     struct validator_http http;
@@ -63,14 +61,6 @@ struct validator {
     enum err checkpoint_result;
     bool checkpointing;
     uint64_t last_checkpoint_ms;
-
-    uint64_t blocks_final, txs_final, checkpoints, loop_turns, unsent;
-    uint64_t waiting_since_ms; /* mono; 0 while nothing waits */
-    char alarm[200];
-    uint64_t alarm_ms; /* mono, when it was last raised */
-    bool alarm_stays;
-    char dominating[GENESIS_ID_MAX + 1]; /* an organisation with more than f validators; "" when there is none */
-    uint64_t dominating_ms;              /* mono, when it was last told */
 };
 
 static void fail(struct validator *v, enum err e, const char *what, const char *detail) {
@@ -103,7 +93,7 @@ static void touch(struct validator *v) {
 static void flush(struct validator *v) {
     if (v->touched && v->failed == OK) {
         v->touched = false;
-        v->loop_turns++;
+        v->vitals.loop_turns++;
         (void)settle(v, replica_flush(v->replica));
     }
 }
@@ -139,13 +129,13 @@ static enum frame_class frame_class_of(enum replica_class class) {
 static void replica_send(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
     struct validator *v = ctx;
     /* Loss is everyday to the protocol: it resends. */
-    v->unsent += peers_send(v->peers, peer, frame_class_of(class), message) ? 0 : 1;
+    v->vitals.unsent += peers_send(v->peers, peer, frame_class_of(class), message) ? 0 : 1;
 }
 
 static void replica_multicast(void *ctx, const uint16_t *peers, size_t count, enum replica_class class,
                               struct bytes message) {
     struct validator *v = ctx;
-    v->unsent += count - peers_multicast(v->peers, peers, count, frame_class_of(class), message);
+    v->vitals.unsent += count - peers_multicast(v->peers, peers, count, frame_class_of(class), message);
 }
 
 static void replica_set_timer(void *ctx, uint64_t mono_ms) {
@@ -161,36 +151,14 @@ static void replica_check_transaction(void *ctx, uint16_t peer, struct bytes env
     gossip_check_put(v->gossip, envelope);
 }
 
-/* What the organisations may have changed. */
-static enum err look_at_governance(struct validator *v) {
-    struct chain_view view;
-    enum err e = chain_view_open(v->chain, &view);
-    if (e != OK) {
-        return e;
-    }
-    struct state state = state_of_view(view.kv);
-    bool found = false;
-    uint16_t held;
-    v->dominating[0] = '\0';
-    e = governance_dominating_org(&state, v->dominating, &held, &found);
-    if (!found) {
-        v->dominating[0] = '\0';
-    }
-    v->dominating_ms = 0;
-    chain_view_close(&view);
-    return e;
-}
-
 static void replica_on_final(void *ctx, const struct block *block) {
     struct validator *v = ctx;
-    v->blocks_final++;
-    v->txs_final += block->tx_count;
-    v->waiting_since_ms = mempool_count(v->mempool) > 0 ? clock_mono_ms() : 0;
+    vitals_block_final(&v->vitals, block);
     submit_block_final(v->submit, block);
     events_block_final(v->events, block);
     enum err e = peers_block_final(v->peers, block);
     if (e == OK && block_calls(block, "governance")) {
-        e = look_at_governance(v);
+        e = vitals_look_at_governance(&v->vitals);
     }
     if (e != OK) {
         fail(v, e, "reading the ledger's nodes", "");
@@ -200,40 +168,9 @@ static void replica_on_final(void *ctx, const struct block *block) {
               log_number("view", block->header.view));
 }
 
-/* Some alarms say that the node itself is no longer what it should be; the others pass when they are not raised again.
- */
-static bool alarm_stays(const char *name) {
-    static const char *const lasting[] = {"equivocation", "safety", "old-journal", "journal-damaged"};
-    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++) {
-        if (strcmp(name, lasting[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void replica_on_alarm(void *ctx, const char *name, const char *text) {
     struct validator *v = ctx;
-    log_event(LOG_WARN, "alarm", log_text("name", name), log_text("text", text));
-    (void)snprintf(v->alarm, sizeof v->alarm, "%s: %s", name, text);
-    v->alarm_ms = clock_mono_ms();
-    v->alarm_stays = alarm_stays(name);
-    events_alarm(v->events, name, text);
-}
-
-/* Nothing is wrong with this node, so its health is not touched. */
-static void warn_of_dominance(struct validator *v, uint64_t now_ms) {
-    if (v->dominating[0] == '\0' || (v->dominating_ms != 0 && now_ms - v->dominating_ms < ALARM_AGAIN_MS)) {
-        return;
-    }
-    char text[160];
-    v->dominating_ms = now_ms;
-    (void)snprintf(text, sizeof text,
-                   "organisation %s holds more than a third of the validators: alone it can stop the "
-                   "ledger",
-                   v->dominating);
-    log_event(LOG_WARN, "alarm", log_text("name", "dominating-org"), log_text("text", text));
-    events_alarm(v->events, "dominating-org", text);
+    vitals_alarm(&v->vitals, name, text);
 }
 
 static void on_peer_message(void *ctx, uint16_t peer, struct bytes message) {
@@ -263,8 +200,8 @@ static enum err admit(void *ctx, const struct transaction *tx) {
     struct validator *v = ctx;
     touch(v);
     enum err e = settle(v, replica_transaction(v->replica, tx, true));
-    if (e == OK && v->waiting_since_ms == 0) {
-        v->waiting_since_ms = clock_mono_ms();
+    if (e == OK) {
+        vitals_admitted(&v->vitals);
     }
     return e;
 }
@@ -311,7 +248,7 @@ static void checkpoint_written(uv_work_t *work, int status) {
     v->checkpointing = false;
     v->checkpoint = NULL;
     v->last_checkpoint_ms = clock_mono_ms();
-    v->checkpoints += e == OK;
+    v->vitals.checkpoints += e == OK;
     if (e == OK) {
         e = chain_prune_bodies(v->chain, v->home->config.ledger.keep_bodies_ms);
     }
@@ -337,72 +274,10 @@ static void maybe_checkpoint(struct validator *v, uint64_t now_ms) {
     }
 }
 
-static void write_peers(struct validator *v, struct status_facts *facts) {
-    facts->peer_count = 0;
-    struct peer_facts known;
-    for (uint16_t i = 0; i < PEERS_MAX && facts->peer_count < STATUS_PEERS_MAX; i++) {
-        if (!peers_get(v->peers, i, &known)) {
-            continue;
-        }
-        const struct links_peer_stats stats = known.link;
-        struct status_peer *peer = &facts->peers[facts->peer_count++];
-        *peer = (struct status_peer){.up = stats.up,
-                                     .bytes_in = stats.bytes_in,
-                                     .bytes_out = stats.bytes_out,
-                                     .messages_in = stats.messages_in,
-                                     .messages_out = stats.messages_out,
-                                     .handshakes = stats.handshakes,
-                                     .rejected = stats.rejected};
-        for (size_t c = 0; c < FRAME_CLASSES; c++) {
-            peer->dropped += stats.dropped[c];
-        }
-        memcpy(peer->key, known.key, sizeof peer->key);
-        memcpy(peer->address, known.address, strnlen(known.address, sizeof peer->address - 1));
-    }
-}
-
-static void write_board(struct validator *v, uint64_t now_ms) {
-    struct status_facts facts = {0};
-    struct replica_stats stats;
-    struct submit_stats submitted = submit_stats(v->submit);
-    replica_stats(v->replica, &stats);
-    facts.epoch = stats.consensus.epoch;
-    facts.view = stats.consensus.view;
-    facts.catching_up = stats.catching_up;
-    facts.may_vote = !stats.consensus.refused;
-    facts.timeouts = stats.consensus.timeouts;
-    facts.pending = mempool_count(v->mempool);
-    facts.pending_bytes = mempool_bytes(v->mempool);
-    if (facts.pending == 0) {
-        v->waiting_since_ms = 0;
-    } else if (v->waiting_since_ms == 0) {
-        v->waiting_since_ms = now_ms;
-    }
-    facts.oldest_pending_ms = v->waiting_since_ms != 0 ? now_ms - v->waiting_since_ms : 0;
-    facts.submit_queued = submitted.queued;
-    facts.submit_waiting = submitted.waiting;
-    facts.submit_accepted = submitted.accepted;
-    facts.submit_refused = submitted.refused;
-    facts.submit_timed_out = submitted.timed_out;
-    facts.blocks_final = v->blocks_final;
-    facts.txs_final = v->txs_final;
-    facts.checkpoints = v->checkpoints;
-    facts.loop_turns = v->loop_turns;
-    facts.beat_mono_ms = now_ms;
-    if (!v->alarm_stays && v->alarm[0] != '\0' && now_ms - v->alarm_ms > ALARM_KEPT_MS) {
-        v->alarm[0] = '\0';
-        log_event(LOG_INFO, "alarm.over", log_number("quiet_ms", ALARM_KEPT_MS));
-    }
-    memcpy(facts.alarm, v->alarm, sizeof facts.alarm);
-    write_peers(v, &facts);
-    status_board_write(&v->board, &facts);
-}
-
 static void on_status_timer(uv_timer_t *handle) {
     struct validator *v = handle->data;
     uint64_t now = clock_mono_ms();
-    warn_of_dominance(v, now);
-    write_board(v, now);
+    vitals_write(&v->vitals, now);
     maybe_checkpoint(v, now);
 }
 
@@ -516,7 +391,7 @@ static enum err open_replica(struct validator *v) {
 
 static enum err open_peers(struct validator *v) {
     const struct peers_ops ops = {.on_message = on_peer_message, .on_up = on_peer_up, .set_peer = set_peer, .ctx = v};
-    enum err e = look_at_governance(v);
+    enum err e = vitals_look_at_governance(&v->vitals);
     return e != OK ? say(v, e, "governance", NULL)
                    : say(v, peers_open(v->home, v->chain, &ops, &v->peers, v->why), "peers", NULL);
 }
@@ -525,7 +400,7 @@ static enum err open_http(struct validator *v) {
     const struct validator_http_parts parts = {.home = v->home,
                                                .chain = v->chain,
                                                .submit = v->submit,
-                                               .board = &v->board,
+                                               .board = &v->vitals.board,
                                                .repo = v->repo,
                                                .events = v->events};
     return validator_http_open(&parts, &v->http, v->why);
@@ -549,7 +424,7 @@ static void run_loop(struct validator *v) {
     (void)uv_check_start(&v->check, on_check);
     (void)uv_timer_start(&v->status_timer, on_status_timer, STATUS_MS, STATUS_MS);
     v->last_checkpoint_ms = clock_mono_ms();
-    write_board(v, clock_mono_ms());
+    vitals_write(&v->vitals, clock_mono_ms());
     touch(v);
     flush(v);
     if (v->failed == OK) {
@@ -593,7 +468,7 @@ static void shut_down(struct validator *v) {
     repo_close(v->repo);
     home_chain_close(&v->store);
     mempool_free(v->mempool);
-    status_board_close(&v->board);
+    vitals_close(&v->vitals);
 }
 
 enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
@@ -603,12 +478,18 @@ enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
     }
     v->home = home;
     v->why = why;
-    status_board_init(&v->board);
+    vitals_init(&v->vitals);
     enum err (*const steps[])(struct validator *) = {open_storage, open_loop, open_peers,
                                                      open_replica, open_http, announce};
     enum err e = OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && e == OK; i++) {
         e = steps[i](v);
+        v->vitals.from = (struct vitals_sources){.chain = v->chain,
+                                                 .events = v->events,
+                                                 .mempool = v->mempool,
+                                                 .peers = v->peers,
+                                                 .replica = v->replica,
+                                                 .submit = v->submit};
     }
     if (e == OK) {
         run_loop(v);

@@ -1,16 +1,11 @@
 #include "node/http/api.h"
 
 #include "base/clock.h"
-#include "node/ledger/mempool.h"
-
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
+#include "node/http/metrics.h"
 
 #define STALLED_MS 10000 /* work waiting this long without a final block: not healthy */
 #define SILENT_MS 5000   /* the ledger thread has not written its board: not alive */
+#define BEHIND_BLOCKS 20 /* fewer than this is what any node lacks for a moment under load */
 
 static json_t *peer_json(const struct status_peer *peer) {
     json_t *object = json_object();
@@ -72,6 +67,36 @@ static void get_livez(void *ctx, struct http_request *request) {
     http_respond(request, http_static(200, "text/plain", bytes_str("alive\n")));
 }
 
+/* What keeps the node from being healthy; NULL: nothing. */
+static struct http_response *illness(const struct status_facts *f) {
+    uint64_t behind = f->best_height > f->height ? f->best_height - f->height : 0;
+    if (clock_mono_ms() - f->beat_mono_ms > SILENT_MS) {
+        return http_error(503, "NOT_ALIVE", "start the node again", "the ledger thread does not turn");
+    }
+    if (f->alarm[0] != '\0') {
+        return http_error(503, "ALARM", "see docs/operations.md, Alarms", "%s", f->alarm);
+    }
+    if (f->vote_refused) {
+        return http_error(503, "MAY_NOT_VOTE", "see docs/operations.md, A validator that does not vote",
+                          "the vote journal does not allow this validator to vote");
+    }
+    if (f->disk_low) {
+        return http_error(503, "DISK_LOW", "make room, or see `assay node prune`",
+                          "%llu MiB are left on the disk that holds the data",
+                          (unsigned long long)(f->disk_free_bytes >> 20));
+    }
+    if (f->catching_up && behind >= BEHIND_BLOCKS) {
+        return http_error(503, "CATCHING_UP", "wait", "the node is %llu blocks behind its peers and catching up",
+                          (unsigned long long)behind);
+    }
+    if (f->oldest_pending_ms > STALLED_MS) {
+        return http_error(503, "NO_PROGRESS", "see how many validators are up",
+                          "transactions have waited %llu ms without a final block",
+                          (unsigned long long)f->oldest_pending_ms);
+    }
+    return NULL;
+}
+
 /* Healthy: serving and making progress; an idle node is healthy, a stuck one is not. */
 static void get_healthz(void *ctx, struct http_request *request) {
     struct api *api = ctx;
@@ -80,79 +105,8 @@ static void get_healthz(void *ctx, struct http_request *request) {
         return;
     }
     status_board_read(api->status, &facts);
-    if (clock_mono_ms() - facts.beat_mono_ms > SILENT_MS) {
-        http_respond(request, http_error(503, "NOT_ALIVE", "start the node again", "the ledger thread does not turn"));
-    } else if (facts.alarm[0] != '\0') {
-        http_respond(request, http_error(503, "ALARM", "see docs/operations.md, Alarms", "%s", facts.alarm));
-    } else if (facts.catching_up) {
-        http_respond(request, http_error(503, "CATCHING_UP", "wait", "the node is behind its peers and catching up"));
-    } else if (facts.oldest_pending_ms > STALLED_MS) {
-        http_respond(request, http_error(503, "NO_PROGRESS", "see how many validators are up",
-                                         "transactions have waited %llu ms without a final block",
-                                         (unsigned long long)facts.oldest_pending_ms));
-    } else {
-        http_respond(request, http_static(200, "text/plain", bytes_str("healthy\n")));
-    }
-}
-
-static void metric(struct buffer *out, const char *name, const char *type, const char *help, uint64_t value) {
-    char line[512];
-    int n = snprintf(line, sizeof line, "# HELP assay_%s %s\n# TYPE assay_%s %s\nassay_%s %llu\n", name, help, name,
-                     type, name, (unsigned long long)value);
-    if (n > 0 && (size_t)n < sizeof line) {
-        buffer_put(out, line, (size_t)n);
-    }
-}
-
-static void process_metrics(struct buffer *out) {
-    struct timespec cpu = {0};
-    long pages = 0;
-    char line[512];
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    FILE *statm = fopen("/proc/self/statm", "re");
-    if (statm != NULL) {
-        (void)(fscanf(statm, "%*d %ld", &pages) == 1);
-        (void)fclose(statm);
-    }
-    int n = snprintf(line, sizeof line,
-                     "# HELP process_cpu_seconds_total Processor time used.\n# TYPE process_cpu_seconds_total counter\n"
-                     "process_cpu_seconds_total %lld.%06ld\n"
-                     "# HELP process_resident_memory_bytes Memory held.\n# TYPE process_resident_memory_bytes gauge\n"
-                     "process_resident_memory_bytes %lld\n",
-                     (long long)cpu.tv_sec, cpu.tv_nsec / 1000, (long long)pages * sysconf(_SC_PAGESIZE));
-    if (n > 0 && (size_t)n < sizeof line) {
-        buffer_put(out, line, (size_t)n);
-    }
-}
-
-static void peer_metric(struct buffer *out, const char *name, const struct status_peer *peer, uint64_t value) {
-    char hex[2 * ED25519_KEY_LEN + 1], line[256];
-    hex_encode(peer->key, sizeof peer->key, hex);
-    int n = snprintf(line, sizeof line, "assay_%s{peer=\"%.16s\"} %llu\n", name, hex, (unsigned long long)value);
-    if (n > 0 && (size_t)n < sizeof line) {
-        buffer_put(out, line, (size_t)n);
-    }
-}
-
-static void ledger_metrics(struct buffer *out, const struct status_facts *f, const struct block_header *head) {
-    metric(out, "height", "gauge", "Height of the last final block.", head->height);
-    metric(out, "last_block_time_ms", "gauge", "Block time of the last final block.", head->time_ms);
-    metric(out, "view", "gauge", "View the node is in.", f->view);
-    metric(out, "epoch", "gauge", "Epoch the node is in.", f->epoch);
-    metric(out, "catching_up", "gauge", "1 while the node is behind its peers.", f->catching_up);
-    metric(out, "may_vote", "gauge", "0 when the journal forbids voting.", f->may_vote);
-    metric(out, "mempool_transactions", "gauge", "Transactions waiting for a block.", f->pending);
-    metric(out, "mempool_bytes", "gauge", "Bytes of transactions waiting for a block.", f->pending_bytes);
-    metric(out, "submit_queued", "gauge", "Transactions on their way to the ledger thread.", f->submit_queued);
-    metric(out, "submit_waiting", "gauge", "Clients waiting for finality.", f->submit_waiting);
-    metric(out, "submit_accepted_total", "counter", "Transactions admitted from clients.", f->submit_accepted);
-    metric(out, "submit_refused_total", "counter", "Transactions refused from clients.", f->submit_refused);
-    metric(out, "submit_timed_out_total", "counter", "Clients that waited in vain.", f->submit_timed_out);
-    metric(out, "blocks_final_total", "counter", "Blocks made final since start.", f->blocks_final);
-    metric(out, "transactions_final_total", "counter", "Transactions made final since start.", f->txs_final);
-    metric(out, "view_timeouts_total", "counter", "Views left by nullification.", f->timeouts);
-    metric(out, "checkpoints_total", "counter", "Checkpoints written since start.", f->checkpoints);
-    metric(out, "loop_turns_total", "counter", "Turns of the ledger thread.", f->loop_turns);
+    struct http_response *ill = illness(&facts);
+    http_respond(request, ill != NULL ? ill : http_static(200, "text/plain", bytes_str("healthy\n")));
 }
 
 static void get_metrics(void *ctx, struct http_request *request) {
@@ -161,21 +115,11 @@ static void get_metrics(void *ctx, struct http_request *request) {
     if (!api_no_query(request) || !api_view(api, request, &view)) {
         return;
     }
-    struct status_facts f;
+    struct status_facts facts;
     struct buffer out = BUFFER_INIT;
-    status_board_read(api->status, &f);
-    ledger_metrics(&out, &f, &view.head.header);
-    process_metrics(&out);
+    status_board_read(api->status, &facts);
+    metrics_write(&facts, &view.head.header, &out);
     chain_view_close(&view);
-    static const char *const names[] = {"peer_up", "peer_bytes_in_total", "peer_bytes_out_total", "peer_dropped_total",
-                                        "peer_rejected_total"};
-    for (size_t m = 0; m < sizeof names / sizeof names[0]; m++) {
-        for (size_t i = 0; i < f.peer_count; i++) {
-            const struct status_peer *p = &f.peers[i];
-            const uint64_t values[] = {p->up, p->bytes_in, p->bytes_out, p->dropped, p->rejected};
-            peer_metric(&out, names[m], p, values[m]);
-        }
-    }
     http_respond(request,
                  buffer_ok(&out) == OK ? http_bytes(200, "text/plain; version=0.0.4", buffer_bytes(&out)) : NULL);
     buffer_free(&out);

@@ -14,6 +14,7 @@
 struct post {
     struct post *next; /* in the queue, or in a bucket of waiters */
     enum submit_wait wait;
+    uint64_t posted_us; /* mono; 0 when nobody times it */
     uint64_t deadline_ms;
     submit_done done;
     void *arg;
@@ -81,6 +82,7 @@ static void keep_waiting(struct submit *s, struct post *post) {
 
 static void admit(struct submit *s, struct post *post) {
     struct transaction tx;
+    stage_times_since(s->config.times, STAGE_SUBMIT, post->posted_us);
     enum err e = transaction_decode(bytes_of(post->envelope, post->len), &tx, NULL);
     ASSERT(e == OK); /* decoded once already, by the thread that posted it */
     struct chain_view view;
@@ -212,8 +214,12 @@ enum err submit_post(struct submit *s, struct bytes envelope, enum submit_wait w
     if (post == NULL) {
         return ERR_NOMEM;
     }
-    *post = (struct post){
-        .wait = wait, .deadline_ms = clock_mono_ms() + timeout_ms, .done = done, .arg = arg, .len = envelope.len};
+    *post = (struct post){.wait = wait,
+                          .posted_us = stage_times_now_us(s->config.times),
+                          .deadline_ms = clock_mono_ms() + timeout_ms,
+                          .done = done,
+                          .arg = arg,
+                          .len = envelope.len};
     memcpy(post->tx_id, tx.id, HASH_LEN);
     memcpy(post->envelope, envelope.data, envelope.len);
     (void)pthread_mutex_lock(&s->lock);

@@ -9,6 +9,7 @@
 
 #include "node/ledger/chain.h"
 #include "node/ledger/execute.h"
+#include "node/ledger/stage_times.h"
 
 #include <uv.h>
 
@@ -35,6 +36,7 @@ struct submit_config {
     /* Hands a checked transaction to mempool and gossip: OK, ERR_DUPLICATE (waits there already), ERR_FULL, ... */
     enum err (*admit)(void *ctx, const struct transaction *tx);
     void *ctx;
+    struct stage_times *times; /* borrowed, may be NULL */
 };
 
 NODISCARD enum err submit_new(const struct submit_config *config, struct submit **out);

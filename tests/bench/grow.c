@@ -108,7 +108,8 @@ static void certify(struct growing *g, const uint8_t hash[HASH_LEN], struct buff
         bitmap[i / 8] |= (uint8_t)(1u << (i % 8));
         ed25519_sign(g->validators[i].secret, message, sizeof message, signatures[i]);
     }
-    size_t len = certificate_encode(&subject, g->validator_count, bitmap, (const uint8_t(*)[SIG_LEN])signatures, encoded);
+    size_t len =
+        certificate_encode(&subject, g->validator_count, bitmap, (const uint8_t(*)[SIG_LEN])signatures, encoded);
     buffer_reset(out);
     buffer_put(out, encoded, len);
     check(buffer_ok(out), "certificate", "");

@@ -14,7 +14,7 @@ from net import wait_for
 LONG = os.environ.get("E2E_LONG") == "1"
 CUT_S = 60 if LONG else 8
 SETTLE_S = 2  # what was under way at the cut arrives or does not
-HEALED_S = 20
+HEALED_S = 60 if LONG else 30  # links are found again, and what was missed is caught up with, under load
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def pass_time(seconds):
 
 def through_a_cut(net, cut, moving):
     """Loads validators 0 and 3, cuts, watches, heals. `moving` are the validators that go on meanwhile. Gives figures."""
-    loads = [namespaces.FarLoad(net, net.validators[i], CUT_S + SETTLE_S + HEALED_S + 60) for i in (0, 3)]
+    loads = [namespaces.FarLoad(net, net.validators[i], CUT_S + SETTLE_S + 2 * HEALED_S + 60) for i in (0, 3)]
     try:
         wait_for("transactions final at both", lambda: all(len(load.final()) >= 5 for load in loads), 30)
         cut()
@@ -56,11 +56,11 @@ def through_a_cut(net, cut, moving):
         lasted = time.monotonic() - begun
         net.heal()
         healed = time.monotonic()
-        for i, node in enumerate(net.validators):
-            if node in moving:
-                assert after[i] >= before[i] + lasted / 2, f"{node.name} stood: {before} -> {after}"
-            else:
-                assert after[i] == before[i], f"{node.name} moved: {before} -> {after}"
+        if not moving:
+            assert max(after) == max(before), f"something became final: {before} -> {after}"
+        for node in moving:
+            i = net.validators.index(node)
+            assert after[i] >= before[i] + lasted / 2, f"{node.name} stood: {before} -> {after}"
         for load, count in zip(loads, during):
             assert (count > 0) == (load.node in moving), f"{load.node.name} reported {count} final"
         marks = [len(load.final()) for load in loads]

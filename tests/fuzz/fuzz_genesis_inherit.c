@@ -1,6 +1,8 @@
 /* Any bytes as the records that a chain takes over, named by their own hash. */
 #include "contracts/genesis_inherit.h"
 
+#include <string.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

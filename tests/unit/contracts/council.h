@@ -130,7 +130,8 @@ static inline enum code council_propose(struct council *c, unsigned org, Assay__
 
 static inline enum code council_vote_on(struct council *c, unsigned org, const uint8_t id[HASH_LEN],
                                         enum vote_choice choice) {
-    Assay__CastVote args = ASSAY__CAST_VOTE__INIT;
+    Assay__CastVote args;
+    assay__cast_vote__init(&args);
     args.org = council_org(org);
     args.proposal_id = world_bytes(id, HASH_LEN);
     args.choice = choice;
@@ -158,7 +159,8 @@ static inline enum proposal_state council_state(struct council *c) {
 
 static inline enum code propose_add(struct council *c, unsigned org, int key) {
     Assay__AddValidator change = ASSAY__ADD_VALIDATOR__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     change.key = council_key(c, key);
     args.change_case = ASSAY__PROPOSE__CHANGE_ADD_VALIDATOR;
     args.add_validator = &change;
@@ -167,7 +169,8 @@ static inline enum code propose_add(struct council *c, unsigned org, int key) {
 
 static inline enum code propose_remove(struct council *c, unsigned org, int key) {
     Assay__RemoveValidator change = ASSAY__REMOVE_VALIDATOR__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     change.key = council_key(c, key);
     args.change_case = ASSAY__PROPOSE__CHANGE_REMOVE_VALIDATOR;
     args.remove_validator = &change;
@@ -176,7 +179,8 @@ static inline enum code propose_remove(struct council *c, unsigned org, int key)
 
 static inline enum code propose_remove_convicted(struct council *c, unsigned org, int key) {
     Assay__RemoveConvicted change = ASSAY__REMOVE_CONVICTED__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     change.key = council_key(c, key);
     args.change_case = ASSAY__PROPOSE__CHANGE_REMOVE_CONVICTED;
     args.remove_convicted = &change;
@@ -185,7 +189,8 @@ static inline enum code propose_remove_convicted(struct council *c, unsigned org
 
 static inline enum code propose_replace(struct council *c, unsigned org, int old_key, int new_key) {
     Assay__ReplaceValidator change = ASSAY__REPLACE_VALIDATOR__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     change.old_key = council_key(c, old_key);
     change.new_key = council_key(c, new_key);
     args.change_case = ASSAY__PROPOSE__CHANGE_REPLACE_VALIDATOR;
@@ -194,8 +199,10 @@ static inline enum code propose_replace(struct council *c, unsigned org, int old
 }
 
 static inline enum code propose_admit(struct council *c, unsigned org, unsigned newcomer, int admin) {
-    Assay__AdmitOrg change = ASSAY__ADMIT_ORG__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__AdmitOrg change;
+    assay__admit_org__init(&change);
+    Assay__Propose args;
+    assay__propose__init(&args);
     ProtobufCBinaryData admins[1] = {council_key(c, admin)};
     change.id = council_org(newcomer);
     change.name = council_text("A newcomer");
@@ -209,8 +216,10 @@ static inline enum code propose_admit(struct council *c, unsigned org, unsigned 
 }
 
 static inline enum code propose_expel(struct council *c, unsigned org, unsigned leaver) {
-    Assay__RemoveOrg change = ASSAY__REMOVE_ORG__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__RemoveOrg change;
+    assay__remove_org__init(&change);
+    Assay__Propose args;
+    assay__propose__init(&args);
     change.id = council_org(leaver);
     args.change_case = ASSAY__PROPOSE__CHANGE_REMOVE_ORG;
     args.remove_org = &change;
@@ -221,7 +230,8 @@ static inline enum code propose_param(struct council *c, unsigned org, uint32_t 
     Assay__ParamSetting setting = ASSAY__PARAM_SETTING__INIT;
     Assay__ParamSetting *settings[1] = {&setting};
     Assay__SetParams change = ASSAY__SET_PARAMS__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     setting.param = param;
     setting.value = value;
     change.n_settings = 1;
@@ -233,7 +243,8 @@ static inline enum code propose_param(struct council *c, unsigned org, uint32_t 
 
 static inline enum code propose_protocol(struct council *c, unsigned org, uint32_t version, uint64_t height) {
     Assay__SetProtocol change = ASSAY__SET_PROTOCOL__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     change.version = version;
     change.height = height;
     args.change_case = ASSAY__PROPOSE__CHANGE_SET_PROTOCOL;
@@ -273,7 +284,8 @@ static inline enum node_role council_role(struct council *c, int key) {
 /* An observer's registration, signed by its organisation's admin and by itself. */
 static inline enum code council_register(struct council *c, unsigned org, int key, uint32_t role) {
     uint8_t link_key[KEY_LEN];
-    Assay__RegisterNode args = ASSAY__REGISTER_NODE__INIT;
+    Assay__RegisterNode args;
+    assay__register_node__init(&args);
     memcpy(link_key, c->public_key[key], KEY_LEN);
     link_key[0] ^= 0xff;
     args.org = council_org(org);

@@ -107,7 +107,8 @@ static void nodes_may_send_evidence_alone_and_admins_everything(void **state) {
     (void)state;
     struct council c;
     Assay__SubmitEvidence evidence = ASSAY__SUBMIT_EVIDENCE__INIT;
-    Assay__CastVote vote = ASSAY__CAST_VOTE__INIT;
+    Assay__CastVote vote;
+    assay__cast_vote__init(&vote);
     council_open(&c, 2, 4, 1);
     evidence.validator = council_key(&c, NODE(0));
     assert_int_equal(check_as(&c, NODE(1), "submit_evidence", &evidence.base), CODE_OK);

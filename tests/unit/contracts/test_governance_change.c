@@ -138,8 +138,10 @@ static void an_admitted_organisation_speaks_and_votes(void **state) {
 static void an_organisation_that_breaks_a_rule_is_not_admitted(void **state) {
     (void)state;
     struct council c;
-    Assay__AdmitOrg change = ASSAY__ADMIT_ORG__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__AdmitOrg change;
+    assay__admit_org__init(&change);
+    Assay__Propose args;
+    assay__propose__init(&args);
     council_open(&c, 2, 1, 0);
     ProtobufCBinaryData admins[GENESIS_ADMINS_MAX + 1];
     for (int i = 0; i <= GENESIS_ADMINS_MAX; i++) {
@@ -189,8 +191,10 @@ static void organisations_are_limited(void **state) {
 static void a_key_rotated_in_may_not_speak_for_two(void **state) {
     (void)state;
     struct council c;
-    Assay__RotateAdmins change = ASSAY__ROTATE_ADMINS__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__RotateAdmins change;
+    assay__rotate_admins__init(&change);
+    Assay__Propose args;
+    assay__propose__init(&args);
     council_open(&c, 2, 1, 0);
     ProtobufCBinaryData admins[] = {council_key(&c, ADMIN(0)), council_key(&c, ADMIN(1))};
     change.org = council_org(0);
@@ -353,7 +357,8 @@ static void several_parameters_change_together_each_once(void **state) {
     Assay__ParamSetting a = ASSAY__PARAM_SETTING__INIT, b = ASSAY__PARAM_SETTING__INIT;
     Assay__ParamSetting *settings[] = {&a, &b};
     Assay__SetParams change = ASSAY__SET_PARAMS__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     council_open(&c, 1, 1, 0);
     change.n_settings = 2;
     change.settings = settings;

@@ -38,8 +38,10 @@ static void nobody_registers_changes_or_removes_anothers_node(void **state) {
     (void)state;
     struct council c;
     uint8_t link_key[KEY_LEN] = {1};
-    Assay__RegisterNode reg = ASSAY__REGISTER_NODE__INIT;
-    Assay__UpdateNode update = ASSAY__UPDATE_NODE__INIT;
+    Assay__RegisterNode reg;
+    assay__register_node__init(&reg);
+    Assay__UpdateNode update;
+    assay__update_node__init(&update);
     Assay__RemoveNode gone = ASSAY__REMOVE_NODE__INIT;
     council_open(&c, 3, 4, 3); /* NODE(4) is org1's, NODE(5) org2's, NODE(6) org0's */
     reg.org = council_org(1);
@@ -65,7 +67,8 @@ static void the_nodes_own_key_signs_its_registration(void **state) {
     (void)state;
     struct council c;
     uint8_t link_key[KEY_LEN] = {1};
-    Assay__RegisterNode reg = ASSAY__REGISTER_NODE__INIT;
+    Assay__RegisterNode reg;
+    assay__register_node__init(&reg);
     council_open(&c, 2, 4, 0);
     reg.org = council_org(0);
     reg.key = council_key(&c, FRESH(0));
@@ -81,7 +84,8 @@ static void keys_are_unique_and_validators_are_not_registered(void **state) {
     (void)state;
     struct council c;
     uint8_t link_key[KEY_LEN];
-    Assay__RegisterNode reg = ASSAY__REGISTER_NODE__INIT;
+    Assay__RegisterNode reg;
+    assay__register_node__init(&reg);
     council_open(&c, 2, 4, 0);
     assert_int_equal(council_register(&c, 0, FRESH(0), NODE_VALIDATOR), CODE_NODE_ROLE);
     assert_int_equal(council_register(&c, 0, FRESH(0), 0), CODE_NODE_ROLE);
@@ -110,7 +114,8 @@ static void an_update_moves_the_link_key_and_frees_the_old_one(void **state) {
     struct node_record node;
     uint8_t link_key[KEY_LEN] = {1}, old[KEY_LEN];
     bool found = false;
-    Assay__UpdateNode update = ASSAY__UPDATE_NODE__INIT;
+    Assay__UpdateNode update;
+    assay__update_node__init(&update);
     council_open(&c, 2, 4, 0);
     memcpy(old, c.public_key[NODE(0)], KEY_LEN);
     old[0] ^= 0xff;
@@ -193,7 +198,8 @@ static void observers_need_a_peer_address_and_gateways_have_none(void **state) {
     (void)state;
     struct council c;
     uint8_t link_key[KEY_LEN] = {1};
-    Assay__RegisterNode reg = ASSAY__REGISTER_NODE__INIT;
+    Assay__RegisterNode reg;
+    assay__register_node__init(&reg);
     council_open(&c, 1, 1, 0);
     reg.org = council_org(0);
     reg.key = council_key(&c, FRESH(0));

@@ -70,8 +70,10 @@ static void nobody_proposes_votes_or_withdraws_for_another(void **state) {
     (void)state;
     struct council c;
     Assay__AddValidator change = ASSAY__ADD_VALIDATOR__INIT;
-    Assay__Propose propose = ASSAY__PROPOSE__INIT;
-    Assay__CastVote vote = ASSAY__CAST_VOTE__INIT;
+    Assay__Propose propose;
+    assay__propose__init(&propose);
+    Assay__CastVote vote;
+    assay__cast_vote__init(&vote);
     Assay__WithdrawProposal withdraw = ASSAY__WITHDRAW_PROPOSAL__INIT;
     uint8_t id[HASH_LEN];
     council_open(&c, 4, 1, 1);
@@ -101,9 +103,12 @@ static void nobody_proposes_votes_or_withdraws_for_another(void **state) {
 static void an_organisation_votes_once_and_through_enough_admins(void **state) {
     (void)state;
     struct council c;
-    Assay__RotateAdmins change = ASSAY__ROTATE_ADMINS__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
-    Assay__CastVote vote = ASSAY__CAST_VOTE__INIT;
+    Assay__RotateAdmins change;
+    assay__rotate_admins__init(&change);
+    Assay__Propose args;
+    assay__propose__init(&args);
+    Assay__CastVote vote;
+    assay__cast_vote__init(&vote);
     uint8_t id[HASH_LEN];
     council_open(&c, 2, 1, 1);
     ProtobufCBinaryData admins[] = {council_key(&c, FRESH(0)), council_key(&c, FRESH(1)), council_key(&c, FRESH(2))};
@@ -177,7 +182,8 @@ static void lifetimes_and_texts_are_bounded(void **state) {
     struct council c;
     char text[PROPOSAL_TEXT_MAX + 2];
     Assay__AddValidator change = ASSAY__ADD_VALIDATOR__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     council_open(&c, 3, 1, 1);
     change.key = council_key(&c, NODE(1));
     args.change_case = ASSAY__PROPOSE__CHANGE_ADD_VALIDATOR;

@@ -399,10 +399,22 @@ static void health_says_what_is_wrong(void **state) {
     status_board_write(&f.board, &facts);
     facts.beat_mono_ms = clock_mono_ms();
     facts.catching_up = true;
+    facts.best_height = 19;
     status_board_write(&f.board, &facts);
     assert_int_equal(api_get(&f, "/livez", &answer), 200);
+    assert_int_equal(api_get(&f, "/healthz", &answer), 200); /* what any node lacks for a moment */
+    facts.best_height = 20;
+    status_board_write(&f.board, &facts);
     fails("/healthz", 503, "CATCHING_UP");
     facts.catching_up = false;
+    facts.disk_low = true;
+    status_board_write(&f.board, &facts);
+    fails("/healthz", 503, "DISK_LOW");
+    facts.disk_low = false;
+    facts.vote_refused = true;
+    status_board_write(&f.board, &facts);
+    fails("/healthz", 503, "MAY_NOT_VOTE");
+    facts.vote_refused = false;
     facts.oldest_pending_ms = 10001;
     status_board_write(&f.board, &facts);
     fails("/healthz", 503, "NO_PROGRESS");

@@ -714,8 +714,43 @@ static void the_place_of_a_record_is_where_its_header_is(void **state) {
     free(x);
 }
 
+/* As the block log of a node that joined by snapshot. */
+static void a_log_may_begin_elsewhere_and_finds_damage_all_the_same(void **state) {
+    (void)state;
+    struct fake_disk *d = fake_disk_new(1);
+    struct expected *x = calloc(1, sizeof *x);
+    struct seglog_config config = config_of(d);
+    struct seglog *log;
+    config.begin_at = 1000;
+    x->next = 1000;
+    assert_int_equal(seglog_open(&config, replay, x, &log), OK);
+    assert_int_equal(seglog_first(log), 1000);
+    assert_int_equal(seglog_last(log), 999);
+    assert_int_equal(seglog_sync(log), OK);
+    for (uint32_t i = 0; i < 200; i++) {
+        append(log, x, i);
+    }
+    assert_int_equal(seglog_sync(log), OK);
+    seglog_close(log);
+    config.begin_at = 5; /* it has records: those say where it goes on */
+    x->next = 1000;
+    assert_int_equal(seglog_open(&config, replay, x, &log), OK);
+    assert_int_equal(seglog_first(log), 1000);
+    assert_int_equal(seglog_last(log), 1199);
+    append(log, x, 7);
+    assert_int_equal(seglog_sync(log), OK);
+    seglog_close(log);
+    struct fake_inode *first = fake_file(d, "/logs/test-00000000000003e8.log");
+    first->data[SEGMENT_HEADER_LEN + 3] ^= 1;
+    assert_int_equal(try_open(d, x, 1000, &log), ERR_CORRUPT);
+    assert_non_null(strstr(seglog_error(), "record 1000"));
+    fake_disk_free(d);
+    free(x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_log_may_begin_elsewhere_and_finds_damage_all_the_same),
         cmocka_unit_test(checksums_are_castagnolis),
         cmocka_unit_test(bytes_are_those_of_the_documented_example),
         cmocka_unit_test(records_come_back_in_order_over_many_segments),

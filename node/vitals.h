@@ -1,0 +1,51 @@
+/* What a full node says of itself: alarms, and the facts that status, metrics and health show.
+ *
+ * Belongs to the ledger thread; readers on other threads get a copy through the board (node/status.h).
+ */
+#ifndef ASSAY_NODE_VITALS_H
+#define ASSAY_NODE_VITALS_H
+
+#include "node/http/events.h"
+#include "node/ledger/mempool.h"
+#include "node/ledger/replica.h"
+#include "node/ledger/submit.h"
+#include "node/peers.h"
+#include "node/status.h"
+
+/* Where the facts come from; all borrowed. */
+struct vitals_sources {
+    struct chain *chain;
+    struct events *events;
+    struct mempool *mempool;
+    struct peers *peers;
+    struct replica *replica;
+    struct submit *submit;
+};
+
+struct vitals {
+    struct status_board board;
+    struct vitals_sources from;
+    uint64_t blocks_final, txs_final, checkpoints, loop_turns, unsent; /* since start */
+    uint64_t waiting_since_ms;                                         /* mono; 0 while nothing waits */
+    char alarm[200];
+    uint64_t alarm_ms; /* mono, when it was last raised */
+    bool alarm_stays;
+    char dominating[GENESIS_ID_MAX + 1]; /* an organisation with more than f validators; "" when there is none */
+    uint64_t dominating_ms;              /* mono, when it was last told */
+};
+
+void vitals_init(struct vitals *vitals);
+void vitals_close(struct vitals *vitals);
+
+/* Says it in the log and to subscribers, and shows it until it has not been raised for a while, or for good where it
+ * says that the node is no longer what it should be. `name` is one word with dashes, `text` a sentence. */
+void vitals_alarm(struct vitals *vitals, const char *name, const char *text);
+/* A transaction was admitted. */
+void vitals_admitted(struct vitals *vitals);
+void vitals_block_final(struct vitals *vitals, const struct block *block);
+/* What the organisations may have changed is looked at again: at the start, and when a block called governance. */
+NODISCARD enum err vitals_look_at_governance(struct vitals *vitals);
+/* Writes the board, and says again what still holds. */
+void vitals_write(struct vitals *vitals, uint64_t now_ms);
+
+#endif
