@@ -6,10 +6,11 @@
 
 #include "node/http/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct status_facts facts;
-static struct buffer text = BUFFER_INIT;
+static struct buffer text;
 
 static void write_all(void) {
     const struct block_header head = {.height = 12};
@@ -25,32 +26,27 @@ static void has(const char *line) {
     }
 }
 
+/* Prometheus refuses a name whose lines do not stand together, and a type given twice. */
 static void every_figure_has_help_and_type_and_stands_once(void **state) {
     (void)state;
     write_all();
     has("\nassay_height 12\n");
-    char *at = (char *)text.data;
-    for (char *next; *at != '\0'; at = next) {
-        next = strchr(at, '\n');
-        assert_non_null(next);
-        *next++ = '\0';
-        if (at[0] == '#') {
-            continue;
+    char name[96] = "none", seen[8192] = "\n";
+    char *rest = NULL;
+    for (char *at = strtok_r((char *)text.data, "\n", &rest); at != NULL; at = strtok_r(NULL, "\n", &rest)) {
+        if (strncmp(at, "# HELP ", 7) == 0) {
+            assert_int_equal(sscanf(at, "# HELP %94[a-z_]", name), 1);
+            char entry[100];
+            (void)snprintf(entry, sizeof entry, "\n%s\n", name);
+            assert_null(strstr(seen, entry));
+            assert_true(strlen(seen) + sizeof entry < sizeof seen);
+            strcat(seen, entry + 1);
+        } else if (strncmp(at, "# TYPE ", 7) == 0) {
+            assert_int_equal(strncmp(at + 7, name, strlen(name)), 0);
+        } else {
+            assert_int_equal(strncmp(at, name, strlen(name)), 0);
+            assert_non_null(strchr(at, ' '));
         }
-        char name[96], help[128];
-        assert_int_equal(sscanf(at, "%95[^ {]", name), 1);
-        size_t len = strlen(name);
-        static const char *const suffixes[] = {"_bucket", "_sum", "_count"};
-        for (size_t i = 0; i < 3 && strncmp(name, "assay_stage_seconds", 19) == 0; i++) {
-            size_t tail = strlen(suffixes[i]);
-            if (len > tail && strcmp(name + len - tail, suffixes[i]) == 0) {
-                name[len - tail] = '\0';
-            }
-        }
-        (void)snprintf(help, sizeof help, "# HELP %s ", name);
-        assert_non_null(memmem(text.data, text.len, help, strlen(help)));
-        char *again = strchr(at, ' ');
-        assert_non_null(again);
     }
 }
 
