@@ -130,9 +130,11 @@ enum err author_judge(const struct state *state, const uint8_t id[HASH_LEN], uin
     } else if (out->expires_ms != 0 && time_ms >= out->expires_ms) {
         *out_code = CODE_AUTHOR_EXPIRED;
     } else {
-        *out_code = CODE_OK;
+        struct org_record org;
+        e = org_get(state, out->org, &org, &found);
+        *out_code = found ? CODE_OK : CODE_ORG_UNKNOWN; /* who has left the consortium speaks for nobody */
     }
-    return OK;
+    return e;
 }
 
 /* ---- Methods ------------------------------------------------------------------------------------------------ */

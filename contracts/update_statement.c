@@ -51,8 +51,8 @@ static bool refuse_form(const struct call *call, const Assay__UpdateStatement *a
 static enum err judge_carrier(const struct call *call, const uint8_t device_id[KEY_LEN], struct answer *answer) {
     bool allowed = call_signed_by(call, device_id);
     for (size_t i = 0; i < call->signer_count && !allowed; i++) {
-        struct record_key key = node_key(call->signers[i]);
-        enum err e = state_has(&call->state, &key, &allowed);
+        struct node_record node; /* not found once its organisation has left */
+        enum err e = node_get(&call->state, call->signers[i], &node, &allowed);
         if (e != OK) {
             return e;
         }

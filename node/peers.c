@@ -135,8 +135,8 @@ static enum err read_head(struct peers *p) {
     return e;
 }
 
-enum err peers_block_final(struct peers *p, const struct block *block) {
-    return block_calls(block, "governance") ? read_head(p) : OK;
+enum err peers_refresh(struct peers *p) {
+    return read_head(p);
 }
 
 /* ---- Links ------------------------------------------------------------------------------------------------------- */

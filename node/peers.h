@@ -35,8 +35,8 @@ NODISCARD enum err peers_attach(struct peers *peers, uv_loop_t *loop);
 /* Cuts the links. Accepts NULL. */
 void peers_close(struct peers *peers);
 
-/* A block became final: when it touched the ledger's nodes, peers come, go or move. ERR_NOMEM, ERR_CORRUPT. */
-NODISCARD enum err peers_block_final(struct peers *peers, const struct block *block);
+/* Looks at the ledger's nodes again: peers come, go or move. ERR_NOMEM, ERR_CORRUPT. */
+NODISCARD enum err peers_refresh(struct peers *peers);
 
 /* Delivery is not promised; false: not even tried. */
 bool peers_send(struct peers *peers, uint16_t peer, enum frame_class class, struct bytes message);

@@ -24,6 +24,7 @@
 #include <uv.h>
 
 #define STATUS_MS 100
+#define GOVERNANCE_MS 5000u      /* how often who takes part is looked up, without a sign of change */
 #define CHECKPOINT_IDLE_MS 30000 /* a node with little to do still writes what it has now and then */
 #define SUBMIT_QUEUE 4096
 #define SUBMIT_WAITING 8192
@@ -51,6 +52,8 @@ struct validator {
     struct submit *submit;
     struct gossip_check *gossip;
     struct vitals vitals;
+    bool governance_stale; /* blocks came since it was last looked at */
+    uint64_t governance_ms;
     struct repo *repo;
     struct events *events;
     struct validator_http http;
@@ -151,17 +154,27 @@ static void replica_check_transaction(void *ctx, uint16_t peer, struct bytes env
     gossip_check_put(v->gossip, envelope);
 }
 
+/* Who takes part may also change in a block that calls nobody (what falls due): so every few seconds, too. */
+static void look_at_governance(struct validator *v) {
+    v->governance_stale = false;
+    v->governance_ms = clock_mono_ms();
+    enum err e = peers_refresh(v->peers);
+    if (e == OK) {
+        e = vitals_look_at_governance(&v->vitals);
+    }
+    if (e != OK) {
+        fail(v, e, "reading the ledger's nodes", "");
+    }
+}
+
 static void replica_on_final(void *ctx, const struct block *block) {
     struct validator *v = ctx;
     vitals_block_final(&v->vitals, block);
     submit_block_final(v->submit, block);
     events_block_final(v->events, block);
-    enum err e = peers_block_final(v->peers, block);
-    if (e == OK && block_calls(block, "governance")) {
-        e = vitals_look_at_governance(&v->vitals);
-    }
-    if (e != OK) {
-        fail(v, e, "reading the ledger's nodes", "");
+    v->governance_stale = true;
+    if (block_calls(block, "governance") || block_header_closes(&block->header)) {
+        look_at_governance(v);
     }
     log_event(LOG_DEBUG, "block.final", log_number("height", block->header.height),
               log_hash("hash", block->hash, HASH_LEN), log_number("txs", block->tx_count),
@@ -277,6 +290,9 @@ static void maybe_checkpoint(struct validator *v, uint64_t now_ms) {
 static void on_status_timer(uv_timer_t *handle) {
     struct validator *v = handle->data;
     uint64_t now = clock_mono_ms();
+    if (v->governance_stale && now - v->governance_ms >= GOVERNANCE_MS) {
+        look_at_governance(v);
+    }
     vitals_write(&v->vitals, now);
     maybe_checkpoint(v, now);
 }

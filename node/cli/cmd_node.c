@@ -38,6 +38,7 @@ int cmd_node(int argc, char **argv) {
         {"prune", "give the bodies of old blocks back to the disk", cmd_node_prune},
         {"recover", "what to do with a validator that refuses to vote", cmd_node_recover},
         {"export", "begin a new chain with the state of one that is lost", cmd_node_export},
+        {"join", "get a stopped node's ledger from a snapshot of others", cmd_node_join},
         {NULL, NULL, NULL},
     };
     return args_dispatch("node", verbs, argc, argv);

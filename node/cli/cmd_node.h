@@ -10,6 +10,7 @@ int cmd_node_backup(int argc, char **argv);
 int cmd_node_compact(int argc, char **argv);
 int cmd_node_prune(int argc, char **argv);
 int cmd_node_recover(int argc, char **argv);
+int cmd_node_join(int argc, char **argv);
 int cmd_node_export(int argc, char **argv);
 
 /* One line that is written over and over on a terminal, and nothing when stderr is none. `total` 0: not known. */

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/merkle.h"
 #include "contracts/governance.h"
+#include "contracts/governance_params.h"
 #include "node/ledger/mempool.h"
 
 #include <stdlib.h>
@@ -60,17 +61,21 @@ static enum err params_of_parent(struct chain *chain, struct kv_view *view, uint
     struct state state = state_of_view(view);
     struct params_record record;
     bool found = false;
+    uint32_t version = 0;
     enum err e = params_get(&state, &record, &found);
     if (e == OK && !found) {
         e = ERR_CORRUPT;
     }
+    if (e == OK) {
+        e = governance_protocol_at(&state, height, &version);
+    }
     if (e != OK) {
         return chain_fail(chain, e, "the parameters of block %llu cannot be read", (unsigned long long)height);
     }
-    if (record.params.protocol_version > CHAIN_PROTOCOL_VERSION) {
+    if (version > CHAIN_PROTOCOL_VERSION) {
         return chain_fail(chain, ERR_UNSUPPORTED,
                           "block %llu needs protocol version %u and this program knows %u: install a newer assayd",
-                          (unsigned long long)height, (unsigned)record.params.protocol_version, CHAIN_PROTOCOL_VERSION);
+                          (unsigned long long)height, (unsigned)version, CHAIN_PROTOCOL_VERSION);
     }
     *out = record.params;
     return OK;

@@ -173,8 +173,8 @@ static enum err check_receipts(struct walk *w, const struct block *block) {
 /* The index must say of the block what the log says: readers and proofs are served from the index. */
 static enum err check_body(struct walk *w, const struct block_entry *entry, struct bytes encoded) {
     unsigned long long height = entry->header.height;
-    struct block block;
-    struct bytes finalization;
+    struct block block = {0};
+    struct bytes finalization = bytes_of(NULL, 0);
     enum err e = read_block(w, entry->header.height, &block, &finalization);
     if (e == ERR_NOTFOUND) {
         w->report->bodies_from = entry->header.height + 1; /* the running node has pruned it meanwhile */
@@ -183,7 +183,7 @@ static enum err check_body(struct walk *w, const struct block_entry *entry, stru
     if (e != OK) {
         return e;
     }
-    if (memcmp(encoded.data, block.encoded.data, BLOCK_HEADER_LEN) != 0) {
+    if (block.encoded.len < BLOCK_HEADER_LEN || memcmp(encoded.data, block.encoded.data, BLOCK_HEADER_LEN) != 0) {
         e = chain_verify_wrong(w->report, "block %llu: the index holds another header than the block log", height);
     } else if (entry->tx_count != block.tx_count || !bytes_equal(entry->finalization, finalization)) {
         e = chain_verify_wrong(w->report,
@@ -201,7 +201,7 @@ static enum err check_body(struct walk *w, const struct block_entry *entry, stru
 /* ---- The index --------------------------------------------------------------------------------------------------- */
 
 static enum err check_indexed(struct walk *w, uint64_t height) {
-    struct block_entry entry;
+    struct block_entry entry = {0};
     struct bytes encoded, at;
     uint8_t key[8], hash[HASH_LEN];
     store_u64(key, height);
@@ -237,7 +237,7 @@ static enum err check_indexed(struct walk *w, uint64_t height) {
  * the set that follows. `*out_more` false: the index begins before it. */
 static enum err check_step(struct walk *w, struct chain_epoch *next, bool *out_more) {
     unsigned long long number = w->epoch.number + 1;
-    struct block_entry entry;
+    struct block_entry entry = {0};
     struct bytes encoded;
     uint8_t hash[HASH_LEN];
     *out_more = false;
@@ -289,7 +289,7 @@ static enum err begin_index(struct walk *w) {
 }
 
 static enum err check_genesis(struct walk *w) {
-    struct block_entry entry;
+    struct block_entry entry = {0};
     struct bytes encoded;
     enum err e = block_entry_get(w->input->view, 0, &entry, &encoded);
     if (e != OK) {
@@ -335,8 +335,8 @@ static enum err check_tx_count(struct walk *w) {
 /* ---- The block log beyond the checkpoint ------------------------------------------------------------------------- */
 
 static enum err check_logged(struct walk *w, uint64_t height) {
-    struct block block;
-    struct bytes finalization;
+    struct block block = {0};
+    struct bytes finalization = bytes_of(NULL, 0);
     enum err e = read_block(w, height, &block, &finalization);
     if (e == ERR_NOTFOUND) {
         e = wrong_record(w, height, "has gone from the block log");

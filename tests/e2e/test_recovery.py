@@ -46,7 +46,7 @@ def worked_net():
         for node in net.validators:
             settings(node, checkpoint_bytes=1 << 20, log_segment_bytes=1 << 18)
         net.start()
-        work(net, net.validators[0], 4000)
+        work(net, net.validators[0], 2500)
         for node in net.validators:
             wait_for(f"a checkpoint of {node.name}", lambda n=node: checkpoint_of(n) > 0, 20, every=0.2)
         yield net
@@ -272,7 +272,7 @@ def old_net(monkeypatch):
         for node in net.validators:
             settings(node, checkpoint_bytes=1 << 20, log_segment_bytes=1 << 16)
         net.start()
-        work(net, net.validators[0], 2000)
+        work(net, net.validators[0], 1000)
         net.wait_equal()
         for node in net.validators:
             node.stop()
@@ -288,7 +288,7 @@ def test_pruning_gives_the_disk_back_and_never_goes_into_the_expiry_window(old_n
     top = assay_json("node", "verify", "--home", node.home)["log_height"]
     shutil.rmtree(node.home / "data" / "state")  # the checkpoint to come is as of the present
     net.start()
-    work(net, net.validators[0], 2000)
+    work(net, net.validators[0], 1500)
     net.wait_equal()
     wait_for("a checkpoint of today", lambda: checkpoint_of(node) > top, 20, every=0.2)
     assert node.stop() == 0

@@ -265,6 +265,18 @@ static void blocks_over_the_chains_bytes_are_refused_and_not_built(void **state)
     fixture_close(&f);
 }
 
+static void a_protocol_version_of_the_future_stops_the_node(void **state) {
+    (void)state;
+    struct chain_fixture f;
+    uint8_t hash[HASH_LEN];
+    fixture_setup(&f);
+    f.world.genesis.params.protocol_version = CHAIN_PROTOCOL_VERSION + 1;
+    assert_int_equal(fixture_try_open(&f), OK);
+    assert_int_equal(chain_build(f.chain, chain_head(f.chain)->hash, 1, 1, f.time_ms, hash), ERR_UNSUPPORTED);
+    assert_non_null(strstr(chain_error(f.chain), "install a newer assayd"));
+    fixture_close(&f);
+}
+
 /* ---- Headers' rules ----------------------------------------------------------------------------------------------- */
 
 static void spoil_state_root(struct block_header *h) {
@@ -785,6 +797,7 @@ int main(void) {
         cmocka_unit_test(a_bad_signature_is_refused_even_under_an_id_the_mempool_knows),
         cmocka_unit_test(blocks_over_the_chains_limits_are_refused),
         cmocka_unit_test(blocks_over_the_chains_bytes_are_refused_and_not_built),
+        cmocka_unit_test(a_protocol_version_of_the_future_stops_the_node),
         cmocka_unit_test(a_header_that_lies_is_refused),
         cmocka_unit_test(a_wrong_root_names_the_one_that_came_out_here),
         cmocka_unit_test(what_is_no_block_of_this_chain_is_not_taken),

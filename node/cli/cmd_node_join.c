@@ -1,0 +1,97 @@
+/* assay node join: a stopped node gets its ledger from a state snapshot of others. */
+#include "node/cli/args.h"
+#include "node/cli/client.h"
+#include "node/cli/cmd_node.h"
+#include "node/snapshot_join.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static bool show(void *arg, enum snapshot_join_part part, uint64_t done, uint64_t total) {
+    static const char *const names[] = {"ms of waiting for a snapshot that is being made", "bytes of the snapshot",
+                                        "chunks built in"};
+    cmd_node_progress(arg, names[part], done, total);
+    return true;
+}
+
+/* On a line of its own; the progress line is drawn again by itself. */
+static void tell_left(void *arg, const char *url, enum err reason, const char *what) {
+    (void)arg;
+    cmd_node_progress_end();
+    (void)fprintf(stderr, "assay: %s %s: %s\n", url, reason == ERR_MISMATCH ? "is asked no more" : "is left out", what);
+}
+
+static int tell(const char *path, const struct snapshot_join_report *r, bool json) {
+    char block[2 * HASH_LEN + 1];
+    hex_encode(r->block, HASH_LEN, block);
+    if (json) {
+        return args_print_json(json_pack("{s:b, s:I, s:s, s:I, s:I}", "joined", (int)r->joined, "height",
+                                         (json_int_t)r->height, "hash", block, "bytes", (json_int_t)r->bytes, "fetched",
+                                         (json_int_t)r->fetched));
+    }
+    if (!r->joined) {
+        printf("%s: nobody offers a snapshot that is newer than this node's own ledger\n", path);
+    } else {
+        printf("%s: joined at height %llu (block %s), %.1f MiB, of which %.1f MiB fetched now; start the node\n", path,
+               (unsigned long long)r->height, block, (double)r->bytes / 1048576.0, (double)r->fetched / 1048576.0);
+    }
+    return 0;
+}
+
+static int join(const char *path, const struct args_list *from, const struct snapshot_pin *pin, bool json) {
+    struct daemon_home home;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX] = "";
+    enum err e = client_start();
+    if (e == OK) {
+        e = daemon_home_look(path, &home, why);
+    }
+    if (e != OK) {
+        return args_fail("join: %s", why[0] != '\0' ? why : err_text(e));
+    }
+    const struct snapshot_join_config config = {.home = &home,
+                                                .sources = from->item,
+                                                .source_count = from->count,
+                                                .pin = pin,
+                                                .wanted = true,
+                                                .progress = show,
+                                                .source_left = tell_left};
+    e = snapshot_join(&config, &report, why);
+    cmd_node_progress_end();
+    daemon_home_close(&home);
+    return e == OK ? tell(path, &report, json) : args_fail("join: %s", why[0] != '\0' ? why : err_text(e));
+}
+
+int cmd_node_join(int argc, char **argv) {
+    const char *path = NULL, *checkpoint = NULL;
+    struct args_list from = {.count = 0};
+    struct snapshot_pin pin;
+    bool json = false;
+    const struct args_option options[] = {
+        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"from", ARGS_LIST, &from, "URL", "a full node to fetch from; the nodes in genesis.json if none is given", 0,
+         0},
+        {"checkpoint", ARGS_TEXT, &checkpoint, "HEIGHT:HASH", "a block known to be good; needed where genesis is old",
+         0, 0},
+        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        {0},
+    };
+    const struct args_spec spec = {
+        "node join --home HOME [--from URL]... [--checkpoint HEIGHT:HASH]",
+        "Gets a stopped node's ledger from a state snapshot of full nodes, each piece checked against a finalized "
+        "block. What the node had stays in place until all of it is here; interrupted, the same command goes on. The "
+        "vote journal is kept. (A node that is new or far behind does the same by itself when it starts.)",
+        options, 0, 0};
+    struct args_operands operands;
+    int status = args_parse(&spec, argc, argv, &operands);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    if (path == NULL) {
+        return args_wrong("--home HOME is needed");
+    }
+    if (checkpoint != NULL && snapshot_pin_parse(checkpoint, &pin) != OK) {
+        return args_wrong("--checkpoint '%s' is none: a height, a colon, and a block's hash in hex", checkpoint);
+    }
+    return join(path, &from, checkpoint != NULL ? &pin : NULL, json);
+}
