@@ -37,8 +37,17 @@ static uint64_t leader_deadline(const struct consensus *core) {
     return core->active_since_ms + wait;
 }
 
+/* A proposal whose time our clock refuses gets no vote here any more. What a quorum thinks of it shows soon. */
+static bool is_untimely(const struct consensus *core) {
+    struct slot *slot = views_get(core, core->view);
+    const struct slot_block *block =
+        slot != NULL && slot->proposed ? views_block(slot, slot->proposal.subject.block) : NULL;
+    return block != NULL && block->state == BLOCK_UNTIMELY;
+}
+
 static uint64_t advance_deadline(const struct consensus *core) {
-    return core->active_since_ms + scaled(core, core->config.timing.advance_timeout_ms);
+    uint32_t wait = is_untimely(core) ? core->config.timing.leader_timeout_ms / 4 : core->config.timing.advance_timeout_ms;
+    return core->active_since_ms + scaled(core, wait);
 }
 
 static uint64_t heartbeat_at(const struct consensus *core) {

@@ -20,11 +20,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WORKERS_MAX 256
+#define WORKERS_MAX 1024
 #define SECONDS_MAX 3600
 #define WATCHED_NODES_MAX 16
 #define SAMPLES_MAX 2000000
 #define VERIFY_ROUNDS 500
+#define REFUSED_PAUSE_US 50000 /* what a polite client waits before it tries again */
 
 /* Samples of one phase, filled by its workers. */
 struct phase {
@@ -124,6 +125,9 @@ static void *work(void *ctx) {
         return NULL;
     }
     while (clock_mono_ns() < b->phase->end_ns && send_one(b, client)) {
+        if (client_status(client) == 503) {
+            (void)usleep(REFUSED_PAUSE_US);
+        }
     }
     client_free(client);
     return NULL;
@@ -153,12 +157,6 @@ static int run_phase(struct bench *b, struct phase *phase, size_t workers, doubl
 /* ---- What it costs ----------------------------------------------------------------------------------------------- */
 
 /* Median of single verifications, in microseconds. */
-static int by_value(const void *a, const void *b) {
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 static double verify_cost_us(void) {
     uint8_t seed[ED25519_SEED_LEN] = {1}, key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN], signature[ED25519_SIG_LEN];
     uint8_t message[200] = {0};
@@ -170,32 +168,12 @@ static double verify_cost_us(void) {
         bool good = ed25519_verify(key, message, sizeof message, signature);
         took_ns[i] = good ? (uint32_t)(clock_mono_ns() - begin) : 0;
     }
-    qsort(took_ns, VERIFY_ROUNDS, sizeof took_ns[0], by_value);
-    uint32_t median_ns = took_ns[VERIFY_ROUNDS / 2];
-    return (double)median_ns / 1000.0;
-}
-
-/* Processor time a node has used since its start; -1 when it can't be had. */
-static double node_cpu_seconds(const char *url, const char *ca_file) {
-    static const char name[] = "\nprocess_cpu_seconds_total ";
-    struct client *client = NULL;
-    struct buffer text = BUFFER_INIT;
-    const struct client_config config = {.url = url, .ca_file = ca_file, .timeout_ms = 5000};
-    double seconds = -1;
-    if (client_new(&config, &client) == OK &&
-        client_get_bytes(client, "/metrics", "text/plain", 1 << 20, &text) == OK) {
-        buffer_u8(&text, 0);
-        const char *at = buffer_ok(&text) == OK ? strstr((const char *)text.data, name) : NULL;
-        seconds = at != NULL ? strtod(at + sizeof name - 1, NULL) : -1;
-    }
-    client_free(client);
-    buffer_free(&text);
-    return seconds;
+    return bench_percentile_ms(took_ns, VERIFY_ROUNDS, 50); /* of nanoseconds: microseconds */
 }
 
 static void read_cpu(const struct bench *b, double *out) {
     for (size_t i = 0; i < b->node_count; i++) {
-        out[i] = node_cpu_seconds(b->node_url[i], b->options.ca_file);
+        out[i] = bench_cpu_seconds(b->node_url[i], b->options.ca_file);
     }
 }
 
@@ -262,13 +240,7 @@ static int find_release(struct bench *b) {
 /* ---- Telling ----------------------------------------------------------------------------------------------------- */
 
 static double percentile_ms(struct phase *phase, unsigned percent) {
-    uint64_t n = phase->taken < SAMPLES_MAX ? phase->taken : SAMPLES_MAX;
-    if (n == 0) {
-        return 0;
-    }
-    qsort(phase->latency_us, n, sizeof phase->latency_us[0], by_value);
-    uint32_t us = phase->latency_us[(n - 1) * percent / 100];
-    return (double)us / 1000.0;
+    return bench_percentile_ms(phase->latency_us, phase->taken < SAMPLES_MAX ? phase->taken : SAMPLES_MAX, percent);
 }
 
 static json_t *phase_json(struct phase *phase, size_t workers) {

@@ -152,6 +152,11 @@ static void post_tx(void *ctx, struct http_request *request) {
                                          "wait must be finalized or accepted"));
         return;
     }
+    if (submit_is_full(api->submit)) { /* nothing is spent on what would be refused */
+        struct submit_outcome full = {.error = ERR_FULL};
+        http_respond(request, refusal(&full));
+        return;
+    }
     struct transaction tx;
     if (!check_form(api, request, &tx) || !check_state(api, request, &tx) || !check_image(api, request, &tx)) {
         return;

@@ -131,6 +131,7 @@ static enum err take_proposal(struct arena *arena, const Assay__Peer__Proposal *
 
 static enum err take_blocks(struct arena *arena, const Assay__Peer__Blocks *in, struct peer_message *out) {
     out->kind = PEER_BLOCKS;
+    out->number = in->height;
     out->body = span_of(in->finalization);
     return take_spans(arena, in->bodies, in->n_bodies, PEER_BODIES_MAX, out);
 }
@@ -291,6 +292,7 @@ static void lay_lists(const struct peer_message *in, struct packing *p) {
         break;
     default:
         assay__peer__blocks__init(&p->blocks);
+        p->blocks.height = in->number;
         p->blocks.n_bodies = in->span_count;
         p->blocks.bodies = p->spans;
         p->blocks.finalization = data_of(in->body.data, in->body.len);

@@ -35,7 +35,7 @@ struct peer_message {
     enum peer_kind kind;
     uint64_t epoch;
     uint64_t number; /* view (proposal), nonce (recalls), first view (certificates ask), first height (blocks ask),
-                      * height (status) */
+                      * height (blocks, status) */
     uint64_t last;   /* last view (certificates ask) */
     uint8_t hash[HASH_LEN];             /* body ask */
     uint8_t signature[SIG_LEN];         /* proposal */

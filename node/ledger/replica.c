@@ -272,7 +272,7 @@ static enum err housekeeping(struct replica *r) {
     if (r->mono_ms >= r->served_reset_ms + HOUSEKEEPING_MS) {
         r->served_reset_ms = r->mono_ms;
         for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
-            r->peers[i].served = 0;
+            r->peers[i].served_ranges = r->peers[i].served_bodies = 0;
         }
     }
     if (r->mono_ms >= r->synced_ms + r->config.timing.sync_interval_ms) {

@@ -176,6 +176,9 @@ static uint16_t whom_to_ask(const struct replica *r, const struct pending *p) {
 }
 
 enum err replica_ask_bodies(struct replica *r) {
+    if (replica_far_behind(r)) {
+        return OK; /* there would be no place for them, and asking takes the way from what is needed */
+    }
     for (size_t i = 0; i < PENDING_MAX; i++) {
         struct pending *p = &r->pending[i];
         uint64_t wait = p->tries == 0 ? r->config.timing.fetch_retry_ms / 8 : r->config.timing.fetch_retry_ms;
@@ -197,7 +200,7 @@ enum err replica_ask_bodies(struct replica *r) {
 
 uint64_t replica_bodies_deadline(const struct replica *r) {
     uint64_t deadline = UINT64_MAX;
-    for (size_t i = 0; i < PENDING_MAX && r->pending_count > 0; i++) {
+    for (size_t i = 0; i < PENDING_MAX && r->pending_count > 0 && !replica_far_behind(r); i++) {
         const struct pending *p = &r->pending[i];
         uint64_t wait = p->tries == 0 ? r->config.timing.fetch_retry_ms / 8 : r->config.timing.fetch_retry_ms;
         if (p->used && p->want_body && p->asked_ms + wait < deadline) {
@@ -230,9 +233,10 @@ enum err replica_take_body(struct replica *r, struct bytes body) {
 
 enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash[HASH_LEN]) {
     struct bytes body = chain_body(r->config.chain, hash);
-    if (!replica_may_serve(r, peer)) {
+    if (r->peers[peer].served_bodies >= SERVED_BODIES_MAX) {
         return OK;
     }
+    r->peers[peer].served_bodies++;
     if (body.data != NULL) {
         struct peer_message answer = {.kind = PEER_BODY, .body = body};
         return replica_post(r, TO_PEER, peer, &answer);

@@ -14,14 +14,6 @@
 
 /* ---- Serving ----------------------------------------------------------------------------------------------------- */
 
-bool replica_may_serve(struct replica *r, uint16_t peer) {
-    if (r->peers[peer].served >= SERVED_MAX) {
-        return false;
-    }
-    r->peers[peer].served++;
-    return true;
-}
-
 /* Reads on from `first` and remembers the last block that has a finalization of its own. The first block is always
  * whole; once one does not fit, only headers follow. */
 struct range {
@@ -76,9 +68,11 @@ static enum err read_range(struct replica *r, uint64_t first, struct range *rang
 }
 
 enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height) {
-    if (first_height == 0 || first_height > chain_head(r->config.chain)->header.height || !replica_may_serve(r, peer)) {
+    uint64_t height = chain_head(r->config.chain)->header.height;
+    if (first_height == 0 || first_height > height || r->peers[peer].served_ranges >= SERVED_RANGES_MAX) {
         return OK;
     }
+    r->peers[peer].served_ranges++;
     struct range range = {.bodies = BUFFER_INIT, .certificate = BUFFER_INIT};
     enum err e = read_range(r, first_height, &range);
     if (e != OK) {
@@ -91,7 +85,7 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
             at = range.ends[i];
         }
         struct peer_message answer = {
-            .kind = PEER_BLOCKS, .spans = spans, .span_count = range.keep, .body = buffer_bytes(&range.certificate)};
+            .kind = PEER_BLOCKS, .number = height, .spans = spans, .span_count = range.keep, .body = buffer_bytes(&range.certificate)};
         e = replica_post(r, TO_PEER, peer, &answer);
     }
     buffer_free(&range.bodies);
@@ -372,7 +366,14 @@ enum err replica_catch_up(struct replica *r) {
     return e == OK ? ask_ahead(r) : e;
 }
 
+bool replica_far_behind(const struct replica *r) {
+    return best_height(r) > r->decided_height + LIMIT_UNFINAL_DEPTH;
+}
+
 bool replica_catching_up(const struct replica *r) {
+    if (best_height(r) > r->decided_height + FAR_BEHIND) {
+        return true;
+    }
     for (size_t i = 0; i < FETCHES_MAX; i++) {
         if (r->fetches[i].used) {
             return true;
@@ -410,6 +411,9 @@ enum err replica_take_blocks(struct replica *r, uint16_t peer, struct peer_messa
     }
     fetch->answered = true;
     fetch->peer = peer;
+    if (message->number > r->peers[peer].height) {
+        replica_take_status(r, peer, message->number);
+    }
     fetch->answer = *message;
     *message = (struct peer_message){.kind = PEER_BLOCKS};
     return replica_catch_up(r);

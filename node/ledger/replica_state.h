@@ -14,7 +14,9 @@
 #define OUTBOX_BYTES_MAX (64u * 1024u * 1024u)
 #define LOADS_MAX 128
 #define UNSYNCED_MAX 16 /* final blocks that only the journal would bring back after a power cut */
-#define SERVED_MAX 32   /* bodies and block ranges sent to one peer between two ticks of a second */
+#define SERVED_RANGES_MAX 64  /* ranges of final blocks sent to one peer in a second */
+#define SERVED_BODIES_MAX 256 /* and bodies of blocks that are not final yet */
+#define FAR_BEHIND 16         /* heights from which on a node says that it is catching up */
 
 enum audience { TO_PEER, TO_VALIDATORS, TO_OBSERVERS };
 
@@ -60,7 +62,7 @@ struct peer_state {
     uint16_t index;   /* in the epoch's set, or CONSENSUS_ALL */
     uint64_t height;  /* as it claims */
     uint64_t told_ms; /* when it last heard from us that its epoch is over */
-    uint32_t served;
+    uint32_t served_ranges, served_bodies;
 };
 
 #define NO_PEER UINT16_MAX
@@ -199,6 +201,7 @@ NODISCARD enum err replica_catch_up(struct replica *r);
 uint64_t replica_catchup_deadline(const struct replica *r);
 bool replica_catching_up(const struct replica *r);
 void replica_drop_fetches(struct replica *r);
-bool replica_may_serve(struct replica *r, uint16_t peer);
+/* Is some peer further ahead than what may stand above our head? Then votes and bodies are of no use yet. */
+bool replica_far_behind(const struct replica *r);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ struct post {
     struct post *next; /* in the queue, or in a bucket of waiters */
     enum submit_wait wait;
     uint64_t posted_us; /* mono; 0 when nobody times it */
-    uint64_t deadline_ms;
+    uint64_t since_ms, deadline_ms;
     submit_done done;
     void *arg;
     uint8_t tx_id[HASH_LEN];
@@ -37,6 +38,8 @@ struct submit {
     struct post *waiters[WAITER_BUCKETS]; /* ledger thread only */
     size_t waiting;
     uint64_t accepted, refused, timed_out;
+    uint64_t oldest_ms;
+    atomic_bool full;
 };
 
 static size_t bucket_of(const uint8_t id[HASH_LEN]) {
@@ -69,6 +72,16 @@ static bool find_final(struct submit *s, const uint8_t id[HASH_LEN], struct chai
     return false;
 }
 
+/* Waiting clients are answered in the order of blocks: how long the oldest has waited is what a new one may expect. */
+static void look_whether_full(struct submit *s) {
+    bool slow = s->oldest_ms >= SUBMIT_PATIENCE_MS && s->waiting >= SUBMIT_ALWAYS;
+    atomic_store_explicit(&s->full, slow || s->waiting >= s->config.max_waiting, memory_order_relaxed);
+}
+
+bool submit_is_full(struct submit *s) {
+    return atomic_load_explicit(&s->full, memory_order_relaxed);
+}
+
 /* The mempool has the envelope now: who waits keeps only the id. */
 static void keep_waiting(struct submit *s, struct post *post) {
     struct post *small = realloc(post, sizeof *post);
@@ -78,6 +91,7 @@ static void keep_waiting(struct submit *s, struct post *post) {
     post->next = *bucket;
     *bucket = post;
     s->waiting++;
+    look_whether_full(s);
 }
 
 static void admit(struct submit *s, struct post *post) {
@@ -94,7 +108,7 @@ static void admit(struct submit *s, struct post *post) {
         chain_view_close(&view);
         return;
     }
-    if (post->wait == SUBMIT_FINALIZED && s->waiting >= s->config.max_waiting) {
+    if (post->wait == SUBMIT_FINALIZED && submit_is_full(s)) {
         s->refused++;
         answer(post, ERR_FULL, 0, NULL);
         return;
@@ -135,11 +149,13 @@ static void on_wake(uv_async_t *handle) {
 
 /* Answers every waiter whose time is up. */
 static void sweep_waiters(struct submit *s, uint64_t now_ms, enum err error) {
+    uint64_t oldest = UINT64_MAX;
     for (size_t i = 0; i < WAITER_BUCKETS && s->waiting > 0; i++) {
         struct post **slot = &s->waiters[i];
         while (*slot != NULL) {
             struct post *post = *slot;
             if (post->deadline_ms > now_ms) {
+                oldest = post->since_ms < oldest ? post->since_ms : oldest;
                 slot = &post->next;
                 continue;
             }
@@ -149,6 +165,8 @@ static void sweep_waiters(struct submit *s, uint64_t now_ms, enum err error) {
             answer(post, error, 0, NULL);
         }
     }
+    s->oldest_ms = oldest < now_ms ? now_ms - oldest : 0;
+    look_whether_full(s);
 }
 
 static void on_sweep(uv_timer_t *handle) {
@@ -214,9 +232,11 @@ enum err submit_post(struct submit *s, struct bytes envelope, enum submit_wait w
     if (post == NULL) {
         return ERR_NOMEM;
     }
+    uint64_t now_ms = clock_mono_ms();
     *post = (struct post){.wait = wait,
                           .posted_us = stage_times_now_us(s->config.times),
-                          .deadline_ms = clock_mono_ms() + timeout_ms,
+                          .since_ms = now_ms,
+                          .deadline_ms = now_ms + timeout_ms,
                           .done = done,
                           .arg = arg,
                           .len = envelope.len};
@@ -264,11 +284,12 @@ void submit_block_final(struct submit *s, const struct block *block) {
             chain_view_close(&view);
         }
     }
+    look_whether_full(s);
 }
 
 struct submit_stats submit_stats(struct submit *s) {
     (void)pthread_mutex_lock(&s->lock);
     size_t queued = s->queued;
     (void)pthread_mutex_unlock(&s->lock);
-    return (struct submit_stats){queued, s->waiting, s->accepted, s->refused, s->timed_out};
+    return (struct submit_stats){queued, s->waiting, s->accepted, s->refused, s->timed_out, s->oldest_ms};
 }

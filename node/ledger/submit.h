@@ -15,6 +15,9 @@
 
 struct submit;
 
+#define SUBMIT_PATIENCE_MS 500u /* while somebody has waited this long nobody is taken in... */
+#define SUBMIT_ALWAYS 64u       /* ...beyond this many */
+
 enum submit_wait { SUBMIT_ACCEPTED, SUBMIT_FINALIZED };
 
 struct submit_outcome {
@@ -43,6 +46,10 @@ NODISCARD enum err submit_new(const struct submit_config *config, struct submit 
 /* Ledger thread; everyone still waiting gets ERR_CLOSED. */
 void submit_free(struct submit *submit);
 
+/* Any thread: would a post be refused for what waits already? For refusing before anything is spent on one. Clients
+ * that would wait longer than SUBMIT_PATIENCE_MS are not taken in: an overloaded node refuses rather than making all
+ * wait. */
+bool submit_is_full(struct submit *submit);
 /* Any thread. ERR_FULL: `done` will not be called. */
 NODISCARD enum err submit_post(struct submit *submit, struct bytes envelope, enum submit_wait wait, uint64_t timeout_ms,
                                submit_done done, void *arg);
@@ -52,6 +59,7 @@ void submit_block_final(struct submit *submit, const struct block *block);
 struct submit_stats {
     size_t queued, waiting;
     uint64_t accepted, refused, timed_out;
+    uint64_t oldest_ms; /* how long the longest has waited, as of the last sweep */
 };
 struct submit_stats submit_stats(struct submit *submit);
 

@@ -33,6 +33,7 @@ enum err link_peer_start(struct link_peer *peer) {
     if (peer->address[0] == '\0') {
         return OK;
     }
+    peer->dialed_ms = clock_mono_ms();
     return outbox_open(peer->address, SESSION_DATAGRAM_MAX, links_outbox_changed, peer, &peer->outbox);
 }
 
@@ -47,8 +48,14 @@ static void retire_outbox(struct link_peer *peer, uint64_t now_ms) {
 
 /* Gives when to call again. */
 static uint64_t redial(struct link_peer *peer, uint64_t now_ms) {
-    if (peer->dead || peer->outbox != NULL || peer->address[0] == '\0') {
+    if (peer->dead || peer->address[0] == '\0') {
         return UINT64_MAX;
+    }
+    if (peer->outbox != NULL) {
+        if (now_ms < peer->dialed_ms + OUTBOX_DIAL_MS) {
+            return peer->dialed_ms + OUTBOX_DIAL_MS;
+        }
+        retire_outbox(peer, now_ms);
     }
     if (now_ms < peer->redial_at_ms) {
         return peer->redial_at_ms;
@@ -57,7 +64,7 @@ static uint64_t redial(struct link_peer *peer, uint64_t now_ms) {
         peer->redial_at_ms = now_ms + OUTBOX_REDIAL_MAX_MS;
         return peer->redial_at_ms;
     }
-    return UINT64_MAX;
+    return peer->dialed_ms + OUTBOX_DIAL_MS;
 }
 
 void link_peer_bury(struct link_peer *peer) {

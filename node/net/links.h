@@ -21,8 +21,8 @@
 #include <uv.h>
 
 #define LINKS_MEMBERS_MAX 256u
-#define LINKS_KEEPALIVE_MS 10000u
-#define LINKS_SILENT_MS 25000u
+#define LINKS_KEEPALIVE_MS 3000u
+#define LINKS_SILENT_MS 8000u
 #define LINKS_RETRY_MIN_MS 250u
 #define LINKS_RETRY_MAX_MS 5000u
 /* How long gossip may wait for more to send with it, unless there are so many bytes or a message of more value. */

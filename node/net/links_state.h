@@ -19,6 +19,7 @@ struct link_peer {
     struct outbox *outbox; /* NULL: not dialing */
     uint64_t redial_at_ms; /* when the next outbox is opened, where the last was spent */
     uint64_t redial_delay_ms;
+    uint64_t dialed_ms; /* when the outbox was opened */
     struct sendq queue;
     struct frame_sink sink;
 

@@ -18,6 +18,8 @@
 
 #define OUTBOX_REDIAL_MIN_MS 100
 #define OUTBOX_REDIAL_MAX_MS 2000
+/* A connection that is not there after so long is dialed anew: behind a cut that healed, TCP would wait much longer. */
+#define OUTBOX_DIAL_MS 3000
 
 struct outbox;
 

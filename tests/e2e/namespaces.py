@@ -108,7 +108,8 @@ class FarNet(Net):
                        timeout=20)
         for node in self.nodes:
             ip("link", "add", "eth0", "netns", node.namespace, "type", "veth", "peer", "name", f"to{node.index}", "netns", self.hub)
-            for name, link, address in ((node.namespace, "eth0", node.address), (self.hub, f"to{node.index}", f"10.77.{node.index}.1")):
+            ends = ((node.namespace, "eth0", node.address), (self.hub, f"to{node.index}", f"10.77.{node.index}.1"))
+            for name, link, address in ends:
                 ip("-n", name, "address", "add", f"{address}/24", "dev", link)
                 ip("-n", name, "link", "set", link, "up")
             ip("-n", node.namespace, "route", "add", "default", "via", f"10.77.{node.index}.1")

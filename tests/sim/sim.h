@@ -112,9 +112,11 @@ struct sim_options {
     /* What Byzantine validators do, per mille of the occasions. */
     uint64_t lie, collude, equivocate, fork, false_root, usurp, withhold, drip, censor, forge, futures, mislead, stale;
     uint64_t replay, garble;
+    uint64_t desert; /* after a crash of all they stay away for good */
     /* Clocks, clients, length. */
     uint64_t clock_skew_ms;
     uint64_t tx_every_ms, first_tx_ms, retry;
+    uint64_t journal_segment;
     uint64_t blocks_bytes; /* what a catch-up answer holds; 0: a whole message */
     uint64_t real_signatures;
     uint64_t chaos_ms;
@@ -163,6 +165,7 @@ struct sim_event {
     struct sim_message *message;
 };
 
+#define SIM_FALSE_BLOCKS 64
 #define SIM_HOARD 64 /* messages and transactions that a Byzantine node keeps for later */
 
 /* What a Byzantine node remembers. */
@@ -170,6 +173,7 @@ struct sim_malice {
     struct buffer hoard[SIM_HOARD]; /* messages of others */
     uint64_t hoarded;
     struct buffer forged; /* a false proposal it makes for one view */
+    bool to_all;          /* who gets it: all, or those who are not favoured */
     uint64_t forged_epoch, forged_view;
     uint8_t forged_block[HASH_LEN];
 };
@@ -177,6 +181,7 @@ struct sim_malice {
 /* The two blocks that a Byzantine leader proposed in one view: its fellows know both. */
 struct sim_pair {
     uint64_t epoch, view;
+    bool to_all;                /* everybody got the forged one */
     uint8_t block[2][HASH_LEN]; /* the true one, the forged one */
 };
 
@@ -186,6 +191,7 @@ struct sim_node {
     bool byzantine;
     bool faulty; /* the oracles don't hold it to anything */
     bool wild_clock;
+    bool deserted; /* never starts again */
     bool up, paused, flush_due;
     bool lost_votes; /* runs on a damaged or an old journal: follows, does not count for progress */
     bool damaged;    /* the next start may find the store damaged */
@@ -267,6 +273,8 @@ struct sim_world {
     struct block_header final_header[SIM_HEIGHTS_MAX];
     struct sim_view *views[SIM_VIEW_BUCKETS];
     struct sim_final_tx *txs[SIM_VIEW_BUCKETS];
+    uint8_t false_blocks[SIM_FALSE_BLOCKS][HASH_LEN]; /* made with a state root that is not theirs */
+    uint64_t false_count;
     uint64_t txs_sent;
     struct buffer sent[SIM_HOARD]; /* envelopes, for clients that send them again */
     uint64_t proposal_expiry_ms;   /* of the organisations' last proposal */

@@ -59,6 +59,7 @@ static bool build(struct sim_node *node, const uint8_t *parent, const struct blo
 /* The same block with a state root that it does not execute to. */
 static void false_root(struct sim_node *node, const struct peer_message *m, struct block_header header,
                        struct buffer *out) {
+    struct sim_world *w = node->world;
     uint8_t head[BLOCK_HEADER_LEN];
     header.state_root[0] ^= 1;
     block_header_encode(&header, head);
@@ -66,6 +67,7 @@ static void false_root(struct sim_node *node, const struct peer_message *m, stru
     buffer_put(&body, head, sizeof head);
     buffer_put(&body, m->body.data + sizeof head, m->body.len - sizeof head);
     encode_proposal(node, m, m->number, buffer_bytes(&body), out);
+    memcpy(w->false_blocks[w->false_count++ % SIM_FALSE_BLOCKS], node->malice->forged_block, HASH_LEN);
     buffer_free(&body);
 }
 
@@ -83,6 +85,7 @@ static void forge_proposal(struct sim_node *node, const struct peer_message *m) 
     malice->forged_view = m->number;
     malice->forged_epoch = header.epoch;
     buffer_reset(&malice->forged);
+    malice->to_all = sim_chance(random, 500);
     if (sim_chance(random, o->false_root)) {
         false_root(node, m, header, &malice->forged);
     } else if (sim_chance(random, o->fork)) {
@@ -99,6 +102,7 @@ static void forge_proposal(struct sim_node *node, const struct peer_message *m) 
         struct sim_pair *pair = &node->world->pair;
         pair->epoch = header.epoch;
         pair->view = m->number;
+        pair->to_all = malice->to_all;
         memcpy(pair->block[0], proposed, HASH_LEN);
         memcpy(pair->block[1], malice->forged_block, HASH_LEN);
     }
@@ -138,7 +142,7 @@ static bool is_favoured(const struct sim_node *to) {
 static void collude(struct sim_node *node, const struct sim_node *to, struct consensus_vote *vote) {
     const struct sim_pair *pair = &node->world->pair;
     if (vote->subject.kind != VOTE_NULLIFY && vote->subject.view == pair->view && vote->subject.epoch == pair->epoch) {
-        memcpy(vote->subject.block, pair->block[is_favoured(to) ? 0 : 1], HASH_LEN);
+        memcpy(vote->subject.block, pair->block[pair->to_all || !is_favoured(to) ? 1 : 0], HASH_LEN);
         sign_subject(node, &vote->subject, vote->signature);
     }
 }
@@ -274,12 +278,22 @@ static void hoard(struct sim_node *node, struct bytes bytes) {
     buffer_put(place, bytes.data, bytes.len);
 }
 
+/* Under the number of the present epoch as often as under its own. */
 static void say_old(struct sim_node *node) {
     const struct buffer *old = &node->malice->hoard[sim_below(&node->tricks, SIM_HOARD)];
     struct sim_node *to = anybody(node);
-    if (old->len > 0 && to != node) {
-        sim_inject(node, to, buffer_bytes(old), 0);
+    struct buffer said = BUFFER_INIT;
+    struct peer_message m;
+    if (to == node || peer_decode(buffer_bytes(old), &m) != OK) {
+        return;
     }
+    if (sim_chance(&node->tricks, 500)) {
+        m.epoch = chain_epoch(node->chain)->number;
+    }
+    encode(&m, &said);
+    sim_inject(node, to, buffer_bytes(&said), 0);
+    peer_free(&m);
+    buffer_free(&said);
 }
 
 /* ---- Things said without being asked ----------------------------------------------------------------------------- */
@@ -389,7 +403,7 @@ static void change(struct sim_node *from, struct sim_node *to, const struct peer
     bool cut_short = m->kind == PEER_STATUS || m->kind == PEER_BODY || m->kind == PEER_BLOCKS;
     if (m->kind == PEER_PROPOSAL) {
         forge_proposal(from, m);
-        if (malice->forged.len > 0 && !is_favoured(to)) {
+        if (malice->forged.len > 0 && (malice->to_all || !is_favoured(to))) {
             buffer_put(changed, malice->forged.data, malice->forged.len);
         }
     } else if (m->kind == PEER_VOTES) {

@@ -80,6 +80,7 @@ void sim_crash_all(struct sim_world *w) {
             sim_node_crash(node);
             restart_later(node, &node->random);
         }
+        node->deserted = node->deserted || (node->byzantine && sim_chance(&node->tricks, w->options.desert));
         sim_disk_stop(node->disk, false);
     }
 }

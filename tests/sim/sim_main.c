@@ -28,6 +28,7 @@ struct request {
     unsigned long long count, first;
     bool stop, plain; /* plain: begin with neutral options instead of the seed's */
     bool given;       /* options or blows were given by name */
+    size_t jobs;      /* 0: as many as there are processors */
     bool is_set[128];
     uint64_t value[128];
     bool skipped[SIM_PLAN_MAX];
@@ -132,7 +133,8 @@ static void note_broken(struct board *board, size_t me, int status) {
 static void work_all(const struct request *request, struct board *board) {
     pid_t workers[WORKERS_MAX] = {0};
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t count = processors < 1 ? 1 : processors > WORKERS_MAX ? WORKERS_MAX : (size_t)processors;
+    size_t count = request->jobs != 0 ? request->jobs : processors < 1 ? 1 : (size_t)processors;
+    count = count < WORKERS_MAX ? count : WORKERS_MAX;
     size_t running = 0;
     for (size_t i = 0; i < count && i < request->count; i++) {
         workers[i] = hire(request, board, i);
@@ -168,6 +170,7 @@ static bool break_is_found(void) {
                                                .delay_min_us = 100,
                                                .delay_max_us = 3000,
                                                .tx_every_ms = 30,
+                                               .journal_segment = 32768,
                                                .chaos_ms = 6000}};
         struct sim_result result;
         sim_run(&played, false, NULL, &result);
@@ -185,6 +188,7 @@ static void print_good_path(void) {
                                                        .delay_min_us = 100,
                                                        .delay_max_us = 300,
                                                        .tx_every_ms = 20,
+                                                       .journal_segment = 32768,
                                                        .first_tx_ms = 1000,
                                                        .chaos_ms = 11000}};
     struct sim_result r;
@@ -238,6 +242,10 @@ static bool take_setting(struct request *request, char *name) {
     }
     if (strcmp(name, "stop") == 0) {
         request->stop = strtoull(value, NULL, 10) != 0;
+        return true;
+    }
+    if (strcmp(name, "jobs") == 0) {
+        request->jobs = (size_t)strtoull(value, NULL, 10);
         return true;
     }
     if (strcmp(name, "plain") == 0) {

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOURNAL_SEGMENT 32768u
 #define PAUSE_STEP_US 20000u
 #define EVIDENCE_EVERY_US 1000000u
 
@@ -128,7 +127,7 @@ static enum err open_replica(struct sim_node *node) {
         .mempool = node->mempool,
         .disk = sim_disk_ops(node->disk),
         .journal_dir = "home/journal",
-        .journal_segment_bytes = JOURNAL_SEGMENT,
+        .journal_segment_bytes = w->options.journal_segment,
         .blocks_bytes = (size_t)w->options.blocks_bytes,
         .ops = {.send = op_send,
                 .multicast = op_multicast,
@@ -227,7 +226,7 @@ bool sim_node_survived(struct sim_node *node, enum err e, const char *what) {
 
 void sim_node_start(struct sim_node *node) {
     struct sim_world *w = node->world;
-    if (node->up) {
+    if (node->up || node->deserted) {
         return;
     }
     node->mono_base_ms = (int64_t)sim_between(&node->random, 1000, 100000000);

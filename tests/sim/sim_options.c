@@ -58,10 +58,12 @@ static const struct option options[] = {
     OPTION(stale),
     OPTION(replay),
     OPTION(garble),
+    OPTION(desert),
     OPTION(clock_skew_ms),
     OPTION_OR(tx_every_ms, 100),
     OPTION(first_tx_ms),
     OPTION(retry),
+    OPTION_OR(journal_segment, 32768),
     OPTION(blocks_bytes),
     OPTION(real_signatures),
     OPTION_OR(chaos_ms, 3000),
@@ -134,9 +136,9 @@ static void share_out_faulty(struct sim_random *random, struct sim_options *o) {
 }
 
 static void choose_tricks(struct sim_random *random, struct sim_options *o) {
-    uint64_t *const tricks[] = {&o->lie,     &o->collude,  &o->equivocate, &o->fork,   &o->false_root,
-                                &o->usurp,   &o->withhold, &o->drip,       &o->censor, &o->forge,
-                                &o->futures, &o->mislead,  &o->stale,      &o->replay, &o->garble};
+    uint64_t *const tricks[] = {&o->lie,      &o->collude, &o->equivocate, &o->fork,  &o->false_root, &o->usurp,
+                                &o->withhold, &o->drip,    &o->censor,     &o->forge, &o->futures,    &o->mislead,
+                                &o->stale,    &o->replay,  &o->garble,     &o->desert};
     for (size_t i = 0; i < sizeof tricks / sizeof tricks[0]; i++) {
         *tricks[i] = o->byzantine > 0 ? maybe(random, 300, 50, 900) : 0;
     }
@@ -178,6 +180,7 @@ void sim_options_of_seed(uint64_t seed, struct sim_options *out) {
     o.first_tx_ms = sim_chance(&random, 500) ? 1000 : 0; /* late: twins get through their recall */
     o.retry = maybe(&random, 500, 50, 500);
     o.blocks_bytes = maybe(&random, 400, 1, 3000);
+    o.journal_segment = sim_chance(&random, 500) ? 4096 : 32768;
     o.real_signatures = sim_chance(&random, 60) ? 1 : 0;
     o.chaos_ms = 1500 + sim_between(&random, 1500, 5000);
     share_out_faulty(&random, &o);

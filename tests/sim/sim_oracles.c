@@ -190,6 +190,33 @@ static void has_all_bodies(struct sim_node *from, uint64_t epoch, uint64_t view,
     }
 }
 
+/* Rule 3: the parent is certified or final, and every view since then was given up. */
+static void has_ancestry(struct sim_node *from, uint64_t epoch, uint64_t view, const uint8_t *block) {
+    static const uint8_t none[HASH_LEN];
+    struct sim_world *w = from->world;
+    const struct block_header *h = chain_header(from->chain, block);
+    const struct chain_head *head = chain_head(from->chain);
+    if (h == NULL || epoch != chain_epoch(from->chain)->number || same(block, head->hash)) {
+        return; /* said late: its block is final, or gone */
+    }
+    const uint8_t *parent = view > h->view ? block : h->parent; /* a closing block that is proposed again */
+    uint64_t v = view - 1;
+    for (; v > 0; v--) {
+        const struct sim_view *at = find_view(w, epoch, v, true);
+        if (is_backed(w, at, from->key, VOTE_NOTARIZE, parent) || is_backed(w, at, from->key, VOTE_FINALIZE, parent)) {
+            return;
+        }
+        if (!is_backed(w, at, from->key, VOTE_NULLIFY, none)) {
+            break;
+        }
+    }
+    bool begins = v == 0 && (epoch == 0 ? h->height == 1 : h->height == chain_epoch(from->chain)->closing_height + 1);
+    if (!begins && sim_validators_of(w, epoch) > 1) {
+        sim_fail(w, "ancestry", "node %u notarizes view %llu, which passes over view %llu", from->number,
+                 (unsigned long long)view, (unsigned long long)v);
+    }
+}
+
 static void judge_first_cast(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
                              const uint8_t *block) {
     static const char *const names[] = {"", "proposes in", "notarizes", "nullifies", "finalizes"};
@@ -199,6 +226,9 @@ static void judge_first_cast(struct sim_node *from, uint64_t epoch, uint64_t vie
     if (kind != VOTE_FINALIZE && view > 1 && !is_left(w, epoch, view - 1, from->key)) {
         sim_fail(w, "entered", "node %u acts in view %llu, and nothing ended the view before", from->number,
                  (unsigned long long)view);
+    }
+    if (kind == VOTE_NOTARIZE) {
+        has_ancestry(from, epoch, view, block);
     }
     if (kind == VOTE_FINALIZE) {
         has_all_bodies(from, epoch, view, block);
@@ -382,6 +412,11 @@ static void judge_block(struct sim_node *node, const struct block *block) {
     }
     if (w->final_known[height - 1]) {
         judge_succession(w, h);
+    }
+    for (size_t i = 0; i < SIM_FALSE_BLOCKS; i++) {
+        if (same(w->false_blocks[i], block->hash)) {
+            sim_fail(w, "root", "block %llu is final with a state root that it was given falsely", height);
+        }
     }
     for (size_t i = 0; i < block->tx_count; i++) {
         const struct sim_final_tx *earlier = find_tx(w, block->txs[i].id);

@@ -174,6 +174,34 @@ static void patience_ends_at_the_deadline(void **state) {
     close_fixture(&f);
 }
 
+static void while_many_wait_long_nobody_is_taken_in(void **state) {
+    (void)state;
+    struct fixture f;
+    struct buffer b = BUFFER_INIT;
+    open_fixture(&f, 1000, 1000);
+    fixture_register(&f.ledger, f.ledger.time_ms + 60000, &b);
+    for (size_t i = 0; i < SUBMIT_ALWAYS; i++) {
+        assert_int_equal(post(&f, &b, SUBMIT_FINALIZED, 60000, 0), OK);
+    }
+    turn(&f);
+    assert_false(submit_is_full(f.submit)); /* many, but not for long */
+    uint64_t start_ms = clock_mono_ms();
+    while (!submit_is_full(f.submit)) {
+        (void)uv_run(&f.loop, UV_RUN_ONCE);
+    }
+    assert_true(clock_mono_ms() - start_ms >= SUBMIT_PATIENCE_MS - 1);
+    assert_int_equal(post(&f, &b, SUBMIT_FINALIZED, 60000, 1), OK);
+    assert_int_equal(post(&f, &b, SUBMIT_ACCEPTED, 60000, 2), OK);
+    turn(&f);
+    assert_int_equal(f.answers[1].error, ERR_FULL);
+    assert_int_equal(f.answers[2].error, OK); /* keeps nobody waiting */
+    make_block(&f);
+    assert_int_equal(f.answers[0].count, SUBMIT_ALWAYS);
+    assert_false(submit_is_full(f.submit));
+    buffer_free(&b);
+    close_fixture(&f);
+}
+
 static void what_is_still_queued_when_it_closes_is_answered(void **state) {
     (void)state;
     struct fixture f;
@@ -193,6 +221,7 @@ int main(void) {
         cmocka_unit_test(who_waits_gets_the_receipt_of_the_final_block),
         cmocka_unit_test(refusals_and_full_places_are_told_once),
         cmocka_unit_test(patience_ends_at_the_deadline),
+        cmocka_unit_test(while_many_wait_long_nobody_is_taken_in),
         cmocka_unit_test(what_is_still_queued_when_it_closes_is_answered),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -304,8 +304,30 @@ static void every_flipped_byte_of_a_manifest_is_noticed(void **state) {
     close_state(&f);
 }
 
+static void bytes_are_those_of_the_documented_example(void **state) {
+    (void)state;
+    struct snapshot_state_chunk one = {.bytes = 10};
+    struct snapshot_body_chunk body = {.first = 1, .bytes = 100};
+    struct snapshot_manifest m = {.height = 2, .state = &one, .body_count = 1, .bodies = &body};
+    struct buffer encoded = BUFFER_INIT;
+    uint8_t chunk[10];
+    char hex[2 * HASH_LEN + 1];
+    memset(m.chain_id, 0x11, CHAIN_ID_LEN);
+    memset(m.block, 0x22, HASH_LEN);
+    memset(body.last_hash, 0x22, HASH_LEN);
+    assert_int_equal(hex_decode("00030000000161006263", chunk, sizeof chunk), OK);
+    assert_int_equal(hex_decode("b06934abbc627a6652cdfbef2c6b4b7c0540c555602ff23f166474b78a55e01d", one.root, HASH_LEN), OK);
+    assert_int_equal(snapshot_chunk_read(&crypto, &m, 0, bytes_of(chunk, sizeof chunk), NULL, NULL), OK);
+    assert_int_equal(snapshot_manifest_encode(&crypto, &m, &encoded), OK);
+    assert_int_equal(encoded.len, 166);
+    hex_encode(m.content, HASH_LEN, hex);
+    assert_string_equal(hex, "802c253991d005cb594647a62993f7afe2b0ce9e4554558aa12befcfe706d0b0");
+    buffer_free(&encoded);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_are_those_of_the_documented_example),
         cmocka_unit_test(chunks_make_the_root_that_the_tree_has),
         cmocka_unit_test(an_empty_state_has_one_chunk_that_is_not_there),
         cmocka_unit_test(the_work_ends_when_told),
