@@ -52,6 +52,8 @@ struct validator {
     struct submit *submit;
     struct gossip_check *gossip;
     struct vitals vitals;
+    char data_dir[CONFIG_PATH_MAX];
+    uint64_t checkpoint_us; /* when the one under way began */
     bool governance_stale; /* blocks came since it was last looked at */
     uint64_t governance_ms;
     struct repo *repo;
@@ -262,6 +264,7 @@ static void checkpoint_written(uv_work_t *work, int status) {
     v->checkpoint = NULL;
     v->last_checkpoint_ms = clock_mono_ms();
     v->vitals.checkpoints += e == OK;
+    stage_times_since(&v->vitals.times, STAGE_CHECKPOINT, v->checkpoint_us);
     if (e == OK) {
         e = chain_prune_bodies(v->chain, v->home->config.ledger.keep_bodies_ms);
     }
@@ -282,6 +285,7 @@ static void maybe_checkpoint(struct validator *v, uint64_t now_ms) {
         fail(v, e, "checkpoint", chain_error(v->chain));
     } else if (uv_queue_work(&v->loop, &v->checkpoint_work, write_checkpoint, checkpoint_written) == 0) {
         v->checkpointing = true;
+        v->checkpoint_us = stage_times_now_us(&v->vitals.times);
     } else {
         fail(v, chain_checkpoint_end(v->chain, v->checkpoint, ERR_CLOSED), "checkpoint", "no worker");
     }
@@ -313,6 +317,10 @@ static enum err open_storage(struct validator *v) {
                                            .max_bytes = config->mempool.max_bytes,
                                            .max_per_sender = config->mempool.max_per_sender};
     enum err e = mempool_new(&mempool, &v->mempool);
+    if (e == OK) {
+        mempool_time(v->mempool, &v->vitals.times);
+        e = home_path(v->home, "", v->data_dir);
+    }
     if (e == OK) {
         e = home_chain_open(v->home, v->mempool, &v->store, v->why);
         v->chain = v->store.chain;
@@ -352,7 +360,8 @@ static enum err open_loop(struct validator *v) {
                                          .max_queued = SUBMIT_QUEUE,
                                          .max_waiting = SUBMIT_WAITING,
                                          .admit = admit,
-                                         .ctx = v};
+                                         .ctx = v,
+                                         .times = &v->vitals.times};
     enum err e = submit_new(&submit, &v->submit);
     const struct gossip_check_config gossip = {.loop = &v->loop,
                                                .chain = v->chain,
@@ -394,6 +403,7 @@ static enum err open_replica(struct validator *v) {
                 .on_final = replica_on_final,
                 .on_alarm = replica_on_alarm},
         .ctx = v,
+        .times = &v->vitals.times,
     };
     replica_timing_default(&replica.timing);
     replica.timing.consensus.leader_timeout_ms = (uint32_t)config->ledger.leader_timeout_ms;
@@ -505,7 +515,9 @@ enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
                                                  .mempool = v->mempool,
                                                  .peers = v->peers,
                                                  .replica = v->replica,
-                                                 .submit = v->submit};
+                                                 .submit = v->submit,
+                                                 .gossip = v->gossip,
+                                                 .data_dir = v->data_dir};
     }
     if (e == OK) {
         run_loop(v);

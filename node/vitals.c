@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ALARM_KEPT_MS 60000u   /* shown this long after it was last raised */
 #define ALARM_AGAIN_MS 600000u /* what still holds is said again */
 
 void vitals_init(struct vitals *v) {
@@ -22,18 +21,6 @@ void vitals_close(struct vitals *v) {
 
 /* ---- Alarms ------------------------------------------------------------------------------------------------------ */
 
-/* Some alarms say that the node itself is no longer what it should be; the others pass when they are not raised again.
- */
-static bool alarm_stays(const char *name) {
-    static const char *const lasting[] = {"equivocation", "safety", "old-journal", "journal-damaged"};
-    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++) {
-        if (strcmp(name, lasting[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void say(struct vitals *v, const char *name, const char *text) {
     log_event(LOG_WARN, "alarm", log_text("name", name), log_text("text", text));
     if (v->from.events != NULL) {
@@ -42,10 +29,23 @@ static void say(struct vitals *v, const char *name, const char *text) {
 }
 
 void vitals_alarm(struct vitals *v, const char *name, const char *text) {
-    (void)snprintf(v->alarm, sizeof v->alarm, "%s: %s", name, text);
-    v->alarm_ms = clock_mono_ms();
-    v->alarm_stays = alarm_stays(name);
+    (void)alarms_raise(&v->alarms, name, text, clock_mono_ms());
     say(v, name, text);
+}
+
+/* A full disk is said once and shown as long as it lasts; what has not been raised again for a while is over. */
+static void look_at_alarms(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
+    if (facts->disk_low) {
+        char text[160];
+        (void)snprintf(text, sizeof text, "%llu MiB are left on the disk that holds the data",
+                       (unsigned long long)(facts->disk_free_bytes >> 20));
+        if (alarms_raise(&v->alarms, "disk-low", text, now_ms)) {
+            say(v, "disk-low", text);
+        }
+    }
+    for (const char *over = alarms_pass(&v->alarms, now_ms); over != NULL; over = alarms_pass(&v->alarms, now_ms)) {
+        log_event(LOG_INFO, "alarm.over", log_text("name", over), log_number("quiet_ms", ALARMS_KEPT_MS));
+    }
 }
 
 enum err vitals_look_at_governance(struct vitals *v) {
@@ -110,7 +110,9 @@ static void write_peers(struct vitals *v, struct status_facts *facts) {
                                      .messages_in = stats.messages_in,
                                      .messages_out = stats.messages_out,
                                      .handshakes = stats.handshakes,
-                                     .rejected = stats.rejected};
+                                     .rejected = stats.rejected,
+                                     .queued_bytes = stats.queued_bytes,
+                                     .lost = stats.lost};
         for (size_t c = 0; c < FRAME_CLASSES; c++) {
             peer->dropped += stats.dropped[c];
         }
@@ -122,37 +124,25 @@ static void write_peers(struct vitals *v, struct status_facts *facts) {
 void vitals_write(struct vitals *v, uint64_t now_ms) {
     warn_of_dominance(v, now_ms);
     struct status_facts facts = {0};
-    struct replica_stats stats;
-    struct submit_stats submitted = submit_stats(v->from.submit);
-    replica_stats(v->from.replica, &stats);
-    facts.epoch = stats.consensus.epoch;
-    facts.view = stats.consensus.view;
-    facts.catching_up = stats.catching_up;
-    facts.may_vote = !stats.consensus.refused;
-    facts.timeouts = stats.consensus.timeouts;
-    facts.pending = mempool_count(v->from.mempool);
-    facts.pending_bytes = mempool_bytes(v->from.mempool);
+    const struct status_sources sources = {.replica = v->from.replica,
+                                           .submit = v->from.submit,
+                                           .mempool = v->from.mempool,
+                                           .gossip = v->from.gossip,
+                                           .times = &v->times,
+                                           .alarms = &v->alarms,
+                                           .data_dir = v->from.data_dir};
+    status_facts_from(&sources, now_ms, &facts);
+    look_at_alarms(v, &facts, now_ms);
     if (facts.pending == 0) {
         v->waiting_since_ms = 0;
     } else if (v->waiting_since_ms == 0) {
         v->waiting_since_ms = now_ms;
     }
     facts.oldest_pending_ms = v->waiting_since_ms != 0 ? now_ms - v->waiting_since_ms : 0;
-    facts.submit_queued = submitted.queued;
-    facts.submit_waiting = submitted.waiting;
-    facts.submit_accepted = submitted.accepted;
-    facts.submit_refused = submitted.refused;
-    facts.submit_timed_out = submitted.timed_out;
     facts.blocks_final = v->blocks_final;
     facts.txs_final = v->txs_final;
     facts.checkpoints = v->checkpoints;
     facts.loop_turns = v->loop_turns;
-    facts.beat_mono_ms = now_ms;
-    if (!v->alarm_stays && v->alarm[0] != '\0' && now_ms - v->alarm_ms > ALARM_KEPT_MS) {
-        v->alarm[0] = '\0';
-        log_event(LOG_INFO, "alarm.over", log_number("quiet_ms", ALARM_KEPT_MS));
-    }
-    memcpy(facts.alarm, v->alarm, sizeof facts.alarm);
     write_peers(v, &facts);
     status_board_write(&v->board, &facts);
 }

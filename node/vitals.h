@@ -11,6 +11,7 @@
 #include "node/ledger/submit.h"
 #include "node/peers.h"
 #include "node/status.h"
+#include "node/status_facts.h"
 
 /* Where the facts come from; all borrowed. */
 struct vitals_sources {
@@ -20,6 +21,8 @@ struct vitals_sources {
     struct peers *peers;
     struct replica *replica;
     struct submit *submit;
+    struct gossip_check *gossip;
+    const char *data_dir;
 };
 
 struct vitals {
@@ -27,9 +30,8 @@ struct vitals {
     struct vitals_sources from;
     uint64_t blocks_final, txs_final, checkpoints, loop_turns, unsent; /* since start */
     uint64_t waiting_since_ms;                                         /* mono; 0 while nothing waits */
-    char alarm[200];
-    uint64_t alarm_ms; /* mono, when it was last raised */
-    bool alarm_stays;
+    struct alarms alarms;
+    struct stage_times times;            /* the mempool, submit and the replica write into it */
     char dominating[GENESIS_ID_MAX + 1]; /* an organisation with more than f validators; "" when there is none */
     uint64_t dominating_ms;              /* mono, when it was last told */
 };

@@ -5,6 +5,7 @@
 #include "store/home_lock.h"
 #include "store/kv_lmdb_internal.h"
 
+#include <sys/mman.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -144,6 +145,16 @@ static void write_layer(void *arg) {
     w->result = e;
 }
 
+/* What was read since lies in the page cache anyway: the process need not hold it too. The map is only read, so its
+ * pages come back from there when they are wanted. */
+static void let_go_of_pages(MDB_env *env) {
+    MDB_envinfo info;
+    MDB_stat stat;
+    if (mdb_env_info(env, &info) == 0 && mdb_env_stat(env, &stat) == 0 && info.me_mapaddr != NULL) {
+        (void)madvise(info.me_mapaddr, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+    }
+}
+
 static enum err lmdb_commit(void *ctx, const struct kv_layer *merged) {
     struct write w = {.db = ctx, .merged = merged};
     if (w.db->lock == NULL) {
@@ -153,6 +164,9 @@ static enum err lmdb_commit(void *ctx, const struct kv_layer *merged) {
         atomic_store(&w.db->broken, true);
         (void)snprintf(error, sizeof error, "writing a checkpoint met a damaged page, or one that the disk can't read");
         return ERR_CORRUPT;
+    }
+    if (w.result == OK) {
+        let_go_of_pages(w.db->env);
     }
     return w.result;
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITE_BYTES (32u << 20) /* gathered before they go to the disk */
+#define WRITE_BYTES (16u << 20) /* gathered before they go to the disk */
 #define CLEAR_BATCH 4096u
 #define CACHE_NODES 4096
 

@@ -372,6 +372,10 @@ static uint64_t next_deadline(const struct replica *r) {
 }
 
 enum err replica_flush(struct replica *r) {
+    uint8_t tip[HASH_LEN];
+    if (r->config.times != NULL && r->failed == OK && consensus_tip(r->core, tip)) {
+        stage_times_notarized(r->config.times, tip);
+    }
     bool more = true;
     enum err e = r->failed;
     while (e == OK && more) {

@@ -22,6 +22,7 @@
 #include "contracts/transaction.h"
 #include "node/ledger/chain.h"
 #include "node/ledger/mempool.h"
+#include "node/ledger/stage_times.h"
 #include "store/disk.h"
 
 #define REPLICA_PEERS_MAX 256 /* validators and observers */
@@ -81,6 +82,7 @@ struct replica_config {
     struct replica_timing timing;
     struct replica_ops ops;
     void *ctx; /* handed to every op */
+    struct stage_times *times; /* borrowed; NULL: nothing is timed and no clock is read */
 };
 
 /* Opens the journal and takes up where it ended. A damaged journal is no failure: the node follows, does not vote, and

@@ -94,7 +94,12 @@ enum err replica_advance(struct replica *r, const uint8_t hash[HASH_LEN], enum c
     for (unsigned depth = 0; depth <= LIMIT_UNFINAL_DEPTH; depth++) {
         enum chain_status status = chain_status(r->config.chain, at);
         if (status == CHAIN_HELD) {
+            uint64_t start_us = stage_times_now_us(r->config.times);
             enum err e = chain_execute(r->config.chain, at, &status);
+            stage_times_since(r->config.times, STAGE_EXECUTION, start_us);
+            if (e == OK && status == CHAIN_VALID) {
+                stage_times_valid(r->config.times, at);
+            }
             if (e != OK) {
                 return replica_fail(r, e, "executing a block: %s", chain_error(r->config.chain));
             }
@@ -276,6 +281,7 @@ enum err replica_build(struct replica *r) {
     if (e != OK) {
         return replica_fail(r, e, "building a block: %s", chain_error(r->config.chain));
     }
+    stage_times_valid(r->config.times, hash);
     if (r->work && tx_count_of(chain_body(r->config.chain, hash)) == 0) {
         r->barren_until_ms = r->mono_ms + 1000;
     }

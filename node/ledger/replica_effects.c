@@ -91,8 +91,12 @@ static enum err post_proposal(struct replica *r, const struct consensus_effect *
 
 enum err replica_sync_journal(struct replica *r) {
     bool synced = false;
+    uint64_t start_us = stage_times_now_us(r->config.times);
     enum err e = r->journal != NULL ? journal_sync(r->journal, &synced) : OK;
     r->journal_syncs += synced ? 1 : 0;
+    if (synced) {
+        stage_times_since(r->config.times, STAGE_JOURNAL_SYNC, start_us);
+    }
     return e == OK ? OK : replica_fail(r, e, "syncing the vote journal: %s", journal_error());
 }
 
@@ -150,6 +154,7 @@ enum err replica_sync_chain(struct replica *r) {
 static void block_is_final(void *arg, const struct block *block) {
     struct replica *r = arg;
     r->final_blocks++;
+    stage_times_final(r->config.times, block->hash);
     if (r->config.ops.on_final != NULL) {
         r->config.ops.on_final(r->config.ctx, block);
     }

@@ -284,8 +284,7 @@ struct sim_world {
 
     /* A scenario's hands: both may be NULL. `lets_pass` false: the message is lost. */
     bool (*lets_pass)(struct sim_node *from, struct sim_node *to, const struct peer_message *message);
-    void (*on_cast)(struct sim_node *from, uint64_t view, enum vote_kind kind);
-    uint64_t note[4]; /* a scenario's memory */
+    void (*on_cast)(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind, const uint8_t *block);
 
     /* Figures. */
     uint64_t steps, messages, bytes;
@@ -348,6 +347,8 @@ void sim_faults_plan(struct sim_world *world);
 void sim_fault_strike(struct sim_world *world, uint32_t place);
 const char *sim_fault_name(uint32_t place);
 void sim_crash_all(struct sim_world *world);
+/* Everybody dies at this moment; what `last` is about to send still leaves. */
+void sim_crash_all_after(struct sim_node *last);
 /* What a Byzantine validator does with a message of its own before it leaves; false: keeps it back. */
 bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct bytes bytes, struct buffer *changed,
                             uint64_t *extra_delay_us);
@@ -355,8 +356,10 @@ bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct b
 void sim_byzantine_incoming(struct sim_node *node, struct bytes bytes);
 void sim_byzantine_free(struct sim_malice *malice);
 
-/* Oracles. */
+/* Oracles: what is said (sim_votes.c), and what is done (sim_oracles.c). */
 void sim_oracles_begin(struct sim_world *world);
+/* Learns from a correct node which epoch it is in. */
+void sim_oracle_epoch(struct sim_node *node);
 void sim_oracle_sent(struct sim_node *from, struct bytes bytes);
 void sim_oracle_final(struct sim_node *node, const struct block *block);
 void sim_oracle_evidence(struct sim_node *node, uint16_t accused, const struct consensus_vote *first,
@@ -366,6 +369,7 @@ void sim_oracles_step(struct sim_node *node);
 void sim_oracles_end(struct sim_world *world);
 bool sim_oracle_knows_tx(const struct sim_world *world, const uint8_t id[HASH_LEN]);
 void sim_oracles_free(struct sim_world *world);
+void sim_oracles_forget_views(struct sim_world *world);
 
 /* ---- Runs ---- */
 

@@ -85,6 +85,15 @@ void sim_crash_all(struct sim_world *w) {
     }
 }
 
+void sim_crash_all_after(struct sim_node *last) {
+    struct sim_world *w = last->world;
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        sim_disk_stop(w->nodes[i].disk, i != last->number);
+    }
+    sim_disk_stop_after(last->disk, 2);
+    sim_schedule(w, (struct sim_event){.at_us = w->now_us, .kind = SIM_CRASH_ALL});
+}
+
 static void fault_crash_all(struct sim_world *w, struct sim_random *random) {
     (void)random;
     sim_crash_all(w);
