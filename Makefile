@@ -13,7 +13,8 @@ Q := $(if $(V),,@)
 PACKAGES := libuv lmdb libsodium libcrypto libprotobuf-c nng libmicrohttpd libcurl jansson inih gnutls
 DEBIAN_PACKAGES := pkg-config libuv1-dev liblmdb-dev libsodium-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler \
     protobuf-compiler libnng-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libinih-dev \
-    libcmocka-dev python3 python3-pytest python3-cryptography clang libclang-rt-14-dev clang-format clang-tidy
+    libcmocka-dev python3 python3-pytest python3-cryptography clang libclang-rt-14-dev clang-format clang-tidy \
+    spin faketime iproute2
 
 FOLDERS := base verify store consensus contracts ipfs-lite device node
 include $(FOLDERS:%=%/sources.mk)
@@ -131,6 +132,8 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make check-static         include table, documents against code, format, clang-tidy
 ## make check-e2e            end-to-end tests on real processes (T=pattern picks some)
 ## make sim SEEDS=n FIRST=s  deterministic simulator, seeds s to s+n-1
+## make sim-mutants          deliberate breaks of the rules, each found by the simulator
+## make model                the voting rules as a Promela model, checked with spin
 ## make fuzz SECONDS=n       every fuzzer for n seconds
 ## make bench                figures, with their targets
 ## make install              into PREFIX (default /usr/local) under DESTDIR
@@ -172,6 +175,12 @@ $(BUILD)/bin/sim: $(call obj,$(sim_SRCS)) $(node_libs)
 .PHONY: sim
 sim: $(BUILD)/bin/sim
 	@$(BUILD)/bin/sim $(SEEDS) $(FIRST)
+
+# ---- Model ---------------------------------------------------------------------------------------------------------
+
+.PHONY: model
+model:
+	@tests/model/run
 
 # ---- Static checks ------------------------------------------------------------------------------------------------
 

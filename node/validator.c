@@ -71,7 +71,8 @@ struct validator {
 static void fail(struct validator *v, enum err e, const char *what, const char *detail) {
     if (v->failed == OK) {
         v->failed = e;
-        daemon_explain(v->why, "%s: %s%s%s", what, err_text(e), detail[0] != '\0' ? ": " : "", detail);
+        const char *place = e == ERR_CORRUPT && detail[0] == '\0' ? kv_lmdb_error() : detail;
+        daemon_explain(v->why, "%s: %s%s%s", what, err_text(e), place[0] != '\0' ? ": " : "", place);
         uv_stop(&v->loop);
     }
 }
@@ -465,6 +466,18 @@ static void close_handle(uv_handle_t *handle, void *arg) {
     }
 }
 
+/* So that the next start has nothing to execute again. */
+static void last_checkpoint(struct validator *v) {
+    struct kv_checkpoint *checkpoint;
+    enum err e = chain_checkpoint_begin(v->chain, &checkpoint);
+    if (e == OK) {
+        e = chain_checkpoint_end(v->chain, checkpoint, kv_checkpoint_write(checkpoint));
+    }
+    if (e != OK && e != ERR_NOTFOUND) {
+        fail(v, e, "checkpoint", chain_error(v->chain));
+    }
+}
+
 /* Ends what runs, in the order in which things lean on each other; what is final is made durable first. */
 static void shut_down(struct validator *v) {
     validator_http_stop(&v->http);
@@ -479,6 +492,9 @@ static void shut_down(struct validator *v) {
     if (v->replica != NULL && v->failed == OK) {
         (void)settle(v, replica_flush(v->replica));
         (void)settle(v, replica_sync(v->replica));
+    }
+    if (v->chain != NULL && v->failed == OK) {
+        last_checkpoint(v);
     }
     peers_close(v->peers);
     submit_free(v->submit);

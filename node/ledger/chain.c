@@ -341,6 +341,12 @@ static enum err replay_block(void *arg, uint64_t sequence, uint8_t type, struct 
     if (sequence <= chain->head.header.height) {
         return OK;
     }
+    if (sequence > chain->head.header.height + 1) {
+        return chain_fail(chain, ERR_CORRUPT,
+                          "the block log begins at %llu (older bodies were pruned), so the state can't be made again: move "
+                          "data/blocks and data/state away, or put a backup there",
+                          (unsigned long long)sequence);
+    }
     size_t certificate_len = load_u32(record.data);
     struct bytes finalization = bytes_of(record.data + 4, certificate_len);
     struct bytes encoded = bytes_of(record.data + 4 + certificate_len, record.len - 4 - certificate_len);
@@ -375,6 +381,7 @@ static enum err open_log(struct chain *chain, const struct chain_config *config)
                                       .dir = dir,
                                       .stem = "block",
                                       .segment_bytes = config->segment_bytes,
+                                      .give_back = true,
                                       .trusted_below = chain->head.header.height + 1};
     chain->replaying = true;
     enum err e = seglog_open(&log, replay_block, chain, &chain->log);

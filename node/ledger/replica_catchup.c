@@ -75,7 +75,10 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
     r->peers[peer].served_ranges++;
     struct range range = {.bodies = BUFFER_INIT, .certificate = BUFFER_INIT};
     enum err e = read_range(r, first_height, &range);
-    if (e != OK) {
+    if (e == ERR_CORRUPT) {
+        replica_alarm(r, "block-damaged", "an old block cannot be read for a peer; assay node verify names it");
+        e = OK;
+    } else if (e != OK) {
         e = replica_fail(r, e, "reading blocks for a peer: %s", chain_error(r->config.chain));
     } else if (range.keep > 0 && buffer_ok(&range.certificate) == OK && buffer_ok(&range.bodies) == OK) {
         struct bytes spans[PEER_BODIES_MAX];
