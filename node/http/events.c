@@ -271,15 +271,15 @@ static void get_events(void *ctx, struct http_request *request) {
     if (after > height) {
         after = height;
     }
+    if (height - after > REPLAY_MAX) {
+        http_respond(request, http_error(410, "TOO_FAR_BACK", "page through /v1/blocks, then subscribe",
+                                         "more than %d blocks have become final since", REPLAY_MAX));
+        return;
+    }
     if (after < height && is_pruned(events, after + 1)) {
         http_respond(request, http_error(410, "PRUNED", "page through /v1/blocks, then subscribe; or ask another node",
                                          "the bodies of the blocks that follow %llu were pruned on this node",
                                          (unsigned long long)after));
-        return;
-    }
-    if (height - after > REPLAY_MAX) {
-        http_respond(request, http_error(410, "TOO_FAR_BACK", "page through /v1/blocks, then subscribe",
-                                         "more than %d blocks have become final since", REPLAY_MAX));
         return;
     }
     struct subscriber *s = calloc(1, sizeof *s);

@@ -14,7 +14,7 @@ from net import wait_for
 LONG = os.environ.get("E2E_LONG") == "1"
 CUT_S = 60 if LONG else 8
 SETTLE_S = 2  # what was under way at the cut arrives or does not
-HEALED_S = 60 if LONG else 30  # links are found again, and what was missed is caught up with, under load
+HEALED_S = 20  # links are found again, and what was missed is caught up with, under load
 
 
 @pytest.fixture(scope="module")

@@ -130,26 +130,27 @@ void sim_oracle_epoch(struct sim_node *node) {
 
 /* ---- Votes and proposals on the wire ----------------------------------------------------------------------------- */
 
-/* Whoever promises to finalize has the block and all above the last final one. */
+/* Whoever promises to finalize has the block, and all below it down to what is final. A promise that a crash kept from
+ * leaving is made good after the restart: then blocks that were final may have to be fetched anew. */
 static void has_all_bodies(struct sim_node *from, uint64_t epoch, uint64_t view, const uint8_t *block) {
+    struct sim_world *w = from->world;
     const struct block_header *head = &chain_head(from->chain)->header;
     uint8_t at[HASH_LEN];
     memcpy(at, block, HASH_LEN);
-    for (;;) {
-        enum chain_status status = chain_status(from->chain, at);
+    for (const struct block_header *child = NULL;;) {
         const struct block_header *header = chain_header(from->chain, at);
-        if (status == CHAIN_FINAL || same(at, chain_head(from->chain)->hash)) {
+        uint64_t height = child != NULL ? child->height - 1 : 0;
+        bool final = height < SIM_HEIGHTS_MAX && w->final_known[height] && same(w->final_hash[height], at);
+        bool late = child == NULL && (epoch < chain_epoch(from->chain)->number || view <= head->view);
+        if (chain_status(from->chain, at) == CHAIN_FINAL || final || (header == NULL && late)) {
             return;
         }
-        if (status != CHAIN_VALID || header == NULL) {
-            /* It may be said late, when what it is about stands below the head. */
-            if (header == NULL && (epoch < chain_epoch(from->chain)->number || view <= head->view)) {
-                return;
-            }
-            sim_fail(from->world, "bodiless", "node %u finalizes view %llu without the blocks", from->number,
-                     (unsigned long long)view);
+        if (header == NULL || chain_status(from->chain, at) == CHAIN_INVALID) {
+            sim_fail(w, "bodiless", "node %u finalizes view %llu without block %02x%02x (head %llu)", from->number,
+                     (unsigned long long)view, at[0], at[1], (unsigned long long)head->height);
             return;
         }
+        child = header;
         memcpy(at, header->parent, HASH_LEN);
     }
 }
