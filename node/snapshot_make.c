@@ -9,9 +9,7 @@
 #include "node/snapshot_bodies.h"
 #include "store/snapshot_split.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

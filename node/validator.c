@@ -14,6 +14,8 @@
 #include "node/log.h"
 #include "node/notify.h"
 #include "node/peers.h"
+#include "node/snapshot_start.h"
+#include "node/snapshots.h"
 #include "node/validator_http.h"
 #include "node/vitals.h"
 
@@ -58,6 +60,7 @@ struct validator {
     uint64_t governance_ms;
     struct repo *repo;
     struct events *events;
+    struct snapshots *snapshots;
     struct validator_http http;
 
     bool touched; /* the replica knows this turn's time */
@@ -176,6 +179,7 @@ static void replica_on_final(void *ctx, const struct block *block) {
     submit_block_final(v->submit, block);
     events_block_final(v->events, block);
     v->governance_stale = true;
+    snapshots_tick(v->snapshots);
     if (block_calls(block, "governance") || block_header_closes(&block->header)) {
         look_at_governance(v);
     }
@@ -313,7 +317,7 @@ static enum err say(struct validator *v, enum err e, const char *what, const cha
 
 static enum err open_storage(struct validator *v) {
     const struct config *config = &v->home->config;
-    char blobs[CONFIG_PATH_MAX];
+    char folder[CONFIG_PATH_MAX];
     const struct mempool_config mempool = {.max_count = config->mempool.max_count,
                                            .max_bytes = config->mempool.max_bytes,
                                            .max_per_sender = config->mempool.max_per_sender};
@@ -323,6 +327,9 @@ static enum err open_storage(struct validator *v) {
         e = home_path(v->home, "", v->data_dir);
     }
     if (e == OK) {
+        e = snapshot_start(v->home, v->why);
+    }
+    if (e == OK) {
         e = home_chain_open(v->home, v->mempool, &v->store, v->why);
         v->chain = v->store.chain;
     }
@@ -330,9 +337,17 @@ static enum err open_storage(struct validator *v) {
         e = events_new(v->chain, &v->events);
     }
     if (e == OK) {
-        e = home_path(v->home, "blobs", blobs);
+        e = home_path(v->home, "snapshots", folder);
     }
-    const struct repo_config repo = {.dir = blobs, .max_image_bytes = config->blobs.max_image_bytes};
+    if (e == OK) {
+        const struct snapshots_config snapshots = {
+            .chain = v->chain, .dir = folder, .interval_blocks = config->snapshot.interval_blocks};
+        e = snapshots_open(&snapshots, &v->snapshots);
+    }
+    if (e == OK) {
+        e = home_path(v->home, "blobs", folder);
+    }
+    const struct repo_config repo = {.dir = folder, .max_image_bytes = config->blobs.max_image_bytes};
     return e == OK ? say(v, repo_open(&repo, &v->repo), "blob store", NULL) : e;
 }
 
@@ -429,7 +444,8 @@ static enum err open_http(struct validator *v) {
                                                .submit = v->submit,
                                                .board = &v->vitals.board,
                                                .repo = v->repo,
-                                               .events = v->events};
+                                               .events = v->events,
+                                               .snapshots = v->snapshots};
     return validator_http_open(&parts, &v->http, v->why);
 }
 
@@ -504,6 +520,7 @@ static void shut_down(struct validator *v) {
         (void)uv_loop_close(&v->loop);
     }
     validator_http_close(&v->http);
+    snapshots_close(v->snapshots);
     events_free(v->events);
     gossip_check_free(v->gossip);
     replica_close(v->replica);

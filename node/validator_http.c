@@ -108,6 +108,7 @@ enum err validator_http_open(const struct validator_http_parts *parts, struct va
                             .repo = parts->repo,
                             .auth = out->auth,
                             .events = parts->events,
+                            .snapshots = parts->snapshots,
                             .config = config,
                             .genesis = &parts->home->genesis,
                             .crypto = &host_crypto,

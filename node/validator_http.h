@@ -13,6 +13,7 @@ struct validator_http_parts {
     struct status_board *board;
     struct repo *repo;
     struct events *events;
+    struct snapshots *snapshots;
 };
 
 struct validator_http {

@@ -316,7 +316,8 @@ static void bytes_are_those_of_the_documented_example(void **state) {
     memset(m.block, 0x22, HASH_LEN);
     memset(body.last_hash, 0x22, HASH_LEN);
     assert_int_equal(hex_decode("00030000000161006263", chunk, sizeof chunk), OK);
-    assert_int_equal(hex_decode("b06934abbc627a6652cdfbef2c6b4b7c0540c555602ff23f166474b78a55e01d", one.root, HASH_LEN), OK);
+    assert_int_equal(hex_decode("b06934abbc627a6652cdfbef2c6b4b7c0540c555602ff23f166474b78a55e01d", one.root, HASH_LEN),
+                     OK);
     assert_int_equal(snapshot_chunk_read(&crypto, &m, 0, bytes_of(chunk, sizeof chunk), NULL, NULL), OK);
     assert_int_equal(snapshot_manifest_encode(&crypto, &m, &encoded), OK);
     assert_int_equal(encoded.len, 166);
