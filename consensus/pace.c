@@ -46,7 +46,8 @@ static bool is_untimely(const struct consensus *core) {
 }
 
 static uint64_t advance_deadline(const struct consensus *core) {
-    uint32_t wait = is_untimely(core) ? core->config.timing.leader_timeout_ms / 4 : core->config.timing.advance_timeout_ms;
+    uint32_t wait =
+        is_untimely(core) ? core->config.timing.leader_timeout_ms / 4 : core->config.timing.advance_timeout_ms;
     return core->active_since_ms + scaled(core, wait);
 }
 

@@ -65,7 +65,7 @@ struct config {
     struct {
         uint64_t interval_blocks; /* 0: none is made by itself */
         uint64_t join_behind_ms;
-        struct config_sources sources; /* none: the nodes in genesis */
+        struct config_sources sources;   /* none: the nodes in genesis */
         char checkpoint[CONFIG_URL_MAX]; /* HEIGHT:HASH, or "" */
     } snapshot;
     struct {

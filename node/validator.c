@@ -56,7 +56,7 @@ struct validator {
     struct vitals vitals;
     char data_dir[CONFIG_PATH_MAX];
     uint64_t checkpoint_us; /* when the one under way began */
-    bool governance_stale; /* blocks came since it was last looked at */
+    bool governance_stale;  /* blocks came since it was last looked at */
     uint64_t governance_ms;
     struct repo *repo;
     struct events *events;

@@ -6,8 +6,8 @@
  *   key length (2), user key | present (1) | value length (4), value (both 0 where absent) | path (state_proof.h)
  *
  * Epoch steps that lead up to the verifier's trusted epoch are passed over, so that one bundle from the genesis serves
- * everybody. Nothing follows. A header that is final only through a descendant is linked to it; a chain of headers needs one
- * finalization, at its end. The verifier pulls the bundle in order, so it can be streamed.
+ * everybody. Nothing follows. A header that is final only through a descendant is linked to it; a chain of headers
+ * needs one finalization, at its end. The verifier pulls the bundle in order, so it can be streamed.
  */
 #ifndef ASSAY_VERIFY_BUNDLE_H
 #define ASSAY_VERIFY_BUNDLE_H

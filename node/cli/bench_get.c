@@ -48,7 +48,8 @@ double bench_percentile_ms(uint32_t *samples, size_t count, unsigned percent) {
         return 0;
     }
     qsort(samples, count, sizeof samples[0], by_value);
-    return (double)samples[(count - 1) * percent / 100] / 1000.0;
+    size_t at = (count - 1) * percent / 100;
+    return (double)samples[at] / 1000.0;
 }
 
 /* ---- One path, asked for again and again ------------------------------------------------------------------------- */

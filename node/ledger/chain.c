@@ -342,10 +342,11 @@ static enum err replay_block(void *arg, uint64_t sequence, uint8_t type, struct 
         return OK;
     }
     if (sequence > chain->head.header.height + 1) {
-        return chain_fail(chain, ERR_CORRUPT,
-                          "the block log begins at %llu (older bodies were pruned), so the state can't be made again: move "
-                          "data/blocks and data/state away, or put a backup there",
-                          (unsigned long long)sequence);
+        return chain_fail(
+            chain, ERR_CORRUPT,
+            "the block log begins at %llu (older bodies were pruned), so the state can't be made again: move "
+            "data/blocks and data/state away, or put a backup there",
+            (unsigned long long)sequence);
     }
     size_t certificate_len = load_u32(record.data);
     struct bytes finalization = bytes_of(record.data + 4, certificate_len);

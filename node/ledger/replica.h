@@ -81,7 +81,7 @@ struct replica_config {
     size_t blocks_bytes; /* whole blocks of one catch-up answer, at least one; 0: what a message holds */
     struct replica_timing timing;
     struct replica_ops ops;
-    void *ctx; /* handed to every op */
+    void *ctx;                 /* handed to every op */
     struct stage_times *times; /* borrowed; NULL: nothing is timed and no clock is read */
 };
 

@@ -87,8 +87,11 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
             spans[i] = bytes_of(range.bodies.data + at, range.ends[i] - at);
             at = range.ends[i];
         }
-        struct peer_message answer = {
-            .kind = PEER_BLOCKS, .number = height, .spans = spans, .span_count = range.keep, .body = buffer_bytes(&range.certificate)};
+        struct peer_message answer = {.kind = PEER_BLOCKS,
+                                      .number = height,
+                                      .spans = spans,
+                                      .span_count = range.keep,
+                                      .body = buffer_bytes(&range.certificate)};
         e = replica_post(r, TO_PEER, peer, &answer);
     }
     buffer_free(&range.bodies);

@@ -13,7 +13,7 @@
 #define OUTBOX_MESSAGES_MAX 4096 /* of one turn; what is over is dropped and resent later */
 #define OUTBOX_BYTES_MAX (64u * 1024u * 1024u)
 #define LOADS_MAX 128
-#define UNSYNCED_MAX 16 /* final blocks that only the journal would bring back after a power cut */
+#define UNSYNCED_MAX 16       /* final blocks that only the journal would bring back after a power cut */
 #define SERVED_RANGES_MAX 64  /* ranges of final blocks sent to one peer in a second */
 #define SERVED_BODIES_MAX 256 /* and bodies of blocks that are not final yet */
 #define FAR_BEHIND 16         /* heights from which on a node says that it is catching up */

@@ -231,8 +231,7 @@ static inline void fixture_certify(struct chain_fixture *f, const uint8_t hash[H
 static inline void fixture_build(struct chain_fixture *f, const uint8_t parent[HASH_LEN], uint8_t out_hash[HASH_LEN]) {
     uint8_t from[HASH_LEN];
     memcpy(from, parent, HASH_LEN);
-    enum err e =
-        chain_build(f->chain, from, f->view, (uint16_t)(f->view % FIXTURE_VALIDATORS), f->time_ms, out_hash);
+    enum err e = chain_build(f->chain, from, f->view, (uint16_t)(f->view % FIXTURE_VALIDATORS), f->time_ms, out_hash);
     if (e != OK) {
         fprintf(stderr, "chain_build: %s\n", err_name(e));
         abort();

@@ -411,8 +411,8 @@ static void a_proof_leads_through_the_epochs(void **state) {
         struct bundle_result result;
         static uint8_t path[STATE_PATH_STEPS_MAX][33], set[VALIDATORS_MAX][KEY_LEN], value[LIMIT_STATE_VALUE];
         buffer_reset(&bundle);
-        assert_int_equal(
-            chain_view_prove(&view, bytes_str("governance"), bytes_str("validators"), 0, from, &bundle), OK);
+        assert_int_equal(chain_view_prove(&view, bytes_str("governance"), bytes_str("validators"), 0, from, &bundle),
+                         OK);
         assert_int_equal(chain_view_epoch(&view, from, &epoch), OK);
         assert_int_equal(epoch.count, 4 + from);
         struct trust trust = {.epoch = from, .validators = chain_epoch_set(&epoch)};
