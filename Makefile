@@ -176,6 +176,10 @@ $(BUILD)/bin/sim: $(call obj,$(sim_SRCS)) $(node_libs)
 sim: $(BUILD)/bin/sim
 	@$(BUILD)/bin/sim $(SEEDS) $(FIRST)
 
+.PHONY: sim-mutants
+sim-mutants: $(BUILD)/bin/sim
+	@tests/sim/mutants.py $(BUILD)
+
 # ---- Model ---------------------------------------------------------------------------------------------------------
 
 .PHONY: model

@@ -25,7 +25,7 @@ def consortium():
     net = Consortium()
     try:
         for node in net.validators:
-            settings(node, interval_blocks=200)
+            settings(node, interval_blocks=0)  # made when somebody asks: one, which stays
         net.start(net.validators)
         yield net
     finally:
@@ -35,7 +35,7 @@ def consortium():
 def test_a_joining_node_killed_five_times_ends_with_the_same_state(consortium):
     net = consortium
     load = Load(net, net.validators[0], 120)
-    wait_for("a chain worth a snapshot", lambda: net.validators[0].height() >= 150, 60)
+    wait_for("a chain worth a snapshot", lambda: net.validators[0].height() >= 300, 60)
     member = net.new_node()  # the snapshot carries an epoch change too
     member.start()
     net.decide("add-validator", member.key)
