@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* At least this many stale tree nodes go with every block that makes versions too old; more when blocks leave more. */
-#define PRUNE_NODES_PER_BLOCK 4096
+#define PRUNE_NODES_PER_BLOCK 64
 #define PRUNE_VERSIONS_PER_BLOCK 4
 
 /* ---- What is written beside state ---- */
