@@ -13,17 +13,20 @@
 
 static int proposal_list(int argc, char **argv) {
     struct txcmd_options o = {0};
-    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
-    const struct args_spec spec = {"proposal list [options]", "Proposals, newest first.", options, 0, 0};
+    const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
+    const struct args_spec spec = {
+        "proposal list --key KEY [options]",
+        "Proposals, newest first; for members, who log in with an author's or an admin's key.", options, 0, 0};
     struct args_operands operands;
     int status = args_parse(&spec, argc, argv, &operands);
-    return status == ARGS_GO_ON ? txcmd_show(&o, "/v1/proposals") : status;
+    return status == ARGS_GO_ON ? txcmd_show_to_member(&o, "/v1/proposals") : status;
 }
 
 static int proposal_show(int argc, char **argv) {
     struct txcmd_options o = {0};
-    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
-    const struct args_spec spec = {"proposal show ID [options]", "One proposal with its votes.", options, 1, 1};
+    const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
+    const struct args_spec spec = {"proposal show ID --key KEY [options]", "One proposal with its votes.", options, 1,
+                                   1};
     struct args_operands operands;
     uint8_t id[HASH_LEN];
     char path[sizeof "/v1/proposals/" + 2 * HASH_LEN];
@@ -32,7 +35,7 @@ static int proposal_show(int argc, char **argv) {
         status = names_hex("the proposal's id", operands.item[0], id, sizeof id);
     }
     (void)snprintf(path, sizeof path, "/v1/proposals/%s", status == ARGS_GO_ON ? operands.item[0] : "");
-    return status == ARGS_GO_ON ? txcmd_show(&o, path) : status;
+    return status == ARGS_GO_ON ? txcmd_show_to_member(&o, path) : status;
 }
 
 /* ---- new --------------------------------------------------------------------------------------------------------- */

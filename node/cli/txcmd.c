@@ -280,3 +280,19 @@ int txcmd_show(const struct txcmd_options *options, const char *path) {
     }
     return status;
 }
+
+int txcmd_show_to_member(const struct txcmd_options *options, const char *path) {
+    struct txcmd tx;
+    json_t *answer = NULL;
+    memset(&tx, 0, sizeof tx);
+    int status = txcmd_open(options, &tx);
+    if (status == ARGS_GO_ON && client_login(tx.client, tx.keys[0].secret) != OK) {
+        status = args_fail("%s", client_why(tx.client));
+    }
+    if (status == ARGS_GO_ON) {
+        status = client_get_json(tx.client, path, &answer) == OK ? txcmd_print(options, answer)
+                                                                 : args_fail("%s", client_why(tx.client));
+    }
+    txcmd_close(&tx);
+    return status;
+}

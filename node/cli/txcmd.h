@@ -84,5 +84,7 @@ int txcmd_run(const struct txcmd_options *options, const char *contract, const c
 
 /* GET `path` and print it: all of a command that only reads. */
 int txcmd_show(const struct txcmd_options *options, const char *path);
+/* The same for what members alone may see: logs in with the first --key, an author's or an admin's. */
+int txcmd_show_to_member(const struct txcmd_options *options, const char *path);
 
 #endif

@@ -24,8 +24,9 @@ enum err api_add(struct api *api, struct http_server *server, const struct api_r
 
 enum err api_routes(struct api *api, struct http_server *server) {
     enum err (*const parts[])(struct api *, struct http_server *) = {
-        api_status_routes,   api_blocks_routes,  api_txs_routes,   api_proof_routes,    api_registry_routes,
-        api_releases_routes, api_updates_routes, api_blobs_routes, api_snapshot_routes, api_openapi_routes};
+        api_status_routes,   api_blocks_routes,     api_txs_routes,      api_proof_routes,
+        api_registry_routes, api_governance_routes, api_releases_routes, api_updates_routes,
+        api_blobs_routes,    api_snapshot_routes,   api_openapi_routes};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         enum err e = parts[i](api, server);
         if (e != OK) {

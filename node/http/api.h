@@ -42,6 +42,7 @@ NODISCARD enum err api_blocks_routes(struct api *api, struct http_server *server
 NODISCARD enum err api_txs_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_proof_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_registry_routes(struct api *api, struct http_server *server);
+NODISCARD enum err api_governance_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_releases_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_updates_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_blobs_routes(struct api *api, struct http_server *server);

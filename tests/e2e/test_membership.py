@@ -2,6 +2,7 @@
 import json
 import random
 import shutil
+import urllib.error
 
 import pytest
 
@@ -141,5 +142,21 @@ def test_a_vote_needs_its_organisation_and_more_than_two_thirds(consortium):
                                        "--node", url)
     assay("proposal", "vote", proposal, "yes", "--org", "globex", "--key", net.key("admin-globex"), "--node", url)
     assert net.validators[0].status()["epoch"] == 0
+    shown = assay_json("proposal", "show", proposal, "--key", net.key("admin-globex"), "--node", url)
+    assert (shown["state"], shown["yes"], shown["no"], shown["organisations"]) == ("open", 2, 0, 4)
+    assert shown["change"] == {"kind": "add_validator", "key": node.key}
+    assert [vote["organisation"] for vote in shown["votes"]] == ["acme", "globex"]
+    assert "NOT_LOGGED_IN" in str(pytest.raises(urllib.error.HTTPError, net.validators[0].get, "/v1/proposals").value.read())
     assay("proposal", "vote", proposal, "yes", "--org", "ops", "--key", net.key("admin-ops"), "--node", url)
     net.epoch(1)
+    listed = assay_json("proposal", "list", "--key", net.key("admin-acme"), "--node", url)["proposals"]
+    assert [p["state"] for p in listed] == ["passed"]
+
+
+def test_parameters_change_by_vote(consortium):
+    net = consortium
+    assert net.validators[0].get("/v1/params")["heartbeat_ms"] == 10000
+    net.decide("set-params", "--set", "heartbeat_ms=1000")
+    assert net.validators[0].get("/v1/params")["heartbeat_ms"] == 1000
+    before = net.validators[0].height()  # without a transaction a block comes all the same, and soon
+    wait_for("heartbeats", lambda: net.validators[0].height() >= before + 3, 6)
