@@ -45,14 +45,16 @@ static int send_node(const struct txcmd_options *o, const char *org, enum node_r
     }
     char *peer = names_text(at->peer != NULL ? at->peer : ""), *http = names_text(at->http != NULL ? at->http : "");
     if (org == NULL) {
-        Assay__UpdateNode message = ASSAY__UPDATE_NODE__INIT;
+        Assay__UpdateNode message;
+        assay__update_node__init(&message);
         message.key = names_binary(node_key, sizeof node_key);
         message.link_key = names_binary(link_key, sizeof link_key);
         message.peer = peer;
         message.http = http;
         return send(o, "update_node", &message.base);
     }
-    Assay__RegisterNode message = ASSAY__REGISTER_NODE__INIT;
+    Assay__RegisterNode message;
+    assay__register_node__init(&message);
     message.org = names_text(org);
     message.key = names_binary(node_key, sizeof node_key);
     message.link_key = names_binary(link_key, sizeof link_key);
@@ -125,7 +127,8 @@ static int member_remove(int argc, char **argv) {
                                    1};
     struct args_operands operands;
     uint8_t key[ED25519_KEY_LEN];
-    Assay__RemoveNode message = ASSAY__REMOVE_NODE__INIT;
+    Assay__RemoveNode message;
+    assay__remove_node__init(&message);
     int status = args_parse(&spec, argc, argv, &operands);
     if (status == ARGS_GO_ON) {
         status = names_public_key("the node's key", operands.item[0], key);

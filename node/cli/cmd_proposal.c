@@ -4,6 +4,7 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
+#include "contracts/governance_params.h"
 #include "contracts/proto/governance.pb-c.h"
 
 #include <inttypes.h>
@@ -57,8 +58,8 @@ struct draft {
     uint8_t keys[2][ED25519_KEY_LEN];
     uint8_t admins[GENESIS_ADMINS_MAX][ED25519_KEY_LEN];
     ProtobufCBinaryData admin_list[GENESIS_ADMINS_MAX];
-    Assay__ParamSetting settings[8];
-    Assay__ParamSetting *setting_list[8];
+    Assay__ParamSetting settings[PARAM_LAST];
+    Assay__ParamSetting *setting_list[PARAM_LAST];
     union {
         Assay__AdmitOrg admit_org;
         Assay__RemoveOrg remove_org;
@@ -163,23 +164,18 @@ static int make_replace_validator(const struct wording *w, struct draft *d) {
 
 /* "heartbeat_ms=5000" */
 static int take_setting(const char *text, struct draft *d, size_t i) {
-    static const char *const names[] = {"heartbeat_ms", "max_block_txs", "max_block_bytes", "tx_max_lifetime_ms",
-                                        "vote_threshold_percent"};
+    char name[64] = "", *end = NULL;
     const char *equals = strchr(text, '=');
-    char *end = NULL;
-    size_t n = 0;
-    while (n < 5 && (equals == NULL || strlen(names[n]) != (size_t)(equals - text) ||
-                     strncmp(text, names[n], strlen(names[n])) != 0)) {
-        n++;
+    if (equals != NULL && (size_t)(equals - text) < sizeof name) {
+        memcpy(name, text, (size_t)(equals - text));
     }
-    unsigned long long value = n < 5 ? strtoull(equals + 1, &end, 10) : 0;
-    if (n == 5 || equals[1] < '0' || equals[1] > '9' || *end != '\0') {
-        return args_wrong("--set '%s' is not PARAMETER=NUMBER; parameters are heartbeat_ms, max_block_txs, "
-                          "max_block_bytes, tx_max_lifetime_ms, vote_threshold_percent",
-                          text);
+    uint32_t param = governance_param_number(name);
+    unsigned long long value = param != 0 ? strtoull(equals + 1, &end, 10) : 0;
+    if (param == 0 || equals[1] < '0' || equals[1] > '9' || *end != '\0') {
+        return args_wrong("--set '%s' is not PARAMETER=NUMBER; GET /v1/params shows the parameters", text);
     }
     assay__param_setting__init(&d->settings[i]);
-    d->settings[i].param = (uint32_t)n + 1;
+    d->settings[i].param = param;
     d->settings[i].value = value;
     d->setting_list[i] = &d->settings[i];
     return ARGS_GO_ON;
@@ -192,7 +188,7 @@ static int by_param(const void *a, const void *b) {
 
 static int make_set_params(const struct wording *w, struct draft *d) {
     int status = ARGS_GO_ON;
-    if (w->settings.count == 0 || w->settings.count > 8) {
+    if (w->settings.count == 0 || w->settings.count > PARAM_LAST) {
         return args_wrong("set-params needs --set PARAMETER=NUMBER");
     }
     for (size_t i = 0; i < w->settings.count && status == ARGS_GO_ON; i++) {
@@ -334,7 +330,8 @@ static int proposal_vote(int argc, char **argv) {
                                    "Your organisation's vote; it can't be changed.", options, 2, 2};
     struct args_operands operands;
     uint8_t id[HASH_LEN];
-    Assay__CastVote message = ASSAY__CAST_VOTE__INIT;
+    Assay__CastVote message;
+    assay__cast_vote__init(&message);
     int status = args_parse(&spec, argc, argv, &operands);
     if (status != ARGS_GO_ON) {
         return status;
@@ -357,7 +354,8 @@ static int proposal_withdraw(int argc, char **argv) {
                                    options, 1, 1};
     struct args_operands operands;
     uint8_t id[HASH_LEN];
-    Assay__WithdrawProposal message = ASSAY__WITHDRAW_PROPOSAL__INIT;
+    Assay__WithdrawProposal message;
+    assay__withdraw_proposal__init(&message);
     int status = args_parse(&spec, argc, argv, &operands);
     if (status == ARGS_GO_ON) {
         status = names_hex("the proposal's id", operands.item[0], id, sizeof id);

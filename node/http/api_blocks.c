@@ -64,9 +64,10 @@ static void get_block(void *ctx, struct http_request *request) {
     if (height_param(request, &view, &height)) {
         enum err e = chain_view_block(&view, height, &info);
         if (e == ERR_NOTFOUND && height <= view.head.header.height) {
-            http_respond(request, http_error(410, "NO_LONGER_KEPT", "ask a node that has been there longer",
-                                             "this node joined by a snapshot; block %llu is older than what came with it",
-                                             (unsigned long long)height));
+            http_respond(request,
+                         http_error(410, "NO_LONGER_KEPT", "ask a node that has been there longer",
+                                    "this node joined by a snapshot; block %llu is older than what came with it",
+                                    (unsigned long long)height));
         } else if (e != OK) {
             api_fail(request, e, "a block of this height");
         } else {

@@ -135,7 +135,7 @@ static enum err judge_tx(struct chain *chain, struct kv_view *view, const struct
 /* The rules a block's transactions must meet before they are run; the reason stands in the chain's error. */
 static enum err txs_are_admissible(struct chain *chain, struct kv_view *view, const struct block *block, bool *out) {
     unsigned long long height = block->header.height;
-    struct genesis_params params;
+    struct genesis_params params = {0};
     bool twice = false;
     *out = false;
     enum err e = params_of_parent(chain, view, block->header.height, &params);
@@ -358,7 +358,7 @@ static bool gather(void *arg, const struct transaction *tx) {
 
 static enum err gather_txs(struct chain *chain, struct kv_view *view, struct block_header *header,
                            struct buffer *body) {
-    struct genesis_params params;
+    struct genesis_params params = {0};
     enum err e = params_of_parent(chain, view, header->height, &params);
     if (e != OK) {
         return e;

@@ -88,6 +88,8 @@ struct replica {
     uint8_t key[KEY_LEN];
     struct chain_epoch epoch; /* the core's; the core borrows its keys */
     uint16_t me;              /* in its set, or CONSENSUS_OBSERVER */
+    uint16_t fetch_peer;      /* who was asked last */
+    bool build_wanted;        /* the core asked for a block; it is built when the turn ends, with all that came in */
     struct journal *journal;  /* NULL: no key, or damaged */
     void *core_memory;
     struct consensus *core;
@@ -102,9 +104,8 @@ struct replica {
     size_t followup_count;
     struct pending pending[PENDING_MAX];
     size_t pending_count;
-    bool build_wanted; /* the core asked for a block; it is built when the turn ends, with all that came in */
-    uint8_t build_parent[HASH_LEN];
     uint64_t build_view;
+    uint8_t build_parent[HASH_LEN];
     struct final finals[FINALS_MAX];
     size_t final_count;
     uint64_t decided_height; /* of the last one the core finalized: the head once the turn is flushed */
@@ -127,7 +128,6 @@ struct replica {
     uint64_t behind_since_ms;
     uint64_t proven_height; /* catch-up executed up to here and lacks a finalization yet; 0 or low: nothing */
     struct fetch fetches[FETCHES_MAX];
-    uint16_t fetch_peer; /* who was asked last */
     uint64_t status_sent_ms, served_reset_ms, synced_ms;
     uint32_t odd_clocks[VALIDATORS_MAX];
 
