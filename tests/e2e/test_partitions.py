@@ -98,7 +98,6 @@ def test_one_way_between_halves_stands_and_goes_on(far_net):
     through_a_cut(far_net, lambda: far_net.cut([c, d], [a, b]), [])
 
 
-@pytest.mark.skipif(not LONG, reason="only with E2E_LONG=1")
 def test_one_that_hears_and_is_not_heard_holds_nobody_up(far_net):
     a, b, c, d = far_net.validators
     through_a_cut(far_net, lambda: far_net.cut([d], [a, b, c]), [a, b, c])

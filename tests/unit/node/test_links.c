@@ -876,5 +876,7 @@ int main(void) {
         cmocka_unit_test(gossip_of_several_turns_travels_together),
         cmocka_unit_test(figures_are_printed),
     };
-    return cmocka_run_group_tests_name("links", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("links", tests, NULL, NULL);
+    nng_fini(); /* waits until the library has let go of what was closed */
+    return failed;
 }
