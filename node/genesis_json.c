@@ -1,7 +1,7 @@
 #include "node/genesis_json.h"
 
 #include "base/file.h"
-#include "node/json_shape.h"
+#include "node/genesis_json_records.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static const struct shape_choice key_types[] = {{"ed25519", AUTHOR_ED25519}, {"p
 
 /* ---- Reading: one function a record, each member taken by name, the rest refused ---- */
 
-static void take_params(struct shape *s, json_t *from, struct genesis_params *out) {
+void genesis_json_take_params(struct shape *s, json_t *from, struct genesis_params *out) {
     shape_u32(s, from, "heartbeat_ms", 0, UINT32_MAX, &out->heartbeat_ms);
     shape_u32(s, from, "max_block_txs", 1, LIMIT_BLOCK_TXS, &out->max_block_txs);
     shape_u32(s, from, "max_block_bytes", LIMIT_TX_BYTES, LIMIT_BLOCK_BYTES, &out->max_block_bytes);
@@ -25,7 +25,7 @@ static void take_params(struct shape *s, json_t *from, struct genesis_params *ou
     shape_end(s, from);
 }
 
-static void take_org(struct shape *s, json_t *from, void *record) {
+void genesis_json_take_org(struct shape *s, json_t *from, void *record) {
     struct genesis_org *out = record;
     int kind = 0;
     shape_text(s, from, "id", out->id, sizeof out->id);
@@ -37,7 +37,7 @@ static void take_org(struct shape *s, json_t *from, void *record) {
     shape_end(s, from);
 }
 
-static void take_node(struct shape *s, json_t *from, void *record) {
+void genesis_json_take_node(struct shape *s, json_t *from, void *record) {
     struct genesis_node *out = record;
     int role = 0;
     shape_hex(s, from, "key", out->key, sizeof out->key);
@@ -134,13 +134,14 @@ static void take_genesis(struct shape *s, json_t *from, struct genesis *out) {
     json_t *params = shape_object(s, from, "params");
     if (params != NULL) {
         shape_enter(s, "params");
-        take_params(s, params, &out->params);
+        genesis_json_take_params(s, params, &out->params);
         shape_leave(s);
         json_decref(params);
     }
     size_t most = GENESIS_JSON_RECORDS_MAX;
-    out->orgs = shape_records(s, from, "organisations", take_org, sizeof *out->orgs, most, &out->org_count);
-    out->nodes = shape_records(s, from, "nodes", take_node, sizeof *out->nodes, most, &out->node_count);
+    out->orgs =
+        shape_records(s, from, "organisations", genesis_json_take_org, sizeof *out->orgs, most, &out->org_count);
+    out->nodes = shape_records(s, from, "nodes", genesis_json_take_node, sizeof *out->nodes, most, &out->node_count);
     out->classes = shape_records(s, from, "classes", take_class, sizeof *out->classes, most, &out->class_count);
     out->authors = shape_records(s, from, "authors", take_author, sizeof *out->authors, most, &out->author_count);
     out->devices = shape_records(s, from, "devices", take_device, sizeof *out->devices, most, &out->device_count);
@@ -183,11 +184,7 @@ enum err genesis_json_load(const char *path, struct genesis *out, char out_why[G
 /* ---- Writing ---- */
 
 /* Adds a member; a failure anywhere shows as `failed` at the end. */
-struct render {
-    bool failed;
-};
-
-static void put(struct render *r, json_t *object, const char *name, json_t *value) {
+static void put(struct genesis_json_render *r, json_t *object, const char *name, json_t *value) {
     if (json_object_set_new(object, name, value) != 0) {
         r->failed = true;
     }
@@ -218,7 +215,7 @@ static json_t *hex_list(const uint8_t *items, size_t len, size_t count) {
     return list;
 }
 
-static json_t *org_of(struct render *r, const struct genesis_org *org) {
+json_t *genesis_json_org(struct genesis_json_render *r, const struct genesis_org *org) {
     json_t *o = json_object();
     put(r, o, "id", json_string(org->id));
     put(r, o, "name", json_string(org->name));
@@ -228,7 +225,7 @@ static json_t *org_of(struct render *r, const struct genesis_org *org) {
     return o;
 }
 
-static json_t *node_of(struct render *r, const struct genesis_node *node) {
+json_t *genesis_json_node(struct genesis_json_render *r, const struct genesis_node *node) {
     json_t *o = json_object();
     put(r, o, "key", hex_of(node->key, sizeof node->key));
     put(r, o, "link_key", hex_of(node->link_key, sizeof node->link_key));
@@ -239,7 +236,7 @@ static json_t *node_of(struct render *r, const struct genesis_node *node) {
     return o;
 }
 
-static json_t *class_of(struct render *r, const struct genesis_class *class) {
+static json_t *class_of(struct genesis_json_render *r, const struct genesis_class *class) {
     json_t *o = json_object();
     json_t *slots = json_array();
     for (size_t i = 0; i < class->slot_count; i++) {
@@ -263,7 +260,7 @@ static size_t key_len(enum author_key_type type) {
     return type == AUTHOR_P256 ? P256_KEY_LEN : ED25519_KEY_LEN;
 }
 
-static json_t *author_of(struct render *r, const struct genesis_author *author) {
+static json_t *author_of(struct genesis_json_render *r, const struct genesis_author *author) {
     json_t *o = json_object();
     put(r, o, "key_type", name_of(key_types, (int)author->key.type));
     put(r, o, "key", hex_of(author->key.key, key_len(author->key.type)));
@@ -273,7 +270,7 @@ static json_t *author_of(struct render *r, const struct genesis_author *author) 
     return o;
 }
 
-static json_t *device_of(struct render *r, const struct genesis_device *device) {
+static json_t *device_of(struct genesis_json_render *r, const struct genesis_device *device) {
     json_t *o = json_object();
     put(r, o, "key_type", name_of(key_types, (int)device->key_type));
     put(r, o, "key", hex_of(device->key, key_len(device->key_type)));
@@ -287,7 +284,7 @@ static json_t *device_of(struct render *r, const struct genesis_device *device) 
     return o;
 }
 
-static json_t *params_of(struct render *r, const struct genesis_params *params) {
+json_t *genesis_json_params(struct genesis_json_render *r, const struct genesis_params *params) {
     json_t *o = json_object();
     put(r, o, "heartbeat_ms", number(params->heartbeat_ms));
     put(r, o, "max_block_txs", number(params->max_block_txs));
@@ -298,7 +295,7 @@ static json_t *params_of(struct render *r, const struct genesis_params *params) 
     return o;
 }
 
-static json_t *predecessor_of(struct render *r, const struct genesis_predecessor *from) {
+static json_t *predecessor_of(struct genesis_json_render *r, const struct genesis_predecessor *from) {
     json_t *o = json_object();
     put(r, o, "chain_id", hex_of(from->chain_id, sizeof from->chain_id));
     put(r, o, "height", number(from->height));
@@ -318,15 +315,15 @@ static json_t *predecessor_of(struct render *r, const struct genesis_predecessor
     } while (0)
 
 enum err genesis_json_render(const struct genesis *genesis, struct buffer *out) {
-    struct render r = {false};
+    struct genesis_json_render r = {false};
     json_t *root = json_object();
     put(&r, root, "format", json_string("assay-genesis-1"));
     put(&r, root, "name", json_string(genesis->name));
     put(&r, root, "time_ms", number(genesis->time_ms));
     put(&r, root, "salt", hex_of(genesis->salt, sizeof genesis->salt));
-    put(&r, root, "params", params_of(&r, &genesis->params));
-    PUT_RECORDS(&r, root, "organisations", org_of, genesis->orgs, genesis->org_count);
-    PUT_RECORDS(&r, root, "nodes", node_of, genesis->nodes, genesis->node_count);
+    put(&r, root, "params", genesis_json_params(&r, &genesis->params));
+    PUT_RECORDS(&r, root, "organisations", genesis_json_org, genesis->orgs, genesis->org_count);
+    PUT_RECORDS(&r, root, "nodes", genesis_json_node, genesis->nodes, genesis->node_count);
     PUT_RECORDS(&r, root, "classes", class_of, genesis->classes, genesis->class_count);
     PUT_RECORDS(&r, root, "authors", author_of, genesis->authors, genesis->author_count);
     PUT_RECORDS(&r, root, "devices", device_of, genesis->devices, genesis->device_count);

@@ -13,3 +13,5 @@ node_SRCS += $(addprefix node/snapshot,_bodies.c _verify.c _make.c s.c _http.c _
 node_TESTS += tests/unit/node/test_snapshot.c
 node_SRCS += node/alarms.c node/status_facts.c
 node_TESTS += $(addprefix tests/unit/node/test_,alarms.c metrics.c)
+node_SRCS += node/genesis_draft.c node/genesis_draft_json.c
+node_TESTS += tests/unit/node/test_genesis_draft.c

@@ -110,9 +110,16 @@ static int describe(const struct wish *w, const struct keyfile *key, const struc
     }
     printf("%s: home of a new %s of %s\n  node key  %s\n  link key  %s\n", w->home, w->role, w->org, node_hex,
            link_hex);
-    printf(
-        "%snext: put it on the ledger (assay member add, docs/operations.md \"A new node\"), then assayd --home %s\n",
-        w->genesis == NULL ? "next: copy the chain's genesis.json into the home\n" : "", w->home);
+    if (w->genesis == NULL) {
+        printf(
+            "next, on a chain's first day: put it into the draft of the genesis (assay genesis add, docs/operations.md "
+            "\"A consortium's first day\")\n"
+            "next, on a chain that runs: copy its genesis.json into the home, ");
+    } else {
+        printf("next, on a chain that runs (on its first day it is in the genesis): ");
+    }
+    printf("put it on the ledger (assay member add, docs/operations.md \"A new node\"), then assayd --home %s\n",
+           w->home);
     return 0;
 }
 

@@ -17,6 +17,7 @@ const struct command commands[] = {
     {"up", "start every node of a test network", cmd_up},
     {"down", "stop them", cmd_down},
     {"status", "what a node says of itself", cmd_status},
+    {"genesis", "found a chain together: from a draft to genesis.json (offline)", cmd_genesis},
     {"init", "make a new node's home", cmd_init},
     {"key", "make and show keys", cmd_key},
     {"org", "organisations", cmd_org},

@@ -8,6 +8,7 @@ int cmd_blob(int argc, char **argv);
 int cmd_block(int argc, char **argv);
 int cmd_cid(int argc, char **argv);
 int cmd_class(int argc, char **argv);
+int cmd_genesis(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_member(int argc, char **argv);
 int cmd_proposal(int argc, char **argv);

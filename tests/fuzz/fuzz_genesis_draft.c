@@ -1,0 +1,33 @@
+/* A draft of a genesis from anybody: no crash, and what is accepted renders to a text that reads back to the same. */
+#include "base/assert.h"
+#include "node/genesis_draft.h"
+#include "node/host_crypto.h"
+
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+    struct genesis_draft draft, again;
+    struct buffer first = BUFFER_INIT, second = BUFFER_INIT;
+    char why[GENESIS_DRAFT_WHY_MAX] = "";
+    bool is = genesis_draft_is(bytes_of(data, len));
+    if (genesis_draft_parse(bytes_of(data, len), &draft, why) != OK) {
+        ASSERT(strlen(why) > 0);
+        return 0;
+    }
+    ASSERT(is);
+    if (genesis_draft_check(&draft, &host_crypto, why) != OK) {
+        ASSERT(strlen(why) > 0);
+        ASSERT(genesis_draft_seal(&draft, &host_crypto, &first, why) != OK && first.len == 0);
+    }
+    ASSERT(genesis_draft_render(&draft, &first) == OK);
+    ASSERT(genesis_draft_parse(buffer_bytes(&first), &again, why) == OK);
+    ASSERT(genesis_draft_render(&again, &second) == OK);
+    ASSERT(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
+    genesis_draft_free(&draft);
+    genesis_draft_free(&again);
+    buffer_free(&first);
+    buffer_free(&second);
+    return 0;
+}
