@@ -87,8 +87,8 @@ enum err genesis_draft_put(struct genesis_draft *draft, const struct genesis_dra
     if (old != NULL) {
         struct genesis_node *dropped = old->nodes;
         *old = *part;
-        free(dropped);
         genesis_draft_sort(draft);
+        free(dropped);
         return OK;
     }
     if (draft->part_count >= ORGS_MAX) {
