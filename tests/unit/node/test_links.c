@@ -851,8 +851,8 @@ static void figures_are_printed(void **state) {
 }
 
 /* nng 1.5.2 now and then loses a connection that it was still negotiating when its socket was closed (the three
- * operations of a TCP pipe, never freed, not even by nng_fini). Nothing here can free them, so the leak check passes over
- * what the library allocated; what the code under test allocates itself is checked as everywhere. */
+ * operations of a TCP pipe, never freed, not even by nng_fini). Nothing here can free them, so the leak check passes
+ * over what the library allocated; what the code under test allocates itself is checked as everywhere. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) {
     return "leak:libnng.so";
