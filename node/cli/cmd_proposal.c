@@ -169,7 +169,7 @@ static int take_setting(const char *text, struct draft *d, size_t i) {
     if (equals != NULL && (size_t)(equals - text) < sizeof name) {
         memcpy(name, text, (size_t)(equals - text));
     }
-    uint32_t param = governance_param_number(name);
+    uint32_t param = equals != NULL ? governance_param_number(name) : 0;
     unsigned long long value = param != 0 ? strtoull(equals + 1, &end, 10) : 0;
     if (param == 0 || equals[1] < '0' || equals[1] > '9' || *end != '\0') {
         return args_wrong("--set '%s' is not PARAMETER=NUMBER; GET /v1/params shows the parameters", text);
