@@ -300,10 +300,58 @@ struct bytes consensus_certificate(const struct consensus *core, uint64_t view, 
     return bytes_of(slot->certificates[kind].bytes, slot->certificates[kind].len);
 }
 
+static bool certifies(const struct slot *slot, enum vote_kind kind, const uint8_t *hash) {
+    const struct held_certificate *held = &slot->certificates[kind];
+    return held->len != 0 && core_same(held->block, hash);
+}
+
+static enum consensus_standing standing_in(const struct consensus *core, const struct slot *slot, const uint8_t *hash) {
+    bool promised = false;
+    if (core_is_validator(core)) {
+        const struct ballot *own = views_own(core, slot);
+        promised = views_cast(own, VOTE_FINALIZE) && core_same(own->blocks[VOTE_FINALIZE], hash);
+    }
+    if (certifies(slot, VOTE_FINALIZE, hash)) {
+        return STANDING_FINAL;
+    }
+    if (promised || certifies(slot, VOTE_NOTARIZE, hash)) {
+        return promised || !views_nullified(slot) ? STANDING_NOTARIZED : STANDING_DOUBTFUL;
+    }
+    if (views_nullified(slot) || slot->certificates[VOTE_FINALIZE].len != 0) {
+        return STANDING_OVER;
+    }
+    bool proposed = slot->proposed && !slot->proposal_bad && core_same(slot->proposal.subject.block, hash);
+    return slot->view == core->view && proposed ? STANDING_CURRENT : STANDING_PROPOSED;
+}
+
+enum consensus_standing consensus_standing(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN],
+                                           bool closes) {
+    if (core_same(core->final_hash, hash)) {
+        return STANDING_FINAL;
+    }
+    uint64_t first = view > core->final_view ? view : core->final_view + 1;
+    uint64_t last = closes ? core->final_view + CONSENSUS_WINDOW - 1 : view;
+    enum consensus_standing best = STANDING_OVER;
+    for (uint64_t v = first; v <= last; v++) {
+        struct slot *slot = views_get(core, v);
+        bool own_view = v == view;
+        bool stands = slot != NULL && (own_view || views_block(slot, hash) != NULL);
+        enum consensus_standing here = stands                     ? standing_in(core, slot, hash)
+                                       : own_view && slot == NULL ? STANDING_PROPOSED
+                                                                  : STANDING_OVER;
+        best = here > best ? here : best;
+    }
+    return best;
+}
+
 bool consensus_wants_body(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN]) {
     struct slot *slot = views_get(core, view);
     const struct slot_block *block = slot != NULL ? views_block(slot, hash) : NULL;
-    return block != NULL && block->state == BLOCK_WANTED;
+    if (block == NULL || block->state != BLOCK_WANTED) {
+        return false;
+    }
+    bool bad = slot->proposed && slot->proposal_bad && core_same(slot->proposal.subject.block, hash);
+    return !bad || certifies(slot, VOTE_NOTARIZE, hash) || certifies(slot, VOTE_FINALIZE, hash);
 }
 
 uint16_t consensus_holders(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN],

@@ -245,7 +245,19 @@ uint16_t consensus_leader(uint64_t view, uint16_t validators);
 bool consensus_tip(const struct consensus *core, uint8_t out_hash[HASH_LEN]);
 /* Notarization, nullification or finalization held of a view; empty when there is none. */
 struct bytes consensus_certificate(const struct consensus *core, uint64_t view, enum vote_kind kind);
-/* Is this block a leader's first proposal, or certified, and not here yet? */
+/* How a block above the last final one stands, as far as this core knows; the later the more it matters. */
+enum consensus_standing {
+    STANDING_OVER,      /* its view was given up or is final with another block, and it was not notarized */
+    STANDING_PROPOSED,  /* a leader stands for it, or nothing is known */
+    STANDING_CURRENT,   /* the block of the view that is being voted on */
+    STANDING_DOUBTFUL,  /* notarized, and its view given up as well: either may be what leaders build on */
+    STANDING_NOTARIZED, /* notarized and not given up, or we promised to finalize it */
+    STANDING_FINAL,
+};
+/* `closes`: a closing block, which may stand in later views than its own. */
+enum consensus_standing consensus_standing(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN],
+                                           bool closes);
+/* Is this block a leader's first good proposal, or certified, and not here yet? */
 bool consensus_wants_body(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN]);
 /* Validators whose signature stands under what is known of a block: whom to ask for its body. Gives how many. */
 uint16_t consensus_holders(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN],

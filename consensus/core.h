@@ -89,6 +89,7 @@ struct consensus {
     bool active;
     uint64_t active_since_ms; /* of the current view's timers */
     uint64_t entered_ms, progress_ms, resent_ms, final_ms;
+    uint64_t resend_from; /* older views whose votes are said again next go down from here */
     uint32_t backoff;
 
     uint64_t signatures_checked, dropped, timeouts;

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-#define RESENT_VIEWS_MAX 48 /* each has at most three votes of ours */
+/* Views whose votes are said again at once: the newest always, older ones in turn. Each has at most three of ours. */
+#define RESENT_NEWEST 16
+#define RESENT_VIEWS_MAX 40
 
 /* ---- The journal's contents -------------------------------------------------------------------------------------- */
 
@@ -168,6 +170,25 @@ static void resend_votes(struct consensus *core, const struct slot *slot, struct
     }
 }
 
+/* Says votes again from view `v` down, until so many views had some; gives the view to go on from. */
+static uint64_t resend_down(struct consensus *core, uint64_t v, uint64_t most, struct consensus_effects *out) {
+    for (uint64_t sent = 0; v > core->final_view && sent < most; v--) {
+        const struct slot *slot = views_get(core, v);
+        if (slot != NULL && views_own(core, slot)->cast != 0) {
+            resend_votes(core, slot, out);
+            sent++;
+        }
+    }
+    return v;
+}
+
+/* In the end every vote is said again: after a long outage it may be a finalize vote of long ago that decides. */
+static void resend_own(struct consensus *core, struct consensus_effects *out) {
+    uint64_t older = resend_down(core, core->view + 1, RESENT_NEWEST, out);
+    bool goes_on = core->resend_from > core->final_view && core->resend_from < older;
+    core->resend_from = resend_down(core, goes_on ? core->resend_from : older, RESENT_VIEWS_MAX - RESENT_NEWEST, out);
+}
+
 static void send_if_held(const struct consensus *core, uint64_t view, enum vote_kind kind, uint16_t to,
                          struct consensus_effects *out) {
     const struct slot *slot = views_get(core, view);
@@ -202,14 +223,7 @@ void restart_resend(struct consensus *core, struct consensus_effects *out) {
     if (slot != NULL && slot->proposed && slot->proposal.signer == core->config.me && core_may_vote(core)) {
         rules_send_proposal(core, slot, CONSENSUS_ALL, out);
     }
-    uint64_t sent = 0;
-    for (uint64_t v = core->view + 1; v > core->final_view && sent < RESENT_VIEWS_MAX; v--) {
-        slot = views_get(core, v);
-        if (slot != NULL && views_own(core, slot)->cast != 0) {
-            resend_votes(core, slot, out);
-            sent++;
-        }
-    }
+    resend_own(core, out);
 }
 
 void restart_help(struct consensus *core, uint16_t peer, uint64_t view, struct consensus_effects *out) {

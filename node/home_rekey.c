@@ -30,8 +30,9 @@ static enum err count_vote(void *arg, const struct consensus_vote *vote) {
     return OK;
 }
 
-static enum err count_body(void *arg, struct bytes body) {
+static enum err count_body(void *arg, uint64_t sequence, struct bytes body) {
     struct home_journal *j = arg;
+    (void)sequence;
     (void)body;
     j->bodies++;
     return OK;

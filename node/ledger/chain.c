@@ -36,137 +36,6 @@ uint64_t chain_synced_height(const struct chain *chain) {
     return chain->synced_height;
 }
 
-/* ---- Candidates -------------------------------------------------------------------------------------------------- */
-
-struct candidate *chain_candidate(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
-    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
-        const struct candidate *c = &chain->candidates[i];
-        if (c->status != CHAIN_UNKNOWN && memcmp(c->hash, hash, HASH_LEN) == 0) {
-            return (struct candidate *)(uintptr_t)c;
-        }
-    }
-    return NULL;
-}
-
-static struct candidate *candidate_with(struct chain *chain, enum chain_status status) {
-    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
-        if (chain->candidates[i].status == status) {
-            return &chain->candidates[i];
-        }
-    }
-    return NULL;
-}
-
-/* A free slot, and room for so many bytes. When there is none, blocks already judged invalid give way: nobody can make
- * them final, and whoever sends one again has it judged again. */
-static struct candidate *candidate_slot(struct chain *chain, size_t len) {
-    struct candidate *slot = candidate_with(chain, CHAIN_UNKNOWN);
-    while (slot == NULL || len > CHAIN_CANDIDATE_BYTES - chain->candidate_bytes) {
-        struct candidate *invalid = candidate_with(chain, CHAIN_INVALID);
-        if (invalid == NULL) {
-            return NULL;
-        }
-        chain_candidate_drop(chain, invalid);
-        slot = slot != NULL ? slot : invalid;
-    }
-    return slot;
-}
-
-void chain_candidate_drop(struct chain *chain, struct candidate *c) {
-    chain->candidate_bytes -= c->block.encoded.len;
-    block_free(&c->block);
-    free(c->encoded);
-    free(c->next);
-    kv_layer_unref(c->layer);
-    memset(c, 0, sizeof *c);
-}
-
-bool chain_is_head(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
-    return memcmp(chain->head.hash, hash, HASH_LEN) == 0;
-}
-
-/* Copies and decodes into a free slot. */
-enum err chain_candidate_take(struct chain *chain, struct bytes encoded, struct candidate **out) {
-    if (encoded.len > LIMIT_BLOCK_BYTES) {
-        return ERR_TOOLARGE;
-    }
-    struct candidate *c = candidate_slot(chain, encoded.len);
-    if (c == NULL) {
-        return ERR_FULL;
-    }
-    uint8_t *copy = malloc(encoded.len + 1);
-    if (copy == NULL) {
-        return ERR_NOMEM;
-    }
-    if (encoded.len > 0) {
-        memcpy(copy, encoded.data, encoded.len);
-    }
-    struct block block;
-    enum err e = block_decode(bytes_of(copy, encoded.len), &block);
-    if (e != OK) {
-        free(copy);
-        return e;
-    }
-    *c = (struct candidate){.status = CHAIN_HELD, .block = block, .encoded = copy};
-    memcpy(c->hash, block.hash, HASH_LEN);
-    chain->candidate_bytes += encoded.len;
-    *out = c;
-    return OK;
-}
-
-enum err chain_add(struct chain *chain, struct bytes encoded, uint8_t out_hash[HASH_LEN]) {
-    struct block_header header;
-    uint8_t hash[HASH_LEN];
-    enum err e = block_peek(encoded, &header, hash);
-    if (e != OK) {
-        return e;
-    }
-    if (memcmp(header.chain_id, chain->id, CHAIN_ID_LEN) != 0) {
-        return ERR_INVALID;
-    }
-    if (chain_candidate(chain, hash) != NULL || chain_is_head(chain, hash)) {
-        memcpy(out_hash, hash, HASH_LEN);
-        return ERR_DUPLICATE;
-    }
-    uint64_t final = chain->head.header.height;
-    if (header.height <= final) {
-        return ERR_INVALID;
-    }
-    if (header.height - final > LIMIT_UNFINAL_DEPTH) {
-        return ERR_FULL;
-    }
-    struct candidate *c;
-    e = chain_candidate_take(chain, encoded, &c);
-    if (e == OK) {
-        memcpy(out_hash, hash, HASH_LEN);
-    }
-    return e;
-}
-
-enum chain_status chain_status(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
-    if (chain_is_head(chain, hash)) {
-        return CHAIN_FINAL;
-    }
-    const struct candidate *c = chain_candidate(chain, hash);
-    if (c != NULL) {
-        return c->status;
-    }
-    return CHAIN_UNKNOWN;
-}
-
-const struct block_header *chain_header(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
-    if (chain_is_head(chain, hash)) {
-        return &chain->head.header;
-    }
-    const struct candidate *c = chain_candidate(chain, hash);
-    return c != NULL ? &c->block.header : NULL;
-}
-
-struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
-    const struct candidate *c = chain_candidate(chain, hash);
-    return c != NULL ? c->block.encoded : bytes_of(NULL, 0);
-}
-
 /* ---- Opening and closing ----------------------------------------------------------------------------------------- */
 
 static void genesis_header(const struct chain *chain, const struct genesis *genesis, const struct tree_root *root,
@@ -353,7 +222,7 @@ static enum err replay_block(void *arg, uint64_t sequence, uint8_t type, struct 
     struct bytes encoded = bytes_of(record.data + 4 + certificate_len, record.len - 4 - certificate_len);
     uint8_t hash[HASH_LEN];
     enum chain_status status;
-    enum err e = chain_add(chain, encoded, hash);
+    enum err e = chain_add(chain, encoded, NULL, hash);
     if (e == OK) {
         e = chain_execute(chain, hash, &status);
     }
@@ -410,6 +279,7 @@ enum err chain_open(const struct chain_config *config, struct chain **out) {
     chain->mempool = config->mempool;
     chain->version_keep_ms = config->version_keep_ms;
     chain->checkpoint_bytes = config->checkpoint_bytes;
+    chain->limits = chain_limits_of(&config->limits);
     chain->next_node_id = 1;
     (void)pthread_mutex_init(&chain->head_lock, NULL);
     genesis_chain_id(config->genesis, config->crypto, chain->id);
@@ -436,11 +306,7 @@ void chain_close(struct chain *chain) {
     if (chain == NULL) {
         return;
     }
-    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
-        if (chain->candidates[i].status != CHAIN_UNKNOWN) {
-            chain_candidate_drop(chain, &chain->candidates[i]);
-        }
-    }
+    chain_candidates_drop_all(chain);
     seglog_close(chain->log);
     kv_close(chain->kv);
     tree_cache_free(chain->cache);

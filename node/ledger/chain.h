@@ -20,6 +20,20 @@
 struct chain;
 struct mempool;
 
+/* Bounds of what stands above the head. Fields of the configuration so that the simulator can run with small ones; 0,
+ * or more than the product's own: the product's own, which are the most there can be. */
+struct chain_limits {
+    size_t candidates;      /* blocks: CHAIN_CANDIDATES */
+    size_t candidate_bytes; /* their bodies together: CHAIN_CANDIDATE_BYTES */
+    size_t proposer_bytes;  /* of one proposer, as long as nobody else speaks for them: CHAIN_PROPOSER_BYTES */
+    size_t unfinal_bytes;   /* a block and its ancestors above the head, to be voted on: CHAIN_UNFINAL_BYTES */
+    size_t unfinal_depth;   /* heights above the head: LIMIT_UNFINAL_DEPTH */
+};
+#define CHAIN_CANDIDATES (4 * LIMIT_UNFINAL_DEPTH)
+#define CHAIN_CANDIDATE_BYTES ((size_t)64 << 20)
+#define CHAIN_PROPOSER_BYTES ((size_t)8 << 20)
+#define CHAIN_UNFINAL_BYTES ((size_t)32 << 20)
+
 struct chain_config {
     struct disk disk;
     const char *dir;           /* block log lives in dir/blocks; copied */
@@ -30,6 +44,7 @@ struct chain_config {
     uint64_t segment_bytes;   /* of the block log */
     uint64_t version_keep_ms; /* how long old tree versions can be proven */
     size_t checkpoint_bytes;  /* pending bytes that make a checkpoint due */
+    struct chain_limits limits;
 };
 
 /* Opens and brings the store up to date from the block log. On failure `*out` is NULL or a chain that can only be asked
@@ -79,15 +94,46 @@ enum chain_status {
     CHAIN_FINAL,   /* final */
 };
 
-/* Takes a body (copied). ERR_MALFORMED and friends when it is not a block of this chain, ERR_FULL when too many
- * candidates (or too many bytes of them) stand above the final head and none of them is known to be invalid,
- * ERR_DUPLICATE when it is here already. */
-NODISCARD enum err chain_add(struct chain *chain, struct bytes encoded, uint8_t out_hash[HASH_LEN]);
+/* What a block above the head is worth when there is no room for all: less gives way to more, so that what decides
+ * always has room. A block on which another stands is worth at least as much as that one. */
+enum chain_worth {
+    CHAIN_WORTH_NOTHING, /* its view was given up, or it is known to be invalid */
+    CHAIN_WORTH_OFFERED, /* a proposer stands for it, nobody else; each has a budget of such bytes */
+    CHAIN_WORTH_WANTED,  /* the block of the view that is being voted on, or one of our own */
+    CHAIN_WORTH_NOTARIZED,
+    CHAIN_WORTH_FINAL, /* a finalization proves it */
+};
+/* Who knows what blocks are worth, and must know when one has gone for want of room. Both are called from within
+ * chain_add and chain_build and must not call the chain. Until a judge is set, a block is worth what its offer said. */
+struct chain_judge {
+    enum chain_worth (*worth)(void *ctx, const struct block_header *header, const uint8_t hash[HASH_LEN]);
+    void (*gone)(void *ctx, const struct block_header *header, const uint8_t hash[HASH_LEN]);
+    void *ctx;
+};
+void chain_set_judge(struct chain *chain, const struct chain_judge *judge);
+
+/* Where a body comes from: what it is worth at least, and which validator pays for its room while nobody else speaks
+ * for it. */
+struct chain_offer {
+    enum chain_worth worth;
+    uint16_t payer;
+};
+/* Takes a body (copied). `offer` NULL: offered by the proposer its header names. ERR_MALFORMED and friends when it is
+ * not a block of this chain, ERR_FULL when it is too far above the head or nothing that is worth less can go for it,
+ * ERR_DUPLICATE when it is here already (it is then worth at least what the offer says). */
+NODISCARD enum err chain_add(struct chain *chain, struct bytes encoded, const struct chain_offer *offer,
+                             uint8_t out_hash[HASH_LEN]);
+/* Who pays for a held block that waits for this parent; false when none does. */
+bool chain_payer_of(const struct chain *chain, const uint8_t parent[HASH_LEN], uint16_t *out);
 enum chain_status chain_status(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 /* Header of a candidate or of the final head; NULL when unknown. Borrowed until the block is final or discarded. */
 const struct block_header *chain_header(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 /* Encoded body of a candidate; data == NULL when unknown. */
 struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN]);
+/* Bytes of a candidate and its ancestors above the head; 0 when unknown. */
+size_t chain_unfinal_bytes(const struct chain *chain, const uint8_t hash[HASH_LEN]);
+/* Are these more than a voter should let stand without finality? (What was voted on must find room everywhere.) */
+bool chain_is_crowded(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 
 /* Executes a held block on its parent (which must be CHAIN_VALID or the final head). An answer about the block is
  * `*out_status` (CHAIN_VALID, CHAIN_INVALID, or CHAIN_HELD when the parent is not ready); an error is a local fault.
@@ -96,8 +142,9 @@ struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN])
  * proposal is the voter's business, not the chain's: it does not apply when catching up. */
 NODISCARD enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LEN], enum chain_status *out_status);
 
-/* Builds, executes and holds a block on a valid parent with what the mempool offers (possibly nothing). ERR_NOTFOUND
- * (no such parent, or it closes the epoch), ERR_FULL. */
+/* Builds, executes and holds a block on a valid parent with what the mempool offers; with nothing when its ancestors
+ * above the head hold many bytes already. ERR_NOTFOUND (no such parent, or it closes the epoch), ERR_FULL (as many
+ * heights as there may be stand above the head). */
 NODISCARD enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view, uint16_t proposer,
                                uint64_t time_ms, uint8_t out_hash[HASH_LEN]);
 /* Would a block on the head have anything to do at this time (due-queue)? */

@@ -356,7 +356,8 @@ static bool gather(void *arg, const struct transaction *tx) {
     return g->error == OK;
 }
 
-static enum err gather_txs(struct chain *chain, struct kv_view *view, struct block_header *header,
+/* `crowded`: what stands above the head is to become final before there is more of it. */
+static enum err gather_txs(struct chain *chain, struct kv_view *view, bool crowded, struct block_header *header,
                            struct buffer *body) {
     struct genesis_params params = {0};
     enum err e = params_of_parent(chain, view, header->height, &params);
@@ -372,7 +373,7 @@ static enum err gather_txs(struct chain *chain, struct kv_view *view, struct blo
     }
     struct gathering g = {
         .view = view, .params = &params, .time_ms = header->time_ms, .body = body, .leaves = leaves, .error = OK};
-    if (chain->mempool != NULL) {
+    if (chain->mempool != NULL && !crowded) {
         mempool_each(chain->mempool, gather, &g);
     }
     if (g.error == OK) {
@@ -400,7 +401,8 @@ static enum err hold_built(struct chain *chain, struct block_header *header, con
         memcpy(out_hash, hash, HASH_LEN);
         return OK;
     }
-    enum err e = chain_candidate_take(chain, buffer_bytes(body), &c);
+    const struct chain_offer own = {.worth = CHAIN_WORTH_WANTED, .payer = header->proposer};
+    enum err e = chain_candidate_take(chain, buffer_bytes(body), &own, &c);
     if (e != OK) {
         kv_layer_unref(layer);
         free(outcome->next);
@@ -420,7 +422,7 @@ enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64
     if (!branch_of(chain, parent, &branch) || (branch.count > 0 && block_header_closes(&branch.header))) {
         return ERR_NOTFOUND;
     }
-    if (branch.count >= LIMIT_UNFINAL_DEPTH) {
+    if (branch.count >= chain->limits.unfinal_depth) {
         return ERR_FULL;
     }
     struct block_header header = {
@@ -442,7 +444,9 @@ enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64
     struct buffer body = BUFFER_INIT;
     struct block draft = {0};
     struct outcome outcome = {0};
-    e = gather_txs(chain, view, &header, &body);
+    /* Half of what voters allow, for theirs may be counted from a head that is behind ours. */
+    bool crowded = chain_unfinal_bytes(chain, parent) > chain->limits.unfinal_bytes / 2;
+    e = gather_txs(chain, view, crowded, &header, &body);
     if (e == OK) {
         e = block_decode(buffer_bytes(&body), &draft);
     }

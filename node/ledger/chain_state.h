@@ -8,13 +8,11 @@
 
 #include <pthread.h>
 
-/* Bounds of what stands above the head: blocks, and their bytes together. */
-#define CHAIN_CANDIDATES (4 * LIMIT_UNFINAL_DEPTH)
-#define CHAIN_CANDIDATE_BYTES (64u << 20)
-
 struct candidate {
     uint8_t hash[HASH_LEN];
     enum chain_status status; /* CHAIN_UNKNOWN: the slot is free */
+    enum chain_worth worth;   /* at least */
+    uint16_t payer;           /* a validator of the epoch */
     struct block block;
     uint8_t *encoded; /* owned; block borrows from it */
     struct kv_layer *layer;
@@ -37,8 +35,10 @@ struct chain {
     uint64_t next_due_ms;   /* 0: nothing waits in the due-queue */
     uint64_t synced_height; /* durable in the log */
     bool replaying;         /* while opening: the log is read, not written */
-    struct candidate candidates[CHAIN_CANDIDATES];
-    size_t candidate_bytes; /* of their bodies */
+    struct chain_limits limits;
+    struct chain_judge judge;
+    struct candidate candidates[CHAIN_CANDIDATES]; /* the first limits.candidates are in use */
+    size_t candidate_bytes;                        /* of their bodies */
     char error[256];
 
     /* Readers on other threads take the lock for a few pointer copies; the log locks itself. */
@@ -81,10 +81,14 @@ NODISCARD enum err chain_epoch_get(const struct verify_crypto *crypto, struct kv
 NODISCARD enum err chain_epoch_after(const struct chain *chain, struct kv_view *view, uint64_t height,
                                      struct chain_epoch **out);
 
-/* Candidates: NULL when there is none; take copies and decodes into a free slot. */
+/* Candidates: NULL when there is none; take copies and decodes into a free slot, for which others may go. */
 struct candidate *chain_candidate(const struct chain *chain, const uint8_t hash[HASH_LEN]);
-NODISCARD enum err chain_candidate_take(struct chain *chain, struct bytes encoded, struct candidate **out);
+NODISCARD enum err chain_candidate_take(struct chain *chain, struct bytes encoded, const struct chain_offer *offer,
+                                        struct candidate **out);
 void chain_candidate_drop(struct chain *chain, struct candidate *c);
+void chain_candidates_drop_all(struct chain *chain);
+/* The limits that hold when these are configured. */
+struct chain_limits chain_limits_of(const struct chain_limits *configured);
 bool chain_is_head(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 
 /* The state of a block: its ancestors' layers above the final head, oldest first, with room for one of its own. */

@@ -90,7 +90,7 @@ static enum err read_record(void *arg, uint64_t sequence, uint8_t type, struct b
             return ERR_CORRUPT;
         }
         mark(opening->journal, (struct place){header.epoch, header.view}, sequence);
-        return reader->body(reader->arg, record);
+        return reader->body(reader->arg, sequence, record);
     case RECORD_CERTIFICATE:
         if (record.len < CERTIFICATE_HEAD_LEN) {
             return ERR_CORRUPT;
@@ -125,6 +125,17 @@ void journal_close(struct journal *journal) {
         buffer_free(&journal->scratch);
         free(journal);
     }
+}
+
+enum err journal_read_body(struct journal *journal, uint64_t sequence, struct buffer *out) {
+    uint8_t type;
+    size_t start = out->len;
+    enum err e = seglog_read(journal->log, sequence, &type, out);
+    if (e == OK && type != RECORD_BODY) {
+        out->len = start;
+        e = ERR_NOTFOUND;
+    }
+    return e;
 }
 
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #ifndef ASSAY_NODE_LEDGER_JOURNAL_H
 #define ASSAY_NODE_LEDGER_JOURNAL_H
 
+#include "base/buffer.h"
 #include "consensus/consensus.h"
 #include "store/disk.h"
 
@@ -23,7 +24,7 @@ struct journal_config {
 /* Gets every record while the journal opens, oldest first. An error ends opening with that error. */
 struct journal_reader {
     enum err (*vote)(void *arg, const struct consensus_vote *vote); /* proposals have kind VOTE_PROPOSE */
-    enum err (*body)(void *arg, struct bytes body);
+    enum err (*body)(void *arg, uint64_t sequence, struct bytes body);
     enum err (*certificate)(void *arg, struct bytes certificate);
     void *arg;
 };
@@ -33,6 +34,8 @@ struct journal_reader {
 NODISCARD enum err journal_open(const struct journal_config *config, const struct journal_reader *reader,
                                 struct journal **out);
 void journal_close(struct journal *journal);
+/* Appends the body that the reader was shown under this sequence number. ERR_NOTFOUND when it was given back since. */
+NODISCARD enum err journal_read_body(struct journal *journal, uint64_t sequence, struct buffer *out);
 /* Why the last call of this thread failed, in words. */
 const char *journal_error(void);
 

@@ -70,15 +70,20 @@ static enum err take_proposal(struct replica *r, uint16_t from, const struct pee
         return e;
     }
     memcpy(event.u.proposal.signature, m->signature, SIG_LEN);
-    replica_step(r, &event);
-    /* The body is kept only when the core has taken the header: a proposal costs its leader's signature. */
-    if (consensus_wants_body(r->core, event.u.proposal.view, event.u.proposal.hash)) {
-        e = chain_add(r->config.chain, m->body, hash);
-        if (e == ERR_NOMEM) {
-            return replica_fail(r, e, "taking a proposal: %s", err_text(e));
-        }
+    e = replica_feed(r, &event);
+    /* The body is kept only when the core has taken the header: a proposal costs its leader's signature, and its leader
+     * pays for the room. What the header made the core do is done by now: others may go for this block. */
+    if (e != OK || !consensus_wants_body(r->core, event.u.proposal.view, event.u.proposal.hash)) {
+        return e;
     }
-    return replica_follow(r);
+    const struct chain_offer offer = {.worth = CHAIN_WORTH_OFFERED,
+                                      .payer = consensus_leader(event.u.proposal.view, r->epoch.count)};
+    e = chain_add(r->config.chain, m->body, &offer, hash);
+    if (e == ERR_NOMEM) {
+        return replica_fail(r, e, "taking a proposal: %s", err_text(e));
+    }
+    e = replica_retry_pending(r);
+    return e == OK ? replica_follow(r) : e;
 }
 
 static enum err take_numbers(struct replica *r, uint16_t from, const struct peer_message *m) {

@@ -134,7 +134,8 @@ enum err replica_pursue(struct replica *r, const uint8_t hash[HASH_LEN], uint64_
     }
     if (status == CHAIN_VALID || status == CHAIN_FINAL || status == CHAIN_INVALID) {
         remove_pending(r, find_pending(r, hash));
-        bool timely = status != CHAIN_VALID || is_timely(r, chain_header(r->config.chain, hash));
+        bool timely = status != CHAIN_VALID ||
+                      (is_timely(r, chain_header(r->config.chain, hash)) && !replica_is_crowded(r, hash));
         tell(r, hash, status == CHAIN_INVALID ? BLOCK_INVALID : timely ? BLOCK_VALID : BLOCK_UNTIMELY);
         return OK;
     }
@@ -229,7 +230,10 @@ enum err replica_take_body(struct replica *r, struct bytes body) {
     if (p->view == 0) {
         p->view = header.view;
     }
-    enum err e = chain_add(r->config.chain, body, hash);
+    /* It stands in a certificate, or whoever made what stands on it pays for it too. */
+    struct chain_offer offer = {.worth = CHAIN_WORTH_OFFERED, .payer = header.proposer};
+    (void)chain_payer_of(r->config.chain, hash, &offer.payer);
+    enum err e = chain_add(r->config.chain, body, &offer, hash);
     if (e == ERR_NOMEM) {
         return replica_fail(r, e, "taking a block: %s", err_text(e));
     }
@@ -275,8 +279,12 @@ enum err replica_build(struct replica *r) {
     }
     r->build_wanted = false;
     enum err e = chain_build(r->config.chain, r->build_parent, r->build_view, r->me, r->wall_ms, hash);
-    if (e == ERR_FULL || e == ERR_NOTFOUND) {
-        return OK; /* too much above the head, or the parent went meanwhile: the view is nullified */
+    if (e == ERR_NOTFOUND) {
+        return OK; /* the parent went meanwhile: the view is nullified, or the core asks again */
+    }
+    replica_note_room(r, e != ERR_FULL, "this node leads a view and can't propose a block");
+    if (e == ERR_FULL) {
+        return OK;
     }
     if (e != OK) {
         return replica_fail(r, e, "building a block: %s", chain_error(r->config.chain));

@@ -195,7 +195,8 @@ static enum err execute_range(struct replica *r, const struct peer_message *mess
             continue;
         }
         reached = header.height;
-        enum err e = chain_add(r->config.chain, message->spans[i], hash);
+        const struct chain_offer proven = {.worth = CHAIN_WORTH_FINAL, .payer = header.proposer};
+        enum err e = chain_add(r->config.chain, message->spans[i], &proven, hash);
         if (e == ERR_NOMEM) {
             return replica_fail(r, e, "taking a block: %s", err_text(e));
         }

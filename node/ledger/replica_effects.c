@@ -377,13 +377,20 @@ enum err replica_follow(struct replica *r) {
         if (e == OK) {
             e = post_votes(r);
         }
+        struct consensus_event event;
+        if (e == OK && buffer_ok(&r->gone) != OK) {
+            e = replica_fail(r, ERR_NOMEM, "noting blocks that went: %s", err_text(ERR_NOMEM));
+        }
+        if (e == OK && replica_next_gone(r, &event)) {
+            replica_step(r, &event);
+            continue;
+        }
         if (e == OK && r->followup_count == 0 && r->pending_count > 0) {
             e = replica_retry_pending(r);
         }
         if (e != OK || r->followup_count == 0) {
             return e;
         }
-        struct consensus_event event;
         if (next_followup(r, &event)) {
             replica_step(r, &event);
         }

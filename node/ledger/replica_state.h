@@ -50,6 +50,13 @@ struct final {
     size_t certificate_len;
 };
 
+/* A block that went for want of room: the core must not count on it any more. */
+struct gone {
+    uint8_t hash[HASH_LEN], parent[HASH_LEN];
+    uint64_t view;
+    bool closes;
+};
+
 /* How many transactions of our mempool a block above the head holds. */
 struct load {
     uint8_t hash[HASH_LEN];
@@ -63,6 +70,20 @@ struct peer_state {
     uint64_t height;  /* as it claims */
     uint64_t told_ms; /* when it last heard from us that its epoch is over */
     uint32_t served_ranges, served_bodies;
+};
+
+/* A body that the journal kept. */
+struct restored_body {
+    uint8_t hash[HASH_LEN], parent[HASH_LEN];
+    uint64_t epoch, view;
+    uint64_t sequence; /* of its record */
+};
+
+/* What the journal held when it was opened, of the epoch the chain was in and of those after it. */
+struct restored {
+    struct buffer votes, proposals; /* of struct consensus_vote */
+    struct buffer certificates;     /* each behind its length (4) */
+    struct buffer bodies;           /* of struct restored_body */
 };
 
 #define NO_PEER UINT16_MAX
@@ -91,6 +112,7 @@ struct replica {
     uint16_t fetch_peer;      /* who was asked last */
     bool build_wanted;        /* the core asked for a block; it is built when the turn ends, with all that came in */
     struct journal *journal;  /* NULL: no key, or damaged */
+    struct restored restored; /* given to the core of each epoch in its turn */
     void *core_memory;
     struct consensus *core;
     struct consensus_effects *effects;
@@ -104,8 +126,10 @@ struct replica {
     size_t followup_count;
     struct pending pending[PENDING_MAX];
     size_t pending_count;
+    struct buffer gone; /* of struct gone, until the core has heard */
     uint64_t build_view;
     uint8_t build_parent[HASH_LEN];
+    bool crowded; /* alarmed: blocks above the head leave no room for more */
     struct final finals[FINALS_MAX];
     size_t final_count;
     uint64_t decided_height; /* of the last one the core finalized: the head once the turn is flushed */
@@ -154,6 +178,17 @@ NODISCARD enum err replica_begin_epoch(struct replica *r);
 /* Who of the peers is which validator. */
 void replica_place_peers(struct replica *r);
 
+/* What the journal held: replica_restore.c */
+/* Opens the journal and gathers its contents. ERR_CORRUPT: it is damaged, and stays closed. */
+NODISCARD enum err replica_restore_read(struct replica *r);
+/* Makes final what the journal shows to be final, through as many epochs as it reaches. Before there is a core. */
+NODISCARD enum err replica_restore_final(struct replica *r);
+/* Starts the epoch's core with what the journal held of that epoch, and gives it the blocks. */
+NODISCARD enum err replica_restore_epoch(struct replica *r);
+/* Did the journal hold votes of ours in a later epoch than this? */
+bool replica_restored_beyond(const struct replica *r, uint64_t epoch);
+void replica_restored_free(struct restored *restored);
+
 /* The end of a turn, in this order. */
 NODISCARD enum err replica_sync_journal(struct replica *r);
 void replica_send_all(struct replica *r);
@@ -191,6 +226,16 @@ void replica_drop_pending(struct replica *r);
 NODISCARD enum err replica_take_body(struct replica *r, struct bytes body);
 NODISCARD enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash[HASH_LEN]);
 NODISCARD enum err replica_refresh_work(struct replica *r, bool *out_changed);
+
+/* Room above the head: replica_room.c */
+/* Makes the replica the judge of what the chain keeps. */
+void replica_judge_blocks(struct replica *r);
+/* The next block that went, as an event that takes it back from the core; false when there is none. */
+bool replica_next_gone(struct replica *r, struct consensus_event *out);
+/* The core's answer to a block that was built, or could not be for want of room: an alarm once, until one can. */
+void replica_note_room(struct replica *r, bool has_room, const char *what);
+/* Does so much stand above the head with this block that a voter waits for finality first? */
+bool replica_is_crowded(struct replica *r, const uint8_t hash[HASH_LEN]);
 
 /* Catch-up: replica_catchup.c */
 NODISCARD enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height);

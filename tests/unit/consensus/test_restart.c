@@ -209,8 +209,74 @@ static void who_shows_an_old_view_is_helped_once_a_second(void **state) {
     fixture_end(f);
 }
 
+static bool says(const struct fixture *f, uint64_t view, enum vote_kind kind) {
+    for (size_t i = 0; i < f->effects.count; i++) {
+        const struct consensus_effect *effect = &f->effects.items[i];
+        if (effect->kind == EFFECT_SEND_VOTE && effect->u.vote.vote.subject.view == view &&
+            effect->u.vote.vote.subject.kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* After a long outage the vote that decides may be one of long ago. */
+static void votes_of_long_ago_are_said_again_in_their_turn(void **state) {
+    (void)state;
+    enum { VIEWS = 150 };
+    static struct consensus_vote votes[VIEWS];
+    struct consensus_restored restored = {.votes = votes, .vote_count = VIEWS};
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    votes[0] = fixture_vote(f, 0, 1, VOTE_FINALIZE, 0xa1);
+    for (uint64_t v = 2; v <= VIEWS; v++) {
+        votes[v - 1] = fixture_vote(f, 0, v, VOTE_NULLIFY, 0);
+    }
+    fixture_end(f);
+    f = fixture_begin(4, 0, &restored, true);
+    bool said = false, newest = true;
+    unsigned resends = 0;
+    for (int i = 0; i < 60 && resends < 10; i++) {
+        fixture_tick(f, 500);
+        bool resent = says(f, VIEWS, VOTE_NULLIFY) || says(f, 1, VOTE_FINALIZE);
+        resends += resent ? 1 : 0;
+        said = said || says(f, 1, VOTE_FINALIZE);
+        newest = newest && (!resent || says(f, VIEWS, VOTE_NULLIFY));
+        assert_false(f->effects.overflow);
+    }
+    assert_true(said && newest);
+    fixture_end(f);
+}
+
+static void standing(struct fixture *f, uint64_t view, uint8_t fill, enum consensus_standing expected) {
+    uint8_t hash[HASH_LEN];
+    fixture_hash(fill, hash);
+    assert_int_equal(consensus_standing(f->core, view, hash, false), expected);
+}
+
+static void a_block_stands_as_its_certificates_say(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    standing(f, 1, 0xa1, STANDING_PROPOSED); /* nothing is known of it */
+    fixture_propose(f, 1, 0xa1, 0);
+    standing(f, 1, 0xa1, STANDING_CURRENT);
+    standing(f, 1, 0xb1, STANDING_PROPOSED);
+    fixture_send_certificate(f, 1, VOTE_NOTARIZE, 0xa1, 0xe);
+    standing(f, 1, 0xa1, STANDING_NOTARIZED);
+    fixture_send_certificate(f, 1, VOTE_NULLIFY, 0, 0xe);
+    standing(f, 1, 0xa1, STANDING_DOUBTFUL);
+    standing(f, 1, 0xb1, STANDING_OVER);
+    fixture_propose(f, 2, 0xa2, 0xa1);
+    fixture_send_certificate(f, 2, VOTE_FINALIZE, 0xa2, 0xe);
+    standing(f, 2, 0xa2, STANDING_FINAL);
+    standing(f, 2, 0xb2, STANDING_OVER);
+    standing(f, 9, 0xa9, STANDING_PROPOSED);
+    fixture_end(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(votes_of_long_ago_are_said_again_in_their_turn),
+        cmocka_unit_test(a_block_stands_as_its_certificates_say),
         cmocka_unit_test(no_vote_before_the_recall_is_answered),
         cmocka_unit_test(all_answers_end_the_recall_at_once),
         cmocka_unit_test(too_few_answers_are_waited_for_and_asked_again),

@@ -32,6 +32,7 @@ struct chain_fixture {
     uint64_t time_ms;   /* of the next block */
     uint64_t tx_number; /* makes every transaction another */
     size_t checkpoint_bytes;
+    struct chain_limits limits;
 };
 
 /* ---- Genesis ------------------------------------------------------------------------------------------------- */
@@ -81,7 +82,8 @@ static inline enum err fixture_try_open(struct chain_fixture *f) {
                                         .mempool = f->pool,
                                         .segment_bytes = 64 * 1024,
                                         .version_keep_ms = f->version_keep_ms,
-                                        .checkpoint_bytes = f->checkpoint_bytes};
+                                        .checkpoint_bytes = f->checkpoint_bytes,
+                                        .limits = f->limits};
     return chain_open(&config, &f->chain);
 }
 

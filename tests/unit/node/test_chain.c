@@ -14,7 +14,7 @@
 /* Adds a block as a peer would send it and executes it. */
 static enum chain_status judged(struct chain_fixture *f, const struct buffer *body, uint8_t out_hash[HASH_LEN]) {
     enum chain_status status = CHAIN_UNKNOWN;
-    assert_int_equal(chain_add(f->chain, buffer_bytes(body), out_hash), OK);
+    assert_int_equal(chain_add(f->chain, buffer_bytes(body), NULL, out_hash), OK);
     assert_int_equal(chain_status(f->chain, out_hash), CHAIN_HELD);
     assert_int_equal(chain_execute(f->chain, out_hash, &status), OK);
     assert_int_equal(chain_status(f->chain, out_hash), status);
@@ -107,9 +107,9 @@ static void a_crafted_block_without_a_fault_is_valid(void **state) {
     const struct bytes envelopes[] = {device_tx(&f, 60000, &a)};
     fixture_craft(&f, envelopes, 1, NULL, &body);
     assert_int_equal(judged(&f, &body, hash), CHAIN_VALID);
-    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), ERR_DUPLICATE);
+    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), NULL, hash), ERR_DUPLICATE);
     assert_int_equal(fixture_finalize(&f, hash), OK);
-    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), ERR_DUPLICATE);
+    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), NULL, hash), ERR_DUPLICATE);
     buffer_free(&a);
     buffer_free(&body);
     fixture_close(&f);
@@ -359,20 +359,20 @@ static void what_is_no_block_of_this_chain_is_not_taken(void **state) {
     fixture_open(&f);
     fixture_block(&f, 1);
     fixture_craft(&f, NULL, 0, NULL, &body);
-    assert_int_equal(chain_add(f.chain, bytes_of(body.data, BLOCK_HEADER_LEN - 1), hash), ERR_MALFORMED);
-    assert_int_equal(chain_add(f.chain, bytes_of(body.data, body.len - 1), hash), ERR_MALFORMED);
+    assert_int_equal(chain_add(f.chain, bytes_of(body.data, BLOCK_HEADER_LEN - 1), NULL, hash), ERR_MALFORMED);
+    assert_int_equal(chain_add(f.chain, bytes_of(body.data, body.len - 1), NULL, hash), ERR_MALFORMED);
     body.data[1] ^= 1; /* chain id */
-    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), ERR_INVALID);
+    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), NULL, hash), ERR_INVALID);
     body.data[1] ^= 1;
     store_u64(body.data + 33, 1); /* height of what is final already */
-    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), ERR_INVALID);
+    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), NULL, hash), ERR_INVALID);
     store_u64(body.data + 33, 2 + LIMIT_UNFINAL_DEPTH);
-    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), ERR_FULL);
+    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), NULL, hash), ERR_FULL);
     store_u64(body.data + 33, UINT64_MAX);
-    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), ERR_FULL);
+    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), NULL, hash), ERR_FULL);
     store_u64(body.data + 33, 2);
     body.data[99] ^= 1; /* transactions root */
-    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), ERR_MISMATCH);
+    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), NULL, hash), ERR_MISMATCH);
     buffer_free(&body);
     fixture_close(&f);
 }
@@ -388,11 +388,11 @@ static void a_child_waits_for_its_parent_and_falls_with_it(void **state) {
     fixture_open(&other);
     fixture_build(&other, chain_head(other.chain)->hash, parent);
     fixture_build(&other, parent, child);
-    assert_int_equal(chain_add(f.chain, chain_body(other.chain, child), hash), OK);
+    assert_int_equal(chain_add(f.chain, chain_body(other.chain, child), NULL, hash), OK);
     assert_int_equal(chain_execute(f.chain, child, &status), OK);
     assert_int_equal(status, CHAIN_HELD);
     assert_int_equal(fixture_finalize(&f, child), ERR_INVALID);
-    assert_int_equal(chain_add(f.chain, chain_body(other.chain, parent), hash), OK);
+    assert_int_equal(chain_add(f.chain, chain_body(other.chain, parent), NULL, hash), OK);
     assert_int_equal(chain_execute(f.chain, parent, &status), OK);
     assert_int_equal(status, CHAIN_VALID);
     assert_int_equal(chain_execute(f.chain, child, &status), OK);
@@ -500,63 +500,6 @@ static void ancestors_become_final_with_a_descendant(void **state) {
 }
 
 /* ---- Bounds ---------------------------------------------------------------------------------------------------------- */
-
-static void a_flood_of_candidates_is_bounded_and_invalid_ones_give_way(void **state) {
-    (void)state;
-    struct chain_fixture f;
-    struct buffer body = BUFFER_INIT;
-    uint8_t hash[HASH_LEN];
-    enum chain_status status;
-    fixture_open(&f);
-    fixture_craft(&f, NULL, 0, spoil_state_root, &body);
-    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
-        store_u64(body.data + 49, f.view++); /* another block every time */
-        assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), OK);
-    }
-    store_u64(body.data + 49, f.view++);
-    assert_int_equal(chain_add(f.chain, buffer_bytes(&body), hash), ERR_FULL);
-    assert_true(f.chain->candidate_bytes == CHAIN_CANDIDATES * body.len);
-    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
-        if (i % 2 == 0) {
-            assert_int_equal(chain_execute(f.chain, f.chain->candidates[i].hash, &status), OK);
-            assert_int_equal(status, CHAIN_INVALID);
-        }
-    }
-    fixture_craft(&f, NULL, 0, NULL, &body); /* an honest one finds room */
-    assert_int_equal(judged(&f, &body, hash), CHAIN_VALID);
-    assert_int_equal(fixture_finalize(&f, hash), OK);
-    assert_int_equal(f.chain->candidate_bytes, 0); /* all the others were of its height */
-    buffer_free(&body);
-    fixture_close(&f);
-}
-
-static void bytes_of_candidates_are_bounded(void **state) {
-    (void)state;
-    struct chain_fixture f;
-    struct buffer b = BUFFER_INIT, body = BUFFER_INIT;
-    uint8_t hash[HASH_LEN];
-    enum err e = OK;
-    size_t taken = 0;
-    fixture_open(&f);
-    struct bytes *envelopes = calloc(LIMIT_BLOCK_TXS, sizeof *envelopes);
-    struct bytes one = device_tx(&f, 60000, &b);
-    size_t count = (LIMIT_BLOCK_BYTES - BLOCK_HEADER_LEN - 4) / (4 + one.len);
-    count = count < LIMIT_BLOCK_TXS ? count : LIMIT_BLOCK_TXS;
-    for (size_t i = 0; i < count; i++) {
-        envelopes[i] = one;
-    }
-    fixture_craft(&f, envelopes, count, NULL, &body);
-    for (; e == OK && taken < CHAIN_CANDIDATES; taken += e == OK) {
-        store_u64(body.data + 49, f.view++);
-        e = chain_add(f.chain, buffer_bytes(&body), hash);
-    }
-    assert_true(f.chain->candidate_bytes <= CHAIN_CANDIDATE_BYTES);
-    assert_true(e == ERR_FULL || taken * body.len <= CHAIN_CANDIDATE_BYTES);
-    free(envelopes);
-    buffer_free(&b);
-    buffer_free(&body);
-    fixture_close(&f);
-}
 
 static void depth_above_the_head_is_bounded(void **state) {
     (void)state;
@@ -804,8 +747,6 @@ int main(void) {
         cmocka_unit_test(a_child_waits_for_its_parent_and_falls_with_it),
         cmocka_unit_test(of_two_children_one_is_final_and_the_other_goes),
         cmocka_unit_test(ancestors_become_final_with_a_descendant),
-        cmocka_unit_test(a_flood_of_candidates_is_bounded_and_invalid_ones_give_way),
-        cmocka_unit_test(bytes_of_candidates_are_bounded),
         cmocka_unit_test(depth_above_the_head_is_bounded),
         cmocka_unit_test(a_crash_loses_nothing_that_was_logged),
         cmocka_unit_test(a_log_behind_the_checkpoint_is_corrupt),

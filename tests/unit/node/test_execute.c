@@ -84,7 +84,7 @@ static void execution_is_the_same_everywhere(void **state) {
         struct buffer body = BUFFER_INIT;
         enum chain_status status;
         assert_int_equal(chain_read(a.chain, (uint64_t)i + 1, &body, NULL), OK);
-        assert_int_equal(chain_add(b.chain, buffer_bytes(&body), hash), OK);
+        assert_int_equal(chain_add(b.chain, buffer_bytes(&body), NULL, hash), OK);
         assert_int_equal(chain_execute(b.chain, hash, &status), OK);
         assert_int_equal(status, CHAIN_VALID);
         assert_int_equal(fixture_finalize(&b, hash), OK);

@@ -32,7 +32,8 @@ static enum err see_vote(void *arg, const struct consensus_vote *vote) {
     return OK;
 }
 
-static enum err see_body(void *arg, struct bytes body) {
+static enum err see_body(void *arg, uint64_t sequence, struct bytes body) {
+    (void)sequence;
     struct fixture *f = arg;
     assert_true(body.len > BLOCK_HEADER_LEN);
     f->bodies++;

@@ -306,7 +306,7 @@ static void follows(struct fixture *f, struct chain *joined) {
         uint8_t hash[HASH_LEN];
         enum chain_status status;
         assert_int_equal(chain_read(f->ledger.chain, h, &body, &finalization), OK);
-        assert_int_equal(chain_add(joined, buffer_bytes(&body), hash), OK);
+        assert_int_equal(chain_add(joined, buffer_bytes(&body), NULL, hash), OK);
         assert_int_equal(chain_execute(joined, hash, &status), OK);
         assert_string_equal(chain_error(joined), "");
         assert_int_equal(status, CHAIN_VALID);
