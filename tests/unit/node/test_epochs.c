@@ -54,6 +54,7 @@ struct network {
     size_t queued;
     uint64_t now_ms;
     uint8_t salt;
+    uint64_t journal_segment;
     uint16_t cut; /* nobody hears this node; NODES: everybody is heard */
 };
 
@@ -123,7 +124,7 @@ static void open_node(struct network *net, uint16_t number) {
                                     .mempool = node->mempool,
                                     .disk = disk_posix(),
                                     .journal_dir = node->journal_dir,
-                                    .journal_segment_bytes = 1u << 20,
+                                    .journal_segment_bytes = net->journal_segment,
                                     .ops = {.send = op_send,
                                             .multicast = op_multicast,
                                             .set_timer = op_set_timer,
@@ -146,7 +147,7 @@ static void close_node(struct node *node) {
     node->up = false;
 }
 
-static struct network *begin(void) {
+static struct network *begin_with(uint64_t journal_segment) {
     struct network *net = calloc(1, sizeof *net);
     struct genesis *g = &net->genesis;
     assert_non_null(net);
@@ -155,6 +156,7 @@ static struct network *begin(void) {
     assert_non_null(mkdtemp(net->dir));
     net->now_ms = 5000;
     net->cut = NODES;
+    net->journal_segment = journal_segment;
     (void)snprintf(g->name, sizeof g->name, "test");
     g->time_ms = START_MS - 1000;
     genesis_params_default(&g->params);
@@ -180,6 +182,10 @@ static struct network *begin(void) {
         open_node(net, i);
     }
     return net;
+}
+
+static struct network *begin(void) {
+    return begin_with(1u << 20);
 }
 
 static void end(struct network *net) {
@@ -392,6 +398,37 @@ static void a_restart_finds_its_way_into_the_epoch(void **state) {
     end(net);
 }
 
+/* The block log is lost and the journal is whole: what an error text tells operators to do leads here. The chain starts
+ * in an epoch that the journal has left behind; the votes of the present one are remembered all the same. */
+static void a_journal_of_a_later_epoch_than_the_chain_counts_when_its_epoch_comes(void **state) {
+    (void)state;
+    struct network *net = begin_with(4096); /* so that what the block log has is given back */
+    char command[160];
+    run(net, 1000);
+    register_observer(net, 4);
+    run(net, 100);
+    add_validator(net, 4);
+    run(net, 1500);
+    for (int i = 0; i < 4; i++) {
+        still_works(net, 0);
+    }
+    assert_int_equal(stats_of(net, 0).consensus.epoch, 1);
+    assert_int_equal(replica_sync(net->nodes[0].replica), OK);
+    close_node(&net->nodes[0]);
+    (void)snprintf(command, sizeof command, "rm -r %s/blocks", net->nodes[0].dir);
+    assert_int_equal(system(command), 0);
+    open_node(net, 0);
+    assert_int_equal(stats_of(net, 0).consensus.epoch, 0);
+    assert_true(stats_of(net, 0).consensus.refused); /* what this validator said in that one is gone */
+    run(net, 5000);
+    all_agree(net, 1);
+    assert_true(stats_of(net, 0).consensus.voting);
+    assert_false(stats_of(net, 0).consensus.refused);
+    still_works(net, 0);
+    all_agree(net, 1);
+    end(net);
+}
+
 static void a_proof_leads_through_the_epochs(void **state) {
     (void)state;
     struct network *net = begin();
@@ -439,6 +476,7 @@ int main(void) {
         cmocka_unit_test(an_observer_becomes_a_validator_and_a_validator_an_observer),
         cmocka_unit_test(the_epoch_changes_although_a_validator_is_away_and_it_follows_later),
         cmocka_unit_test(a_restart_finds_its_way_into_the_epoch),
+        cmocka_unit_test(a_journal_of_a_later_epoch_than_the_chain_counts_when_its_epoch_comes),
         cmocka_unit_test(a_proof_leads_through_the_epochs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
