@@ -119,6 +119,24 @@ enum err file_write_atomic(const char *path, struct bytes data, mode_t mode) {
     return dir_sync(parent);
 }
 
+/* A folder's entry stands in its parent and is lost with it, with all that was synced inside. One that is there may be
+ * what an earlier life made and was killed before it could sync; whose parent can't be opened is not ours. */
+static enum err sync_entry(const char *path, bool made) {
+    char parent[PATH_MAX];
+    enum err e = parent_of(path, parent);
+    if (e == OK) {
+        e = dir_sync(parent);
+    }
+    return made || (e != ERR_DENIED && e != ERR_MODE) ? e : OK;
+}
+
+enum err dir_make_new(const char *path) {
+    if (mkdir(path, 0700) != 0) {
+        return err_from_errno(errno);
+    }
+    return sync_entry(path, true);
+}
+
 enum err dir_make(const char *path) {
     char partial[PATH_MAX];
     size_t len = strlen(path);
@@ -132,8 +150,10 @@ enum err dir_make(const char *path) {
         }
         char kept = partial[i];
         partial[i] = '\0';
-        if (mkdir(partial, 0700) != 0 && errno != EEXIST) {
-            return err_from_errno(errno);
+        bool made = mkdir(partial, 0700) == 0;
+        enum err e = made || errno == EEXIST ? sync_entry(partial, made) : err_from_errno(errno);
+        if (e != OK) {
+            return e;
         }
         partial[i] = kept;
     }

@@ -12,8 +12,10 @@ NODISCARD enum err file_read(const char *path, size_t limit, struct buffer *out)
 NODISCARD enum err file_read_secret(const char *path, size_t limit, struct buffer *out);
 /* Temporary file in the same folder, fsync, rename over `path`, fsync of the folder. */
 NODISCARD enum err file_write_atomic(const char *path, struct bytes data, mode_t mode);
-/* Makes the folder and its parents (mode 0700); an existing folder is fine. */
+/* Makes the folder and its parents (mode 0700), their entries durable; an existing folder is fine. */
 NODISCARD enum err dir_make(const char *path);
+/* Makes one folder, its entry durable. ERR_EXISTS, ERR_NOTFOUND (its parent). */
+NODISCARD enum err dir_make_new(const char *path);
 /* Makes renames and creations in the folder durable. */
 NODISCARD enum err dir_sync(const char *path);
 

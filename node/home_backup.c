@@ -37,8 +37,8 @@ static enum err say(const struct backup *b, enum err e, const char *what, const 
 static enum err make_folder(const struct backup *b, const char *name) {
     char path[CONFIG_PATH_MAX];
     enum err e = path_in(b, name, path);
-    if (e == OK && mkdir(path, 0700) != 0) {
-        e = err_from_errno(errno);
+    if (e == OK) {
+        e = dir_make_new(path);
     }
     return say(b, e, path, NULL);
 }

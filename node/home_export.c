@@ -8,11 +8,9 @@
 #include "node/ledger/chain_verify.h"
 #include "node/ledger/execute.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define SALT_TAG "assay.successor\0\0\0\0\0\0\0\0"
 
@@ -238,8 +236,8 @@ static enum err write_all(struct exporting *x, const char *dir) {
     if (e == OK) {
         e = say(x, genesis_json_render(&x->genesis, &text), "genesis.json", NULL);
     }
-    if (e == OK && mkdir(dir, 0700) != 0) {
-        e = say(x, err_from_errno(errno), dir, NULL);
+    if (e == OK) {
+        e = say(x, dir_make_new(dir), dir, NULL);
     }
     if (e == OK) {
         e = write_file(x, dir, DAEMON_INHERITED_NAME, buffer_bytes(&x->records));

@@ -84,7 +84,7 @@ static enum err make_copy(const struct compaction *c) {
     if (e != OK) {
         return e;
     }
-    e = mkdir(c->copy, 0700) == 0 ? OK : err_from_errno(errno);
+    e = dir_make_new(c->copy);
     if (e == OK) {
         e = kv_lmdb_copy(&backend, c->copy);
     }

@@ -186,13 +186,29 @@ static bool fill_home(struct host_home *home, const struct host_provision *what,
     return write_first_record(home, &genesis, &image, why);
 }
 
+/* Made, and its entry in the folder above durable: what is synced inside would be lost with it. */
+static bool make_home(const char *home) {
+    char above[4096 + 4];
+    int n = snprintf(above, sizeof above, "%s/..", home);
+    if ((mkdir(home, 0700) != 0 && errno != EEXIST) || n < 0 || (size_t)n >= sizeof above) {
+        return false;
+    }
+    int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == EACCES; /* not ours, and there before */
+    }
+    bool good = fsync(fd) == 0;
+    (void)close(fd);
+    return good;
+}
+
 bool host_home_provision(const struct host_provision *what, char why[HOST_WHY_MAX]) {
     char path[4096];
     struct host_home home = {.flash = {.files = {-1, -1, -1}}};
     if (!name_config(what->home, path)) {
         return fail(why, "the name of the home folder is too long");
     }
-    if (mkdir(what->home, 0700) != 0 && errno != EEXIST) {
+    if (!make_home(what->home)) {
         return fail(why, "folder %s cannot be made: %s", what->home, strerror(errno));
     }
     if (access(path, F_OK) == 0) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char dir[64];
@@ -87,8 +88,56 @@ static void folders_are_made_with_their_parents_and_closed_to_others(void **stat
     assert_int_equal(rmdir(deep), 0);
 }
 
+/* ---- Durable entries ------------------------------------------------------------------------------------------------ */
+
+static ino_t synced[64];
+static size_t synced_count;
+
+/* Takes the place of the C library's, and remembers which folders were synced. */
+int fsync(int fd) {
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && synced_count < sizeof synced / sizeof synced[0]) {
+        synced[synced_count++] = st.st_ino;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static bool was_synced(const char *folder) {
+    struct stat st;
+    assert_int_equal(stat(folder, &st), 0);
+    for (size_t i = 0; i < synced_count; i++) {
+        if (synced[i] == st.st_ino) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void a_new_folders_entry_is_durable_and_so_is_one_of_an_earlier_life(void **state) {
+    (void)state;
+    char a[160], b[192];
+    (void)snprintf(a, sizeof a, "%s/a", dir);
+    (void)snprintf(b, sizeof b, "%s/a/b", dir);
+    synced_count = 0;
+    assert_int_equal(dir_make(b), OK);
+    assert_true(was_synced(dir) && was_synced(a));
+    synced_count = 0;
+    assert_int_equal(dir_make(b), OK); /* made by a life that was killed before it could sync */
+    assert_true(was_synced(dir) && was_synced(a));
+    assert_int_equal(rmdir(b), 0);
+    synced_count = 0;
+    assert_int_equal(dir_make_new(b), OK);
+    assert_true(was_synced(a));
+    assert_int_equal(dir_make_new(b), ERR_EXISTS);
+    assert_int_equal(rmdir(b), 0);
+    assert_int_equal(rmdir(a), 0);
+    assert_int_equal(dir_make_new(b), ERR_NOTFOUND);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_new_folders_entry_is_durable_and_so_is_one_of_an_earlier_life, make_dir,
+                                        remove_dir),
         cmocka_unit_test_setup_teardown(a_file_is_replaced_whole_and_leaves_no_temporary, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_limit_is_a_limit, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_secret_that_others_may_read_is_refused, make_dir, remove_dir),
