@@ -10,7 +10,8 @@
  * or there in part, and is cut from its first bad record on and reported: that is how a power cut looks. Each record
  * also says up to which sequence the log was known to be synced when it was written, and so does a mark that a clean
  * close leaves. So a bad record that was synced for sure, or a hole between segments, is told from that: it is
- * ERR_CORRUPT with the place named in `seglog_error`; nothing is ever guessed over.
+ * ERR_CORRUPT with the place named in `seglog_error`; nothing is ever guessed over. What is good and not known to be
+ * synced is written again and synced before it counts: after a sync that failed, a file reads well and is not durable.
  *
  * One thread at a time appends, syncs and discards; others may read meanwhile. seglog_sync may run on another thread
  * while no append runs. After a failed sync the log only reads.

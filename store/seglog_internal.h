@@ -85,6 +85,7 @@ struct walk {
     void *arg;
     uint64_t offset;   /* out: of the first byte that is no good record */
     uint64_t sequence; /* out: what should be there */
+    uint64_t synced;   /* out: up to where the records say that the log was known to be synced */
 };
 /* Goes from record to record until one is not good (OK: see offset and sequence) or something fails. */
 NODISCARD enum err walk_records(struct walk *w);

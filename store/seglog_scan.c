@@ -75,6 +75,7 @@ static enum err walk_one(struct walk *w, struct window *window, bool *out_good) 
         e = segment_note(w->segment, w->sequence - w->segment->first, w->offset);
     }
     *out_good = e == OK;
+    w->synced = h.synced > w->synced ? h.synced : w->synced;
     w->offset += record_span(h.length);
     w->sequence++;
     return e;
@@ -181,8 +182,45 @@ static enum err settle_tail(struct walk *w) {
     if (e == OK) {
         e = cut_tail(w, &tail);
         w->log->cut = tail.end - w->offset;
+        w->synced = tail.synced > w->synced ? tail.synced : w->synced;
     }
     free(tail.places);
+    return e;
+}
+
+/* Where the first record stands that nobody is known to have synced. */
+static enum err find_unsynced(const struct walk *w, uint64_t *out_offset) {
+    struct walk known = {.log = w->log,
+                         .segment = w->segment,
+                         .file = w->file,
+                         .size = w->size,
+                         .trusted_below = UINT64_MAX,
+                         .end_before = w->synced + 1};
+    *out_offset = SEGMENT_HEADER_LEN;
+    if (w->synced < w->segment->first) {
+        return OK;
+    }
+    enum err e = walk_records(&known);
+    *out_offset = known.offset;
+    return e;
+}
+
+/* A sync that failed leaves pages that look written: an earlier life may have met that, and reading them shows nothing
+ * of it. What is not known to be durable is therefore written again, so that the sync which follows takes it along. */
+static enum err write_again(const struct walk *w) {
+    const struct disk_ops *ops = w->log->disk.ops;
+    uint8_t *bytes = malloc(WINDOW_BYTES);
+    uint64_t at = 0, end = w->offset < w->size ? w->offset : w->size; /* a record's padding may be missing */
+    enum err e = bytes != NULL ? find_unsynced(w, &at) : ERR_NOMEM;
+    while (e == OK && at < end) {
+        size_t len = end - at < WINDOW_BYTES ? (size_t)(end - at) : WINDOW_BYTES;
+        e = ops->read(w->file, at, bytes, len);
+        if (e == OK) {
+            e = ops->write(w->file, at, bytes, len);
+        }
+        at += len;
+    }
+    free(bytes);
     return e;
 }
 
@@ -310,6 +348,9 @@ static enum err scan_segment(struct walk *w, uint64_t first, uint64_t next) {
     if (e == OK && next == 0) {
         e = settle_tail(w);
     }
+    if (e == OK && next == 0) {
+        e = write_again(w);
+    }
     w->segment->count = skip ? next - first : w->sequence - first;
     log->last = first + w->segment->count - 1;
     return e;
@@ -335,7 +376,8 @@ enum err seglog_scan(struct seglog *log, uint64_t trusted_below,
         }
         w.file = NULL;
     }
-    /* What a killed process had written may still be in memory only; from here on it counts as durable. */
+    /* What a killed process had written, and what was written again, is in memory only; from here on it counts as
+     * durable. */
     if (e == OK && log->active != NULL) {
         e = log->disk.ops->sync(log->active);
         if (e == OK) {

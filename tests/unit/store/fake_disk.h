@@ -1,5 +1,6 @@
 /* A disk in memory that forgets: on a crash each 512-byte sector written since the last sync is kept or lost by a roll
- * of the dice, and so are names made since the folder was last synced. It can also refuse to sync and run full. */
+ * of the dice, and so are names made since the folder was last synced. It can also refuse to sync, after which what was
+ * written reads well and will never be on the platter by itself, and run full. */
 #ifndef ASSAY_TESTS_UNIT_STORE_FAKE_DISK_H
 #define ASSAY_TESTS_UNIT_STORE_FAKE_DISK_H
 
@@ -25,6 +26,7 @@ struct fake_inode {
     size_t len, durable_len;
     struct fake_write *writes; /* since the last sync */
     size_t write_count;
+    bool hollow; /* a sync failed: what is read is not all that the platter has or will get */
 };
 
 struct fake_name {
@@ -170,16 +172,21 @@ static inline enum err fake_write(struct disk_file *file, uint64_t offset, const
 static inline enum err fake_sync(struct disk_file *file) {
     struct fake_disk *d = file->disk;
     struct fake_inode *inode = &d->inodes[file->inode];
-    if (d->dead || d->syncs_before_fail == 0) {
+    if (d->dead) {
+        return ERR_IO;
+    }
+    if (d->syncs_before_fail == 0) {
+        fake_forget_writes(inode);
+        inode->hollow = true;
         return ERR_IO;
     }
     (void)pthread_mutex_lock(&d->lock);
     d->syncs_before_fail -= d->syncs_before_fail > 0;
     d->syncs++;
-    free(inode->durable);
-    inode->durable = malloc(inode->len + 1);
-    memcpy(inode->durable, inode->data, inode->len);
-    inode->durable_len = inode->len;
+    for (size_t i = 0; i < inode->write_count; i++) {
+        const struct fake_write *w = &inode->writes[i];
+        fake_put(&inode->durable, &inode->durable_len, w->offset, w->data, w->len);
+    }
     fake_forget_writes(inode);
     (void)pthread_mutex_unlock(&d->lock);
     return OK;
@@ -272,12 +279,13 @@ static inline void fake_crash_inode(struct fake_disk *d, struct fake_inode *inod
     inode->durable = malloc(len + 1);
     memcpy(inode->durable, data, len);
     inode->durable_len = len;
+    inode->hollow = false;
 }
 
 /* The power is back: what a crash left. Close everything (with `dead` set) before. */
 static inline void fake_disk_crash(struct fake_disk *d) {
     for (size_t i = 0; i < d->inode_count; i++) {
-        if (d->inodes[i].write_count > 0) {
+        if (d->inodes[i].write_count > 0 || d->inodes[i].hollow) {
             fake_crash_inode(d, &d->inodes[i]);
         }
     }

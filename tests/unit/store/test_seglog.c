@@ -434,6 +434,38 @@ static void after_a_failed_sync_nothing_more_is_taken(void **state) {
     free(x);
 }
 
+/* The page cache outlives the process: after a sync that failed, what was written reads well and is on no platter. */
+static void what_a_failed_sync_left_in_memory_is_written_again_before_it_counts(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct fake_disk *d = fake_disk_new(seed);
+        struct expected x = {.next = 1};
+        struct seglog *log = NULL;
+        assert_int_equal(try_open(d, &x, 1, &log), OK);
+        for (uint32_t i = 0; i < 1 + seed % 5; i++) {
+            append(log, &x, i);
+        }
+        assert_int_equal(seglog_sync(log), OK);
+        for (uint32_t i = 0; i < 1 + seed % 3; i++) {
+            append(log, &x, 101 + i);
+        }
+        uint64_t last = seglog_last(log);
+        d->syncs_before_fail = 0;
+        assert_int_equal(seglog_sync(log), ERR_IO);
+        close_as_killed(d, log);
+        d->syncs_before_fail = -1;
+        assert_int_equal(try_open(d, &x, 1, &log), OK); /* the process starts again: all of it is there */
+        assert_int_equal(seglog_last(log), last);
+        close_as_killed(d, log);
+        fake_disk_crash(d); /* and the power goes */
+        assert_int_equal(try_open(d, &x, 1, &log), OK);
+        assert_int_equal(seglog_last(log), last);
+        assert_reads(log, &x);
+        seglog_close(log);
+        fake_disk_free(d);
+    }
+}
+
 static void a_full_disk_refuses_the_record_and_keeps_the_log(void **state) {
     (void)state;
     struct expected *x = calloc(1, sizeof *x);
@@ -762,6 +794,7 @@ int main(void) {
         cmocka_unit_test(a_missing_segment_is_a_hole),
         cmocka_unit_test(trusted_records_are_neither_read_nor_replayed_but_verified_when_asked),
         cmocka_unit_test(after_a_failed_sync_nothing_more_is_taken),
+        cmocka_unit_test(what_a_failed_sync_left_in_memory_is_written_again_before_it_counts),
         cmocka_unit_test(a_full_disk_refuses_the_record_and_keeps_the_log),
         cmocka_unit_test(synced_records_outlive_any_crash),
         cmocka_unit_test(discarded_segments_are_used_again),
