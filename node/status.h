@@ -33,7 +33,7 @@ struct status_facts {
     uint64_t timeouts; /* views left by nullification */
     uint64_t checkpoints;
     uint64_t loop_turns;
-    uint64_t height, best_height; /* final here, and the highest a peer claims */
+    uint64_t height, best_height; /* final here, and what the validators' claims come to */
     bool vote_refused;            /* the journal forbids voting: may_vote of one that should */
     uint64_t signatures_checked, consensus_dropped, journal_syncs;
     uint64_t messages_in, messages_bad, messages_out;

@@ -46,7 +46,7 @@ static void ledger(struct buffer *out, const struct status_facts *f, const struc
         {"view", "gauge", "View the node is in.", f->view},
         {"epoch", "gauge", "Epoch the node is in.", f->epoch},
         {"catching_up", "gauge", "1 while the node is behind its peers.", f->catching_up},
-        {"blocks_behind", "gauge", "Final blocks that a peer claims and this node lacks.", behind},
+        {"blocks_behind", "gauge", "Final blocks that the validators claim and this node lacks.", behind},
         {"may_vote", "gauge", "0 when the journal forbids voting.", f->may_vote},
         {"stalled_ms", "gauge", "How long work has waited without a new final block.", f->oldest_pending_ms},
         {"blocks_final_total", "counter", "Blocks made final since start.", f->blocks_final},

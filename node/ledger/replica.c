@@ -277,7 +277,7 @@ static enum err housekeeping(struct replica *r) {
     if (r->mono_ms >= r->served_reset_ms + HOUSEKEEPING_MS) {
         r->served_reset_ms = r->mono_ms;
         for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
-            r->peers[i].served_ranges = r->peers[i].served_bodies = 0;
+            r->peers[i].served_ranges = r->peers[i].served_bodies = r->peers[i].statuses = 0;
         }
     }
     if (r->mono_ms >= r->synced_ms + r->config.timing.sync_interval_ms) {
@@ -430,8 +430,6 @@ void replica_stats(const struct replica *r, struct replica_stats *out) {
         .outbox = r->out_count,
     };
     out->me = r->me;
+    out->best_height = replica_believed_height(r);
     consensus_status(r->core, &out->consensus);
-    for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
-        out->best_height = r->peers[i].height > out->best_height ? r->peers[i].height : out->best_height;
-    }
 }

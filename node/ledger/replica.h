@@ -121,7 +121,7 @@ struct replica_stats {
     struct consensus_status consensus;
     uint16_t me;          /* index into the epoch's set, or CONSENSUS_OBSERVER */
     uint64_t height;      /* final */
-    uint64_t best_height; /* highest a peer claims */
+    uint64_t best_height; /* what the validators' claims come to, f of them disregarded; 0: too few have spoken */
     bool catching_up;
     uint64_t messages_in, messages_bad, messages_out, bytes_out;
     uint64_t journal_syncs;

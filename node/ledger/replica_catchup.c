@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BLOCKS_BYTES_SOFT (1536u * 1024u) /* an answer ends at the first finalization past this */
+#define CATCHING_UP_MS 2000               /* after a range of many blocks there may be more, whatever is claimed */
 /* Whole blocks go up to this; the headers of the rest and the envelope have room beside. */
 #define BLOCKS_BYTES_HARD (LIMIT_PEER_MESSAGE - CERTIFICATE_MAX - PEER_BODIES_MAX * (BLOCK_HEADER_LEN + 16) - 4096)
 
@@ -101,15 +102,40 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
 
 /* ---- What is under way ------------------------------------------------------------------------------------------- */
 
-static uint64_t best_height(const struct replica *r) {
+static bool is_shunned(const struct replica *r, const struct peer_state *peer) {
+    return r->mono_ms < peer->shunned_ms;
+}
+
+/* The highest that anybody claims: worth asking for, and nothing else. */
+static uint64_t claimed_height(const struct replica *r) {
     uint64_t best = 0;
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
-        best = r->peers[i].height > best ? r->peers[i].height : best;
+        bool counts = !is_shunned(r, &r->peers[i]);
+        best = counts && r->peers[i].height > best ? r->peers[i].height : best;
     }
     return best;
 }
 
+uint64_t replica_believed_height(const struct replica *r) {
+    uint64_t highest[LIMIT_VALIDATORS] = {0}; /* the f + 1 highest, descending */
+    size_t kept = (size_t)validators_faulty(r->epoch.count) + 1;
+    for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
+        const struct peer_state *peer = &r->peers[i];
+        uint64_t height = peer->known && peer->index != CONSENSUS_ALL && !is_shunned(r, peer) ? peer->height : 0;
+        for (size_t k = 0; k < kept; k++) {
+            uint64_t lower = highest[k] < height ? highest[k] : height;
+            highest[k] = highest[k] < height ? height : highest[k];
+            height = lower;
+        }
+    }
+    return highest[kept - 1];
+}
+
 void replica_take_status(struct replica *r, uint16_t peer, uint64_t height) {
+    if (is_shunned(r, &r->peers[peer]) || r->peers[peer].statuses >= STATUSES_MAX) {
+        return;
+    }
+    r->peers[peer].statuses++;
     r->peers[peer].height = height;
     if (height > r->decided_height && r->behind_since_ms == 0) {
         r->behind_since_ms = r->mono_ms;
@@ -144,6 +170,16 @@ static struct fetch *fetch_of(struct replica *r, uint64_t first) {
         }
     }
     return NULL;
+}
+
+/* A claim that is not honoured is forgotten, and believed again after a while that doubles. */
+static void strike(struct replica *r, uint16_t peer) {
+    struct peer_state *state = &r->peers[peer];
+    state->strikes += state->strikes < STRIKES_MAX;
+    if (state->strikes >= STRIKES_OF_LIAR) {
+        state->height = 0;
+        state->shunned_ms = r->mono_ms + ((uint64_t)r->config.timing.fetch_retry_ms << state->strikes);
+    }
 }
 
 /* ---- Taking ------------------------------------------------------------------------------------------------------ */
@@ -237,6 +273,10 @@ static enum err use_range(struct replica *r, uint16_t peer, const struct peer_me
     if (e != OK || reached < next_height(r)) {
         return e;
     }
+    r->peers[peer].strikes = 0;
+    if (message->span_count >= FAR_BEHIND) {
+        r->caught_up_ms = r->mono_ms;
+    }
     if (reached < last.height) {
         r->proven_height = reached;
         return OK;
@@ -268,7 +308,8 @@ static enum err use_answers(struct replica *r) {
         peer_free(&answer);
         if (e == OK && !good) {
             r->messages_bad++;
-            r->peers[peer].height = 0;
+            r->peers[peer].strikes = STRIKES_OF_LIAR; /* this was no loss on the way */
+            strike(r, peer);
         }
     }
     for (size_t i = 0; i < FETCHES_MAX; i++) {
@@ -285,7 +326,7 @@ static enum err use_answers(struct replica *r) {
 static bool next_peer(struct replica *r, uint64_t height) {
     for (size_t i = 1; i <= REPLICA_PEERS_MAX; i++) {
         uint16_t peer = (uint16_t)((r->fetch_peer + i) % REPLICA_PEERS_MAX);
-        if (r->peers[peer].known && r->peers[peer].height >= height) {
+        if (r->peers[peer].known && r->peers[peer].height >= height && !is_shunned(r, &r->peers[peer])) {
             r->fetch_peer = peer;
             return true;
         }
@@ -317,9 +358,9 @@ static enum err ask_again(struct replica *r) {
         if (!fetch->used || fetch->answered || r->mono_ms < fetch_deadline(r, fetch)) {
             continue;
         }
-        if (fetch->tries++ >= FETCH_TRIES_OF_LIAR) {
-            r->peers[fetch->peer].height = 0; /* believed again when it says so again */
-            r->proven_height = 0;             /* perhaps the fault is in what we built on */
+        strike(r, fetch->peer);
+        if (++fetch->tries % FETCH_TRIES_OF_ALL == 0) {
+            r->proven_height = 0;
         }
         enum err e = ask_range(r, fetch);
         if (e != OK) {
@@ -331,7 +372,7 @@ static enum err ask_again(struct replica *r) {
 
 /* The lowest range is always under way; others follow it at the distance of what one answer holds at most. */
 static enum err ask_ahead(struct replica *r) {
-    uint64_t best = best_height(r), first = next_height(r);
+    uint64_t best = claimed_height(r), first = next_height(r);
     for (size_t i = 0; i < FETCHES_MAX && first <= best; i++, first += PEER_BODIES_MAX) {
         struct fetch *free_fetch = NULL;
         for (size_t k = 0; k < FETCHES_MAX && free_fetch == NULL; k++) {
@@ -361,7 +402,7 @@ enum err replica_catch_up(struct replica *r) {
     if (e != OK || consensus_closed(r->core)) {
         return e;
     }
-    if (best_height(r) <= r->decided_height) {
+    if (claimed_height(r) <= r->decided_height) {
         r->behind_since_ms = 0;
         replica_drop_fetches(r);
         return OK;
@@ -374,19 +415,12 @@ enum err replica_catch_up(struct replica *r) {
 }
 
 bool replica_far_behind(const struct replica *r) {
-    return best_height(r) > r->decided_height + LIMIT_UNFINAL_DEPTH;
+    return replica_believed_height(r) > r->decided_height + LIMIT_UNFINAL_DEPTH;
 }
 
 bool replica_catching_up(const struct replica *r) {
-    if (best_height(r) > r->decided_height + FAR_BEHIND) {
-        return true;
-    }
-    for (size_t i = 0; i < FETCHES_MAX; i++) {
-        if (r->fetches[i].used) {
-            return true;
-        }
-    }
-    return false;
+    bool takes_many = r->caught_up_ms != 0 && r->mono_ms < r->caught_up_ms + CATCHING_UP_MS;
+    return takes_many || replica_believed_height(r) > r->decided_height + FAR_BEHIND;
 }
 
 uint64_t replica_catchup_deadline(const struct replica *r) {

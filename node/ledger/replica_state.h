@@ -16,6 +16,7 @@
 #define UNSYNCED_MAX 16       /* final blocks that only the journal would bring back after a power cut */
 #define SERVED_RANGES_MAX 64  /* ranges of final blocks sent to one peer in a second */
 #define SERVED_BODIES_MAX 256 /* and bodies of blocks that are not final yet */
+#define STATUSES_MAX 256      /* taken of one peer in a second */
 #define FAR_BEHIND 16         /* heights from which on a node says that it is catching up */
 
 enum audience { TO_PEER, TO_VALIDATORS, TO_OBSERVERS };
@@ -67,9 +68,11 @@ struct peer_state {
     bool known;
     uint8_t key[KEY_LEN];
     uint16_t index;   /* in the epoch's set, or CONSENSUS_ALL */
-    uint64_t height;  /* as it claims */
+    uint64_t height;  /* as it claims; forgotten when it does not honour that */
     uint64_t told_ms; /* when it last heard from us that its epoch is over */
-    uint32_t served_ranges, served_bodies;
+    uint32_t served_ranges, served_bodies, statuses;
+    uint32_t strikes;    /* ranges it was asked for in vain since it last gave one */
+    uint64_t shunned_ms; /* its claims count for nothing until then */
 };
 
 /* A body that the journal kept. */
@@ -91,7 +94,9 @@ struct restored {
 /* A range of final blocks that a peer was asked for. */
 #define FETCHES_MAX 4
 #define FETCH_BACKOFF_MAX 4   /* doublings of the wait for an answer */
-#define FETCH_TRIES_OF_LIAR 2 /* whoever was asked after so many claims a height and does not deliver */
+#define STRIKES_OF_LIAR 2     /* so often in vain, and a peer's claims count for nothing for a while */
+#define STRIKES_MAX 6         /* doublings of that while */
+#define FETCH_TRIES_OF_ALL 16 /* asked so often in vain: perhaps the fault is in what we built on */
 
 struct fetch {
     bool used;
@@ -148,8 +153,8 @@ struct replica {
     uint64_t barren_until_ms; /* a block built for waiting transactions had none: don't spin */
 
     struct peer_state peers[REPLICA_PEERS_MAX];
-    uint16_t peer_of[LIMIT_VALIDATORS]; /* who is at an index of the set: a peer, or NO_PEER */
-    uint64_t behind_since_ms;
+    uint16_t peer_of[LIMIT_VALIDATORS];     /* who is at an index of the set: a peer, or NO_PEER */
+    uint64_t behind_since_ms, caught_up_ms; /* when a range of many blocks was last taken */
     uint64_t proven_height; /* catch-up executed up to here and lacks a finalization yet; 0 or low: nothing */
     struct fetch fetches[FETCHES_MAX];
     uint64_t status_sent_ms, served_reset_ms, synced_ms;
@@ -246,7 +251,10 @@ NODISCARD enum err replica_catch_up(struct replica *r);
 uint64_t replica_catchup_deadline(const struct replica *r);
 bool replica_catching_up(const struct replica *r);
 void replica_drop_fetches(struct replica *r);
-/* Is some peer further ahead than what may stand above our head? Then votes and bodies are of no use yet. */
+/* The height that the others have for sure, as far as claims go: the (f + 1)-th highest of the validators', for at most
+ * f of them lie. 0 when too few have said anything; what observers claim moves nothing. */
+uint64_t replica_believed_height(const struct replica *r);
+/* Are the others further ahead than what may stand above our head? Then votes and bodies are of no use yet. */
 bool replica_far_behind(const struct replica *r);
 
 #endif

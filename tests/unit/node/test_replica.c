@@ -366,8 +366,79 @@ static void a_damaged_journal_leaves_a_follower(void **state) {
     end(f);
 }
 
+static struct replica_stats stats_of(const struct fixture *f) {
+    struct replica_stats stats;
+    replica_stats(f->replica, &stats);
+    return stats;
+}
+
+static void claim(struct fixture *f, uint16_t peer, uint64_t height) {
+    say(f, peer, &(struct peer_message){.kind = PEER_STATUS, .number = height});
+    turn(f);
+}
+
+static void wait(struct fixture *f, uint64_t ms) {
+    for (uint64_t end_ms = f->now_ms + ms; f->now_ms < end_ms; f->now_ms += 50) {
+        assert_int_equal(replica_tick(f->replica, START_MS + f->now_ms, f->now_ms), OK);
+        turn(f);
+    }
+}
+
+/* One of four may lie, and observers may say what they like. */
+static void a_liar_and_observers_move_no_height_that_is_believed(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    uint8_t observer[KEY_LEN] = {0x77};
+    assert_int_equal(replica_set_peer(f->replica, 9, observer), OK);
+    claim(f, 1, UINT64_MAX / 2);
+    claim(f, 9, 5000);
+    assert_int_equal(stats_of(f).best_height, 0);
+    assert_false(stats_of(f).catching_up);
+    claim(f, 2, 700);
+    assert_int_equal(stats_of(f).best_height, 700); /* a correct one says at least so much */
+    assert_true(stats_of(f).catching_up);
+    claim(f, 3, 650);
+    assert_int_equal(stats_of(f).best_height, 700);
+    end(f);
+}
+
+/* Whoever claims a height and gives no block of it is not believed for a while, and then again. */
+static void a_claim_that_is_not_honoured_is_forgotten(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    claim(f, 1, 900);
+    claim(f, 2, 800);
+    assert_int_equal(stats_of(f).best_height, 800);
+    wait(f, 20000);
+    assert_true(f->sent_to[1] > 0 && f->sent_to[2] > 0);
+    assert_int_equal(stats_of(f).best_height, 0);
+    assert_false(stats_of(f).catching_up);
+    wait(f, 60000);
+    claim(f, 1, 900);
+    claim(f, 2, 800);
+    assert_int_equal(stats_of(f).best_height, 800);
+    end(f);
+}
+
+static void a_flood_of_claims_is_cut_off(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    claim(f, 2, 10);
+    for (uint64_t height = 1; height <= 1000; height++) {
+        claim(f, 1, height % 2 == 0 ? height : UINT64_MAX - height);
+    }
+    assert_int_equal(stats_of(f).best_height, 10);
+    wait(f, 1200);
+    claim(f, 1, 3);
+    assert_true(stats_of(f).best_height <= 10);
+    end(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_liar_and_observers_move_no_height_that_is_believed),
+        cmocka_unit_test(a_claim_that_is_not_honoured_is_forgotten),
+        cmocka_unit_test(a_flood_of_claims_is_cut_off),
         cmocka_unit_test(one_validator_makes_a_transaction_final_in_one_turn_and_one_sync),
         cmocka_unit_test(what_was_final_is_final_after_a_restart_from_the_journal_alone),
         cmocka_unit_test(votes_are_durable_before_they_are_sent),
