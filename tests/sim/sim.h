@@ -8,7 +8,7 @@
  * To add an option: a member of sim_options, a row in `options` and a line in sim_options_of_seed (sim_options.c).
  * To add a fault that strikes: a row in `faults` (sim_faults.c) and its option. To add something that faulty validators
  * say: a row in `tricks` (sim_byzantine.c) and its option. To add an oracle: a row in `oracles` (sim_oracles.c). To add
- * a regression: a row in `scenarios` (sim_scenarios.c).
+ * a regression: a row in `scenarios` (sim_scenarios.c). To count that something happened: sim_counters.h.
  */
 #ifndef ASSAY_SIM_H
 #define ASSAY_SIM_H
@@ -17,6 +17,7 @@
 #include "base/ed25519.h"
 #include "node/ledger/peer_codec.h"
 #include "node/ledger/replica.h"
+#include "tests/sim/sim_counters.h"
 
 #define SIM_GENESIS_MS 1700000000000u
 #define SIM_VALIDATORS_MAX 10
@@ -288,6 +289,7 @@ struct sim_world {
 
     /* Figures. */
     uint64_t steps, messages, bytes;
+    uint64_t counted[SIM_COUNTER_COUNT];
     bool failed;
     const char *kind; /* of the failure, one word */
     char failure[256];
@@ -376,6 +378,7 @@ void sim_oracles_forget_views(struct sim_world *world);
 struct sim_result {
     uint64_t blocks, messages, bytes, steps, journal_syncs, txs;
     uint64_t failed_us; /* simulated time of the failure */
+    uint64_t counted[SIM_COUNTER_COUNT];
     bool failed;
     char kind[16];
     char failure[256];

@@ -4,7 +4,8 @@
  * without making it smaller.
  *
  * Before the seeds come, unless it is one seed or there are settings, the named regressions, and a check of the oracles
- * themselves: with f + 1 Byzantine validators a break must be found.
+ * themselves: with f + 1 Byzantine validators a break must be found. At the end the counters (sim_counters.h): with 500
+ * seeds or more, without settings, none may be 0.
  */
 #include "tests/sim/sim.h"
 
@@ -38,6 +39,7 @@ struct request {
 struct board {
     atomic_ullong next, passed, failed, blocks, messages, bytes, txs;
     atomic_ullong at[WORKERS_MAX]; /* the seed a worker is at */
+    atomic_ullong counted[SIM_COUNTER_COUNT];
     atomic_uint failures;
     struct {
         uint64_t seed;
@@ -93,6 +95,7 @@ static void work(const struct request *request, struct board *board, size_t me) 
         atomic_fetch_add(&board->messages, result.messages);
         atomic_fetch_add(&board->bytes, result.bytes);
         atomic_fetch_add(&board->txs, result.txs);
+        sim_counters_merge(board->counted, result.counted);
         if (result.failed) {
             post_failure(board, seed, &result);
         } else {
@@ -304,6 +307,10 @@ int main(int argc, char **argv) {
            atomic_load(&board->messages), atomic_load(&board->bytes));
     passed += atomic_load(&board->passed);
     failed += atomic_load(&board->failed);
+    bool all_wanted = !request.given && request.count >= SIM_COUNTED_SEEDS;
+    if (request.count != 1) {
+        failed += sim_counters_print(board->counted, all_wanted) ? 0 : 1;
+    }
     printf("%llu passed, %llu failed, 0 skipped\n", passed, failed);
     return failed == 0 ? 0 : 1;
 }

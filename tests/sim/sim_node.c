@@ -161,6 +161,7 @@ void sim_node_crash(struct sim_node *node) {
     sim_disk_stop(node->disk, true);
     sim_node_close(node);
     sim_disk_crash(node->disk);
+    sim_count(node->world, COUNT_POWER_CUT);
     sim_disk_stop(node->disk, false);
     node->incarnation++;
     node->height = 0; /* what was not synced comes back from journal and peers */
@@ -204,6 +205,9 @@ bool sim_node_survived(struct sim_node *node, enum err e, const char *what) {
     struct sim_world *w = node->world;
     bool killed = sim_disk_stopped(node->disk);
     bool disk_failed = sim_disk_failed(node->disk);
+    if (disk_failed) {
+        sim_count(w, e == ERR_NOSPACE ? COUNT_DISK_FULL : COUNT_SYNC_FAILED);
+    }
     if (e == OK && !killed) {
         return true;
     }

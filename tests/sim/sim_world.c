@@ -281,6 +281,7 @@ static void sum_up(const struct sim_world *w, struct sim_result *out) {
                                .txs = w->txs_sent,
                                .failed_us = w->failed ? w->now_us : 0,
                                .failed = w->failed};
+    memcpy(out->counted, w->counted, sizeof out->counted);
     if (w->failed) {
         (void)snprintf(out->kind, sizeof out->kind, "%s", w->kind);
         (void)snprintf(out->failure, sizeof out->failure, "%s", w->failure);

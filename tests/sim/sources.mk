@@ -1,2 +1,2 @@
 sim_SRCS := $(addprefix tests/sim/sim_,main.c apart.c world.c node.c net.c disk.c crypto.c options.c faults.c byzantine.c \
-    oracles.c votes.c shrink.c scenarios.c random.c work.c)
+    oracles.c votes.c shrink.c scenarios.c random.c work.c counters.c)
