@@ -94,7 +94,7 @@ static enum err posix_sync(struct disk_file *file) {
 
 static enum err posix_remove(void *ctx, const char *path) {
     (void)ctx;
-    return unlink(path) == 0 ? OK : err_from_errno(errno);
+    return remove(path) == 0 ? OK : err_from_errno(errno);
 }
 
 static enum err posix_rename(void *ctx, const char *from, const char *to) {
@@ -107,8 +107,28 @@ static enum err posix_sync_dir(void *ctx, const char *dir) {
     return dir_sync(dir);
 }
 
-static enum err list_dir(const char *dir, void (*each)(void *arg, const char *name), void *arg) {
+static enum err posix_make_dir(void *ctx, const char *path) {
+    (void)ctx;
+    return mkdir(path, 0700) == 0 ? OK : err_from_errno(errno);
+}
+
+static enum err posix_kind(void *ctx, const char *path, enum disk_kind *out) {
+    struct stat st;
+    (void)ctx;
+    if (lstat(path, &st) == 0) {
+        *out = S_ISDIR(st.st_mode) ? DISK_FOLDER : DISK_FILE;
+        return OK;
+    }
+    if (errno != ENOENT && errno != ENOTDIR) {
+        return err_from_errno(errno);
+    }
+    *out = DISK_NOTHING;
+    return OK;
+}
+
+static enum err posix_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
     enum err e;
+    (void)ctx;
     DIR *d = opendir(dir);
     if (d == NULL) {
         return err_from_errno(errno);
@@ -128,12 +148,6 @@ static enum err list_dir(const char *dir, void (*each)(void *arg, const char *na
     return e;
 }
 
-static enum err posix_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
-    (void)ctx;
-    enum err e = dir_make(dir);
-    return e == OK ? list_dir(dir, each, arg) : e;
-}
-
 static const struct disk_ops posix_ops = {
     .open = posix_open,
     .close = posix_close,
@@ -144,6 +158,8 @@ static const struct disk_ops posix_ops = {
     .remove = posix_remove,
     .rename = posix_rename,
     .sync_dir = posix_sync_dir,
+    .make_dir = posix_make_dir,
+    .kind = posix_kind,
     .list = posix_list,
 };
 
@@ -190,9 +206,10 @@ static enum err look_sync_dir(void *ctx, const char *dir) {
     return OK;
 }
 
-static enum err look_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
+static enum err look_make_dir(void *ctx, const char *path) {
     (void)ctx;
-    return list_dir(dir, each, arg);
+    (void)path;
+    return OK;
 }
 
 static const struct disk_ops look_ops = {
@@ -205,7 +222,9 @@ static const struct disk_ops look_ops = {
     .remove = look_remove,
     .rename = look_rename,
     .sync_dir = look_sync_dir,
-    .list = look_list,
+    .make_dir = look_make_dir,
+    .kind = posix_kind,
+    .list = posix_list,
 };
 
 struct disk disk_posix_look(void) {

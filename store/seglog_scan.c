@@ -1,3 +1,4 @@
+#include "store/disk_files.h"
 #include "store/seglog_internal.h"
 
 #include <stdlib.h>
@@ -306,7 +307,10 @@ static int compare_numbers(const void *a, const void *b) {
 }
 
 static enum err find_segments(struct seglog *log, struct listing *l) {
-    enum err e = log->disk.ops->list(log->disk.ctx, log->dir, list_name, l);
+    enum err e = disk_make_folder(&log->disk, log->dir);
+    if (e == OK) {
+        e = log->disk.ops->list(log->disk.ctx, log->dir, list_name, l);
+    }
     if (e == OK && (l->failed || l->removable.failed)) {
         e = ERR_NOMEM;
     }

@@ -203,6 +203,16 @@ static enum err disk_sync_dir(void *ctx, const char *dir) {
     return halted(ctx) ? ERR_IO : OK;
 }
 
+static enum err disk_make_dir(void *ctx, const char *path) {
+    (void)path;
+    return halted(ctx) ? ERR_IO : OK;
+}
+
+static enum err disk_kind_of(void *ctx, const char *path, enum disk_kind *out) {
+    *out = find(ctx, path) != NULL ? DISK_FILE : DISK_NOTHING;
+    return halted(ctx) ? ERR_IO : OK;
+}
+
 static enum err disk_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
     struct sim_disk *disk = ctx;
     size_t len = strlen(dir);
@@ -228,6 +238,8 @@ static const struct disk_ops ops = {
     .remove = disk_remove,
     .rename = disk_rename,
     .sync_dir = disk_sync_dir,
+    .make_dir = disk_make_dir,
+    .kind = disk_kind_of,
     .list = disk_list,
 };
 

@@ -225,6 +225,23 @@ static inline enum err fake_sync_dir(void *ctx, const char *dir) {
     return OK;
 }
 
+/* Folders are not told apart from names with a slash in them: they are there when something is in them. */
+static inline enum err fake_make_dir(void *ctx, const char *path) {
+    (void)path;
+    return ((struct fake_disk *)ctx)->dead ? ERR_IO : OK;
+}
+
+static inline enum err fake_kind(void *ctx, const char *path, enum disk_kind *out) {
+    struct fake_disk *d = ctx;
+    size_t len = strlen(path);
+    *out = fake_name(d, path) != NULL ? DISK_FILE : DISK_NOTHING;
+    for (size_t i = 0; i < FAKE_NAMES && *out == DISK_NOTHING; i++) {
+        bool inside = strncmp(d->names[i].path, path, len) == 0 && d->names[i].path[len] == '/';
+        *out = inside ? DISK_FOLDER : DISK_NOTHING;
+    }
+    return OK;
+}
+
 static inline enum err fake_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
     struct fake_disk *d = ctx;
     size_t len = strlen(dir);
@@ -248,6 +265,8 @@ static inline struct disk fake_disk_of(struct fake_disk *d) {
         .remove = fake_remove,
         .rename = fake_rename,
         .sync_dir = fake_sync_dir,
+        .make_dir = fake_make_dir,
+        .kind = fake_kind,
         .list = fake_list,
     };
     return (struct disk){&ops, d};

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "store/disk.h"
+#include "store/disk_files.h"
 #include "tests/unit/store/temp_dir.h"
 
 static char path[128], other[128];
@@ -63,8 +63,64 @@ static void names_are_listed_renamed_and_removed(void **state) {
     assert_int_equal(disk.ops->remove(disk.ctx, other), OK);
     assert_int_equal(disk.ops->remove(disk.ctx, other), ERR_NOTFOUND);
     (void)snprintf(missing, sizeof missing, "%s/new", temp_dir);
-    assert_int_equal(disk.ops->list(disk.ctx, missing, count_name, seen), OK);
-    assert_int_equal(rmdir(missing), 0);
+    assert_int_equal(disk.ops->list(disk.ctx, missing, count_name, seen), ERR_NOTFOUND);
+}
+
+static char synced[200]; /* folders, below the test's own, in the order they were synced */
+
+static enum err noted_sync_dir(void *ctx, const char *dir) {
+    size_t at = strlen(synced);
+    (void)snprintf(synced + at, sizeof synced - at, "%s ", dir + strlen(temp_dir));
+    return disk_posix().ops->sync_dir(ctx, dir);
+}
+
+/* A folder is there after a power cut when the one it stands in was synced: also one that an earlier process made and
+ * had no time to sync. */
+static void a_folder_is_made_durable_with_its_parents(void **state) {
+    (void)state;
+    char deep[160], part[160];
+    struct disk_ops noting = *disk_posix().ops;
+    noting.sync_dir = noted_sync_dir;
+    const struct disk disk = {.ops = &noting};
+    enum disk_kind kind;
+    (void)snprintf(deep, sizeof deep, "%s/p/q/r", temp_dir);
+    synced[0] = '\0';
+    assert_int_equal(disk_make_folder(&disk, deep), OK);
+    assert_string_equal(synced, " /p /p/q ");
+    synced[0] = '\0';
+    assert_int_equal(disk_make_folder(&disk, deep), OK);
+    assert_string_equal(synced, "/p/q ");
+    (void)snprintf(part, sizeof part, "%s/p", temp_dir);
+    assert_int_equal(disk.ops->kind(disk.ctx, part, &kind), OK);
+    assert_int_equal(kind, DISK_FOLDER);
+    assert_int_equal(disk.ops->make_dir(disk.ctx, part), ERR_EXISTS);
+    assert_int_not_equal(disk.ops->remove(disk.ctx, part), OK); /* something is in it */
+    (void)snprintf(part, sizeof part, "%s/x/y", temp_dir);
+    assert_int_equal(disk.ops->make_dir(disk.ctx, part), ERR_NOTFOUND);
+    (void)snprintf(part, sizeof part, "%s/p", temp_dir);
+    assert_int_equal(disk_remove_all(&disk, part), OK);
+    assert_int_equal(disk.ops->kind(disk.ctx, part, &kind), OK);
+    assert_int_equal(kind, DISK_NOTHING);
+    assert_int_equal(disk_remove_all(&disk, part), OK);
+}
+
+static void a_whole_file_is_written_over_the_one_before(void **state) {
+    (void)state;
+    const struct disk disk = disk_posix();
+    struct buffer read = BUFFER_INIT;
+    enum disk_kind kind;
+    assert_int_equal(disk_read_file(&disk, path, 100, &read), ERR_NOTFOUND);
+    assert_int_equal(disk_write_file(&disk, path, bytes_str("the longer one")), OK);
+    assert_int_equal(disk_write_file(&disk, path, bytes_str("short")), OK);
+    assert_int_equal(disk_read_file(&disk, path, 4, &read), ERR_TOOLARGE);
+    assert_int_equal(disk_read_file(&disk, path, 5, &read), OK);
+    assert_int_equal(read.len, 5);
+    assert_memory_equal(read.data, "short", 5);
+    assert_int_equal(disk.ops->kind(disk.ctx, path, &kind), OK);
+    assert_int_equal(kind, DISK_FILE);
+    assert_int_equal(disk_remove_all(&disk, path), OK);
+    assert_int_equal(disk_read_file(&disk, path, 5, &read), ERR_NOTFOUND);
+    buffer_free(&read);
 }
 
 static void a_full_device_is_no_space(void **state) {
@@ -112,6 +168,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_written_is_read_and_no_more, make, temp_dir_remove),
         cmocka_unit_test_setup_teardown(names_are_listed_renamed_and_removed, make, temp_dir_remove),
+        cmocka_unit_test_setup_teardown(a_folder_is_made_durable_with_its_parents, make, temp_dir_remove),
+        cmocka_unit_test_setup_teardown(a_whole_file_is_written_over_the_one_before, make, temp_dir_remove),
         cmocka_unit_test_setup_teardown(who_only_looks_changes_nothing, make, temp_dir_remove),
         cmocka_unit_test(a_full_device_is_no_space),
     };
