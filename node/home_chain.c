@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "node/host_crypto.h"
-#include "node/snapshot_join.h"
+#include "node/snapshot_home.h"
 #include "store/home_lock.h"
 
 #include <stdio.h>
@@ -42,7 +42,7 @@ enum err home_chain_open(const struct daemon_home *home, struct mempool *mempool
         e = home_chain_lock(home, &out->lock, why);
     }
     if (e == OK) {
-        e = snapshot_join_finish(home, why);
+        e = snapshot_home_finish(home, why);
     }
     if (e == OK) {
         e = dir_make(state);

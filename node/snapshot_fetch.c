@@ -1,14 +1,12 @@
 #include "node/snapshot_fetch.h"
 
-#include "base/clock.h"
-#include "base/file.h"
 #include "node/snapshot_bodies.h"
+#include "store/disk_files.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LIST_MAX (64u << 10)
 #define LIST_TIMEOUT_MS 5000u
@@ -44,10 +42,9 @@ enum chunk_state { CHUNK_WANTED, CHUNK_UNDER_WAY, CHUNK_HERE };
 
 struct snapshot_fetch {
     struct snapshot_fetch_config config;
-    struct snapshot_http *http;
     struct source sources[SNAPSHOT_SOURCES_MAX];
     size_t source_count;
-    struct job jobs[SNAPSHOT_HTTP_TRANSFERS];
+    struct job jobs[SNAPSHOT_TRANSFERS];
     uint64_t fetched;
 
     /* The snapshot at hand. */
@@ -73,24 +70,39 @@ enum err snapshot_fetch_new(const struct snapshot_fetch_config *config, const ch
             memcpy(f->sources[f->source_count++].url, urls[i], strlen(urls[i]) + 1);
         }
     }
-    enum err e = snapshot_http_new(&config->http, &f->http);
-    if (e != OK) {
-        free(f);
-        return e;
-    }
     *out = f;
     return OK;
 }
 
 void snapshot_fetch_free(struct snapshot_fetch *fetch) {
     if (fetch != NULL) {
-        snapshot_http_free(fetch->http);
+        fetch->config.transport.ops->drop(fetch->config.transport.ctx);
         free(fetch);
     }
 }
 
 uint64_t snapshot_fetch_bytes(const struct snapshot_fetch *fetch) {
     return fetch->fetched;
+}
+
+/* ---- The transport ----------------------------------------------------------------------------------------------- */
+
+static uint64_t now_ms(const struct snapshot_fetch *f) {
+    return f->config.transport.ops->now_ms(f->config.transport.ctx);
+}
+
+static bool is_active(const struct snapshot_fetch *f) {
+    return f->config.transport.ops->active(f->config.transport.ctx) > 0;
+}
+
+static enum err get(struct snapshot_fetch *f, const struct source *source, const char *path, size_t limit,
+                    uint32_t timeout_ms, void *tag) {
+    return f->config.transport.ops->get(f->config.transport.ctx, source->url, path, limit, timeout_ms, tag);
+}
+
+static enum err run(struct snapshot_fetch *f,
+                    enum err (*done)(void *arg, void *tag, const struct snapshot_answer *answer)) {
+    return f->config.transport.ops->run(f->config.transport.ctx, WAIT_MS, done, f);
 }
 
 /* ---- Sources ----------------------------------------------------------------------------------------------------- */
@@ -111,7 +123,7 @@ static void leave(struct snapshot_fetch *f, struct source *source, enum err reas
 
 static void failed(struct snapshot_fetch *f, struct source *source, enum err reason, const char *what) {
     source->failures++;
-    source->wait_until_ms = clock_mono_ms() + ((uint64_t)BACKOFF_MS << source->failures);
+    source->wait_until_ms = now_ms(f) + ((uint64_t)BACKOFF_MS << source->failures);
     if (reason == ERR_NOTFOUND || source->failures >= FAILURES_MAX) {
         leave(f, source, reason, what);
     }
@@ -167,7 +179,7 @@ static void read_offer(const json_t *item, struct source *source) {
     }
 }
 
-static enum err take_list(void *arg, void *tag, const struct snapshot_http_answer *answer) {
+static enum err take_list(void *arg, void *tag, const struct snapshot_answer *answer) {
     struct snapshot_fetch *f = arg;
     struct source *source = tag;
     if (answer->e != OK) {
@@ -194,11 +206,11 @@ enum err snapshot_fetch_list(struct snapshot_fetch *fetch, bool *out_making) {
         s->offer_count = 0;
         s->making = false;
         if (!s->refused) {
-            e = snapshot_http_get(fetch->http, s->url, "/v1/snapshots", LIST_MAX, LIST_TIMEOUT_MS, s);
+            e = get(fetch, s, "/v1/snapshots", LIST_MAX, LIST_TIMEOUT_MS, s);
         }
     }
-    while (e == OK && snapshot_http_active(fetch->http) > 0) {
-        e = snapshot_http_run(fetch->http, WAIT_MS, take_list, fetch);
+    while (e == OK && is_active(fetch)) {
+        e = run(fetch, take_list);
     }
     bool making = false;
     for (size_t i = 0; i < fetch->source_count; i++) {
@@ -212,7 +224,7 @@ enum err snapshot_fetch_list(struct snapshot_fetch *fetch, bool *out_making) {
 
 /* ---- The manifest ------------------------------------------------------------------------------------------------ */
 
-static enum err take_manifest(void *arg, void *tag, const struct snapshot_http_answer *answer) {
+static enum err take_manifest(void *arg, void *tag, const struct snapshot_answer *answer) {
     struct snapshot_fetch *f = arg;
     struct source *source = tag;
     f->manifest_done = true;
@@ -235,9 +247,9 @@ static enum err ask_manifest(struct snapshot_fetch *f, struct source *source, ui
     buffer_reset(out);
     f->manifest_out = out;
     f->manifest_done = false;
-    enum err e = snapshot_http_get(f->http, source->url, path, SNAPSHOT_MANIFEST_MAX, 0, source);
+    enum err e = get(f, source, path, SNAPSHOT_MANIFEST_MAX, 0, source);
     while (e == OK && !f->manifest_done) {
-        e = snapshot_http_run(f->http, WAIT_MS, take_manifest, f);
+        e = run(f, take_manifest);
     }
     return e;
 }
@@ -298,11 +310,11 @@ static enum err look_for(struct snapshot_fetch *f, uint32_t chunk, bool *out_her
     if (e != OK) {
         return e;
     }
-    e = file_read(path, SNAPSHOT_CHUNK_MAX, &bytes);
+    e = disk_read_file(&f->config.disk, path, SNAPSHOT_CHUNK_MAX, &bytes);
     if (e == OK) {
         e = snapshot_chunk_check(f->config.crypto, f->manifest, chunk, buffer_bytes(&bytes));
         if (e != OK && e != ERR_NOMEM && e != ERR_INVALID) {
-            (void)unlink(path);
+            (void)f->config.disk.ops->remove(f->config.disk.ctx, path);
         }
     }
     buffer_free(&bytes);
@@ -331,7 +343,7 @@ static enum err take_stock(struct snapshot_fetch *f) {
 }
 
 static struct source *free_source(struct snapshot_fetch *f) {
-    uint64_t now = clock_mono_ms();
+    uint64_t now = now_ms(f);
     struct source *best = NULL;
     for (size_t i = 0; i < f->source_count; i++) {
         struct source *s = &f->sources[i];
@@ -355,7 +367,7 @@ static bool anybody_left(const struct snapshot_fetch *f) {
 }
 
 static struct job *free_job(struct snapshot_fetch *f) {
-    for (size_t i = 0; i < SNAPSHOT_HTTP_TRANSFERS; i++) {
+    for (size_t i = 0; i < SNAPSHOT_TRANSFERS; i++) {
         if (!f->jobs[i].used) {
             return &f->jobs[i];
         }
@@ -393,7 +405,7 @@ static enum err start_transfers(struct snapshot_fetch *f) {
         uint32_t bytes = snapshot_chunk_bytes(f->manifest, chunk);
         (void)snprintf(path, sizeof path, "/v1/snapshots/%llu/chunks/%u", (unsigned long long)f->manifest->height,
                        chunk);
-        enum err e = snapshot_http_get(f->http, source->url, path, bytes, CHUNK_GRACE_MS + bytes / RATE_MIN, job);
+        enum err e = get(f, source, path, bytes, CHUNK_GRACE_MS + bytes / RATE_MIN, job);
         if (e != OK) {
             return e;
         }
@@ -421,7 +433,7 @@ static enum err keep_chunk(struct snapshot_fetch *f, uint32_t chunk, struct sour
         e = chunk_path(f, chunk, path);
     }
     if (e == OK) {
-        e = file_write_atomic(path, body, 0600);
+        e = disk_write_file(&f->config.disk, path, body);
     }
     if (e == OK) {
         f->state[chunk] = CHUNK_HERE;
@@ -433,7 +445,7 @@ static enum err keep_chunk(struct snapshot_fetch *f, uint32_t chunk, struct sour
     return e;
 }
 
-static enum err take_chunk(void *arg, void *tag, const struct snapshot_http_answer *answer) {
+static enum err take_chunk(void *arg, void *tag, const struct snapshot_answer *answer) {
     struct snapshot_fetch *f = arg;
     struct job *job = tag;
     struct source *source = &f->sources[job->source];
@@ -459,12 +471,12 @@ static enum err fetch_missing(struct snapshot_fetch *f) {
         if (f->config.progress != NULL && !f->config.progress(f->config.arg, f->have, f->total)) {
             return ERR_CLOSED;
         }
-        if (snapshot_http_active(f->http) == 0 && !anybody_left(f)) {
+        if (!is_active(f) && !anybody_left(f)) {
             return ERR_NOTFOUND;
         }
         e = start_transfers(f);
         if (e == OK) {
-            e = snapshot_http_run(f->http, WAIT_MS, take_chunk, f);
+            e = run(f, take_chunk);
         }
     }
     if (e == OK && f->config.progress != NULL && !f->config.progress(f->config.arg, f->have, f->total)) {
@@ -475,7 +487,6 @@ static enum err fetch_missing(struct snapshot_fetch *f) {
 
 enum err snapshot_fetch_chunks(struct snapshot_fetch *fetch, const struct snapshot_manifest *manifest,
                                const char *dir) {
-    struct snapshot_http *http;
     fetch->manifest = manifest;
     fetch->dir = dir;
     fetch->state = calloc(snapshot_chunk_count(manifest), 1);
@@ -490,17 +501,10 @@ enum err snapshot_fetch_chunks(struct snapshot_fetch *fetch, const struct snapsh
     fetch->state = NULL;
     fetch->manifest = NULL;
     /* Transfers that are still under way would call back for what is gone. */
-    if (snapshot_http_active(fetch->http) > 0) {
-        enum err made = snapshot_http_new(&fetch->config.http, &http);
-        if (made != OK) {
-            return made;
-        }
-        snapshot_http_free(fetch->http);
-        fetch->http = http;
-        memset(fetch->jobs, 0, sizeof fetch->jobs);
-        for (size_t i = 0; i < fetch->source_count; i++) {
-            fetch->sources[i].active = 0;
-        }
+    fetch->config.transport.ops->drop(fetch->config.transport.ctx);
+    memset(fetch->jobs, 0, sizeof fetch->jobs);
+    for (size_t i = 0; i < fetch->source_count; i++) {
+        fetch->sources[i].active = 0;
     }
     return e;
 }

@@ -11,7 +11,8 @@
 #define ASSAY_NODE_SNAPSHOT_FETCH_H
 
 #include "node/config.h"
-#include "node/snapshot_http.h"
+#include "node/snapshot_transport.h"
+#include "store/disk.h"
 #include "store/snapshot.h"
 
 #define SNAPSHOT_SOURCES_MAX 16
@@ -20,7 +21,8 @@
 struct snapshot_fetch;
 
 struct snapshot_fetch_config {
-    struct snapshot_http_options http;
+    struct snapshot_transport transport; /* what its ctx points to is borrowed */
+    struct disk disk;                    /* for what arrives */
     const struct verify_crypto *crypto;
     /* False ends the work with ERR_CLOSED. */
     bool (*progress)(void *arg, uint64_t have, uint64_t total);

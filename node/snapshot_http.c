@@ -1,9 +1,12 @@
 #include "node/snapshot_http.h"
 
+#include "base/clock.h"
+
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define URL_SIZE 1024
 
@@ -19,7 +22,7 @@ struct transfer {
 struct snapshot_http {
     struct snapshot_http_options options;
     CURLM *multi;
-    struct transfer transfers[SNAPSHOT_HTTP_TRANSFERS];
+    struct transfer transfers[SNAPSHOT_TRANSFERS];
     size_t active;
 };
 
@@ -44,24 +47,30 @@ static void end_transfer(struct snapshot_http *http, struct transfer *t) {
     http->active--;
 }
 
+static void http_drop(void *ctx) {
+    struct snapshot_http *http = ctx;
+    for (size_t i = 0; i < SNAPSHOT_TRANSFERS; i++) {
+        if (http->transfers[i].active) {
+            end_transfer(http, &http->transfers[i]);
+        }
+    }
+}
+
 void snapshot_http_free(struct snapshot_http *http) {
     if (http == NULL) {
         return;
     }
-    for (size_t i = 0; i < SNAPSHOT_HTTP_TRANSFERS; i++) {
-        struct transfer *t = &http->transfers[i];
-        if (t->active) {
-            end_transfer(http, t);
-        }
-        curl_easy_cleanup(t->easy);
-        buffer_free(&t->body);
+    http_drop(http);
+    for (size_t i = 0; i < SNAPSHOT_TRANSFERS; i++) {
+        curl_easy_cleanup(http->transfers[i].easy);
+        buffer_free(&http->transfers[i].body);
     }
     (void)curl_multi_cleanup(http->multi);
     free(http);
 }
 
-size_t snapshot_http_active(const struct snapshot_http *http) {
-    return http->active;
+static size_t http_active(void *ctx) {
+    return ((const struct snapshot_http *)ctx)->active;
 }
 
 static size_t take_body(char *data, size_t size, size_t count, void *arg) {
@@ -94,11 +103,11 @@ static bool set_options(const struct snapshot_http *http, struct transfer *t, co
            curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)((stall_ms + 999) / 1000)) == CURLE_OK;
 }
 
-enum err snapshot_http_get(struct snapshot_http *http, const char *base, const char *path, size_t limit,
-                           uint32_t timeout_ms, void *tag) {
+static enum err http_get(void *ctx, const char *base, const char *path, size_t limit, uint32_t timeout_ms, void *tag) {
+    struct snapshot_http *http = ctx;
     char url[URL_SIZE];
     struct transfer *t = NULL;
-    for (size_t i = 0; i < SNAPSHOT_HTTP_TRANSFERS && t == NULL; i++) {
+    for (size_t i = 0; i < SNAPSHOT_TRANSFERS && t == NULL; i++) {
         t = http->transfers[i].active ? NULL : &http->transfers[i];
     }
     size_t len = strlen(base);
@@ -128,8 +137,8 @@ enum err snapshot_http_get(struct snapshot_http *http, const char *base, const c
     return OK;
 }
 
-static struct snapshot_http_answer answer_of(const struct transfer *t, CURLcode code) {
-    struct snapshot_http_answer answer = {.e = ERR_NETWORK, .body = buffer_bytes(&t->body)};
+static struct snapshot_answer answer_of(const struct transfer *t, CURLcode code) {
+    struct snapshot_answer answer = {.e = ERR_NETWORK, .body = buffer_bytes(&t->body)};
     long status = 0;
     (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK && status == 200) {
@@ -150,8 +159,8 @@ static struct snapshot_http_answer answer_of(const struct transfer *t, CURLcode 
 
 /* The transfer is free for another before its answer is told, but its body stays until then. */
 static enum err tell(struct snapshot_http *http, struct transfer *t, CURLcode code,
-                     enum err (*done)(void *arg, void *tag, const struct snapshot_http_answer *answer), void *arg) {
-    struct snapshot_http_answer answer = answer_of(t, code);
+                     enum err (*done)(void *arg, void *tag, const struct snapshot_answer *answer), void *arg) {
+    struct snapshot_answer answer = answer_of(t, code);
     struct buffer body = t->body;
     t->body = BUFFER_INIT;
     end_transfer(http, t);
@@ -160,9 +169,9 @@ static enum err tell(struct snapshot_http *http, struct transfer *t, CURLcode co
     return e;
 }
 
-enum err snapshot_http_run(struct snapshot_http *http, int wait_ms,
-                           enum err (*done)(void *arg, void *tag, const struct snapshot_http_answer *answer),
-                           void *arg) {
+static enum err http_run(void *ctx, int wait_ms,
+                         enum err (*done)(void *arg, void *tag, const struct snapshot_answer *answer), void *arg) {
+    struct snapshot_http *http = ctx;
     int running = 0, left = 0;
     bool any = false;
     const CURLMsg *message;
@@ -184,4 +193,28 @@ enum err snapshot_http_run(struct snapshot_http *http, int wait_ms,
     }
     /* Waiting is right only when there is nothing to begin in place of what has just ended. */
     return any || curl_multi_poll(http->multi, NULL, 0, wait_ms, NULL) == CURLM_OK ? OK : ERR_NETWORK;
+}
+
+static uint64_t http_now_ms(void *ctx) {
+    (void)ctx;
+    return clock_mono_ms();
+}
+
+static void http_pause(void *ctx, uint32_t ms) {
+    const struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
+    (void)ctx;
+    (void)nanosleep(&pause, NULL);
+}
+
+static const struct snapshot_transport_ops http_ops = {
+    .get = http_get,
+    .active = http_active,
+    .run = http_run,
+    .drop = http_drop,
+    .now_ms = http_now_ms,
+    .pause = http_pause,
+};
+
+struct snapshot_transport snapshot_http_transport(struct snapshot_http *http) {
+    return (struct snapshot_transport){.ops = &http_ops, .ctx = http};
 }

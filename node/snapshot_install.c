@@ -1,14 +1,12 @@
 #include "node/snapshot_install.h"
 
-#include "base/file.h"
 #include "node/host_crypto.h"
 #include "node/ledger/chain_install.h"
 #include "node/snapshot_bodies.h"
-#include "node/snapshot_make.h"
+#include "store/disk_files.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 struct install {
     const struct snapshot_install_config *config;
@@ -53,10 +51,11 @@ static enum err put_block(void *arg, const struct block *block, const struct byt
 /* One chunk from its file into the store; a damaged one is removed, so that it is fetched again. */
 static enum err put_chunk(struct install *in, uint32_t chunk) {
     const struct snapshot_manifest *manifest = in->config->manifest;
-    char path[SNAPSHOT_PATH_MAX];
+    char path[DISK_PATH_MAX];
     struct buffer bytes = BUFFER_INIT;
     int n = snprintf(path, sizeof path, "%s/chunks/%u", in->config->dir, chunk);
-    enum err e = n > 0 && (size_t)n < sizeof path ? file_read(path, SNAPSHOT_CHUNK_MAX, &bytes) : ERR_TOOLARGE;
+    enum err e = n > 0 && (size_t)n < sizeof path ? disk_read_file(&in->config->disk, path, SNAPSHOT_CHUNK_MAX, &bytes)
+                                                  : ERR_TOOLARGE;
     if (e == OK && snapshot_chunk_is_state(manifest, chunk)) {
         e = snapshot_chunk_read(&host_crypto, manifest, chunk, buffer_bytes(&bytes), put_leaf, in);
     } else if (e == OK) {
@@ -64,7 +63,7 @@ static enum err put_chunk(struct install *in, uint32_t chunk) {
         e = snapshot_bodies_read(manifest, index, buffer_bytes(&bytes), put_block, in);
     }
     if (e == ERR_MISMATCH || e == ERR_NOTFOUND) {
-        (void)unlink(path);
+        (void)in->config->disk.ops->remove(in->config->disk.ctx, path);
         e = ERR_CORRUPT;
     }
     buffer_free(&bytes);
@@ -86,13 +85,13 @@ static enum err put_chunks(struct install *in) {
     return e;
 }
 
-static enum err sync_folders(const char *store) {
+static enum err sync_folders(const struct disk *disk, const char *store) {
     static const char *const names[] = {"/state", "/blocks", ""};
     enum err e = OK;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && e == OK; i++) {
-        char path[SNAPSHOT_PATH_MAX];
+        char path[DISK_PATH_MAX];
         int n = snprintf(path, sizeof path, "%s%s", store, names[i]);
-        e = n > 0 && (size_t)n < sizeof path ? dir_sync(path) : ERR_TOOLARGE;
+        e = n > 0 && (size_t)n < sizeof path ? disk->ops->sync_dir(disk->ctx, path) : ERR_TOOLARGE;
     }
     return e;
 }
@@ -100,17 +99,17 @@ static enum err sync_folders(const char *store) {
 /* The folder of an earlier try goes; whatever was built there was not whole. */
 static enum err begin(struct install *in, const char *store) {
     const struct snapshot_install_config *config = in->config;
-    char state[SNAPSHOT_PATH_MAX];
+    char state[DISK_PATH_MAX];
     int n = snprintf(state, sizeof state, "%s/state", store);
-    enum err e = n > 0 && (size_t)n < sizeof state ? snapshot_remove_folder(store) : ERR_TOOLARGE;
+    enum err e = n > 0 && (size_t)n < sizeof state ? disk_remove_all(&config->disk, store) : ERR_TOOLARGE;
     if (e == OK) {
-        e = dir_make(state);
+        e = disk_make_folder(&config->disk, state);
     }
-    const struct chain_install_config chain = {.disk = disk_posix(),
+    const struct chain_install_config chain = {.disk = config->disk,
                                                .dir = store,
                                                .genesis = config->genesis,
                                                .crypto = &host_crypto,
-                                               .map_bytes = config->map_bytes,
+                                               .state = config->state,
                                                .segment_bytes = config->segment_bytes,
                                                .first = config->manifest->bodies[0].first,
                                                .height = config->manifest->height};
@@ -119,7 +118,7 @@ static enum err begin(struct install *in, const char *store) {
 
 enum err snapshot_install(const struct snapshot_install_config *config, char why[DAEMON_WHY_MAX]) {
     struct install in = {.config = config};
-    char store[SNAPSHOT_PATH_MAX];
+    char store[DISK_PATH_MAX];
     struct block_header header;
     struct bytes finalization;
     int n = snprintf(store, sizeof store, "%s/store", config->dir);
@@ -145,5 +144,5 @@ enum err snapshot_install(const struct snapshot_install_config *config, char why
         }
     }
     chain_install_free(in.store);
-    return e == OK ? sync_folders(store) : e;
+    return e == OK ? sync_folders(&config->disk, store) : e;
 }

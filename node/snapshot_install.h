@@ -6,6 +6,8 @@
 
 #include "node/daemon.h"
 #include "node/snapshot_verify.h"
+#include "store/kv.h"
+#include "store/disk.h"
 
 struct snapshot_install_config {
     const struct genesis *genesis;
@@ -13,7 +15,9 @@ struct snapshot_install_config {
     const struct block_header *header;        /* as snapshot_verify gave it */
     const struct snapshot_pin *pin;           /* NULL: none */
     const char *dir;                          /* chunks are in dir/chunks; the store is built anew in dir/store */
-    uint64_t map_bytes, segment_bytes;
+    struct disk disk;
+    struct kv_opener state;
+    uint64_t segment_bytes;
     /* Chunks; false ends the work with ERR_CLOSED. May be NULL. */
     bool (*progress)(void *arg, uint64_t done, uint64_t total);
     void *arg;

@@ -1,26 +1,17 @@
 #include "node/snapshot_join.h"
 
-#include "base/clock.h"
-#include "base/file.h"
-#include "node/home_chain.h"
 #include "node/host_crypto.h"
 #include "node/ledger/chain_store.h"
 #include "node/snapshot_install.h"
-#include "node/snapshot_make.h"
-#include "store/home_lock.h"
+#include "store/disk_files.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #define ROUNDS_MAX 8
 #define MAKING_WAIT_MS 300000u /* for a snapshot that is being made for us */
-#define POLL_NS 300000000L
+#define POLL_MS 300u
 
 /* Where this home's own ledger stands. */
 struct own {
@@ -34,8 +25,6 @@ struct join {
     const struct snapshot_join_config *config;
     char *why;
     struct own own;
-    struct snapshot_pin pin;
-    bool pinned;
     struct snapshot_fetch *fetch;
     struct buffer encoded; /* of the manifest */
     struct snapshot_manifest manifest;
@@ -51,93 +40,109 @@ static enum err say(char *why, enum err e, const char *what) {
     return e;
 }
 
-static enum err path_in(const struct daemon_home *home, const char *name, char out[CONFIG_PATH_MAX]) {
-    char part[128];
-    (void)snprintf(part, sizeof part, "join%s%s", name[0] != '\0' ? "/" : "", name);
-    return home_path(home, part, out);
+/* A path in the ledger's folder. */
+static enum err path_in(const struct snapshot_place *place, const char *name, char out[DISK_PATH_MAX]) {
+    int n = snprintf(out, DISK_PATH_MAX, "%s%s%s", place->dir, name[0] != '\0' ? "/" : "", name);
+    return n > 0 && (unsigned)n < DISK_PATH_MAX ? OK : ERR_TOOLARGE;
 }
 
-static bool exists(const char *path) {
-    struct stat st;
-    return lstat(path, &st) == 0;
+static enum err exists(const struct snapshot_place *place, const char *path, bool *out) {
+    enum disk_kind kind;
+    enum err e = place->disk.ops->kind(place->disk.ctx, path, &kind);
+    *out = e == OK && kind != DISK_NOTHING;
+    return e;
 }
 
 /* ---- Changing places --------------------------------------------------------------------------------------------- */
 
 /* One folder: the old one out of the way first, then the new one in its place. Either may have happened already. */
-static enum err change_place(const struct daemon_home *home, const char *name) {
-    char from[CONFIG_PATH_MAX], to[CONFIG_PATH_MAX], old[CONFIG_PATH_MAX], part[64];
-    (void)snprintf(part, sizeof part, "store/%s", name);
-    enum err e = path_in(home, part, from);
+static enum err change_place(const struct snapshot_place *place, const char *name) {
+    char from[DISK_PATH_MAX], to[DISK_PATH_MAX], old[DISK_PATH_MAX], part[64];
+    const struct disk *disk = &place->disk;
+    bool new_here = false, old_here = false;
+    (void)snprintf(part, sizeof part, "join/store/%s", name);
+    enum err e = path_in(place, part, from);
     if (e == OK) {
-        (void)snprintf(part, sizeof part, "old/%s", name);
-        e = path_in(home, part, old);
+        (void)snprintf(part, sizeof part, "join/old/%s", name);
+        e = path_in(place, part, old);
     }
     if (e == OK) {
-        e = home_path(home, name, to);
+        e = path_in(place, name, to);
     }
-    if (e != OK || !exists(from)) {
-        return e;
+    if (e == OK) {
+        e = exists(place, from, &new_here);
     }
-    if (exists(to) && rename(to, old) != 0) {
-        return err_from_errno(errno);
+    if (e == OK) {
+        e = exists(place, to, &old_here);
     }
-    return rename(from, to) == 0 ? OK : err_from_errno(errno);
+    if (e == OK && new_here && old_here) {
+        e = disk->ops->rename(disk->ctx, to, old);
+    }
+    return e == OK && new_here ? disk->ops->rename(disk->ctx, from, to) : e;
 }
 
-enum err snapshot_join_finish(const struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+static enum err sync_folder(const struct snapshot_place *place, const char *name) {
+    char path[DISK_PATH_MAX];
+    enum err e = path_in(place, name, path);
+    return e == OK ? place->disk.ops->sync_dir(place->disk.ctx, path) : e;
+}
+
+enum err snapshot_join_finish(const struct snapshot_place *place, char why[DAEMON_WHY_MAX]) {
     static const char *const synced[] = {"", "join/store", "join/old"};
-    char path[CONFIG_PATH_MAX], old[CONFIG_PATH_MAX], join[CONFIG_PATH_MAX];
-    enum err e = path_in(home, "ready", path);
-    if (e != OK || !exists(path)) {
+    char ready[DISK_PATH_MAX], path[DISK_PATH_MAX];
+    bool is_ready = false;
+    enum err e = path_in(place, "join/ready", ready);
+    if (e == OK) {
+        e = exists(place, ready, &is_ready);
+    }
+    if (e != OK || !is_ready) {
         return e;
     }
-    e = path_in(home, "old", old);
+    e = path_in(place, "join/old", path);
     if (e == OK) {
-        e = dir_make(old);
+        e = disk_make_folder(&place->disk, path);
     }
     if (e == OK) {
-        e = change_place(home, "blocks");
+        e = change_place(place, "blocks");
     }
     if (e == OK) {
-        e = change_place(home, "state");
+        e = change_place(place, "state");
     }
     for (size_t i = 0; i < sizeof synced / sizeof synced[0] && e == OK; i++) {
-        e = home_path(home, synced[i], old);
-        e = e == OK ? dir_sync(old) : e;
+        e = sync_folder(place, synced[i]);
     }
     /* The mark goes first and for good: what is left of the folder then means nothing. */
-    if (e == OK && unlink(path) != 0) {
-        e = err_from_errno(errno);
+    if (e == OK) {
+        e = place->disk.ops->remove(place->disk.ctx, ready);
     }
     if (e == OK) {
-        e = path_in(home, "", join);
+        e = sync_folder(place, "join");
     }
     if (e == OK) {
-        e = dir_sync(join);
+        e = path_in(place, "join", path);
     }
     if (e == OK) {
-        e = snapshot_remove_folder(join);
+        e = disk_remove_all(&place->disk, path);
     }
     return say(why, e, "putting the joined ledger in its place");
 }
 
 /* ---- Where we stand ---------------------------------------------------------------------------------------------- */
 
+static void note_log(void *arg, const char *name) {
+    bool *any = arg;
+    *any = *any || strncmp(name, "block-", strlen("block-")) == 0;
+}
+
 /* Is there a block log? Then the state can be made again from it, and nothing is new. */
-static enum err has_log(const struct daemon_home *home, bool *out) {
-    char path[CONFIG_PATH_MAX];
-    enum err e = home_path(home, "blocks", path);
-    DIR *dir = e == OK ? opendir(path) : NULL;
+static enum err has_log(const struct snapshot_place *place, bool *out) {
+    char path[DISK_PATH_MAX];
     *out = false;
-    if (dir == NULL) {
-        return e != OK || errno == ENOENT ? e : err_from_errno(errno);
+    enum err e = path_in(place, "blocks", path);
+    if (e == OK) {
+        e = place->disk.ops->list(place->disk.ctx, path, note_log, out);
     }
-    for (const struct dirent *d = readdir(dir); d != NULL; d = readdir(dir)) {
-        *out = *out || strncmp(d->d_name, "block-", strlen("block-")) == 0;
-    }
-    (void)closedir(dir);
-    return OK;
+    return e == ERR_NOTFOUND ? OK : e;
 }
 
 static enum err read_own(struct kv_view *view, struct own *own) {
@@ -159,13 +164,14 @@ static enum err read_own(struct kv_view *view, struct own *own) {
 }
 
 static enum err find_own(struct join *j) {
-    char state[CONFIG_PATH_MAX];
+    char state[DISK_PATH_MAX];
+    const struct snapshot_place *place = &j->config->place;
     struct kv_backend backend;
     struct kv *kv = NULL;
     struct kv_view *view = NULL;
-    enum err e = home_path(j->config->home, "state", state);
+    enum err e = path_in(place, "state", state);
     if (e == OK) {
-        e = kv_lmdb_look(state, HOME_MAP_BYTES, &backend);
+        e = place->state.open(&place->state, state, true, &backend);
     }
     if (e == OK) {
         e = kv_open(backend, &kv);
@@ -185,7 +191,7 @@ static enum err find_own(struct join *j) {
 /* Is there anything to do? A node that has a block log but no state makes that from the log. */
 static enum err is_new(const struct join *j, bool *out) {
     bool log = false;
-    enum err e = has_log(j->config->home, &log);
+    enum err e = has_log(&j->config->place, &log);
     *out = !log && (!j->own.any || j->own.head.height == 0);
     return e;
 }
@@ -194,7 +200,7 @@ static bool worth(const struct join *j, bool fresh, const struct snapshot_offer 
     if (j->own.any && offer->height <= j->own.head.height) {
         return false;
     }
-    uint64_t behind_ms = j->config->home->config.snapshot.join_behind_ms;
+    uint64_t behind_ms = j->config->behind_ms;
     return fresh || j->config->wanted ||
            (j->own.any && offer->time_ms > j->own.head.time_ms && offer->time_ms - j->own.head.time_ms > behind_ms);
 }
@@ -221,8 +227,8 @@ static enum err meet_epoch(void *arg, const struct snapshot_epoch *epoch) {
         m->own_met = own.len >= 8 && load_u64(own.data) == closing.height &&
                      bytes_equal(bytes_of(own.data + 8, own.len - 8), epoch->set);
     }
-    if (j->pinned && closing.height == j->pin.height) {
-        m->pin_met = memcmp(hash, j->pin.hash, HASH_LEN) == 0;
+    if (j->config->pin != NULL && closing.height == j->config->pin->height) {
+        m->pin_met = memcmp(hash, j->config->pin->hash, HASH_LEN) == 0;
         m->contradicted = !m->pin_met;
     }
     return OK;
@@ -231,18 +237,18 @@ static enum err meet_epoch(void *arg, const struct snapshot_epoch *epoch) {
 /* The operator's block is the snapshot's, a closing block, or one of those whose bodies come along; the last is seen
  * when they are here. */
 static enum err check_pin(struct join *j, const struct meeting *m) {
-    if (m->contradicted ||
-        (j->pin.height == j->manifest.height && memcmp(j->pin.hash, j->manifest.block, HASH_LEN) != 0)) {
+    const struct snapshot_pin *pin = j->config->pin;
+    if (m->contradicted || (pin->height == j->manifest.height && memcmp(pin->hash, j->manifest.block, HASH_LEN) != 0)) {
         daemon_explain(j->why, "the chain that is offered has another block at the checkpoint's height %llu",
-                       (unsigned long long)j->pin.height);
+                       (unsigned long long)pin->height);
         return ERR_INVALID;
     }
-    bool in_window = j->pin.height >= j->manifest.bodies[0].first && j->pin.height <= j->manifest.height;
+    bool in_window = pin->height >= j->manifest.bodies[0].first && pin->height <= j->manifest.height;
     if (!m->pin_met && !in_window) {
         daemon_explain(j->why,
                        "the checkpoint at height %llu is not among what the snapshot at %llu proves: give a block from "
                        "%llu to %llu",
-                       (unsigned long long)j->pin.height, (unsigned long long)j->manifest.height,
+                       (unsigned long long)pin->height, (unsigned long long)j->manifest.height,
                        (unsigned long long)j->manifest.bodies[0].first, (unsigned long long)j->manifest.height);
         return ERR_DENIED;
     }
@@ -253,7 +259,7 @@ static enum err check_trust(struct join *j) {
     struct meeting m = {.join = j};
     struct block_header header;
     struct bytes finalization;
-    uint64_t since_ms = j->config->home->genesis.time_ms, now_ms = clock_wall_ms();
+    uint64_t since_ms = j->config->genesis->time_ms, now_ms = j->config->wall_ms;
     enum err e = snapshot_epochs(&j->manifest, meet_epoch, &m, &header, &finalization);
     if (e != OK) {
         return e;
@@ -266,7 +272,7 @@ static enum err check_trust(struct join *j) {
     if (j->own.any && j->own.head.time_ms > since_ms) {
         since_ms = j->own.head.time_ms;
     }
-    if (j->pinned) {
+    if (j->config->pin != NULL) {
         return check_pin(j, &m);
     }
     if (now_ms > since_ms && now_ms - since_ms > SNAPSHOT_TRUSTING_MS) {
@@ -286,17 +292,17 @@ static void forget_manifest(struct join *j) {
 
 /* What an earlier call was fetching; nothing when it is damaged. */
 static enum err load_manifest(struct join *j) {
-    char path[CONFIG_PATH_MAX], words[SNAPSHOT_WHY_SIZE];
+    char path[DISK_PATH_MAX], words[SNAPSHOT_WHY_SIZE];
     forget_manifest(j);
-    enum err e = path_in(j->config->home, "manifest", path);
+    enum err e = path_in(&j->config->place, "join/manifest", path);
     if (e == OK) {
-        e = file_read(path, SNAPSHOT_MANIFEST_MAX, &j->encoded);
+        e = disk_read_file(&j->config->place.disk, path, SNAPSHOT_MANIFEST_MAX, &j->encoded);
     }
     if (e == OK) {
         e = snapshot_manifest_decode(&host_crypto, buffer_bytes(&j->encoded), &j->manifest);
     }
     if (e == OK) {
-        e = snapshot_verify(&host_crypto, &j->config->home->genesis, &j->manifest, &j->header, words);
+        e = snapshot_verify(&host_crypto, j->config->genesis, &j->manifest, &j->header, words);
     }
     if (e != OK) {
         forget_manifest(j);
@@ -305,21 +311,21 @@ static enum err load_manifest(struct join *j) {
 }
 
 static enum err save_manifest(struct join *j) {
-    char path[CONFIG_PATH_MAX];
-    enum err e = path_in(j->config->home, "", path);
+    char path[DISK_PATH_MAX];
+    enum err e = path_in(&j->config->place, "join", path);
     if (e == OK) {
-        e = snapshot_remove_folder(path);
+        e = disk_remove_all(&j->config->place.disk, path);
     }
     if (e == OK) {
-        e = path_in(j->config->home, "chunks", path);
+        e = path_in(&j->config->place, "join/chunks", path);
     }
     if (e == OK) {
-        e = dir_make(path);
+        e = disk_make_folder(&j->config->place.disk, path);
     }
     if (e == OK) {
-        e = path_in(j->config->home, "manifest", path);
+        e = path_in(&j->config->place, "join/manifest", path);
     }
-    return e == OK ? file_write_atomic(path, buffer_bytes(&j->encoded), 0600) : e;
+    return e == OK ? disk_write_file(&j->config->place.disk, path, buffer_bytes(&j->encoded)) : e;
 }
 
 /* Asks one source after the other until one gives a manifest of this content that can be believed. */
@@ -331,7 +337,7 @@ static enum err get_manifest(struct join *j, const struct snapshot_offer *offer)
     while ((e = snapshot_fetch_manifest(j->fetch, offer, &j->encoded, &source)) == OK) {
         e = snapshot_manifest_decode(&host_crypto, buffer_bytes(&j->encoded), &j->manifest);
         if (e == OK) {
-            e = snapshot_verify(&host_crypto, &j->config->home->genesis, &j->manifest, &j->header, words);
+            e = snapshot_verify(&host_crypto, j->config->genesis, &j->manifest, &j->header, words);
         }
         if (e == OK) {
             return save_manifest(j);
@@ -362,7 +368,8 @@ static bool go_on(const struct join *j, enum snapshot_join_part part, uint64_t d
 
 /* Asks who has what, waiting for a snapshot that somebody makes for us. */
 static enum err find_offer(struct join *j, struct snapshot_offer *out, bool *out_found) {
-    uint64_t started_ms = clock_mono_ms();
+    const struct snapshot_transport *net = &j->config->transport;
+    uint64_t started_ms = net->ops->now_ms(net->ctx);
     for (;;) {
         bool making = false;
         enum err e = snapshot_fetch_list(j->fetch, &making);
@@ -371,15 +378,14 @@ static enum err find_offer(struct join *j, struct snapshot_offer *out, bool *out
         }
         *out_found = (j->manifest.state != NULL && snapshot_fetch_best(j->fetch, j->manifest.content, out)) ||
                      snapshot_fetch_best(j->fetch, NULL, out);
-        uint64_t waited_ms = clock_mono_ms() - started_ms;
+        uint64_t waited_ms = net->ops->now_ms(net->ctx) - started_ms;
         if (*out_found || !making || waited_ms > MAKING_WAIT_MS) {
             return OK;
         }
         if (!go_on(j, JOIN_WAIT, waited_ms, MAKING_WAIT_MS)) {
             return ERR_CLOSED;
         }
-        const struct timespec pause = {0, POLL_NS};
-        (void)nanosleep(&pause, NULL);
+        net->ops->pause(net->ctx, POLL_MS);
     }
 }
 
@@ -391,10 +397,10 @@ static enum err settle_manifest(struct join *j, const struct snapshot_offer *off
 }
 
 static enum err fetch_chunks(struct join *j) {
-    char path[CONFIG_PATH_MAX];
-    enum err e = path_in(j->config->home, "chunks", path);
+    char path[DISK_PATH_MAX];
+    enum err e = path_in(&j->config->place, "join/chunks", path);
     if (e == OK) {
-        e = dir_make(path);
+        e = disk_make_folder(&j->config->place.disk, path);
     }
     if (e == OK) {
         e = snapshot_fetch_chunks(j->fetch, &j->manifest, path);
@@ -412,27 +418,28 @@ static bool build_progress(void *arg, uint64_t done, uint64_t total) {
 }
 
 static enum err build(struct join *j) {
-    char join[CONFIG_PATH_MAX], ready[CONFIG_PATH_MAX];
-    enum err e = path_in(j->config->home, "", join);
+    char join[DISK_PATH_MAX], ready[DISK_PATH_MAX];
+    enum err e = path_in(&j->config->place, "join", join);
     if (e == OK) {
-        e = path_in(j->config->home, "ready", ready);
+        e = path_in(&j->config->place, "join/ready", ready);
     }
-    const struct snapshot_install_config install = {.genesis = &j->config->home->genesis,
+    const struct snapshot_install_config install = {.genesis = j->config->genesis,
                                                     .manifest = &j->manifest,
                                                     .header = &j->header,
-                                                    .pin = j->pinned ? &j->pin : NULL,
+                                                    .pin = j->config->pin,
                                                     .dir = join,
-                                                    .map_bytes = HOME_MAP_BYTES,
-                                                    .segment_bytes = j->config->home->config.ledger.log_segment_bytes,
+                                                    .disk = j->config->place.disk,
+                                                    .state = j->config->place.state,
+                                                    .segment_bytes = j->config->segment_bytes,
                                                     .progress = build_progress,
                                                     .arg = j};
     if (e == OK) {
         e = snapshot_install(&install, j->why);
     }
     if (e == OK) {
-        e = file_write_atomic(ready, bytes_str("whole\n"), 0600);
+        e = disk_write_file(&j->config->place.disk, ready, bytes_str("whole\n"));
     }
-    return e == OK ? snapshot_join_finish(j->config->home, j->why) : e;
+    return e == OK ? snapshot_join_finish(&j->config->place, j->why) : e;
 }
 
 /* One try with one snapshot. ERR_NOTFOUND and ERR_INVALID without words: another round may do better. */
@@ -491,28 +498,7 @@ static enum err rounds(struct join *j, struct snapshot_join_report *report) {
     return say(j->why, e, e == ERR_NOTFOUND ? "no source has a snapshot that can be used" : "joining by snapshot");
 }
 
-/* ---- Sources ----------------------------------------------------------------------------------------------------- */
-
-static size_t choose_sources(const struct snapshot_join_config *config, const char *urls[SNAPSHOT_SOURCES_MAX]) {
-    const struct daemon_home *home = config->home;
-    const struct config_sources *set = &home->config.snapshot.sources;
-    size_t count = 0;
-    for (size_t i = 0; i < config->source_count && count < SNAPSHOT_SOURCES_MAX; i++) {
-        urls[count++] = config->sources[i];
-    }
-    for (size_t i = 0; config->source_count == 0 && i < set->count && count < SNAPSHOT_SOURCES_MAX; i++) {
-        urls[count++] = set->url[i];
-    }
-    bool none = count == 0;
-    for (size_t i = 0; none && i < home->genesis.node_count && count < SNAPSHOT_SOURCES_MAX; i++) {
-        const struct genesis_node *node = &home->genesis.nodes[i];
-        bool ours = memcmp(node->key, home->key, ED25519_KEY_LEN) == 0;
-        if (!ours && node->role != NODE_GATEWAY && node->http[0] != '\0') {
-            urls[count++] = node->http;
-        }
-    }
-    return count;
-}
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 static bool fetch_progress(void *arg, uint64_t have, uint64_t total) {
     return go_on(arg, JOIN_FETCH, have, total);
@@ -525,34 +511,19 @@ static void source_left(void *arg, const char *url, enum err reason, const char 
     }
 }
 
-static enum err take_pin(struct join *j) {
-    const char *text = j->config->home->config.snapshot.checkpoint;
-    j->pinned = j->config->pin != NULL || text[0] != '\0';
-    if (j->config->pin != NULL) {
-        j->pin = *j->config->pin;
-    } else if (j->pinned && snapshot_pin_parse(text, &j->pin) != OK) {
-        daemon_explain(j->why, "snapshot.checkpoint must be HEIGHT:HASH, not '%.80s'", text);
-        return ERR_CONFIG;
-    }
-    return OK;
-}
-
-static enum err join_locked(struct join *j, struct snapshot_join_report *report) {
-    const char *urls[SNAPSHOT_SOURCES_MAX];
-    const struct snapshot_fetch_config fetch = {.http = j->config->http,
+static enum err join(struct join *j, struct snapshot_join_report *report) {
+    const struct snapshot_fetch_config fetch = {.transport = j->config->transport,
+                                                .disk = j->config->place.disk,
                                                 .crypto = &host_crypto,
                                                 .progress = fetch_progress,
                                                 .source_left = source_left,
                                                 .arg = j};
-    enum err e = snapshot_join_finish(j->config->home, j->why);
-    if (e == OK) {
-        e = take_pin(j);
-    }
+    enum err e = snapshot_join_finish(&j->config->place, j->why);
     if (e == OK) {
         e = find_own(j);
     }
     if (e == OK) {
-        e = snapshot_fetch_new(&fetch, urls, choose_sources(j->config, urls), &j->fetch);
+        e = snapshot_fetch_new(&fetch, j->config->sources, j->config->source_count, &j->fetch);
     }
     if (e == OK) {
         e = rounds(j, report);
@@ -566,18 +537,12 @@ enum err snapshot_join(const struct snapshot_join_config *config, struct snapsho
                        char why[DAEMON_WHY_MAX]) {
     struct snapshot_join_report report = {0};
     struct join *j = calloc(1, sizeof *j);
-    struct home_lock *lock = NULL;
-    why[0] = '\0';
     if (j == NULL) {
         return ERR_NOMEM;
     }
     j->config = config;
     j->why = why;
-    enum err e = home_chain_lock(config->home, &lock, why);
-    if (e == OK) {
-        e = join_locked(j, &report);
-        home_lock_release(lock);
-    }
+    enum err e = join(j, &report);
     forget_manifest(j);
     buffer_free(&j->encoded);
     buffer_free(&j->own.epoch_entry);

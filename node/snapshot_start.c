@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "node/log.h"
 #include "node/notify.h"
-#include "node/snapshot_join.h"
+#include "node/snapshot_home.h"
 
 #include <curl/curl.h>
 
@@ -39,12 +39,12 @@ static void source_left(void *arg, const char *url, enum err reason, const char 
 enum err snapshot_start(const struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
     struct teller teller = {0};
     struct snapshot_join_report report;
-    const struct snapshot_join_config config = {
+    const struct snapshot_home_config config = {
         .home = home, .progress = tell, .source_left = source_left, .arg = &teller};
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return ERR_UNSUPPORTED;
     }
-    enum err e = snapshot_join(&config, &report, why);
+    enum err e = snapshot_home_join(&config, &report, why);
     if (e == OK && report.joined) {
         log_event(LOG_INFO, "snapshot.joined", log_number("height", report.height),
                   log_hash("block", report.block, sizeof report.block), log_number("bytes", report.bytes));

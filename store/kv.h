@@ -84,6 +84,14 @@ NODISCARD enum err kv_lmdb_look(const char *dir, uint64_t map_bytes, struct kv_b
 NODISCARD enum err kv_lmdb_copy(const struct kv_backend *backend, const char *dir);
 NODISCARD enum err kv_memory_open(struct kv_backend *out);
 
+/* How the lower floor in a folder is opened, for whoever doesn't care what it is made of. */
+struct kv_opener {
+    enum err (*open)(const struct kv_opener *opener, const char *dir, bool only_look, struct kv_backend *out);
+    void *ctx;
+    uint64_t map_bytes; /* LMDB's */
+};
+struct kv_opener kv_lmdb_opener(uint64_t map_bytes);
+
 /* ---- The store ---------------------------------------------------------------------------------------------- */
 
 struct kv;

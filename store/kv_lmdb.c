@@ -318,6 +318,14 @@ enum err kv_lmdb_look(const char *dir, uint64_t map_bytes, struct kv_backend *ou
     return open_store(dir, map_bytes, true, out);
 }
 
+static enum err open_with(const struct kv_opener *opener, const char *dir, bool only_look, struct kv_backend *out) {
+    return open_store(dir, opener->map_bytes, only_look, out);
+}
+
+struct kv_opener kv_lmdb_opener(uint64_t map_bytes) {
+    return (struct kv_opener){.open = open_with, .map_bytes = map_bytes};
+}
+
 /* ---- Copies ----------------------------------------------------------------------------------------------------- */
 
 struct copying {

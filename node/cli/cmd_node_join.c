@@ -2,7 +2,7 @@
 #include "node/cli/args.h"
 #include "node/cli/client.h"
 #include "node/cli/cmd_node.h"
-#include "node/snapshot_join.h"
+#include "node/snapshot_home.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -49,14 +49,14 @@ static int join(const char *path, const struct args_list *from, const struct sna
     if (e != OK) {
         return args_fail("join: %s", why[0] != '\0' ? why : err_text(e));
     }
-    const struct snapshot_join_config config = {.home = &home,
+    const struct snapshot_home_config config = {.home = &home,
                                                 .sources = from->item,
                                                 .source_count = from->count,
                                                 .pin = pin,
                                                 .wanted = true,
                                                 .progress = show,
                                                 .source_left = tell_left};
-    e = snapshot_join(&config, &report, why);
+    e = snapshot_home_join(&config, &report, why);
     cmd_node_progress_end();
     daemon_home_close(&home);
     return e == OK ? tell(path, &report, json) : args_fail("join: %s", why[0] != '\0' ? why : err_text(e));

@@ -35,7 +35,7 @@ static enum err lay_genesis(const struct chain_install_config *config, const cha
                                  .crypto = config->crypto,
                                  .segment_bytes = config->segment_bytes};
     struct chain *opened = NULL;
-    enum err e = kv_lmdb_open(state, config->map_bytes, &chain.backend);
+    enum err e = config->state.open(&config->state, state, false, &chain.backend);
     if (e == OK) {
         e = chain_open(&chain, &opened);
         chain_close(opened);
@@ -119,7 +119,7 @@ static enum err open_parts(struct chain_install *in, const struct chain_install_
                                       .stem = "block",
                                       .segment_bytes = config->segment_bytes,
                                       .begin_at = config->first};
-    enum err e = kv_lmdb_open(state, config->map_bytes, &backend);
+    enum err e = config->state.open(&config->state, state, false, &backend);
     if (e == OK) {
         e = kv_open(backend, &in->kv);
     }

@@ -25,7 +25,7 @@ struct chain_install_config {
     const char *dir; /* state goes to dir/state, blocks to dir/blocks; an existing empty folder */
     const struct genesis *genesis;
     const struct verify_crypto *crypto;
-    uint64_t map_bytes;     /* of LMDB */
+    struct kv_opener state; /* opens dir/state, which exists */
     uint64_t segment_bytes; /* of the block log */
     uint64_t first;         /* the first block that will be fed */
     uint64_t height;        /* of the state */

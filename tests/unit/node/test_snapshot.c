@@ -13,7 +13,7 @@
 #include "node/ledger/chain_verify.h"
 #include "node/snapshot_bodies.h"
 #include "node/snapshot_install.h"
-#include "node/snapshot_join.h"
+#include "node/snapshot_home.h"
 #include "node/snapshot_make.h"
 #include "node/snapshots.h"
 #include "store/snapshot_split.h"
@@ -135,7 +135,7 @@ static void source_left(void *arg, const char *url, enum err reason, const char 
 }
 
 static enum err join(struct fixture *f, size_t sources, struct snapshot_join_report *report, char why[DAEMON_WHY_MAX]) {
-    const struct snapshot_join_config config = {.home = &f->home,
+    const struct snapshot_home_config config = {.home = &f->home,
                                                 .sources = f->urls,
                                                 .source_count = sources,
                                                 .pin = f->pin.height > 0 ? &f->pin : NULL,
@@ -143,7 +143,7 @@ static enum err join(struct fixture *f, size_t sources, struct snapshot_join_rep
                                                 .progress = progress,
                                                 .source_left = source_left,
                                                 .arg = f};
-    return snapshot_join(&config, report, why);
+    return snapshot_home_join(&config, report, why);
 }
 
 static void joins(struct fixture *f, size_t sources, struct snapshot_join_report *report) {
@@ -674,7 +674,7 @@ static void an_interrupted_change_of_places_is_completed(void **state) {
         }
         (void)snprintf(to, sizeof to, "%s/join/ready", data);
         write_bytes(to, bytes_str("whole\n"));
-        assert_int_equal(snapshot_join_finish(&f.home, why), OK);
+        assert_int_equal(snapshot_home_finish(&f.home, why), OK);
         is_as_good(&f, 10, 1);
         close_all(&f);
     }
@@ -752,16 +752,16 @@ static void a_node_far_behind_joins_and_one_close_by_does_not(void **state) {
     make(&f, 0);
     stop_serving(&f, 0);
     serve(&f, 0);
-    const struct snapshot_join_config config = {
+    const struct snapshot_home_config config = {
         .home = &f.home, .sources = f.urls, .source_count = 1, .pin = &f.pin, .arg = &f};
-    assert_int_equal(snapshot_join(&config, &report, why), OK);
+    assert_int_equal(snapshot_home_join(&config, &report, why), OK);
     assert_false(report.joined);
     f.ledger.time_ms += 2 * 3600000;
     blocks(&f, 5, 1);
     make(&f, 0);
     stop_serving(&f, 0);
     serve(&f, 0);
-    assert_int_equal(snapshot_join(&config, &report, why), OK);
+    assert_int_equal(snapshot_home_join(&config, &report, why), OK);
     assert_true(report.joined);
     assert_int_equal(report.height, 20);
     is_as_good(&f, 20, 1);
@@ -775,8 +775,8 @@ static void without_sources_a_new_node_just_starts(void **state) {
     char why[DAEMON_WHY_MAX];
     open_all(&f, 2, 1);
     f.urls[0] = "http://127.0.0.1:1";
-    const struct snapshot_join_config config = {.home = &f.home, .sources = f.urls, .source_count = 1};
-    assert_int_equal(snapshot_join(&config, &report, why), OK);
+    const struct snapshot_home_config config = {.home = &f.home, .sources = f.urls, .source_count = 1};
+    assert_int_equal(snapshot_home_join(&config, &report, why), OK);
     assert_false(report.joined);
     close_all(&f);
 }
@@ -1001,7 +1001,8 @@ static void scale_install(struct fixture *f, uint64_t leaves) {
                                                    .manifest = &m,
                                                    .header = &header,
                                                    .dir = f->dir[2],
-                                                   .map_bytes = HOME_MAP_BYTES,
+                                                   .disk = disk_posix(),
+                                                   .state = kv_lmdb_opener(HOME_MAP_BYTES),
                                                    .segment_bytes = 1 << 20,
                                                    .progress = sample};
     enum err e = snapshot_install(&config, why);
