@@ -19,6 +19,11 @@
 /* State. */
 #define LIMIT_STATE_KEY 200u /* user key; contract name and separator come on top */
 #define LIMIT_STATE_VALUE (128u * 1024u)
+/* What one operation (a transaction, a due item) may write. The largest that the contracts know, a push to 64 devices,
+ * writes 195 records; what would need more is refused with TOO_MANY_WRITES. */
+#define LIMIT_OPERATION_WRITES 512u
+#define LIMIT_OPERATION_NOTES 512u /* entries of histories */
+#define LIMIT_OPERATION_BYTES (1024u * 1024u)
 
 /* Links between nodes. */
 #define LIMIT_PEER_MESSAGE (4u * 1024u * 1024u)
@@ -27,5 +32,6 @@ _Static_assert(LIMIT_TX_BYTES < LIMIT_BLOCK_BYTES, "a block must hold the larges
 _Static_assert(LIMIT_BLOCK_BYTES + 64u * 1024u < LIMIT_PEER_MESSAGE,
                "a message must hold a block and its certificates");
 _Static_assert(LIMIT_TX_BYTES < LIMIT_STATE_VALUE, "a record must hold an envelope");
+_Static_assert(2u * LIMIT_STATE_VALUE < LIMIT_OPERATION_BYTES, "an operation must be able to write the largest record");
 
 #endif

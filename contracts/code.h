@@ -24,6 +24,7 @@
     X(4, UNKNOWN_SENDER, "no signer is known to this chain", "register the key first")                                 \
     X(5, TEXT_NOT_CLEAN, "a text is not UTF-8 or holds control characters", "use plain UTF-8")                         \
     X(6, TEXT_TOO_LONG, "a text is over its limit", "shorten it")                                                      \
+    X(7, TOO_MANY_WRITES, "it would write more than one operation may", "do it in smaller steps")                      \
     X(100, ORG_UNKNOWN, "no such organisation", "list organisations with `assay org list`")                            \
     X(101, ORG_WRONG_KIND, "the organisation is not of the kind this needs", "use an organisation of the right kind")  \
     X(102, ADMIN_THRESHOLD, "too few admins of the organisation signed", "collect more admins' signatures")            \

@@ -22,10 +22,11 @@ struct state_ops {
     /* First key > `after` (>= when `inclusive`) that starts with `prefix`; appends key and value. */
     enum err (*next)(void *ctx, struct bytes prefix, struct bytes after, bool inclusive, struct buffer *out_key,
                      struct buffer *out_value, bool *out_found);
-    /* NULL on a read-only handle. */
+    /* The three that write are NULL on a read-only handle. ERR_FULL: more than one operation may write. The method
+     * passes it on like any error; whoever runs the operation answers CODE_TOO_MANY_WRITES for it. */
     enum err (*put)(void *ctx, struct bytes key, struct bytes value);
     enum err (*remove)(void *ctx, struct bytes key);
-    /* Appends to the history of a record (a whole key): who and when are added by the ledger. NULL when read-only. */
+    /* Appends to the history of a record (a whole key): who and when are added by the ledger. */
     enum err (*history)(void *ctx, struct bytes record_key, const char *action, struct bytes detail);
 };
 
@@ -64,7 +65,8 @@ NODISCARD enum err contracts_execute(const struct call *call, struct bytes contr
 NODISCARD enum err contracts_check(const struct call *call, struct bytes contract, struct bytes method,
                                    struct bytes args, struct answer *answer);
 
-/* Works off at most K items of the due-queue; runs at the start of each block, before its transactions. */
+/* What a block's height alone decides (a protocol version that was voted for); an operation of its own, the first of
+ * each block. What its time decides comes next, item by item: due_queue.h says which, due_work.h does it. */
 NODISCARD enum err contracts_begin_block(const struct call *call);
 /* Block time at which the earliest item falls due, 0 when there is none: an idle leader proposes a block then. */
 NODISCARD enum err contracts_next_due(const struct state *state, uint64_t *out_time_ms);

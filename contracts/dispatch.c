@@ -191,8 +191,7 @@ enum err contracts_check(const struct call *call, struct bytes contract, struct 
 }
 
 enum err contracts_begin_block(const struct call *call) {
-    enum err e = governance_protocol_begin_block(call);
-    return e == OK ? due_queue_work(call) : e;
+    return governance_protocol_begin_block(call);
 }
 
 enum err contracts_next_due(const struct state *state, uint64_t *out_time_ms) {

@@ -29,7 +29,7 @@
 #define FIRMWARE_SEQUENCE_JUMP_MAX (1ull << 40)
 #define FIRMWARE_PENDING_MS (7ull * 24 * 60 * 60 * 1000)
 
-/* Due-queue: a pending release whose time is over becomes expired if it is still pending. */
+/* Due: a pending release whose time is over becomes expired if it is still pending. */
 NODISCARD enum err firmware_pending_due(const struct call *call, struct bytes subject);
 
 #endif

@@ -44,7 +44,7 @@ static bool read_head(struct reader *r, const struct genesis_predecessor *named,
 /* False when there is no well-formed record at the reader's place. */
 static bool read_record(struct reader *r, struct bytes *out_key, struct bytes *out_value) {
     size_t key_len = read_u16(r), value_len = read_u32(r);
-    if (key_len == 0 || key_len > RECORD_KEY_MAX || value_len > LIMIT_STATE_VALUE) {
+    if (key_len == 0 || key_len > RECORD_KEY_MAX || value_len == 0 || value_len > LIMIT_STATE_VALUE) {
         return false;
     }
     *out_key = read_span(r, key_len);

@@ -103,7 +103,7 @@ static enum err apply_remove_org(const struct call *call, const char *id) {
     ASSERT(found);
     e = org_erase(call, &org, "by proposal");
     e = e == OK ? proposal_forget_votes(call, id) : e;
-    return e == OK ? due_queue_add(call, call->time_ms, DUE_ORG_LEAVING, bytes_str(id)) : e;
+    return e == OK ? due_queue_add(call, call->time_ms + 1, DUE_ORG_LEAVING, bytes_str(id)) : e;
 }
 
 static enum err apply_rotate(const struct call *call, const struct genesis_org *org) {

@@ -67,7 +67,7 @@ NODISCARD enum err governance_change_apply(const struct call *call, const struct
 /* Does it alter who votes or how many votes are needed? */
 bool governance_change_alters_voting(const struct governance_change *change);
 
-/* Due-queue: takes away some of the nodes of a removed organisation; the subject is its id. */
+/* Due: takes away one of the nodes of a removed organisation; the subject is its id. */
 NODISCARD enum err governance_leaving_due(const struct call *call, struct bytes subject);
 
 #endif

@@ -50,6 +50,10 @@ static struct record_key newest_key(const struct proposal_record *p) {
     return timed_key("newest/", UINT64_MAX - p->stamp.created_ms, p->id);
 }
 
+static struct record_key recount_key(void) {
+    return record_key(GOVERNANCE, "recount", bytes_of(NULL, 0));
+}
+
 /* ---- Layouts ------------------------------------------------------------------------------------------------ */
 
 static void proposal_encode(const struct proposal_record *p, struct buffer *out) {
@@ -238,6 +242,51 @@ enum err proposal_open_list(const struct state *state, struct open_proposal out[
     return e;
 }
 
+enum err proposal_open_behind(const struct state *state, struct open_place *place, struct proposal_record *out,
+                              bool *out_found) {
+    struct record_key prefix = record_key(GOVERNANCE, "open/", bytes_of(NULL, 0));
+    struct state_walk walk;
+    struct bytes rest, value;
+    struct open_place next;
+    struct proposal_record p;
+    bool open = false, found = false;
+    state_walk_init(&walk, state, &prefix, bytes_of(place->bytes, sizeof place->bytes));
+    enum err e = state_walk_next(&walk, &rest, &value, &open);
+    if (e == OK && open && rest.len != sizeof next.bytes) {
+        e = ERR_CORRUPT;
+    }
+    if (e == OK && open) {
+        memcpy(next.bytes, rest.data, sizeof next.bytes);
+        e = proposal_stored(state, next.bytes + 8, &p, &found);
+    }
+    state_walk_close(&walk);
+    if (e == OK && open && (!found || p.state != PROPOSAL_OPEN)) {
+        e = ERR_CORRUPT;
+    }
+    if (e == OK && open) {
+        *place = next;
+        *out = p;
+    }
+    if (e == OK) {
+        *out_found = open;
+    }
+    return e;
+}
+
+static enum err recount_decode(struct bytes value, void *out) {
+    struct open_place *place = out;
+    if (value.len != sizeof place->bytes) {
+        return ERR_CORRUPT;
+    }
+    memcpy(place->bytes, value.data, value.len);
+    return OK;
+}
+
+enum err recount_get(const struct state *state, struct open_place *out, bool *out_found) {
+    struct record_key key = recount_key();
+    return state_get_record(state, &key, recount_decode, out, out_found);
+}
+
 /* ---- Writing ------------------------------------------------------------------------------------------------ */
 
 enum err proposal_put(const struct call *call, const struct proposal_record *p, const char *action,
@@ -255,6 +304,16 @@ enum err proposal_put(const struct call *call, const struct proposal_record *p, 
         e = state_remove(&call->state, &open);
     }
     return e == OK ? state_history(&call->state, &key, action, detail) : e;
+}
+
+enum err recount_put(const struct call *call, const struct open_place *place) {
+    struct record_key key = recount_key();
+    return state_put(&call->state, &key, bytes_of(place->bytes, sizeof place->bytes));
+}
+
+enum err recount_end(const struct call *call) {
+    struct record_key key = recount_key();
+    return state_remove(&call->state, &key);
 }
 
 enum err vote_put(const struct call *call, const uint8_t id[HASH_LEN], const char *org, enum vote_choice choice) {

@@ -5,9 +5,9 @@
  *   passes    when   yes * 100 >= T * N          (T = 67 is "more than two thirds" for every N up to ORGS_MAX)
  *   is refused when  (N - no) * 100 < T * N      (it can no longer pass)
  * which is looked at with every vote, so in the block of that vote. When organisations come or go or T changes, open
- * proposals are counted again, oldest first, one that closes in each of the next blocks. The votes of an organisation
- * that is removed go with it; one admitted later votes on what is open. What is neither passed nor refused at its
- * expiry has expired (block time >= expiry).
+ * proposals are counted again, oldest first, one in each of the next blocks; another such change meanwhile begins that
+ * anew. The votes of an organisation that is removed go with it; one admitted later votes on what is open. What is
+ * neither passed nor refused at its expiry has expired (block time >= expiry).
  *
  * A change is judged when it is proposed (what could not be carried out is refused at once) and again when it passed;
  * if it can't be carried out by then the proposal has failed, with the code, and changes nothing.
@@ -18,6 +18,8 @@
  *   "vote/" || id || org id   stamp | choice (1)
  *   "open/" || created ms (8) || id     proposer's id: this proposal is open
  *   "newest/" || T (8) || id  one byte 1; T = 2^64 - 1 - created ms
+ *   "recount"                 created ms (8) | id (32) of the open proposal counted last, zeros before the first: while
+ *                             open proposals are being counted again
  */
 #ifndef ASSAY_CONTRACTS_GOVERNANCE_PROPOSAL_H
 #define ASSAY_CONTRACTS_GOVERNANCE_PROPOSAL_H
@@ -95,8 +97,10 @@ NODISCARD enum err proposal_propose(const struct call *call, const ProtobufCMess
 NODISCARD enum err proposal_vote(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
 NODISCARD enum err proposal_withdraw(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
 
-/* Due-queue: the proposal of this id expires; open proposals are counted again. */
+/* Due: the proposal of this id expires; the next open proposal is counted again, and fails when carrying it out was
+ * more than one operation may write. */
 NODISCARD enum err proposal_expiry_due(const struct call *call, struct bytes subject);
 NODISCARD enum err proposal_recount_due(const struct call *call, struct bytes subject);
+NODISCARD enum err proposal_recount_refused(const struct call *call, struct bytes subject);
 
 #endif

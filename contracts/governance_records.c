@@ -258,7 +258,9 @@ static enum err count_org(const struct call *call, bool more) {
     if (e != OK) {
         return e;
     }
-    ASSERT(more || totals.orgs > 0);
+    if (!more && totals.orgs == 0) {
+        return ERR_CORRUPT;
+    }
     totals.orgs = more ? totals.orgs + 1 : totals.orgs - 1;
     return totals_put(call, &totals);
 }
@@ -270,8 +272,10 @@ static enum err count_node(const struct call *call, enum node_role from, enum no
     if (e != OK || from == to) {
         return e;
     }
+    if (from != 0 && totals.nodes[from] == 0) {
+        return ERR_CORRUPT;
+    }
     if (from != 0) {
-        ASSERT(totals.nodes[from] > 0);
         totals.nodes[from]--;
     }
     if (to != 0) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define DETAIL_MAX 240
+#define RECOUNT_SUBJECT bytes_of("\1", 1)
 
 static enum err threshold_now(const struct state *state, uint32_t *out_percent) {
     struct params_record params;
@@ -31,6 +32,23 @@ static enum err close_as(const struct call *call, struct proposal_record *p, enu
     return proposal_put(call, p, proposal_state_name(state), detail);
 }
 
+/* From the next block on all open proposals are counted again, oldest first, one an item. A recount that was under way
+ * has come only so far with the votes as they were: it begins anew. */
+static enum err recount_start(const struct call *call) {
+    static const struct open_place before_all = {{0}};
+    enum err e = recount_put(call, &before_all);
+    return e == OK ? due_queue_add(call, call->time_ms + 1, DUE_RECOUNT, RECOUNT_SUBJECT) : e;
+}
+
+static enum err fail_as(const struct call *call, struct proposal_record *p, enum code why, const char *detail) {
+    char text[DETAIL_MAX];
+    p->outcome = (uint32_t)why;
+    if (snprintf(text, sizeof text, "%s: %s", code_name(why), detail) < 0) {
+        text[0] = '\0';
+    }
+    return close_as(call, p, PROPOSAL_FAILED, text);
+}
+
 /* The threshold is reached: what could not be carried out any more changes nothing. */
 static enum err carry_out(const struct call *call, struct proposal_record *p) {
     char detail[DETAIL_MAX];
@@ -42,11 +60,7 @@ static enum err carry_out(const struct call *call, struct proposal_record *p) {
         return e;
     }
     if (judged.code != CODE_OK) {
-        p->outcome = (uint32_t)judged.code;
-        if (snprintf(detail, sizeof detail, "%s: %s", code_name(judged.code), judged.detail) < 0) {
-            detail[0] = '\0';
-        }
-        return close_as(call, p, PROPOSAL_FAILED, detail);
+        return fail_as(call, p, judged.code, judged.detail);
     }
     if (snprintf(detail, sizeof detail, "%" PRIu32 " yes, %" PRIu32 " no of %" PRIu32, t->yes, t->no,
                  t->organisations) < 0) {
@@ -56,7 +70,7 @@ static enum err carry_out(const struct call *call, struct proposal_record *p) {
     e = close_as(call, p, PROPOSAL_PASSED, detail);
     e = e == OK ? governance_change_apply(call, &p->change) : e;
     if (e == OK && governance_change_alters_voting(&p->change)) {
-        e = due_queue_add(call, call->time_ms, DUE_RECOUNT, bytes_of("\1", 1));
+        e = recount_start(call);
     }
     return e;
 }
@@ -230,26 +244,41 @@ enum err proposal_expiry_due(const struct call *call, struct bytes subject) {
     return e == OK ? close_as(call, &p, PROPOSAL_EXPIRED, "not decided in time") : e;
 }
 
-/* Closes at most one a block, so that a block's work stays bounded whatever is carried out, and comes back in the next
- * as long as it finds one. */
-enum err proposal_recount_due(const struct call *call, struct bytes subject) {
-    struct open_proposal open[PROPOSALS_OPEN_MAX];
-    size_t count = 0;
-    enum err e = proposal_open_list(&call->state, open, &count);
-    for (size_t i = 0; i < count && e == OK; i++) {
-        struct proposal_record p;
-        bool found = false;
-        e = proposal_stored(&call->state, open[i].id, &p, &found);
-        if (e == OK && !found) {
-            e = ERR_CORRUPT;
-        }
-        if (e != OK || call->time_ms >= p.expires_ms) {
-            continue;
-        }
-        e = count_and_settle(call, &p);
-        if (e == OK && p.state != PROPOSAL_OPEN) {
-            return due_queue_add(call, call->time_ms + 1, DUE_RECOUNT, subject);
-        }
+/* Goes on to the next open proposal, for which there is an item in the next block at the earliest. `*out_found` false:
+ * all were counted, or no recount is under way. */
+static enum err recount_step(const struct call *call, struct proposal_record *out, bool *out_found) {
+    struct open_place place;
+    bool under_way = false, found = false;
+    enum err e = recount_get(&call->state, &place, &under_way);
+    if (e == OK && under_way) {
+        e = proposal_open_behind(&call->state, &place, out, &found);
     }
+    if (e != OK || !under_way) {
+        *out_found = false;
+        return e;
+    }
+    e = found ? recount_put(call, &place) : recount_end(call);
+    if (e == OK && found) {
+        e = due_queue_add(call, call->time_ms + 1, DUE_RECOUNT, RECOUNT_SUBJECT);
+    }
+    *out_found = found;
     return e;
+}
+
+enum err proposal_recount_due(const struct call *call, struct bytes subject) {
+    struct proposal_record p;
+    bool found = false;
+    (void)subject;
+    enum err e = recount_step(call, &p, &found);
+    return e == OK && found && call->time_ms < p.expires_ms ? count_and_settle(call, &p) : e;
+}
+
+/* The proposal that comes next has the votes it needs, and its change is too much for one operation. */
+enum err proposal_recount_refused(const struct call *call, struct bytes subject) {
+    struct proposal_record p;
+    bool found = false;
+    (void)subject;
+    enum err e = recount_step(call, &p, &found);
+    e = e == OK && found ? proposal_count(&call->state, p.id, &p.tally) : e;
+    return e == OK && found ? fail_as(call, &p, CODE_TOO_MANY_WRITES, code_text(CODE_TOO_MANY_WRITES)) : e;
 }

@@ -1,5 +1,5 @@
 contracts_SRCS := contracts/transaction.c contracts/code.c contracts/state.c contracts/method.c \
-    contracts/dispatch.c contracts/due_queue.c contracts/genesis.c contracts/genesis_check.c \
+    contracts/dispatch.c contracts/due_queue.c contracts/due_work.c contracts/genesis.c contracts/genesis_check.c \
     contracts/genesis_inherit.c contracts/governance.c contracts/governance_records.c \
     contracts/governance_params.c contracts/governance_nodes.c contracts/governance_change.c \
     contracts/governance_apply.c contracts/governance_proposal.c contracts/governance_vote.c \
@@ -14,5 +14,6 @@ contracts_TESTS := tests/unit/contracts/test_transaction.c tests/unit/contracts/
     tests/unit/contracts/test_firmware.c tests/unit/contracts/test_device.c tests/unit/contracts/test_update.c \
     tests/unit/contracts/test_governance.c tests/unit/contracts/test_governance_nodes.c \
     tests/unit/contracts/test_governance_vote.c tests/unit/contracts/test_governance_change.c \
-    tests/unit/contracts/test_genesis_inherit.c \
+    tests/unit/contracts/test_genesis_inherit.c tests/unit/contracts/test_due_queue.c \
+    tests/unit/contracts/test_governance_recount.c \
     tests/unit/contracts/test_governance_evidence.c tests/unit/contracts/test_governance_walk.c

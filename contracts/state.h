@@ -1,7 +1,7 @@
 /* Records in state: keys, reading, writing, walking, and the stamp every record begins with.
  *
  * A whole key is contract || 0x00 || user key, where the user key is a short path and an identifier ("release/" || id).
- * A method writes under its own contract's name alone; it may read everything. The due-queue (due_queue.h) is the one
+ * A method writes under its own contract's name alone; it may read everything. The due-queues (due_queue.h) are the one
  * service all contracts write through.
  *
  * Every record but the two that verify/ defines begins with the same 33 bytes, then fields in canonical order:

@@ -149,7 +149,7 @@ NODISCARD enum err update_add_target(const struct call *call, const struct updat
 NODISCARD enum err update_status_put(const struct call *call, struct status_record *status, enum device_status before,
                                      const char *action, const char *detail);
 NODISCARD enum err update_running_put(const struct call *call, const struct update_running *running);
-/* Due-queue: a device that is still unverified when its window has passed becomes expired. */
+/* Due: a device that is still unverified when its window has passed becomes expired. */
 NODISCARD enum err update_window_due(const struct call *call, struct bytes subject);
 
 #endif

@@ -147,7 +147,7 @@ NODISCARD enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LE
  * heights as there may be stand above the head). */
 NODISCARD enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view, uint16_t proposer,
                                uint64_t time_ms, uint8_t out_hash[HASH_LEN]);
-/* Would a block on the head have anything to do at this time (due-queue)? */
+/* Would a block on the head have anything to do at this time (due-queues)? */
 bool chain_has_due(const struct chain *chain, uint64_t time_ms);
 
 /* ---- Finality ----------------------------------------------------------------------------------------------- */

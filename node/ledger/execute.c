@@ -1,7 +1,9 @@
 #include "node/ledger/execute.h"
 
-#include "base/assert.h"
 #include "base/merkle.h"
+#include "contracts/due_work.h"
+#include "contracts/method.h"
+#include "node/ledger/operation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,247 +63,11 @@ enum err history_decode(struct bytes key, struct bytes value, struct history_ent
     return OK;
 }
 
-/* ---- State as one operation sees it ----------------------------------------------------------------------------- */
-
-/* Writes of the operation at hand, kept apart until it has answered. There are few: linear search is the fast way.
- * Keys and values stand in `bytes` at these offsets, since the buffer moves as it grows. */
-struct write {
-    size_t key_at, key_len;
-    size_t value_at, value_len;
-    bool deleted;
-};
-
-#define WRITES_MAX 512 /* of one operation; a contract that needs more is a programmer's error */
-
-struct operation {
-    const struct execution *execution;
-    struct buffer bytes;
-    struct buffer history; /* key length (2) | key | value length (4) | value, repeated */
-    struct write writes[WRITES_MAX];
-    size_t write_count;
-    uint16_t history_count;
-    uint32_t index; /* 0 for the due-queue, transaction index + 1 otherwise */
-    uint8_t tx_id[HASH_LEN];
-    uint8_t signer[ED25519_KEY_LEN];
-};
-
-static struct bytes write_key(const struct operation *op, const struct write *w) {
-    return bytes_of(op->bytes.data + w->key_at, w->key_len);
-}
-
-static struct write *find_write(struct operation *op, struct bytes key) {
-    for (size_t i = 0; i < op->write_count; i++) {
-        if (bytes_equal(write_key(op, &op->writes[i]), key)) {
-            return &op->writes[i];
-        }
-    }
-    return NULL;
-}
-
-static enum err op_get(void *ctx, struct bytes key, struct buffer *out, bool *out_found) {
-    struct operation *op = ctx;
-    const struct write *w = find_write(op, key);
-    if (w != NULL) {
-        *out_found = !w->deleted;
-        if (!w->deleted) {
-            buffer_put(out, op->bytes.data + w->value_at, w->value_len);
-        }
-        return buffer_ok(out);
-    }
-    struct bytes value;
-    enum err e = kv_get(op->execution->view, KV_STATE, key, &value);
-    if (e == OK || e == ERR_NOTFOUND) {
-        *out_found = e == OK;
-        if (e == OK) {
-            buffer_put(out, value.data, value.len);
-        }
-        return buffer_ok(out);
-    }
-    return e;
-}
-
-static enum err op_write(struct operation *op, struct bytes key, struct bytes value, bool deleted) {
-    if (key.len == 0 || key.len > LIMIT_TX_NAME + 1 + LIMIT_STATE_KEY || value.len > LIMIT_STATE_VALUE) {
-        return ERR_TOOLARGE;
-    }
-    struct write *w = find_write(op, key);
-    if (w == NULL) {
-        ASSERT(op->write_count < WRITES_MAX);
-        w = &op->writes[op->write_count];
-        *w = (struct write){.key_at = op->bytes.len, .key_len = key.len};
-        buffer_put(&op->bytes, key.data, key.len);
-        op->write_count++;
-    }
-    w->value_at = op->bytes.len;
-    w->value_len = value.len;
-    w->deleted = deleted;
-    buffer_put(&op->bytes, value.data, value.len);
-    return buffer_ok(&op->bytes);
-}
-
-static enum err op_put(void *ctx, struct bytes key, struct bytes value) {
-    return op_write(ctx, key, value, false);
-}
-
-static enum err op_remove(void *ctx, struct bytes key) {
-    return op_write(ctx, key, bytes_of(NULL, 0), true);
-}
-
-static bool starts_with(struct bytes key, struct bytes prefix) {
-    return key.len >= prefix.len && (prefix.len == 0 || memcmp(key.data, prefix.data, prefix.len) == 0);
-}
-
-/* Is `key` after the place where an iteration stands? */
-static bool is_after(struct bytes key, struct bytes after, bool inclusive) {
-    int order = bytes_compare(key, after);
-    return order > 0 || (order == 0 && inclusive);
-}
-
-/* The least live key of the operation's own writes in the range, NULL when there is none. */
-static const struct write *next_write(const struct operation *op, struct bytes prefix, struct bytes after,
-                                      bool inclusive) {
-    const struct write *best = NULL;
-    for (size_t i = 0; i < op->write_count; i++) {
-        const struct write *w = &op->writes[i];
-        struct bytes key = write_key(op, w);
-        if (!w->deleted && starts_with(key, prefix) && is_after(key, after, inclusive) &&
-            (best == NULL || bytes_compare(key, write_key(op, best)) < 0)) {
-            best = w;
-        }
-    }
-    return best;
-}
-
-/* First key in the view within the range that the operation itself hasn't written. */
-static enum err next_in_view(struct kv_view *view, struct operation *op, struct bytes prefix, struct bytes after,
-                             bool inclusive, struct bytes *out_key, struct bytes *out_value) {
-    uint8_t from[LIMIT_TX_NAME + 2 + LIMIT_STATE_KEY];
-    struct bytes start = bytes_compare(after, prefix) >= 0 ? after : prefix;
-    bool skip_equal = !inclusive && bytes_equal(start, after);
-    for (;;) {
-        if (start.len + 1 > sizeof from) {
-            return ERR_NOTFOUND;
-        }
-        /* The successor of a key in byte order is the key with a zero byte after it. */
-        if (start.data != from && start.len > 0) {
-            memcpy(from, start.data, start.len);
-        }
-        from[start.len] = 0;
-        struct bytes key, value;
-        enum err e = kv_seek(view, KV_STATE, bytes_of(from, start.len + (skip_equal ? 1 : 0)), &key, &value);
-        if (e != OK) {
-            return e;
-        }
-        if (!starts_with(key, prefix)) {
-            return ERR_NOTFOUND;
-        }
-        if (op == NULL || find_write(op, key) == NULL) {
-            *out_key = key;
-            *out_value = value;
-            return OK;
-        }
-        if (key.len + 1 > sizeof from) {
-            return ERR_NOTFOUND;
-        }
-        memmove(from, key.data, key.len);
-        start = bytes_of(from, key.len);
-        skip_equal = true;
-    }
-}
-
-static enum err op_next(void *ctx, struct bytes prefix, struct bytes after, bool inclusive, struct buffer *out_key,
-                        struct buffer *out_value, bool *out_found) {
-    struct operation *op = ctx;
-    struct bytes key, value;
-    const struct write *own = next_write(op, prefix, after, inclusive);
-    enum err e = next_in_view(op->execution->view, op, prefix, after, inclusive, &key, &value);
-    if (e != OK && e != ERR_NOTFOUND) {
-        return e;
-    }
-    if (own != NULL && (e == ERR_NOTFOUND || bytes_compare(write_key(op, own), key) < 0)) {
-        key = write_key(op, own);
-        value = bytes_of(op->bytes.data + own->value_at, own->value_len);
-        e = OK;
-    }
-    *out_found = e == OK;
-    if (e == OK) {
-        buffer_put(out_key, key.data, key.len);
-        buffer_put(out_value, value.data, value.len);
-        e = buffer_ok(out_key) != OK ? ERR_NOMEM : buffer_ok(out_value);
-    } else {
-        e = OK;
-    }
-    return e;
-}
-
-static enum err op_history(void *ctx, struct bytes record_key, const char *action, struct bytes detail) {
-    struct operation *op = ctx;
-    const struct execution *x = op->execution;
-    size_t action_len = strlen(action);
-    ASSERT(action_len <= UINT8_MAX && op->history_count < UINT16_MAX);
-    struct buffer *h = &op->history;
-    buffer_u16(h, (uint16_t)(record_key.len + HISTORY_KEY_SUFFIX));
-    buffer_put(h, record_key.data, record_key.len);
-    buffer_u8(h, 0);
-    buffer_u64(h, x->height);
-    buffer_u32(h, op->index);
-    buffer_u16(h, op->history_count++);
-    buffer_u32(h, (uint32_t)(HASH_LEN + 8 + ED25519_KEY_LEN + 1 + action_len + detail.len));
-    buffer_put(h, op->tx_id, HASH_LEN);
-    buffer_u64(h, x->time_ms);
-    buffer_put(h, op->signer, ED25519_KEY_LEN);
-    buffer_u8(h, (uint8_t)action_len);
-    buffer_put(h, action, action_len);
-    buffer_put(h, detail.data, detail.len);
-    return buffer_ok(h);
-}
-
-static const struct state_ops operation_ops = {
-    .get = op_get, .next = op_next, .put = op_put, .remove = op_remove, .history = op_history};
-
-static void operation_begin(struct operation *op, uint32_t index, const struct transaction *tx) {
-    buffer_reset(&op->bytes);
-    buffer_reset(&op->history);
-    op->write_count = 0;
-    op->history_count = 0;
-    op->index = index;
-    memset(op->tx_id, 0, sizeof op->tx_id);
-    memset(op->signer, 0, sizeof op->signer);
-    if (tx != NULL) {
-        memcpy(op->tx_id, tx->id, sizeof op->tx_id);
-        memcpy(op->signer, tx->signers[0], sizeof op->signer);
-    }
-}
-
-/* Lets the operation's writes count. */
-static enum err operation_keep(struct operation *op) {
-    struct kv_layer *layer = op->execution->layer;
-    for (size_t i = 0; i < op->write_count; i++) {
-        const struct write *w = &op->writes[i];
-        struct bytes value = bytes_of(op->bytes.data + w->value_at, w->value_len);
-        enum err e = w->deleted ? kv_layer_delete(layer, KV_STATE, write_key(op, w))
-                                : kv_layer_put(layer, KV_STATE, write_key(op, w), value);
-        if (e != OK) {
-            return e;
-        }
-    }
-    struct reader r = reader_of(buffer_bytes(&op->history));
-    while (r.left > 0 && !r.failed) {
-        struct bytes key = read_span(&r, read_u16(&r));
-        struct bytes value = read_span(&r, read_u32(&r));
-        enum err e = kv_layer_put(layer, KV_HISTORY, key, value);
-        if (e != OK) {
-            return e;
-        }
-    }
-    return OK;
-}
-
 /* ---- A block ---------------------------------------------------------------------------------------------------- */
 
 static struct call call_of(const struct execution *x, struct operation *op, const struct transaction *tx) {
     struct call call = {
-        .state = {&operation_ops, op},
+        .state = operation_state(op),
         .crypto = x->crypto,
         .chain_id = x->chain_id,
         .height = x->height,
@@ -387,11 +153,41 @@ static enum err update_tree(const struct execution *x, struct tree_root *out) {
     return e;
 }
 
-static enum err run_due_queue(const struct execution *x, struct operation *op) {
+/* What the block's height alone decides. */
+static enum err run_height(const struct execution *x, struct operation *op) {
     operation_begin(op, 0, NULL);
     struct call call = call_of(x, op, NULL);
     enum err e = contracts_begin_block(&call);
     return e == OK ? operation_keep(op) : e;
+}
+
+/* What the item does counts as a whole, or it is taken out of its queue and says that it was too much. */
+static enum err run_due_item(const struct execution *x, struct operation *op, const struct due_item *item) {
+    operation_begin(op, 0, NULL);
+    struct call call = call_of(x, op, NULL);
+    enum err e = due_work(&call, item);
+    if (operation_is_over(op)) {
+        operation_begin(op, 0, NULL);
+        e = due_work_refused(&call, item);
+    }
+    return e == OK ? operation_keep(op) : e;
+}
+
+/* Items that the block's histories have no numbers left for wait for the next block. */
+static enum err run_due_items(const struct execution *x, struct operation *op) {
+    struct state state = state_of_view(x->view);
+    struct due_round round;
+    bool found = true;
+    enum err e = OK;
+    due_round_begin(&round, x->time_ms);
+    while (e == OK && found && operation_has_room(op)) {
+        struct due_item item;
+        e = due_round_next(&round, &state, &item, &found);
+        if (e == OK && found) {
+            e = run_due_item(x, op, &item);
+        }
+    }
+    return e;
 }
 
 static enum err run_transaction(const struct execution *x, struct operation *op, const struct transaction *tx,
@@ -400,6 +196,11 @@ static enum err run_transaction(const struct execution *x, struct operation *op,
     operation_begin(op, index + 1, tx);
     struct call call = call_of(x, op, tx);
     enum err e = contracts_execute(&call, tx->contract, tx->method, tx->args, &answer);
+    if (operation_is_over(op)) {
+        buffer_reset(&answer.result);
+        e = refuse(&answer, CODE_TOO_MANY_WRITES, "at most %u records, %u notes, %u bytes", x->budget.writes,
+                   x->budget.notes, x->budget.bytes);
+    }
     if (e == OK && answer.code == CODE_OK) {
         e = operation_keep(op);
     }
@@ -414,12 +215,14 @@ enum err execute_block(const struct execution *x, const struct transaction *txs,
                        struct execution_result *out) {
     struct execution_result result;
     struct buffer scratch = BUFFER_INIT;
-    struct operation *op = calloc(1, sizeof *op);
+    struct operation *op = operation_new(x);
     uint8_t(*leaves)[SHA256_LEN] = malloc((count + 1) * sizeof *leaves);
     enum err e = op != NULL && leaves != NULL ? OK : ERR_NOMEM;
     if (e == OK) {
-        op->execution = x;
-        e = run_due_queue(x, op);
+        e = run_height(x, op);
+    }
+    if (e == OK) {
+        e = run_due_items(x, op);
     }
     for (size_t i = 0; i < count && e == OK; i++) {
         e = run_transaction(x, op, &txs[i], (uint32_t)i, &scratch, leaves[i]);
@@ -428,11 +231,7 @@ enum err execute_block(const struct execution *x, const struct transaction *txs,
         merkle_root(leaves, count, result.receipts_root);
         e = update_tree(x, &result.root);
     }
-    if (op != NULL) {
-        buffer_free(&op->bytes);
-        buffer_free(&op->history);
-    }
-    free(op);
+    operation_free(op);
     free(leaves);
     buffer_free(&scratch);
     if (e == OK) {
@@ -460,43 +259,15 @@ static enum err genesis_history(void *ctx, struct bytes record_key, const char *
     return OK; /* the genesis file itself is the history of what stands in it */
 }
 
-static enum err view_get(struct kv_view *view, struct bytes key, struct buffer *out, bool *out_found) {
-    struct bytes value;
-    enum err e = kv_get(view, KV_STATE, key, &value);
-    if (e != OK && e != ERR_NOTFOUND) {
-        return e;
-    }
-    *out_found = e == OK;
-    if (e == OK) {
-        buffer_put(out, value.data, value.len);
-    }
-    return buffer_ok(out);
-}
-
-static enum err view_next(struct kv_view *view, struct bytes prefix, struct bytes after, bool inclusive,
-                          struct buffer *out_key, struct buffer *out_value, bool *out_found) {
-    struct bytes key, value;
-    enum err e = next_in_view(view, NULL, prefix, after, inclusive, &key, &value);
-    if (e != OK && e != ERR_NOTFOUND) {
-        return e;
-    }
-    *out_found = e == OK;
-    if (e == OK) {
-        buffer_put(out_key, key.data, key.len);
-        buffer_put(out_value, value.data, value.len);
-    }
-    return buffer_ok(out_key) != OK ? ERR_NOMEM : buffer_ok(out_value);
-}
-
 static enum err genesis_get(void *ctx, struct bytes key, struct buffer *out, bool *out_found) {
     const struct execution *x = ctx;
-    return view_get(x->view, key, out, out_found);
+    return state_view_get(x->view, key, out, out_found);
 }
 
 static enum err genesis_next(void *ctx, struct bytes prefix, struct bytes after, bool inclusive, struct buffer *out_key,
                              struct buffer *out_value, bool *out_found) {
     const struct execution *x = ctx;
-    return view_next(x->view, prefix, after, inclusive, out_key, out_value, out_found);
+    return state_view_next(x->view, prefix, after, inclusive, out_key, out_value, out_found);
 }
 
 static const struct state_ops genesis_ops = {
@@ -507,21 +278,4 @@ enum err execute_genesis(const struct execution *x, const struct genesis *genesi
     const struct state state = {&genesis_ops, &copy};
     enum err e = genesis_apply(genesis, x->crypto, &state);
     return e == OK ? update_tree(x, out) : e;
-}
-
-/* ---- Queries ---------------------------------------------------------------------------------------------------- */
-
-static enum err query_get(void *ctx, struct bytes key, struct buffer *out, bool *out_found) {
-    return view_get(ctx, key, out, out_found);
-}
-
-static enum err query_next(void *ctx, struct bytes prefix, struct bytes after, bool inclusive, struct buffer *out_key,
-                           struct buffer *out_value, bool *out_found) {
-    return view_next(ctx, prefix, after, inclusive, out_key, out_value, out_found);
-}
-
-static const struct state_ops query_ops = {.get = query_get, .next = query_next};
-
-struct state state_of_view(struct kv_view *view) {
-    return (struct state){&query_ops, view};
 }

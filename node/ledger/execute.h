@@ -9,7 +9,7 @@
 #include "contracts/contract.h"
 #include "contracts/genesis.h"
 #include "node/ledger/block.h"
-#include "store/kv.h"
+#include "node/ledger/state_view.h"
 #include "store/tree.h"
 
 /* A receipt as it is hashed and stored:
@@ -27,8 +27,8 @@ NODISCARD enum err tx_entry_decode(struct bytes value, uint64_t *out_height, uin
                                    struct bytes *out_receipt);
 
 /* KV_HISTORY: record key | 0x00 | height (8) | index (4) | n (2) -> tx id (32) | time ms (8) | signer (32) |
- * action length (1), action | detail. Index 0 is the due-queue (tx id and signer are zeros); transaction i has i + 1.
- */
+ * action length (1), action | detail. Index 0 is what the block does by itself, its due items above all (tx id and
+ * signer are zeros), numbered by n through the block; transaction i has i + 1. */
 struct history_entry {
     uint64_t height;
     uint32_t index;
@@ -41,6 +41,13 @@ struct history_entry {
 #define HISTORY_KEY_SUFFIX (1 + 8 + 4 + 2)
 NODISCARD enum err history_decode(struct bytes key, struct bytes value, struct history_entry *out);
 
+/* What one operation may write at most; more is an answer, never a fault. */
+struct operation_budget {
+    unsigned writes; /* records, at most LIMIT_OPERATION_WRITES */
+    unsigned notes;  /* entries of histories, at most LIMIT_OPERATION_NOTES */
+    unsigned bytes;
+};
+
 struct execution {
     const struct verify_crypto *crypto;
     const uint8_t *chain_id;
@@ -51,6 +58,7 @@ struct execution {
     uint64_t *next_node_id;
     uint64_t height;
     uint64_t time_ms;
+    struct operation_budget budget;
 };
 
 struct execution_result {
@@ -58,15 +66,14 @@ struct execution_result {
     uint8_t receipts_root[SHA256_LEN];
 };
 
-/* Runs the due-queue and `count` transactions whose admissibility the caller has checked. */
+/* Runs what is due and `count` transactions whose admissibility the caller has checked. Each is an operation of its
+ * own; one that would write more than the budget has no effect: a transaction's receipt says TOO_MANY_WRITES, a due
+ * item is taken out of its queue (contracts/due_work.h). */
 NODISCARD enum err execute_block(const struct execution *execution, const struct transaction *txs, size_t count,
                                  struct execution_result *out);
 
 /* Lays the genesis records and gives the first root. */
 NODISCARD enum err execute_genesis(const struct execution *execution, const struct genesis *genesis,
                                    struct tree_root *out);
-
-/* A read-only state handle over a view, for queries; valid as long as the view. */
-struct state state_of_view(struct kv_view *view);
 
 #endif

@@ -1,4 +1,4 @@
-node_ledger_SRCS := $(addprefix node/ledger/,block.c mempool.c stage_times.c execute.c chain.c chain_candidates.c chain_epoch.c chain_execute.c chain_final.c chain_view.c \
+node_ledger_SRCS := $(addprefix node/ledger/,block.c mempool.c stage_times.c state_view.c operation.c execute.c chain.c chain_candidates.c chain_epoch.c chain_execute.c chain_final.c chain_view.c \
     chain_verify.c submit.c journal.c peer_codec.c replica.c replica_blocks.c replica_catchup.c \
     replica_effects.c replica_open.c replica_restore.c replica_room.c)
 node_ledger_PROTOS := node/ledger/peer.proto

@@ -7,20 +7,38 @@
 #include "contracts/governance_proposal_records.h"
 #include "contracts/governance_records.h"
 
-static inline size_t council_count(const struct council *c, const char *path) {
+/* Visits all records under the path, and gives their number; SIZE_MAX when one can't be read. */
+static inline size_t records_count(const struct state *state, const char *path,
+                                   enum err (*each)(void *arg, struct bytes value), void *arg) {
     struct record_key prefix = record_key("governance", path, bytes_of(NULL, 0));
+    struct state_walk walk;
+    struct bytes rest, value;
     size_t count = 0;
-    for (size_t i = 0; i < c->w.memory.count; i++) {
-        const struct memory_record *r = &c->w.memory.records[i];
-        count += r->key_len >= prefix.len && memcmp(r->key, prefix.data, prefix.len) == 0;
+    bool found = true;
+    enum err e = OK;
+    state_walk_init(&walk, state, &prefix, bytes_of(NULL, 0));
+    while (e == OK && found) {
+        e = state_walk_next(&walk, &rest, &value, &found);
+        count += e == OK && found;
+        if (e == OK && found && each != NULL) {
+            e = each(arg, value);
+        }
     }
-    return count;
+    state_walk_close(&walk);
+    return e == OK ? count : SIZE_MAX;
+}
+
+static inline size_t council_count(const struct state *state, const char *path) {
+    return records_count(state, path, NULL, NULL);
 }
 
 struct council_tally {
     const struct state *state;
     uint32_t nodes[NODE_GATEWAY + 1];
     size_t orgs, admins, open;
+    bool recount; /* under way */
+    uint32_t percent;
+    uint64_t time_ms;
     const char *wrong;
 };
 
@@ -29,6 +47,16 @@ static inline enum err tally_org(void *arg, const struct org_record *org) {
     t->orgs++;
     t->admins += org->org.admin_count;
     return OK;
+}
+
+static inline enum err tally_node(void *arg, struct bytes value) {
+    struct council_tally *t = (struct council_tally *)arg;
+    struct node_record node;
+    enum err e = node_decode(value, &node);
+    if (e == OK) {
+        t->nodes[node.node.role]++;
+    }
+    return e;
 }
 
 static inline enum err tally_vote(void *arg, const struct vote_record *vote) {
@@ -41,12 +69,15 @@ static inline enum err tally_vote(void *arg, const struct vote_record *vote) {
     return OK;
 }
 
-static inline enum err tally_proposal(void *arg, const struct proposal_record *p) {
-    struct council_tally *t = (struct council_tally *)arg;
+static inline enum err tally_proposal(struct council_tally *t, const struct proposal_record *p) {
     if (p->state != PROPOSAL_OPEN) {
         return OK;
     }
     t->open++;
+    if (!t->recount && t->time_ms < p->expires_ms &&
+        (vote_tally_passes(&p->tally, t->percent) || vote_tally_lost(&p->tally, t->percent))) {
+        t->wrong = "an open proposal is decided and nobody will count it";
+    }
     return proposal_votes(t->state, p->id, NULL, STATE_PAGE_MAX, tally_vote, t);
 }
 
@@ -66,31 +97,26 @@ static inline enum err tally_proposals(const struct state *state, struct council
     return e;
 }
 
-/* NULL when everything holds, or what does not. */
-static inline const char *council_flaw(const struct council *c) {
-    const struct state *state = &c->w.state;
-    struct council_tally t = {.state = state};
+/* NULL when everything holds at this block time, or what does not. */
+static inline const char *governance_flaw(const struct state *state, uint64_t time_ms) {
+    struct council_tally t = {.state = state, .time_ms = time_ms};
     struct governance_totals totals;
+    struct params_record params;
+    struct open_place place;
     uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
     uint16_t count = 0;
-    if (governance_totals(state, &totals) != OK || governance_validators(state, keys, &count) != OK ||
-        org_list(state, NULL, STATE_PAGE_MAX, tally_org, &t) != OK || tally_proposals(state, &t) != OK) {
+    bool found = false;
+    if (params_get(state, &params, &found) != OK || !found || recount_get(state, &place, &t.recount) != OK) {
         return "a record can't be read";
     }
-    struct record_key nodes = record_key("governance", "node/", bytes_of(NULL, 0));
-    for (size_t i = 0; i < c->w.memory.count; i++) {
-        const struct memory_record *r = &c->w.memory.records[i];
-        struct node_record node;
-        if (r->key_len > nodes.len && memcmp(r->key, nodes.data, nodes.len) == 0) {
-            if (node_decode(bytes_of(r->value, r->value_len), &node) != OK) {
-                return "a node's record can't be read";
-            }
-            t.nodes[node.node.role]++;
-        }
+    t.percent = params.params.vote_threshold_percent;
+    if (governance_totals(state, &totals) != OK || governance_validators(state, keys, &count) != OK ||
+        org_list(state, NULL, STATE_PAGE_MAX, tally_org, &t) != OK || tally_proposals(state, &t) != OK ||
+        records_count(state, "node/", tally_node, &t) == SIZE_MAX) {
+        return "a record can't be read";
     }
     for (uint16_t i = 0; i < count; i++) {
         struct node_record node;
-        bool found = false;
         if (node_get(state, keys[i], &node, &found) != OK || !found || node.node.role != NODE_VALIDATOR) {
             return "a validator is no node of that role";
         }
@@ -107,14 +133,19 @@ static inline const char *council_flaw(const struct council *c) {
     if (totals.orgs != t.orgs || memcmp(totals.nodes, t.nodes, sizeof t.nodes) != 0) {
         return "the totals differ from what is there";
     }
-    if (council_count(c, "link/") != all || council_count(c, "org_node/") != all ||
-        council_count(c, "admin/") != t.admins || council_count(c, "proposal/") != council_count(c, "newest/")) {
+    if (council_count(state, "link/") != all || council_count(state, "org_node/") != all ||
+        council_count(state, "admin/") != t.admins ||
+        council_count(state, "proposal/") != council_count(state, "newest/")) {
         return "an index differs from what is there";
     }
     if (t.orgs == 0 || t.open > PROPOSALS_OPEN_MAX) {
         return "a limit does not hold";
     }
     return t.wrong;
+}
+
+static inline const char *council_flaw(const struct council *c) {
+    return governance_flaw(&c->w.state, c->w.now_ms);
 }
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "tests/unit/contracts/world.h"
 
-#include "contracts/due_queue.h"
 #include "contracts/governance.h"
 #include "contracts/state.h"
 
@@ -92,30 +91,6 @@ static void the_check_reads_only_and_knows_senders(void **state) {
     world_close(&w);
 }
 
-static void a_block_works_off_a_bounded_number_of_due_items(void **state) {
-    (void)state;
-    struct world w;
-    uint64_t due_ms = 0;
-    world_open(&w, 1);
-    struct call call = world_call(&w, NULL, 0);
-    for (uint64_t i = 0; i < DUE_PER_BLOCK + 5; i++) {
-        uint8_t subject[HASH_LEN] = {(uint8_t)i};
-        assert_int_equal(due_queue_add(&call, 1000 + i, DUE_PENDING_RELEASE, bytes_of(subject, HASH_LEN)), OK);
-    }
-    assert_int_equal(contracts_next_due(&w.state, &due_ms), OK);
-    assert_int_equal(due_ms, 1000);
-    assert_int_equal(world_block(&w, 1002), OK);
-    assert_int_equal(contracts_next_due(&w.state, &due_ms), OK);
-    assert_int_equal(due_ms, 1003);
-    assert_int_equal(world_block(&w, 9000), OK);
-    assert_int_equal(contracts_next_due(&w.state, &due_ms), OK);
-    assert_int_equal(due_ms, 1003 + DUE_PER_BLOCK);
-    assert_int_equal(world_block(&w, 9001), OK);
-    assert_int_equal(contracts_next_due(&w.state, &due_ms), OK);
-    assert_int_equal(due_ms, 0);
-    world_close(&w);
-}
-
 static void a_damaged_record_is_a_local_fault_and_no_answer(void **state) {
     (void)state;
     struct world w;
@@ -176,7 +151,6 @@ int main(void) {
         cmocka_unit_test(unknown_contracts_and_methods_are_refused),
         cmocka_unit_test(arguments_have_one_form),
         cmocka_unit_test(the_check_reads_only_and_knows_senders),
-        cmocka_unit_test(a_block_works_off_a_bounded_number_of_due_items),
         cmocka_unit_test(a_damaged_record_is_a_local_fault_and_no_answer),
         cmocka_unit_test(every_code_has_a_name_a_text_and_a_number_of_its_own),
         cmocka_unit_test(lists_stop_at_the_limit_and_at_an_error),

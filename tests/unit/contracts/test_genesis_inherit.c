@@ -54,8 +54,8 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     world_release(&w, 5, release);
     struct call call = world_call(&w, NULL, 0);
     const uint8_t subject[HASH_LEN] = {1};
-    assert_int_equal(due_queue_add(&call, 9, DUE_PROPOSAL, bytes_of(subject, sizeof subject)), OK);
-    assert_int_equal(due_queue_add(&call, 10, DUE_PENDING_RELEASE, bytes_of(subject, sizeof subject)), OK);
+    assert_int_equal(due_queue_add(&call, w.now_ms + 9, DUE_PROPOSAL, bytes_of(subject, sizeof subject)), OK);
+    assert_int_equal(due_queue_add(&call, w.now_ms + 10, DUE_PENDING_RELEASE, bytes_of(subject, sizeof subject)), OK);
     export_world(&w, &from, &file);
     assert_int_equal(genesis_inherit_check(&from, buffer_bytes(&file)), OK);
     succeed(&w, &from, &file);
@@ -75,7 +75,7 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     assert_int_equal(node_get(&w.state, w.public_key[GATEWAY_2], &node, &found), OK);
     assert_false(found);
     assert_int_equal(due_queue_next(&w.state, &next_due), OK);
-    assert_int_equal(next_due, 10);
+    assert_int_equal(next_due, call.time_ms + 10);
     struct record_key key = record_key("governance", "predecessor", bytes_of(NULL, 0));
     struct buffer value = BUFFER_INIT;
     assert_int_equal(state_get(&w.state, &key, &value, &found), OK);
@@ -105,6 +105,19 @@ static void a_successor_without_its_file_is_refused(void **state) {
 static enum err check_changed(struct genesis_predecessor *from, const struct buffer *file, size_t len) {
     sha256(file->data, len, from->records_hash); /* as if somebody had named the changed file */
     return genesis_inherit_check(from, bytes_of(file->data, len));
+}
+
+static void a_record_without_a_value_is_refused(void **state) {
+    (void)state;
+    struct genesis_predecessor from = {.named = true};
+    struct buffer file = BUFFER_INIT;
+    for (size_t value_len = 0; value_len < 2; value_len++) {
+        buffer_reset(&file);
+        genesis_inherit_begin(&from, 1, &file);
+        genesis_inherit_put(bytes_str("update"), bytes_of("v", value_len), &file);
+        assert_int_equal(check_changed(&from, &file, file.len), value_len == 0 ? ERR_MALFORMED : OK);
+    }
+    buffer_free(&file);
 }
 
 static void a_changed_file_is_refused(void **state) {
@@ -154,6 +167,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_successor_has_every_record_but_those_of_governance),
         cmocka_unit_test(a_successor_without_its_file_is_refused),
+        cmocka_unit_test(a_record_without_a_value_is_refused),
         cmocka_unit_test(a_changed_file_is_refused),
         cmocka_unit_test(records_out_of_order_are_refused),
     };

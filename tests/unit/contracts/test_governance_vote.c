@@ -8,9 +8,6 @@
 
 #include "tests/unit/contracts/council.h"
 
-#include "contracts/due_queue.h"
-#include "contracts/governance_records.h"
-
 /* ---- Counting ----------------------------------------------------------------------------------------------- */
 
 /* How many yes of n it takes at 67 percent: more than two thirds. */
@@ -310,61 +307,6 @@ static void unknown_proposals_and_choices_are_refused(void **state) {
     council_close(&c);
 }
 
-/* ---- Work of a block ---------------------------------------------------------------------------------------- */
-
-/* Writes that node/ledger/execute.c has room for in one operation, of which all that falls due in a block is one. */
-#define WRITES_MAX 512
-
-static void removing_an_organisation_that_voted_everywhere_stays_within_bounds(void **state) {
-    (void)state;
-    struct council c;
-    uint8_t expel[HASH_LEN], id[HASH_LEN];
-    council_open(&c, 10, 1, 1);
-    assert_int_equal(propose_expel(&c, 0, 9), CODE_OK);
-    memcpy(expel, c.id, HASH_LEN);
-    for (unsigned i = 1; i < PROPOSALS_OPEN_MAX; i++) {
-        assert_int_equal(propose_add(&c, i / PROPOSALS_OPEN_PER_ORG, NODE(1)), CODE_OK);
-        memcpy(id, c.id, HASH_LEN);
-        assert_int_equal(council_vote_on(&c, 9, id, VOTE_YES), CODE_OK);
-    }
-    for (unsigned org = 1; org < 7; org++) {
-        c.w.memory.write_count = 0;
-        assert_int_equal(council_vote_on(&c, org, expel, VOTE_YES), CODE_OK);
-    }
-    assert_int_equal(council_proposal(&c, expel).state, PROPOSAL_PASSED);
-    assert_in_range(c.w.memory.write_count, PROPOSALS_OPEN_MAX, WRITES_MAX / 4);
-    /* All the others expire in one block. */
-    c.w.memory.write_count = 0;
-    assert_int_equal(world_block(&c.w, c.w.now_ms + PROPOSAL_LIFETIME_DEFAULT_MS), OK);
-    assert_in_range(c.w.memory.write_count, 3 * (DUE_PER_BLOCK - 2), WRITES_MAX / 2);
-    council_close(&c);
-}
-
-static void many_organisations_leaving_at_once_stay_within_bounds(void **state) {
-    (void)state;
-    struct council c;
-    struct governance_totals totals;
-    council_open(&c, ORGS_MAX, 1, 0);
-    struct call call = world_call(&c.w, NULL, 0);
-    for (unsigned i = 1; i <= DUE_PER_BLOCK; i++) {
-        struct org_record org;
-        bool found = false;
-        assert_int_equal(council_register(&c, i, FRESH((int)i), NODE_GATEWAY), CODE_OK);
-        assert_int_equal(council_register(&c, i, FRESH((int)i + 100), NODE_GATEWAY), CODE_OK);
-        assert_int_equal(org_get(&c.w.state, council_org(i), &org, &found), OK);
-        assert_int_equal(org_erase(&call, &org, ""), OK);
-        assert_int_equal(due_queue_add(&call, c.w.now_ms, DUE_ORG_LEAVING, bytes_str(council_org(i))), OK);
-    }
-    for (uint32_t left = 2 * DUE_PER_BLOCK; left > 0; left -= DUE_PER_BLOCK) {
-        assert_int_equal(governance_totals(&c.w.state, &totals), OK);
-        assert_int_equal(totals.nodes[NODE_GATEWAY], left);
-        c.w.memory.write_count = 0;
-        assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
-        assert_in_range(c.w.memory.write_count, DUE_PER_BLOCK, WRITES_MAX);
-    }
-    council_close(&c);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_than_two_thirds_for_one_to_seven_organisations),
@@ -379,8 +321,6 @@ int main(void) {
         cmocka_unit_test(proposals_are_listed_newest_first_in_pages),
         cmocka_unit_test(votes_are_listed_by_organisation),
         cmocka_unit_test(unknown_proposals_and_choices_are_refused),
-        cmocka_unit_test(removing_an_organisation_that_voted_everywhere_stays_within_bounds),
-        cmocka_unit_test(many_organisations_leaving_at_once_stay_within_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
