@@ -22,7 +22,8 @@ struct state_ops {
     /* First key > `after` (>= when `inclusive`) that starts with `prefix`; appends key and value. */
     enum err (*next)(void *ctx, struct bytes prefix, struct bytes after, bool inclusive, struct buffer *out_key,
                      struct buffer *out_value, bool *out_found);
-    /* The three that write are NULL on a read-only handle. ERR_FULL: more than one operation may write. The method
+    /* The three that write are NULL on a read-only handle. ERR_FULL: more than one operation may write, or a
+     * value over LIMIT_STATE_VALUE. The method
      * passes it on like any error; whoever runs the operation answers CODE_TOO_MANY_WRITES for it. */
     enum err (*put)(void *ctx, struct bytes key, struct bytes value);
     enum err (*remove)(void *ctx, struct bytes key);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define KEY_HEAD sizeof DUE_CONTRACT /* with the 0x00 behind the contract's name */
+
 static bool is_kind(uint8_t number) {
     return number >= 1 && number <= DUE_KINDS;
 }
@@ -13,7 +15,7 @@ static struct record_key queue_key(enum due_kind kind) {
     return record_key(DUE_CONTRACT, "", bytes_of(&number, 1));
 }
 
-static struct record_key item_key(const struct due_item *item) {
+struct record_key due_item_key(const struct due_item *item) {
     uint8_t time[8];
     store_u64(time, item->due_ms);
     struct record_key key = queue_key(item->kind);
@@ -22,12 +24,27 @@ static struct record_key item_key(const struct due_item *item) {
     return key;
 }
 
+static bool is_item(struct bytes key) {
+    return key.len > KEY_HEAD + 1 + 8 && key.len <= KEY_HEAD + 1 + 8 + DUE_SUBJECT_MAX &&
+           memcmp(key.data, DUE_CONTRACT, KEY_HEAD) == 0;
+}
+
 bool due_queue_kind(struct bytes key, enum due_kind *out) {
-    size_t head = sizeof DUE_CONTRACT; /* with the 0x00 behind the contract's name */
-    if (key.len <= head + 1 + 8 || memcmp(key.data, DUE_CONTRACT, head) != 0 || !is_kind(key.data[head])) {
+    if (!is_item(key) || !is_kind(key.data[KEY_HEAD])) {
         return false;
     }
-    *out = (enum due_kind)key.data[head];
+    *out = (enum due_kind)key.data[KEY_HEAD];
+    return true;
+}
+
+bool due_queue_old_item(struct bytes key, struct due_item *out) {
+    if (!is_item(key) || key.data[KEY_HEAD] != 0 || !is_kind(key.data[KEY_HEAD + 8])) {
+        return false;
+    }
+    *out = (struct due_item){.kind = (enum due_kind)key.data[KEY_HEAD + 8],
+                             .due_ms = load_u64(key.data + KEY_HEAD),
+                             .subject_len = key.len - KEY_HEAD - 9};
+    memcpy(out->subject, key.data + KEY_HEAD + 9, out->subject_len);
     return true;
 }
 
@@ -38,12 +55,12 @@ enum err due_queue_add(const struct call *call, uint64_t due_ms, enum due_kind k
         item.due_ms = call->time_ms + 1;
     }
     memcpy(item.subject, subject.data, subject.len);
-    struct record_key key = item_key(&item);
+    struct record_key key = due_item_key(&item);
     return state_put(&call->state, &key, bytes_of("\1", 1));
 }
 
 enum err due_queue_remove(const struct call *call, const struct due_item *item) {
-    struct record_key key = item_key(item);
+    struct record_key key = due_item_key(item);
     return state_remove(&call->state, &key);
 }
 
@@ -65,7 +82,7 @@ static enum err item_behind(const struct state *state, enum due_kind kind, const
     struct bytes rest, value;
     bool found = false;
     if (last->subject_len > 0) {
-        from = item_key(last);
+        from = due_item_key(last);
     }
     state_walk_init(&walk, state, &prefix, bytes_of(from.data + prefix.len, from.len - prefix.len));
     enum err e = state_walk_next(&walk, &rest, &value, &found);

@@ -47,6 +47,11 @@ static inline struct bytes due_item_subject(const struct due_item *item) {
 
 /* The kind of the item that a whole key names; false when it names none. */
 bool due_queue_kind(struct bytes key, enum due_kind *out);
+/* The item that a whole key of version 0.1.0 names, where one queue held all kinds: due time ms (8) || kind (1) ||
+ * subject. The first byte of a time is zero, which is no kind, so no key is of both layouts. False when it names none.
+ */
+bool due_queue_old_item(struct bytes key, struct due_item *out);
+struct record_key due_item_key(const struct due_item *item);
 
 /* A time that is not ahead of the block's means the next block. */
 NODISCARD enum err due_queue_add(const struct call *call, uint64_t due_ms, enum due_kind kind, struct bytes subject);

@@ -73,6 +73,17 @@ enum err genesis_inherit_check(const struct genesis_predecessor *named, struct b
     return reader_done(&r) ? OK : ERR_MALFORMED;
 }
 
+/* The predecessor may be a chain of version 0.1.0. */
+static struct record_key key_of_today(struct bytes key) {
+    struct due_item item;
+    struct record_key whole = {.len = key.len};
+    if (due_queue_old_item(key, &item)) {
+        return due_item_key(&item);
+    }
+    memcpy(whole.data, key.data, key.len);
+    return whole;
+}
+
 static bool begins_with(struct bytes key, const char *contract) {
     size_t len = strlen(contract) + 1;
     return key.len > len && memcmp(key.data, contract, len) == 0;
@@ -117,9 +128,8 @@ enum err genesis_inherit_apply(const struct call *call, const struct genesis *ge
         if (!read_record(&r, &key, &value)) {
             return ERR_MALFORMED;
         }
-        if (!is_left_behind(key)) {
-            struct record_key whole = {.len = key.len};
-            memcpy(whole.data, key.data, key.len);
+        struct record_key whole = key_of_today(key);
+        if (!is_left_behind(record_key_bytes(&whole))) {
             e = state_put(&call->state, &whole, value);
         }
     }

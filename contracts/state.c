@@ -91,7 +91,7 @@ enum err state_has(const struct state *state, const struct record_key *key, bool
 }
 
 enum err state_put(const struct state *state, const struct record_key *key, struct bytes value) {
-    ASSERT(state->ops->put != NULL && value.len > 0 && value.len <= LIMIT_STATE_VALUE);
+    ASSERT(state->ops->put != NULL && value.len > 0);
     return state->ops->put(state->ctx, record_key_bytes(key), value);
 }
 

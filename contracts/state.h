@@ -56,6 +56,7 @@ NODISCARD enum err state_get(const struct state *state, const struct record_key 
 NODISCARD enum err state_get_record(const struct state *state, const struct record_key *key,
                                     enum err (*decode)(struct bytes value, void *out), void *out, bool *out_found);
 NODISCARD enum err state_has(const struct state *state, const struct record_key *key, bool *out_found);
+/* `value` is never empty; how long it may be the handle decides (struct state_ops). */
 NODISCARD enum err state_put(const struct state *state, const struct record_key *key, struct bytes value);
 /* As state_put, taking the buffer's own failure into account. */
 NODISCARD enum err state_put_buffer(const struct state *state, const struct record_key *key,

@@ -145,6 +145,59 @@ static void a_key_names_its_kind(void **state) {
     assert_false(due_queue_kind(bytes_of(key, sizeof key - 1), &kind));
 }
 
+static void an_item_of_the_old_queue_is_told_from_todays(void **state) {
+    (void)state;
+    struct due_item item;
+    enum due_kind kind;
+    uint8_t key[] = "due\0\0\0\1\x8b\xcf\xe5\x68\0\3subject";
+    struct bytes old = bytes_of(key, sizeof key - 1);
+    assert_false(due_queue_kind(old, &kind));
+    assert_true(due_queue_old_item(old, &item));
+    assert_int_equal(item.kind, DUE_PROPOSAL);
+    assert_int_equal(item.due_ms, 1700000000000);
+    assert_true(bytes_equal(due_item_subject(&item), bytes_str("subject")));
+    struct record_key today = due_item_key(&item);
+    assert_false(due_queue_old_item(record_key_bytes(&today), &item));
+    assert_true(due_queue_kind(record_key_bytes(&today), &kind) && kind == DUE_PROPOSAL);
+    key[12] = DUE_KINDS + 1;
+    assert_false(due_queue_old_item(old, &item));
+    assert_false(due_queue_old_item(bytes_of(key, 13), &item));
+}
+
+/* What each kind of item is about, and that it is out of its queue with a word in a history. */
+static void an_item_that_is_too_much_goes_with_a_note(void **state) {
+    (void)state;
+    static const size_t lengths[] = {[DUE_UPDATE_WINDOW] = HASH_LEN + KEY_LEN,
+                                     [DUE_PENDING_RELEASE] = HASH_LEN,
+                                     [DUE_PROPOSAL] = HASH_LEN,
+                                     [DUE_ORG_LEAVING] = GENESIS_ID_MAX};
+    for (unsigned kind = 1; kind <= DUE_KINDS; kind++) {
+        struct world w;
+        struct due_round round;
+        struct due_item item;
+        uint8_t subject[DUE_SUBJECT_MAX];
+        bool found = false;
+        if (lengths[kind] == 0) {
+            continue; /* the recount: test_governance_recount.c */
+        }
+        memset(subject, 'a', sizeof subject);
+        world_open(&w, 1);
+        struct call call = world_call(&w, NULL, 0);
+        assert_int_equal(due_queue_add(&call, 0, (enum due_kind)kind, bytes_of(subject, lengths[kind])), OK);
+        call.time_ms++;
+        due_round_begin(&round, call.time_ms);
+        assert_int_equal(due_round_next(&round, &w.state, &item, &found), OK);
+        assert_true(found);
+        w.memory.history_count = w.memory.write_count = 0;
+        assert_int_equal(due_work_refused(&call, &item), OK);
+        assert_int_equal(w.memory.write_count, 1);
+        assert_int_equal(w.memory.history_count, 1);
+        assert_string_equal(w.memory.last_action, "due_refused");
+        assert_int_equal(next_ms(&w), 0);
+        world_close(&w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_earliest_of_all_kinds_is_next),
@@ -152,6 +205,8 @@ int main(void) {
         cmocka_unit_test(every_kind_has_its_share_of_a_block),
         cmocka_unit_test(all_that_is_due_goes_in_one_block_when_it_fits),
         cmocka_unit_test(a_key_names_its_kind),
+        cmocka_unit_test(an_item_of_the_old_queue_is_told_from_todays),
+        cmocka_unit_test(an_item_that_is_too_much_goes_with_a_note),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,25 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     world_close(&w);
 }
 
+/* A chain of version 0.1.0 kept its due items in one queue. */
+static void due_items_of_an_old_chain_are_in_todays_queues(void **state) {
+    (void)state;
+    struct world w;
+    struct genesis_predecessor from = {.named = true};
+    struct buffer file = BUFFER_INIT;
+    uint64_t next_due = 0;
+    world_open(&w, 1);
+    genesis_inherit_begin(&from, 2, &file);
+    genesis_inherit_put(bytes_of("due\0\0\0\1\x8b\xcf\xe5\x68\0\3proposal", 21), bytes_of("\1", 1), &file);
+    genesis_inherit_put(bytes_of("due\0\0\0\1\x8b\xcf\xe5\x68\7\2release", 20), bytes_of("\1", 1), &file);
+    succeed(&w, &from, &file);
+    assert_int_equal(genesis_apply(&w.genesis, &w.crypto, &w.state), OK);
+    assert_int_equal(due_queue_next(&w.state, &next_due), OK);
+    assert_int_equal(next_due, 1700000000007); /* the proposal was the old chain's */
+    buffer_free(&file);
+    world_close(&w);
+}
+
 static void a_successor_without_its_file_is_refused(void **state) {
     (void)state;
     struct world w;
@@ -166,6 +185,7 @@ static void records_out_of_order_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_successor_has_every_record_but_those_of_governance),
+        cmocka_unit_test(due_items_of_an_old_chain_are_in_todays_queues),
         cmocka_unit_test(a_successor_without_its_file_is_refused),
         cmocka_unit_test(a_record_without_a_value_is_refused),
         cmocka_unit_test(a_changed_file_is_refused),
