@@ -66,6 +66,14 @@ enum err governance_validators(const struct state *state, uint8_t (*keys)[KEY_LE
     return e;
 }
 
+uint64_t params_window_start(const struct params_record *record, uint64_t time_ms) {
+    const struct tx_window *w = &record->window;
+    uint64_t lifetime = record->params.tx_max_lifetime_ms;
+    uint64_t longest = time_ms < w->until_ms && w->longest_ms > lifetime ? w->longest_ms : lifetime;
+    uint64_t start = time_ms > longest ? time_ms - longest : 0;
+    return start > w->floor_ms ? start : w->floor_ms;
+}
+
 struct org_visit {
     enum err (*each)(void *arg, const struct org_record *org);
     void *arg;

@@ -13,8 +13,8 @@
  * of the node with that link key "org_node/" || id || "/" || signing key    one byte 1: this node is of that
  * organisation "validators"              count (2) | signing keys (32 each); a validator's index is its place "params"
  * stamp | heartbeat ms (4) | block txs (4) | block bytes (4) | tx lifetime ms (8) | vote threshold percent (4) |
- * protocol version (4) "totals"                  stamp | organisations (4) | validators (4) | observers (4) | gateways
- * (4)
+ * protocol version (4) | window: floor ms (8) | longest ms (8) | until ms (8) "totals"                  stamp |
+ * organisations (4) | validators (4) | observers (4) | gateways (4)
  */
 #ifndef ASSAY_CONTRACTS_GOVERNANCE_H
 #define ASSAY_CONTRACTS_GOVERNANCE_H
@@ -32,13 +32,27 @@ struct node_record {
     struct genesis_node node;
 };
 
+/* What earlier values of the lifetime leave behind, as long as a transaction admitted under one may be alive. */
+struct tx_window {
+    uint64_t floor_ms;   /* nothing alive was executed up to here; never falls */
+    uint64_t longest_ms; /* the longest lifetime that such a transaction could have had */
+    uint64_t until_ms;   /* from here on only the present lifetime counts */
+};
+
 struct params_record {
     struct record_stamp stamp;
     struct genesis_params params;
+    struct tx_window window;
 };
+
+/* The one rule for how far back ids of transactions count: whatever is alive at block time `time_ms` (its expiry is
+ * later) was executed in a block later than what this gives. Blocks up to it may be forgotten; who joins needs all
+ * later ones. It never falls while time grows, whatever the lifetime does. */
+uint64_t params_window_start(const struct params_record *record, uint64_t time_ms);
 
 struct record_key org_key(const char *id);
 struct record_key node_key(const uint8_t key[ED25519_KEY_LEN]);
+struct record_key params_key(void);
 
 /* `*out_found` false: no such record, `out` untouched. ERR_CORRUPT when a record can't be decoded. Nodes of a removed
  * organisation are not found and not listed, though their records go only in the blocks after. */

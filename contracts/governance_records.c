@@ -113,6 +113,9 @@ static void params_encode(const struct params_record *record, struct buffer *out
     buffer_u64(out, record->params.tx_max_lifetime_ms);
     buffer_u32(out, record->params.vote_threshold_percent);
     buffer_u32(out, record->params.protocol_version);
+    buffer_u64(out, record->window.floor_ms);
+    buffer_u64(out, record->window.longest_ms);
+    buffer_u64(out, record->window.until_ms);
 }
 
 enum err params_decode(struct bytes value, void *out) {
@@ -125,6 +128,9 @@ enum err params_decode(struct bytes value, void *out) {
     record.params.tx_max_lifetime_ms = read_u64(&r);
     record.params.vote_threshold_percent = read_u32(&r);
     record.params.protocol_version = read_u32(&r);
+    record.window.floor_ms = read_u64(&r);
+    record.window.longest_ms = read_u64(&r);
+    record.window.until_ms = read_u64(&r);
     if (!reader_done(&r)) {
         return ERR_CORRUPT;
     }
@@ -354,9 +360,26 @@ enum err node_erase(const struct call *call, const struct node_record *record, c
     return e == OK ? state_history(&call->state, &key, "remove", detail) : e;
 }
 
+/* The lifetime changes at this block: what was admitted up to and in it may live as long as was allowed so far. */
+static struct tx_window window_after(const struct params_record *before, uint64_t time_ms) {
+    uint64_t lifetime = before->params.tx_max_lifetime_ms;
+    bool lasts = time_ms < before->window.until_ms && before->window.longest_ms > lifetime;
+    uint64_t until = time_ms + lifetime;
+    return (struct tx_window){
+        .floor_ms = params_window_start(before, time_ms),
+        .longest_ms = lasts ? before->window.longest_ms : lifetime,
+        .until_ms = lasts && before->window.until_ms > until ? before->window.until_ms : until,
+    };
+}
+
 enum err params_put(const struct call *call, const struct params_record *before, const struct genesis_params *params,
                     const char *action, const char *detail) {
-    struct params_record record = {stamp_after(call, before == NULL ? NULL : &before->stamp), *params};
+    struct params_record record = {.stamp = stamp_after(call, before == NULL ? NULL : &before->stamp),
+                                   .params = *params};
+    if (before != NULL) {
+        bool same = before->params.tx_max_lifetime_ms == params->tx_max_lifetime_ms;
+        record.window = same ? before->window : window_after(before, call->time_ms);
+    }
     struct record_key key = params_key();
     struct buffer value = BUFFER_INIT;
     params_encode(&record, &value);

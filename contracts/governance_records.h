@@ -19,7 +19,6 @@ struct record_key admin_key(const uint8_t key[ED25519_KEY_LEN], const char *org)
 struct record_key link_index_key(const uint8_t link_key[32]);
 /* Prefix of an organisation's nodes; with a key behind it, one of them. */
 struct record_key org_node_key(const char *org);
-struct record_key params_key(void);
 struct record_key validators_key(void);
 
 /* Is there any record under the prefix? */

@@ -160,30 +160,17 @@ struct pruning {
     struct kv *kv;
     struct seglog *log;
     struct chain_store_head head;
-    uint64_t window_ms;
 };
 
 /* What the head says, and from which height on the wish keeps bodies. */
 static enum err read_wish(struct pruning *p, const struct home_prune_wish *wish, uint64_t *out_below) {
     struct kv_view *view;
-    struct params_record params;
-    bool found = false;
     uint64_t first = 1, below = UINT64_MAX;
     enum err e = kv_view_open(p->kv, &view);
     if (e != OK) {
         return e;
     }
-    struct state state = state_of_view(view);
     e = chain_store_head(&host_crypto, view, &p->head);
-    if (e == OK) {
-        e = params_get(&state, &params, &found);
-    }
-    if (e == OK && !found) {
-        e = ERR_CORRUPT;
-    }
-    if (e == OK) {
-        p->window_ms = params.params.tx_max_lifetime_ms;
-    }
     uint64_t height = e == OK ? p->head.header.height : 0;
     if (e == OK && wish->count != 0) {
         below = wish->count < height ? height - wish->count + 1 : 1;
@@ -256,7 +243,7 @@ enum err home_prune(const struct daemon_home *home, const struct home_prune_wish
         e = say(seglog_size(p.log, &report.before, &segments), "block log", seglog_error(), why);
     }
     if (e == OK) {
-        e = chain_prune_store(&host_crypto, p.kv, p.log, p.window_ms, below, &report.kept_from);
+        e = chain_prune_store(&host_crypto, p.kv, p.log, below, &report.kept_from);
         e = say(e, "pruning", seglog_error()[0] != '\0' ? seglog_error() : kv_lmdb_error(), why);
     }
     if (e == OK) {

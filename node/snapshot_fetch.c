@@ -1,6 +1,7 @@
 #include "node/snapshot_fetch.h"
 
 #include "node/snapshot_bodies.h"
+#include "node/snapshot_window.h"
 #include "store/disk_files.h"
 
 #include <jansson.h>
@@ -51,7 +52,8 @@ struct snapshot_fetch {
     const struct snapshot_manifest *manifest;
     const char *dir;
     uint8_t *state; /* enum chunk_state, a byte a chunk */
-    uint32_t next;  /* no chunk below is wanted */
+    uint32_t last;  /* only chunks whose place is below are wanted */
+    uint32_t next;  /* no place below has one that is wanted */
     uint32_t missing;
     uint64_t have, total, under_way; /* bytes */
     struct buffer *manifest_out;     /* while a manifest is asked for */
@@ -322,14 +324,26 @@ static enum err look_for(struct snapshot_fetch *f, uint32_t chunk, bool *out_her
     return e == ERR_NOMEM || e == ERR_INVALID || e == ERR_IO ? e : OK;
 }
 
-static enum err take_stock(struct snapshot_fetch *f) {
+/* Body chunks go from the last to the first, and then comes the state chunk that tells how far back they must reach, so
+ * that a manifest that lies about them is found out early. */
+static uint32_t chunk_at(const struct snapshot_manifest *manifest, uint32_t place) {
+    if (place < manifest->body_count) {
+        return snapshot_chunk_count(manifest) - 1 - place;
+    }
+    uint32_t rule = snapshot_window_chunk(manifest), state = place - manifest->body_count;
+    return state == 0 ? rule : state <= rule ? state - 1 : state;
+}
+
+static enum err take_stock(struct snapshot_fetch *f, enum snapshot_part part) {
     uint32_t count = snapshot_chunk_count(f->manifest);
+    f->last = part == SNAPSHOT_WINDOW ? f->manifest->body_count + 1 : count;
     f->next = 0;
     f->missing = 0;
     f->have = 0;
     f->under_way = 0;
     f->total = snapshot_bytes(f->manifest);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t place = 0; place < f->last; place++) {
+        uint32_t i = chunk_at(f->manifest, place);
         bool here = snapshot_chunk_bytes(f->manifest, i) == 0;
         enum err e = here ? OK : look_for(f, i, &here);
         if (e != OK) {
@@ -375,18 +389,11 @@ static struct job *free_job(struct snapshot_fetch *f) {
     return NULL;
 }
 
-/* Body chunks go from the last to the first, so that a manifest that lies about them is found out early. */
-static uint32_t chunk_at(const struct snapshot_manifest *manifest, uint32_t place) {
-    uint32_t count = snapshot_chunk_count(manifest);
-    return place < manifest->body_count ? count - 1 - place : place - manifest->body_count;
-}
-
 static bool next_chunk(struct snapshot_fetch *f, uint32_t *out) {
-    uint32_t count = snapshot_chunk_count(f->manifest);
-    while (f->next < count && f->state[chunk_at(f->manifest, f->next)] != CHUNK_WANTED) {
+    while (f->next < f->last && f->state[chunk_at(f->manifest, f->next)] != CHUNK_WANTED) {
         f->next++;
     }
-    if (f->next == count) {
+    if (f->next == f->last) {
         return false;
     }
     *out = chunk_at(f->manifest, f->next);
@@ -486,14 +493,14 @@ static enum err fetch_missing(struct snapshot_fetch *f) {
 }
 
 enum err snapshot_fetch_chunks(struct snapshot_fetch *fetch, const struct snapshot_manifest *manifest,
-                               const char *dir) {
+                               enum snapshot_part part, const char *dir) {
     fetch->manifest = manifest;
     fetch->dir = dir;
     fetch->state = calloc(snapshot_chunk_count(manifest), 1);
     if (fetch->state == NULL) {
         return ERR_NOMEM;
     }
-    enum err e = take_stock(fetch);
+    enum err e = take_stock(fetch, part);
     if (e == OK) {
         e = fetch_missing(fetch);
     }

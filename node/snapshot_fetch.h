@@ -57,10 +57,13 @@ void snapshot_fetch_refuse(struct snapshot_fetch *fetch, size_t source, const ch
 /* So did everybody who offers this content. */
 void snapshot_fetch_refuse_content(struct snapshot_fetch *fetch, const uint8_t content[HASH_LEN], const char *what);
 
-/* Fetches what is missing in the folder `dir`, which exists. ERR_NOTFOUND: none of those who offered it has it any more
- * or answers; ERR_INVALID: the manifest lied about its body chunks; ERR_CLOSED; local faults. */
+/* Which chunks are wanted: the bodies and the state chunk that says how far back they must reach (snapshot_window.h),
+ * or all of them. */
+enum snapshot_part { SNAPSHOT_WINDOW, SNAPSHOT_WHOLE };
+/* Fetches what is missing of a part in the folder `dir`, which exists. ERR_NOTFOUND: none of those who offered it has
+ * it any more or answers; ERR_INVALID: the manifest lied about its body chunks; ERR_CLOSED; local faults. */
 NODISCARD enum err snapshot_fetch_chunks(struct snapshot_fetch *fetch, const struct snapshot_manifest *manifest,
-                                         const char *dir);
+                                         enum snapshot_part part, const char *dir);
 /* Bytes that came over the network and were kept. */
 uint64_t snapshot_fetch_bytes(const struct snapshot_fetch *fetch);
 

@@ -3,14 +3,15 @@
 #include "node/host_crypto.h"
 #include "node/ledger/chain_store.h"
 #include "node/snapshot_install.h"
+#include "node/snapshot_window.h"
 #include "store/disk_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS_MAX 8
-#define MAKING_WAIT_MS 300000u /* for a snapshot that is being made for us */
+#define ROUNDS_MAX (2 * SNAPSHOT_SOURCES_MAX) /* whoever lied is asked no more, so each source costs one */
+#define MAKING_WAIT_MS 300000u                /* for a snapshot that is being made for us */
 #define POLL_MS 300u
 
 /* Where this home's own ledger stands. */
@@ -403,10 +404,17 @@ static enum err fetch_chunks(struct join *j) {
         e = disk_make_folder(&j->config->place.disk, path);
     }
     if (e == OK) {
-        e = snapshot_fetch_chunks(j->fetch, &j->manifest, path);
+        e = snapshot_fetch_chunks(j->fetch, &j->manifest, SNAPSHOT_WINDOW, path);
+    }
+    if (e == OK) {
+        e = snapshot_window_check(&host_crypto, &j->manifest, &j->header, &j->config->place.disk, path);
+    }
+    if (e == OK) {
+        e = snapshot_fetch_chunks(j->fetch, &j->manifest, SNAPSHOT_WHOLE, path);
     }
     if (e == ERR_INVALID) {
-        snapshot_fetch_refuse_content(j->fetch, j->manifest.content, "lists bodies that do not belong together");
+        snapshot_fetch_refuse_content(j->fetch, j->manifest.content,
+                                      "lists bodies that do not belong together or do not reach back far enough");
         memcpy(j->refused[j->refused_count++], j->manifest.content, HASH_LEN);
         forget_manifest(j);
     }

@@ -104,36 +104,11 @@ static enum err put_block(struct make *m, uint64_t height, struct buffer *body) 
     return e;
 }
 
-/* The first block whose transactions' ids may still be in use: the same on every node. */
-static enum err window_start(struct make *m, uint64_t *out) {
-    struct chain_view *view = m->config->view;
-    const struct block_header *head = &view->head.header;
-    struct state state = state_of_view(view->kv);
-    struct params_record params;
-    bool found = false;
-    uint64_t bodies = 0, start = 0;
-    enum err e = params_get(&state, &params, &found);
-    if (e == OK && !found) {
-        e = ERR_CORRUPT;
-    }
-    if (e == OK) {
-        e = chain_store_bodies(view->kv, &bodies);
-    }
-    if (e == OK) {
-        uint64_t lifetime = params.params.tx_max_lifetime_ms;
-        e = chain_store_since(view->kv, bodies, head->height, head->time_ms > lifetime ? head->time_ms - lifetime : 0,
-                              &start);
-    }
-    if (e == OK) {
-        *out = start <= head->height ? start : head->height;
-    }
-    return e;
-}
-
 static enum err make_bodies(struct make *m) {
     struct buffer body = BUFFER_INIT;
     uint64_t height = 0;
-    enum err e = window_start(m, &height);
+    /* The same on every node that has the blocks; one that has not makes no snapshot. */
+    enum err e = chain_store_window(m->config->view->kv, &m->config->view->head.header, &height);
     for (; e == OK && height <= m->manifest.height; height++) {
         bool stop = m->config->stop != NULL && m->config->stop(m->config->arg);
         e = stop ? ERR_CLOSED : put_block(m, height, &body);

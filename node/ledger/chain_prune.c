@@ -2,16 +2,19 @@
 
 #include "node/ledger/chain_state.h"
 
-enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t window_ms,
+enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t keep_ms,
                            uint64_t *out_below) {
-    uint64_t first = 1, below = 1;
+    uint64_t first = 1, window = 1, below = 1;
     enum err e = chain_store_first(view, &first);
+    if (e == OK) {
+        e = chain_store_window(view, head, &window);
+    }
     if (e == OK && head->height > 0) {
-        uint64_t since = head->time_ms > window_ms ? head->time_ms - window_ms : 0;
+        uint64_t since = head->time_ms > keep_ms ? head->time_ms - keep_ms : 0;
         e = chain_store_since(view, first, head->height, since, &below);
     }
     if (e == OK) {
-        *out_below = below <= head->height ? below : head->height; /* the head's own body stays in any case */
+        *out_below = below < window ? below : window;
     }
     return e;
 }
@@ -35,7 +38,6 @@ enum err chain_prune_bodies(struct chain *chain, uint64_t keep_ms) {
     struct kv_view *view;
     struct chain_store_head head;
     uint64_t kept_from = 0, below = 0;
-    uint64_t lifetime_ms = chain->params.tx_max_lifetime_ms;
     if (keep_ms == 0) {
         return OK;
     }
@@ -48,7 +50,7 @@ enum err chain_prune_bodies(struct chain *chain, uint64_t keep_ms) {
         e = chain_store_bodies(view, &kept_from);
     }
     if (e == OK) {
-        e = chain_prune_limit(view, &head.header, keep_ms > lifetime_ms ? keep_ms : lifetime_ms, &below);
+        e = chain_prune_limit(view, &head.header, keep_ms, &below);
     }
     kv_view_close(view);
     if (e == OK && seglog_first(chain->log) < kept_from) {
@@ -57,8 +59,8 @@ enum err chain_prune_bodies(struct chain *chain, uint64_t keep_ms) {
     return e == OK && below > kept_from ? announce(chain->kv, below) : e;
 }
 
-enum err chain_prune_store(const struct verify_crypto *crypto, struct kv *kv, struct seglog *log, uint64_t window_ms,
-                           uint64_t below, uint64_t *out_kept_from) {
+enum err chain_prune_store(const struct verify_crypto *crypto, struct kv *kv, struct seglog *log, uint64_t below,
+                           uint64_t *out_kept_from) {
     struct kv_view *view;
     struct chain_store_head head;
     struct kv_checkpoint *checkpoint;
@@ -72,7 +74,7 @@ enum err chain_prune_store(const struct verify_crypto *crypto, struct kv *kv, st
         e = chain_store_bodies(view, &kept_from);
     }
     if (e == OK) {
-        e = chain_prune_limit(view, &head.header, window_ms, &limit);
+        e = chain_prune_limit(view, &head.header, 0, &limit);
     }
     kv_view_close(view);
     below = below < limit ? below : limit;

@@ -11,8 +11,9 @@
 #include "node/ledger/chain_store.h"
 #include "store/seglog.h"
 
-/* The highest height below which bodies may go, with every block younger than `window_ms` before the head kept. */
-NODISCARD enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t window_ms,
+/* The highest height below which bodies may go: the expiry window (chain_store_window) and every block younger than
+ * `keep_ms` before the head stay. */
+NODISCARD enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t keep_ms,
                                      uint64_t *out_below);
 
 /* One step towards keeping `keep_ms` of bodies (or the expiry window, where that is longer), on the ledger thread,
@@ -22,6 +23,6 @@ NODISCARD enum err chain_prune_bodies(struct chain *chain, uint64_t keep_ms);
 
 /* The same at once, on a store that nobody else uses: bodies below `below`, or below the limit if that is lower. */
 NODISCARD enum err chain_prune_store(const struct verify_crypto *crypto, struct kv *kv, struct seglog *log,
-                                     uint64_t window_ms, uint64_t below, uint64_t *out_kept_from);
+                                     uint64_t below, uint64_t *out_kept_from);
 
 #endif

@@ -1,7 +1,9 @@
 #include "node/ledger/chain_store.h"
 
+#include "contracts/governance.h"
 #include "node/ledger/chain_install.h"
 #include "node/ledger/chain_state.h"
+#include "node/ledger/state_view.h"
 
 #include <string.h>
 
@@ -87,4 +89,25 @@ enum err chain_store_since(struct kv_view *view, uint64_t first, uint64_t last, 
     }
     *out_height = low;
     return OK;
+}
+
+enum err chain_store_window(struct kv_view *view, const struct block_header *head, uint64_t *out_first) {
+    struct state state = state_of_view(view);
+    struct params_record params;
+    uint64_t first = 1, later = 1;
+    bool found = false;
+    enum err e = params_get(&state, &params, &found);
+    if (e == OK && !found) {
+        e = ERR_CORRUPT;
+    }
+    if (e == OK) {
+        e = chain_store_first(view, &first);
+    }
+    if (e == OK && head->height > 0) {
+        e = chain_store_since(view, first, head->height, params_window_start(&params, head->time_ms) + 1, &later);
+    }
+    if (e == OK) {
+        *out_first = later > first ? later - 1 : first;
+    }
+    return e;
 }

@@ -147,8 +147,54 @@ static void nothing_unknown_hides_in_nested_messages(void **state) {
     council_close(&c);
 }
 
+/* ---- The window of live ids ---------------------------------------------------------------------------------- */
+
+#define ADMITTED 4000
+
+/* The organisations change the lifetime again and again, transactions are admitted under each, and whatever is alive at
+ * any time must have been executed later than the window's start then; which never falls. */
+static void whatever_is_alive_was_executed_within_the_window(void **state) {
+    (void)state;
+    static struct { uint64_t executed_ms, expiry_ms; } tx[ADMITTED];
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct world w;
+        uint64_t dice = seed * 0x9e3779b97f4a7c15u, before = 0, widest = 0;
+        world_open(&w, 1);
+        struct params_record now;
+        struct call begin = world_call(&w, NULL, 0);
+        w.genesis.params.tx_max_lifetime_ms = 60000;
+        assert_int_equal(params_put(&begin, NULL, &w.genesis.params, "test", ""), OK);
+        for (size_t n = 0; n < ADMITTED; n++) {
+            dice = dice * 6364136223846793005u + 1442695040888963407u;
+            w.now_ms += 1 + (dice >> 33) % 40000;
+            bool found = false;
+            struct call call = world_call(&w, NULL, 0);
+            assert_int_equal(params_get(&call.state, &now, &found), OK);
+            tx[n].executed_ms = w.now_ms; /* the longest that the state before this block allows */
+            tx[n].expiry_ms = w.now_ms + now.params.tx_max_lifetime_ms;
+            if ((dice >> 20) % 16 == 0) {
+                struct genesis_params params = now.params;
+                params.tx_max_lifetime_ms = 60000 + (dice >> 40) % (20u * 60000u);
+                assert_int_equal(params_put(&call, &now, &params, "test", ""), OK);
+                assert_int_equal(params_get(&call.state, &now, &found), OK);
+            }
+            uint64_t start = params_window_start(&now, w.now_ms);
+            assert_true(start >= before);
+            before = start;
+            widest = w.now_ms - start > widest ? w.now_ms - start : widest;
+            for (size_t i = n > 200 ? n - 200 : 0; i <= n; i++) {
+                bool alive = tx[i].expiry_ms > w.now_ms;
+                assert_true(!alive || tx[i].executed_ms > start);
+            }
+        }
+        assert_true(widest <= 3 * 21 * 60000u); /* and it is not simply everything */
+        world_close(&w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whatever_is_alive_was_executed_within_the_window),
         cmocka_unit_test(genesis_lays_the_validators_in_file_order),
         cmocka_unit_test(a_missing_or_damaged_set_is_a_local_fault),
         cmocka_unit_test(more_than_f_validators_of_one_organisation_are_told),

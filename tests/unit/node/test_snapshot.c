@@ -406,7 +406,7 @@ static void a_new_node_joins_and_goes_on(void **state) {
     close_all(&f);
 }
 
-/* A day of blocks comes along, older ones don't. */
+/* A day of blocks comes along, and the one before, which shows that none is missing; older ones don't. */
 static void only_the_expiry_window_comes_along(void **state) {
     (void)state;
     struct fixture f;
@@ -418,7 +418,7 @@ static void only_the_expiry_window_comes_along(void **state) {
     serve(&f, 0);
     blocks(&f, 2, 1);
     joins(&f, 1, &report);
-    is_as_good(&f, 15, 6);
+    is_as_good(&f, 15, 5);
     close_all(&f);
 }
 
@@ -442,7 +442,7 @@ static void epochs_come_along_with_the_blocks_that_closed_them(void **state) {
         joins(&f, 1, &report);
         assert_int_equal(report.height, 14);
         blocks_of_second_epoch(&f, 2, 1);
-        is_as_good(&f, 14, in_window ? 1 : 6);
+        is_as_good(&f, 14, in_window ? 1 : 5);
         assert_int_equal(home_chain_open(&f.home, NULL, &store, why), OK);
         assert_int_equal(chain_view_open(store.chain, &view), OK);
         assert_int_equal(chain_view_epoch(&view, 1, &epoch), OK);
@@ -586,6 +586,56 @@ static void a_manifest_that_lies_about_its_bodies_is_found_out(void **state) {
     is_as_good(&f, 20, 1);
     buffer_free(&encoded);
     buffer_free(&again);
+    close_all(&f);
+}
+
+/* Leaves the first body chunks out of a snapshot, as a source with one changed line would. */
+static void shorten(struct fixture *f, size_t source, uint32_t left_out) {
+    struct buffer encoded = BUFFER_INIT, again = BUFFER_INIT;
+    struct snapshot_manifest m;
+    char from[300], to[300];
+    unsigned long long height = f->pin.height;
+    (void)snprintf(to, sizeof to, "%s/%llu/manifest", f->dir[source], height);
+    assert_int_equal(file_read(to, SNAPSHOT_MANIFEST_MAX, &encoded), OK);
+    assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
+    assert_true(m.body_count > left_out);
+    m.body_count -= left_out;
+    memmove(m.bodies, m.bodies + left_out, m.body_count * sizeof *m.bodies);
+    assert_int_equal(snapshot_manifest_encode(&host_crypto, &m, &again), OK);
+    write_bytes(to, buffer_bytes(&again));
+    for (uint32_t i = 0; i < m.body_count; i++) {
+        uint32_t at = (1u << m.bits) + i;
+        (void)snprintf(from, sizeof from, "%s/%llu/%u", f->dir[source], height, at + left_out);
+        (void)snprintf(to, sizeof to, "%s/%llu/%u", f->dir[source], height, at);
+        assert_int_equal(rename(from, to), 0);
+    }
+    snapshot_manifest_free(&m);
+    buffer_free(&encoded);
+    buffer_free(&again);
+}
+
+/* Everything in it is proven, and yet whoever believed it would not know which ids are used up. */
+static void a_snapshot_whose_bodies_do_not_reach_back_far_enough_is_refused(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX];
+    open_all(&f, 20, 8);
+    make(&f, 1); /* an honest one, of a lower height */
+    struct snapshot_pin honest = f.pin;
+    blocks(&f, 3, 8);
+    make(&f, 0);
+    shorten(&f, 0, 1);
+    f.pin = honest;
+    serve(&f, 0);
+    assert_int_equal(join(&f, 1, &report, why), ERR_NOTFOUND);
+    assert_int_equal(f.refused, 1);
+    f.refused = 0;
+    serve(&f, 1);
+    joins(&f, 2, &report);
+    assert_int_equal(f.refused, 1);
+    assert_int_equal(report.height, 20);
+    is_as_good(&f, 20, 1);
     close_all(&f);
 }
 
@@ -1035,6 +1085,7 @@ int main(void) {
         cmocka_unit_test(every_flipped_byte_of_a_manifest_is_refused),
         cmocka_unit_test(every_flipped_byte_of_a_body_chunk_is_refused),
         cmocka_unit_test(a_manifest_that_lies_about_its_bodies_is_found_out),
+        cmocka_unit_test(a_snapshot_whose_bodies_do_not_reach_back_far_enough_is_refused),
         cmocka_unit_test(a_killed_join_goes_on_where_it_was),
         cmocka_unit_test(a_chunk_damaged_on_our_disk_is_fetched_again),
         cmocka_unit_test(an_interrupted_change_of_places_is_completed),
