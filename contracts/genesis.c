@@ -12,7 +12,6 @@
 #define GENESIS_VERSION 1
 #define DEFAULT_HEARTBEAT_MS 10000
 #define DEFAULT_THRESHOLD_PERCENT 67
-#define PROTOCOL_VERSION 1
 
 void genesis_params_default(struct genesis_params *out) {
     *out = (struct genesis_params){

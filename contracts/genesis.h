@@ -39,13 +39,17 @@
 enum org_kind { ORG_VENDOR = 1, ORG_BROKER = 2, ORG_OPERATOR = 3, ORG_OWNER = 4 };
 enum node_role { NODE_VALIDATOR = 1, NODE_OBSERVER = 2, NODE_GATEWAY = 3 };
 
+/* The rules that this program runs: what chains begin with, and the newest it knows. Those of 0.1.0 were 1; their
+ * records were laid out otherwise, so such a chain goes on only by an export to a new genesis. */
+#define PROTOCOL_VERSION 2u
+
 struct genesis_params {
     uint32_t heartbeat_ms;       /* 0: never */
     uint32_t max_block_txs;      /* <= LIMIT_BLOCK_TXS */
     uint32_t max_block_bytes;    /* <= LIMIT_BLOCK_BYTES */
     uint64_t tx_max_lifetime_ms; /* <= LIMIT_TX_LIFETIME_MS */
     uint32_t vote_threshold_percent;
-    uint32_t protocol_version;
+    uint32_t protocol_version; /* PROTOCOL_VERSION for a new chain */
 };
 
 struct genesis_org {

@@ -114,7 +114,11 @@ static enum err check_params(const struct check *c) {
     if (p->vote_threshold_percent <= 50 || p->vote_threshold_percent > 100) {
         return broken(c, "params.vote_threshold_percent must be 51 to 100");
     }
-    if (p->protocol_version != 1) {
+    if (p->protocol_version < PROTOCOL_VERSION) {
+        return broken(c, "params.protocol_version %u is an older release's: export that chain to a new genesis with it",
+                      p->protocol_version);
+    }
+    if (p->protocol_version > PROTOCOL_VERSION) {
         return broken(c, "params.protocol_version %u is not known to this program", p->protocol_version);
     }
     return OK;

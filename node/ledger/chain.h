@@ -56,7 +56,7 @@ void chain_close(struct chain *chain);
 const char *chain_error(const struct chain *chain);
 
 /* The newest protocol version this program knows. A chain that governance has moved further needs a newer program. */
-#define CHAIN_PROTOCOL_VERSION 1u
+#define CHAIN_PROTOCOL_VERSION PROTOCOL_VERSION
 
 struct chain_head {
     struct block_header header;

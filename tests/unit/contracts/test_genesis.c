@@ -36,7 +36,8 @@ static void a_broken_genesis_is_refused_by_what_is_wrong(void **state) {
     REFUSED(g->params.max_block_bytes = LIMIT_TX_BYTES, "max_block_bytes");
     REFUSED(g->params.tx_max_lifetime_ms = LIMIT_TX_LIFETIME_MS + 1ull, "tx_max_lifetime_ms");
     REFUSED(g->params.vote_threshold_percent = 50, "vote_threshold_percent");
-    REFUSED(g->params.protocol_version = 2, "protocol_version");
+    REFUSED(g->params.protocol_version = PROTOCOL_VERSION + 1, "protocol_version");
+    REFUSED(g->params.protocol_version = PROTOCOL_VERSION - 1, "older release");
     REFUSED(strcpy(g->orgs[0].id, "Acme"), "organisation id");
     REFUSED(strcpy(g->orgs[1].id, "acme"), "listed twice");
     REFUSED(g->orgs[0].name[0] = '\0', "name");

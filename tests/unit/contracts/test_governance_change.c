@@ -417,16 +417,16 @@ static void the_protocol_version_switches_at_its_height(void **state) {
     bool pending = false;
     council_open(&c, 1, 1, 0);
     assert_int_equal(propose_protocol(&c, 0, 0, 100), CODE_PROTOCOL_LOWER);
-    assert_int_equal(propose_protocol(&c, 0, 1, 100), CODE_PROPOSAL_NO_EFFECT);
-    assert_int_equal(propose_protocol(&c, 0, 2, c.w.height), CODE_PROTOCOL_HEIGHT_PASSED);
+    assert_int_equal(propose_protocol(&c, 0, PROTOCOL_VERSION, 100), CODE_PROPOSAL_NO_EFFECT);
+    assert_int_equal(propose_protocol(&c, 0, PROTOCOL_VERSION + 1, c.w.height), CODE_PROTOCOL_HEIGHT_PASSED);
     assert_int_equal(propose_protocol(&c, 0, 7, 4), CODE_OK); /* unknown to this program: may be voted in */
     assert_int_equal(governance_protocol_next(&c.w.state, &next, &pending), OK);
     assert_true(pending && next.version == 7 && next.height == 4);
-    assert_int_equal(version_at(&c, 3), 1);
+    assert_int_equal(version_at(&c, 3), PROTOCOL_VERSION);
     assert_int_equal(version_at(&c, 4), 7);
     for (uint64_t height = 2; height <= 3; height++) {
         assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
-        assert_int_equal(version_now(&c), 1);
+        assert_int_equal(version_now(&c), PROTOCOL_VERSION);
     }
     assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
     assert_int_equal(c.w.height, 4);
@@ -444,16 +444,16 @@ static void a_switch_to_come_is_moved_and_taken_back(void **state) {
     struct protocol_next next;
     bool pending = false;
     council_open(&c, 1, 1, 0);
-    assert_int_equal(propose_protocol(&c, 0, 2, 10), CODE_OK);
-    assert_int_equal(propose_protocol(&c, 0, 2, 20), CODE_OK);
+    assert_int_equal(propose_protocol(&c, 0, PROTOCOL_VERSION + 1, 10), CODE_OK);
+    assert_int_equal(propose_protocol(&c, 0, PROTOCOL_VERSION + 1, 20), CODE_OK);
     assert_int_equal(governance_protocol_next(&c.w.state, &next, &pending), OK);
     assert_true(pending && next.height == 20);
-    assert_int_equal(propose_protocol(&c, 0, 1, 0), CODE_OK);
+    assert_int_equal(propose_protocol(&c, 0, PROTOCOL_VERSION, 0), CODE_OK);
     assert_int_equal(governance_protocol_next(&c.w.state, &next, &pending), OK);
     assert_false(pending);
     c.w.height = 30;
     assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
-    assert_int_equal(version_now(&c), 1);
+    assert_int_equal(version_now(&c), PROTOCOL_VERSION);
     council_close(&c);
 }
 
@@ -461,14 +461,14 @@ static void a_height_that_passed_while_voting_fails(void **state) {
     (void)state;
     struct council c;
     council_open(&c, 2, 1, 0);
-    assert_int_equal(propose_protocol(&c, 0, 2, 3), CODE_OK);
+    assert_int_equal(propose_protocol(&c, 0, PROTOCOL_VERSION + 1, 3), CODE_OK);
     assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
     assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
     assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
     struct proposal_record p = council_proposal(&c, c.id);
     assert_int_equal(p.state, PROPOSAL_FAILED);
     assert_int_equal(p.outcome, CODE_PROTOCOL_HEIGHT_PASSED);
-    assert_int_equal(version_at(&c, 100), 1);
+    assert_int_equal(version_at(&c, 100), PROTOCOL_VERSION);
     council_close(&c);
 }
 
