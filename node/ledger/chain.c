@@ -202,13 +202,9 @@ static enum err open_store(struct chain *chain, const struct genesis *genesis) {
     return fresh ? start_store(chain, genesis) : e;
 }
 
-static enum err replay_block(void *arg, uint64_t sequence, uint8_t type, struct bytes record) {
-    struct chain *chain = arg;
+static enum err replay_block(struct chain *chain, uint64_t sequence, uint8_t type, struct bytes record) {
     if (type != CHAIN_RECORD_BLOCK || record.len < 4 || load_u32(record.data) > record.len - 4) {
         return chain_fail(chain, ERR_CORRUPT, "block log: record %llu is not a block", (unsigned long long)sequence);
-    }
-    if (sequence <= chain->head.header.height) {
-        return OK;
     }
     if (sequence > chain->head.header.height + 1) {
         return chain_fail(
@@ -241,6 +237,25 @@ static enum err replay_block(void *arg, uint64_t sequence, uint8_t type, struct 
                             (unsigned long long)sequence, err_text(e));
 }
 
+/* The blocks above the checkpoint. The log is open by now, so all of it is durable, and a checkpoint made on the way
+ * never knows more than the log: read while it opens, a block that a killed process wrote may be in memory only. */
+static enum err replay(struct chain *chain) {
+    struct buffer record = BUFFER_INIT;
+    uint64_t first = seglog_first(chain->log), last = seglog_last(chain->log), head = chain->head.header.height;
+    enum err e = OK;
+    chain->replaying = true;
+    for (uint64_t sequence = head + 1 > first ? head + 1 : first; sequence <= last && e == OK; sequence++) {
+        uint8_t type;
+        buffer_reset(&record);
+        e = seglog_read(chain->log, sequence, &type, &record);
+        e = e == OK ? replay_block(chain, sequence, type, buffer_bytes(&record))
+                    : chain_fail(chain, e, "block log: %s", seglog_error());
+    }
+    chain->replaying = false;
+    buffer_free(&record);
+    return e;
+}
+
 static enum err open_log(struct chain *chain, const struct chain_config *config) {
     char dir[512];
     int n = snprintf(dir, sizeof dir, "%s/blocks", config->dir);
@@ -253,18 +268,16 @@ static enum err open_log(struct chain *chain, const struct chain_config *config)
                                       .segment_bytes = config->segment_bytes,
                                       .give_back = true,
                                       .trusted_below = chain->head.header.height + 1};
-    chain->replaying = true;
-    enum err e = seglog_open(&log, replay_block, chain, &chain->log);
-    chain->replaying = false;
+    enum err e = seglog_open(&log, NULL, NULL, &chain->log);
     if (e != OK) {
-        return chain->error[0] != '\0' ? e : chain_fail(chain, e, "block log: %s", seglog_error());
+        return chain_fail(chain, e, "block log: %s", seglog_error());
     }
     chain->synced_height = seglog_last(chain->log);
     if (chain->synced_height < chain->head.header.height) {
         return chain_fail(chain, ERR_CORRUPT, "block log ends at %llu, before the checkpoint at %llu",
                           (unsigned long long)chain->synced_height, (unsigned long long)chain->head.header.height);
     }
-    return OK;
+    return replay(chain);
 }
 
 enum err chain_open(const struct chain_config *config, struct chain **out) {
