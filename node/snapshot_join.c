@@ -5,6 +5,7 @@
 #include "node/snapshot_install.h"
 #include "node/snapshot_window.h"
 #include "store/disk_files.h"
+#include "store/seglog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@
 struct own {
     bool any;
     struct block_header head;
-    uint64_t epoch; /* the newest it knows */
+    uint64_t epoch;      /* the newest it knows */
+    uint64_t log_height; /* the last block in its log: the state may stand below */
     struct buffer epoch_entry;
 };
 
@@ -164,6 +166,32 @@ static enum err read_own(struct kv_view *view, struct own *own) {
     return e;
 }
 
+/* What was final here must not be given up: nobody else may have it, and the vote journal builds on it. */
+static enum err find_log(struct join *j) {
+    const struct snapshot_place *place = &j->config->place;
+    char path[DISK_PATH_MAX];
+    struct seglog *log = NULL;
+    bool any = false;
+    enum err e = has_log(place, &any);
+    if (e == OK) {
+        e = path_in(place, "blocks", path);
+    }
+    if (e != OK || !any) {
+        return e;
+    }
+    const struct seglog_config config = {.disk = place->disk,
+                                         .dir = path,
+                                         .stem = "block",
+                                         .segment_bytes = j->config->segment_bytes,
+                                         .trusted_below = j->own.any ? j->own.head.height + 1 : 0};
+    e = seglog_open(&config, NULL, NULL, &log);
+    if (e == OK) {
+        j->own.log_height = seglog_last(log);
+    }
+    seglog_close(log);
+    return e == ERR_CORRUPT ? OK : e; /* for whoever opens the ledger to say */
+}
+
 static enum err find_own(struct join *j) {
     char state[DISK_PATH_MAX];
     const struct snapshot_place *place = &j->config->place;
@@ -186,7 +214,7 @@ static enum err find_own(struct join *j) {
     kv_view_close(view);
     kv_close(kv);
     /* Whatever is wrong with a store is for whoever opens it to say; a joined one takes its place only if asked for. */
-    return e == ERR_NOMEM ? e : OK;
+    return e == ERR_NOMEM ? e : find_log(j);
 }
 
 /* Is there anything to do? A node that has a block log but no state makes that from the log. */
@@ -198,7 +226,7 @@ static enum err is_new(const struct join *j, bool *out) {
 }
 
 static bool worth(const struct join *j, bool fresh, const struct snapshot_offer *offer) {
-    if (j->own.any && offer->height <= j->own.head.height) {
+    if (offer->height <= j->own.log_height || (j->own.any && offer->height <= j->own.head.height)) {
         return false;
     }
     uint64_t behind_ms = j->config->behind_ms;

@@ -1,5 +1,6 @@
 #include "node/ledger/chain_install.h"
 
+#include "contracts/governance.h"
 #include "node/ledger/chain_state.h"
 #include "node/ledger/chain_store.h"
 
@@ -346,6 +347,29 @@ static enum err put_head(struct chain_install *in, const struct block_header *he
     return e == OK ? kv_layer_put(in->layer, KV_META, bytes_str(CHAIN_META_HEAD), buffer_bytes(b)) : e;
 }
 
+/* A block that closes its epoch says who follows by hash alone, and no proof of it has the set: the state does. */
+static enum err put_next_epoch(struct chain_install *in, const struct block_header *header) {
+    struct kv_view *view;
+    struct chain_epoch next = {.number = header->epoch + 1, .closing_height = header->height};
+    uint8_t hash[HASH_LEN];
+    if (!block_header_closes(header)) {
+        return OK;
+    }
+    enum err e = kv_view_open(in->kv, &view);
+    if (e != OK) {
+        return e;
+    }
+    const struct state state = state_of_view(view);
+    e = governance_validators(&state, next.keys, &next.count);
+    kv_view_close(view);
+    if (e == OK) {
+        const struct validator_set set = chain_epoch_set(&next);
+        validators_hash(in->crypto, &set, hash);
+        e = memcmp(hash, header->next_validators_hash, HASH_LEN) == 0 ? OK : ERR_MISMATCH;
+    }
+    return e == OK ? chain_epoch_put(in->layer, &next) : e;
+}
+
 enum err chain_install_finish(struct chain_install *install, const struct block_header *header) {
     enum err e = chain_install_flush(install);
     if (e == OK && (memcmp(install->root.hash, header->state_root, HASH_LEN) != 0 ||
@@ -354,6 +378,9 @@ enum err chain_install_finish(struct chain_install *install, const struct block_
     }
     if (e == OK) {
         e = seglog_sync(install->log); /* the store must never know more than the log */
+    }
+    if (e == OK) {
+        e = put_next_epoch(install, header);
     }
     if (e == OK) {
         e = put_head(install, header);

@@ -357,7 +357,7 @@ static void proves(struct fixture *f, struct chain *joined) {
     struct input in = input_of_span(&from);
     assert_int_equal(bundle_verify(&host_crypto, &trust, &work, &in, &j->result), GOOD);
     assert_true(j->result.present);
-    assert_int_equal(j->result.epoch, chain_epoch(joined)->number);
+    assert_int_equal(j->result.epoch, chain_head(joined)->header.epoch);
     chain_view_close(&view);
     buffer_free(&bundle);
     free(j);
@@ -730,6 +730,48 @@ static void an_interrupted_change_of_places_is_completed(void **state) {
     }
 }
 
+/* The state may stand far below the log's end, and what is in the log was final here: the vote journal builds on it. */
+static void a_log_that_reaches_further_is_not_given_up_for_a_snapshot(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    struct home_chain store;
+    char why[DAEMON_WHY_MAX] = "";
+    open_all(&f, 10, 3);
+    make(&f, 0);
+    serve(&f, 0);
+    joins(&f, 1, &report);
+    blocks(&f, 3, 1);
+    make(&f, 1);
+    serve(&f, 1);
+    f.urls[0] = f.url[1];
+    blocks(&f, 4, 1);
+    assert_int_equal(home_chain_open(&f.home, NULL, &store, why), OK);
+    follows(&f, store.chain);
+    assert_int_equal(chain_head(store.chain)->header.height, 17);
+    home_chain_close(&store); /* without a checkpoint */
+    assert_int_equal(join(&f, 1, &report, why), OK);
+    assert_false(report.joined);
+    is_as_good(&f, 17, 1);
+    close_all(&f);
+}
+
+/* Its own proof has no set for the blocks that follow. */
+static void a_snapshot_of_a_closing_block_knows_who_follows(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    open_all(&f, 3, 2);
+    close_first_epoch(&f); /* block 5 */
+    make(&f, 0);
+    serve(&f, 0);
+    blocks_of_second_epoch(&f, 4, 2);
+    joins(&f, 1, &report);
+    assert_int_equal(report.height, 5);
+    is_as_good(&f, 5, 1);
+    close_all(&f);
+}
+
 static void a_snapshot_gone_from_everywhere_gives_way_to_a_newer_one(void **state) {
     (void)state;
     struct fixture f;
@@ -1080,6 +1122,8 @@ int main(void) {
         cmocka_unit_test(a_new_node_joins_and_goes_on),
         cmocka_unit_test(only_the_expiry_window_comes_along),
         cmocka_unit_test(epochs_come_along_with_the_blocks_that_closed_them),
+        cmocka_unit_test(a_snapshot_of_a_closing_block_knows_who_follows),
+        cmocka_unit_test(a_log_that_reaches_further_is_not_given_up_for_a_snapshot),
         cmocka_unit_test(several_sources_share_the_work_and_a_liar_is_dropped),
         cmocka_unit_test(nothing_is_taken_from_liars_alone),
         cmocka_unit_test(every_flipped_byte_of_a_manifest_is_refused),
