@@ -302,6 +302,9 @@ static enum err open_store(const char *dir, uint64_t map_bytes, bool only_look, 
         o.result = ERR_CORRUPT;
     }
     e = e == OK ? o.result : e;
+    if (e == OK && !only_look) {
+        e = dir_sync(dir); /* LMDB syncs its files and not their names */
+    }
     if (e != OK) {
         lmdb_close(db);
         return e;
