@@ -115,6 +115,7 @@ static void send_transport(struct link_peer *peer, uint64_t now_ms) {
         return; /* the queue is as it was; the next turn tries again */
     }
     uint8_t *datagram = nng_msg_body(msg);
+    bool gossip = peer->queue.list[FRAME_GOSSIP].first != NULL;
     size_t n = sendq_fill(&peer->queue, datagram + SESSION_HEADER_LEN, room, &peer->stats.messages_out);
     (void)nng_msg_chop(msg, room - n);
     if (session_seal(&peer->session, now_ms, datagram, n) != OK) {
@@ -123,11 +124,13 @@ static void send_transport(struct link_peer *peer, uint64_t now_ms) {
     }
     peer->must_answer = false;
     peer->sent_ms = now_ms;
+    peer->links->gossip_left |= gossip;
     hand_over(peer, msg);
 }
 
-/* Gossip alone waits a little for company: a datagram costs the same whether it carries one transaction or twenty. */
-static bool worth_a_datagram(const struct link_peer *peer) {
+/* Gossip alone, when some went out just before, waits a little for company: a datagram costs the same whether it
+ * carries one transaction or twenty. */
+bool link_peer_is_due(const struct link_peer *peer) {
     if (peer->links->lingering && sendq_only(&peer->queue, FRAME_GOSSIP)) {
         return peer->queue.bytes >= LINKS_LINGER_BYTES;
     }
@@ -138,7 +141,7 @@ void link_peer_pump(struct link_peer *peer) {
     uint64_t now = clock_mono_ms();
     for (;;) {
         bool handshake = peer->handshake_len > 0;
-        bool transport = peer->must_answer || (peer->up && worth_a_datagram(peer));
+        bool transport = peer->must_answer || (peer->up && link_peer_is_due(peer));
         if (peer->connection == 0 || !(handshake || (transport && session_can_send(&peer->session, now)))) {
             return;
         }

@@ -80,6 +80,33 @@ void links_tick_at_once(struct links *links) {
     }
 }
 
+static void on_linger(uv_timer_t *timer);
+
+/* Gossip went out: what comes within the next moment gathers until that is over. The first after a quiet time has not
+ * waited, and under load all but the first do. Begun only when every peer had its turn: their copies go together. */
+static void linger_after_gossip(struct links *links) {
+    if (links->gossip_left && !links->lingering) {
+        links->lingering = true;
+        (void)uv_timer_start(&links->linger, on_linger, LINKS_LINGER_MS, 0);
+    }
+    links->gossip_left = false;
+}
+
+static void pump_all(struct links *links) {
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        if (links->peers[i] != NULL) {
+            link_peer_pump(links->peers[i]);
+        }
+    }
+    linger_after_gossip(links);
+}
+
+static void on_linger(uv_timer_t *timer) {
+    struct links *links = timer->data;
+    links->lingering = false;
+    pump_all(links);
+}
+
 static void look_at_outboxes(struct links *links) {
     uint64_t now = clock_mono_ms();
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
@@ -94,6 +121,7 @@ static void look_at_outboxes(struct links *links) {
         }
         link_peer_pump(peer);
     }
+    linger_after_gossip(links);
 }
 
 static void on_wake(uv_async_t *async) {
@@ -112,32 +140,11 @@ static void on_flush(uv_prepare_t *prepare) {
     (void)uv_prepare_stop(&links->flush);
     (void)uv_idle_stop(&links->hurry);
     links->flushing = false;
-    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
-        if (links->peers[i] != NULL) {
-            link_peer_pump(links->peers[i]);
-        }
-    }
+    pump_all(links);
 }
 
 static void on_hurry(uv_idle_t *idle) {
     (void)idle;
-}
-
-static void on_linger(uv_timer_t *timer) {
-    struct links *links = timer->data;
-    links->lingering = false;
-    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
-        if (links->peers[i] != NULL) {
-            link_peer_pump(links->peers[i]);
-        }
-    }
-}
-
-static void linger(struct links *links) {
-    if (!links->lingering) {
-        links->lingering = true;
-        (void)uv_timer_start(&links->linger, on_linger, LINKS_LINGER_MS, 0);
-    }
 }
 
 static void flush_this_turn(struct links *links) {
@@ -328,9 +335,7 @@ enum err links_set_member(struct links *links, size_t member, const struct links
 
 static enum err enqueue(struct link_peer *peer, enum frame_class class, struct parcel *parcel) {
     enum err e = sendq_push(&peer->queue, class, parcel);
-    if (e == OK && sendq_only(&peer->queue, FRAME_GOSSIP) && peer->queue.bytes < LINKS_LINGER_BYTES) {
-        linger(peer->links);
-    } else if (e == OK) {
+    if (e == OK && link_peer_is_due(peer)) {
         flush_this_turn(peer->links);
     }
     return e;

@@ -25,7 +25,8 @@
 #define LINKS_SILENT_MS 8000u
 #define LINKS_RETRY_MIN_MS 250u
 #define LINKS_RETRY_MAX_MS 5000u
-/* How long gossip may wait for more to send with it, unless there are so many bytes or a message of more value. */
+/* How long gossip waits for more to send with it when some went out just before, unless there are so many bytes or a
+ * message of more value. After a quiet time it goes at once. */
 #define LINKS_LINGER_MS 3u
 #define LINKS_LINGER_BYTES ((size_t)32 * 1024)
 #define LINKS_QUEUE_BYTES ((size_t)16 * 1024 * 1024)
@@ -80,9 +81,9 @@ void links_close(struct links *links);
  * ERR_NOMEM, ERR_CONFIG. */
 NODISCARD enum err links_set_member(struct links *links, size_t member, const struct links_member *info);
 
-/* Copies the message and sends it with this turn of the loop, gossip a little later. ERR_CLOSED (link is down),
- * ERR_FULL (nothing of less value could be dropped for it), ERR_RANGE (no such member), ERR_TOOLARGE (empty, or over
- * LIMIT_PEER_MESSAGE), ERR_NOMEM. */
+/* Copies the message and sends it with this turn of the loop, gossip that follows on gossip a little later. ERR_CLOSED
+ * (link is down), ERR_FULL (nothing of less value could be dropped for it), ERR_RANGE (no such member), ERR_TOOLARGE
+ * (empty, or over LIMIT_PEER_MESSAGE), ERR_NOMEM. */
 NODISCARD enum err links_send(struct links *links, size_t member, enum frame_class class, struct bytes message);
 /* To every link that is up, one copy for all; gives how many queues took it. */
 size_t links_broadcast(struct links *links, enum frame_class class, struct bytes message);

@@ -50,12 +50,13 @@ struct links {
     uv_loop_t *loop; /* NULL before links_attach */
     uv_async_t async;
     uv_timer_t timer;
-    uv_timer_t linger;  /* runs while gossip waits for company */
+    uv_timer_t linger;  /* runs while gossip waits for company, since some has just gone */
     uv_prepare_t flush; /* runs while something was queued in this turn */
     uv_idle_t hurry;    /* keeps the loop from sleeping then, wherever in the turn it was queued */
     unsigned open_handles;
     bool flushing;
     bool lingering;
+    bool gossip_left;                            /* in this round of pumping */
     size_t fixed_pipes, fixed_pipes_per_address; /* limits of the inbox; 0: they follow the number of members */
     size_t left_behind;                          /* sockets, as last told */
     atomic_bool outboxes_changed;
@@ -72,6 +73,8 @@ NODISCARD enum err link_peer_start(struct link_peer *peer);
 /* Accepts NULL. */
 void link_peer_free(struct link_peer *peer);
 
+/* Is something waiting that should not wait for more? */
+bool link_peer_is_due(const struct link_peer *peer);
 /* Sends what is due and can be sent now. */
 void link_peer_pump(struct link_peer *peer);
 /* Looks at the outbox: a connection came, broke, or was replaced. */

@@ -809,6 +809,26 @@ static void gossip_of_several_turns_travels_together(void **state) {
     stop(&s);
 }
 
+/* A lone transaction must not wait for company that does not come. */
+static void gossip_after_a_quiet_time_leaves_with_its_turn(void **state) {
+    (void)state;
+    static struct swarm s;
+    start(&s, 3);
+    await(&s, all_up);
+    unsigned at_once = 0;
+    for (uint64_t round = 1; round <= 20; round++) {
+        (void)await_ms(&s, never, 4 * LINKS_LINGER_MS); /* what went out before is long gone */
+        assert_int_equal(links_broadcast(s.node[0].links, FRAME_GOSSIP, bytes_str("tx")), 2);
+        (void)uv_run(&s.loop, UV_RUN_NOWAIT);
+        at_once += links_peer_stats(s.node[0].links, 1).messages_out == round &&
+                   links_peer_stats(s.node[0].links, 2).messages_out == round; /* neither waits for the other */
+        wanted_messages = round;
+        await(&s, node_1_has_them);
+    }
+    assert_true(at_once >= 10); /* a socket may still be busy with the one before */
+    stop(&s);
+}
+
 static void a_full_queue_drops_gossip_before_it_refuses_a_vote(void **state) {
     (void)state;
     static struct swarm s;
@@ -882,6 +902,7 @@ int main(void) {
         cmocka_unit_test(limits_of_connections_follow_the_members_there_are),
         cmocka_unit_test(closing_with_many_peers_takes_bounded_time),
         cmocka_unit_test(gossip_of_several_turns_travels_together),
+        cmocka_unit_test(gossip_after_a_quiet_time_leaves_with_its_turn),
         cmocka_unit_test(figures_are_printed),
     };
     int failed = cmocka_run_group_tests_name("links", tests, NULL, NULL);
