@@ -79,6 +79,10 @@ void block_free(struct block *block) {
     }
 }
 
+uint64_t block_next_time(const struct block_header *parent, uint64_t wall_ms) {
+    return wall_ms > parent->time_ms ? wall_ms : parent->time_ms + 1;
+}
+
 bool block_calls(const struct block *block, const char *contract) {
     for (size_t i = 0; i < block->tx_count; i++) {
         if (bytes_equal(block->txs[i].contract, bytes_str(contract))) {

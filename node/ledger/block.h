@@ -21,6 +21,10 @@ struct block {
 NODISCARD enum err block_decode(struct bytes encoded, struct block *out);
 void block_free(struct block *block);
 
+/* The time of a block on `parent` that is made when the clock says `wall_ms`. A clock behind the parent gives the least
+ * time there is, parent + 1. */
+uint64_t block_next_time(const struct block_header *parent, uint64_t wall_ms);
+
 /* Is one of its transactions for that contract? */
 bool block_calls(const struct block *block, const char *contract);
 

@@ -146,9 +146,10 @@ NODISCARD enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LE
  * above the head hold many bytes already. ERR_NOTFOUND (no such parent, or it closes the epoch), ERR_FULL (as many
  * heights as there may be stand above the head). */
 NODISCARD enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view, uint16_t proposer,
-                               uint64_t time_ms, uint8_t out_hash[HASH_LEN]);
-/* Would a block on the head have anything to do at this time (due-queues)? */
-bool chain_has_due(const struct chain *chain, uint64_t time_ms);
+                               uint64_t wall_ms, uint8_t out_hash[HASH_LEN]);
+/* Would a block on the head that is made when the clock says this have anything to do (due-queues)? While the head is
+ * ahead of the clock what fell due before the head's time still is; what falls due after it waits for the clock. */
+bool chain_has_due(const struct chain *chain, uint64_t wall_ms);
 
 /* ---- Finality ----------------------------------------------------------------------------------------------- */
 

@@ -418,7 +418,7 @@ static enum err hold_built(struct chain *chain, struct block_header *header, con
 }
 
 enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view_number, uint16_t proposer,
-                     uint64_t time_ms, uint8_t out_hash[HASH_LEN]) {
+                     uint64_t wall_ms, uint8_t out_hash[HASH_LEN]) {
     struct branch branch;
     if (!branch_of(chain, parent, &branch) || (branch.count > 0 && block_header_closes(&branch.header))) {
         return ERR_NOTFOUND;
@@ -430,7 +430,7 @@ enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64
         .height = branch.header.height + 1,
         .epoch = chain->epoch.number,
         .view = view_number,
-        .time_ms = time_ms > branch.header.time_ms ? time_ms : branch.header.time_ms + 1,
+        .time_ms = block_next_time(&branch.header, wall_ms),
         .proposer = proposer,
     };
     memcpy(header.chain_id, chain->id, CHAIN_ID_LEN);

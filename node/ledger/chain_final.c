@@ -299,8 +299,8 @@ enum err chain_refresh(struct chain *chain) {
     return e;
 }
 
-bool chain_has_due(const struct chain *chain, uint64_t time_ms) {
-    return chain->next_due_ms != 0 && chain->next_due_ms <= time_ms;
+bool chain_has_due(const struct chain *chain, uint64_t wall_ms) {
+    return chain->next_due_ms != 0 && chain->next_due_ms <= block_next_time(&chain->head.header, wall_ms);
 }
 
 /* ---- Upkeep ------------------------------------------------------------------------------------------------------ */

@@ -58,7 +58,7 @@ struct replica_ops {
 struct replica_timing {
     struct consensus_timing consensus;
     uint64_t max_ahead_ms;     /* a proposal's time may be ahead of our clock by this */
-    uint64_t max_behind_ms;    /* and behind by this */
+    uint64_t max_behind_ms;    /* and behind by this; one of exactly parent + 1 by anything */
     uint32_t sync_interval_ms; /* block log made durable (and the journal shortened) at most this often */
     uint32_t fetch_retry_ms;   /* a body or block range not answered is asked of the next peer */
     uint32_t status_ms;        /* how often a node tells where it stands (0: never) */

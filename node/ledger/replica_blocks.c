@@ -8,6 +8,7 @@
 
 #define BODY_TRIES_MAX 64
 #define ODD_CLOCKS_ALARM 3
+#define ODD_CLOCKS_AGAIN_MS 30000 /* what still holds is said again, before the alarm passes */
 
 /* ---- Blocks somebody waits for ----------------------------------------------------------------------------------- */
 
@@ -58,23 +59,50 @@ void replica_drop_pending(struct replica *r) {
 
 /* ---- Verdicts ---------------------------------------------------------------------------------------------------- */
 
-/* The clock rule is the voter's: it holds for a proposal of the current view, not for what others already took. */
+/* With more than f whose clocks differ from ours, one of them is honest: the clock to look at first is our own. */
+static void tell_odd_clock(struct replica *r, uint16_t proposer, bool ahead) {
+    char text[160];
+    unsigned differing = 0;
+    for (uint16_t i = 0; i < r->epoch.count; i++) {
+        differing += r->odd_clocks[i] > 0;
+    }
+    if (differing > 1 && differing > validators_faulty(r->epoch.count)) {
+        (void)snprintf(text, sizeof text, "the clocks of %u validators differ from ours; check ours first", differing);
+    } else {
+        (void)snprintf(text, sizeof text, "validator %u keeps proposing times %s our clock; check both clocks",
+                       (unsigned)proposer, ahead ? "ahead of" : "behind");
+    }
+    r->odd_told_ms = r->mono_ms;
+    replica_alarm(r, "clock-differs", text);
+}
+
+/* Counts how often in a row a validator's clock was far from ours. */
+static void note_clock(struct replica *r, uint16_t proposer, bool ahead, bool behind) {
+    uint32_t *odd = &r->odd_clocks[proposer];
+    *odd = ahead || behind ? *odd + 1 : 0;
+    bool again = *odd > ODD_CLOCKS_ALARM && r->mono_ms >= r->odd_told_ms + ODD_CLOCKS_AGAIN_MS;
+    if (*odd == ODD_CLOCKS_ALARM || again) {
+        tell_odd_clock(r, proposer, ahead);
+    }
+}
+
+/* The clock rule is the voter's: it holds for a proposal of the current view, not for what others already took.
+ *
+ * The least time there is, parent + 1, is never refused: it can't run away, and a chain whose clocks were once ahead
+ * must go on while real time catches up. Nor does it say anything of its proposer's clock, which may be right. */
 static bool is_timely(struct replica *r, const struct block_header *h) {
     struct consensus_status status;
     consensus_status(r->core, &status);
     if (h->view != status.view || h->proposer == r->me || h->proposer >= r->epoch.count) {
         return true;
     }
+    const struct block_header *parent = chain_header(r->config.chain, h->parent);
+    if (parent != NULL && h->time_ms == block_next_time(parent, 0)) {
+        return true;
+    }
     bool ahead = h->time_ms > r->wall_ms + r->config.timing.max_ahead_ms;
     bool behind = h->time_ms + r->config.timing.max_behind_ms < r->wall_ms;
-    uint32_t *odd = &r->odd_clocks[h->proposer];
-    *odd = ahead || behind ? *odd + 1 : 0;
-    if (*odd == ODD_CLOCKS_ALARM) {
-        char text[160];
-        (void)snprintf(text, sizeof text, "validator %u keeps proposing times %s our clock; check both clocks",
-                       (unsigned)h->proposer, ahead ? "ahead of" : "behind");
-        replica_alarm(r, "clock-differs", text);
-    }
+    note_clock(r, h->proposer, ahead, behind);
     return !ahead && !behind;
 }
 

@@ -158,7 +158,8 @@ struct replica {
     uint64_t proven_height; /* catch-up executed up to here and lacks a finalization yet; 0 or low: nothing */
     struct fetch fetches[FETCHES_MAX];
     uint64_t status_sent_ms, served_reset_ms, synced_ms;
-    uint32_t odd_clocks[VALIDATORS_MAX];
+    uint32_t odd_clocks[VALIDATORS_MAX]; /* times in a row that this validator's clock was far from ours */
+    uint64_t odd_told_ms;
 
     uint64_t messages_in, messages_bad, messages_out, bytes_out, journal_syncs, final_blocks;
 };

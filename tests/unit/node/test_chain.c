@@ -652,6 +652,24 @@ static void another_genesis_is_a_mismatch(void **state) {
 
 /* ---- Due-queue and pruning --------------------------------------------------------------------------------------------- */
 
+/* Pushes to one device with that window, in a block of its own. */
+static void push_update(struct chain_fixture *f, const uint8_t release[HASH_LEN], uint64_t window_ms) {
+    struct buffer b = BUFFER_INIT;
+    uint8_t update[HASH_LEN];
+    Assay__UpdatePush args;
+    assay__update_push__init(&args);
+    ProtobufCBinaryData device = world_bytes(f->world.public_key[DEVICE_1], KEY_LEN);
+    args.release_id = world_bytes(release, HASH_LEN);
+    args.n_devices = 1;
+    args.devices = &device;
+    args.window_ms = window_ms;
+    uint64_t head_ms = chain_head(f->chain)->header.time_ms;
+    fixture_envelope(f, "update", "push", &args.base, head_ms + 60000, PEOPLE_OF(AUTHOR_1), &b);
+    fixture_pool(f, buffer_bytes(&b), update);
+    fixture_block(f, 0);
+    buffer_free(&b);
+}
+
 static void publish_release(struct chain_fixture *f, uint8_t out_id[HASH_LEN]) {
     static struct draft d;
     struct buffer b = BUFFER_INIT;
@@ -676,6 +694,34 @@ static void publish_release(struct chain_fixture *f, uint8_t out_id[HASH_LEN]) {
     assay__release_result__free_unpacked(r, NULL);
     chain_view_close(&view);
     buffer_free(&b);
+}
+
+/* Clocks went ahead, took a block there, and came back: what fell due before that block must not wait until real time
+ * is there again, and what falls due after it must. */
+static void what_fell_due_before_a_head_that_is_ahead_is_worked_off_all_the_same(void **state) {
+    (void)state;
+    struct chain_fixture f;
+    uint8_t release[HASH_LEN];
+    fixture_open(&f);
+    publish_release(&f, release);
+    uint64_t pushed_ms = f.time_ms;
+    push_update(&f, release, 30000);
+    f.time_ms = pushed_ms + 29999;
+    fixture_block(&f, 0);
+    assert_true(chain_has_due(f.chain, pushed_ms)); /* a block now has the head's time and one millisecond */
+    f.time_ms = pushed_ms;
+    fixture_block(&f, 0);
+    assert_int_equal(chain_head(f.chain)->header.time_ms, pushed_ms + 30000);
+    assert_false(chain_has_due(f.chain, UINT64_MAX));
+    push_update(&f, release, 60000);
+    uint64_t due_ms = chain_head(f.chain)->header.time_ms + 60000;
+    for (size_t i = 0; i < 10; i++) {
+        assert_false(chain_has_due(f.chain, pushed_ms));
+        fixture_block(&f, 0);
+    }
+    assert_false(chain_has_due(f.chain, due_ms - 1));
+    assert_true(chain_has_due(f.chain, due_ms));
+    fixture_close(&f);
 }
 
 static void a_window_that_nobody_answers_falls_due_by_itself(void **state) {
@@ -797,6 +843,7 @@ int main(void) {
         cmocka_unit_test(a_log_of_another_history_is_corrupt),
         cmocka_unit_test(another_genesis_is_a_mismatch),
         cmocka_unit_test(a_window_that_nobody_answers_falls_due_by_itself),
+        cmocka_unit_test(what_fell_due_before_a_head_that_is_ahead_is_worked_off_all_the_same),
         cmocka_unit_test(old_versions_go_and_recent_ones_stay_provable),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

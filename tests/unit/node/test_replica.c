@@ -35,7 +35,11 @@ struct fixture {
     unsigned sent_to[4]; /* alone, not by broadcast */
     unsigned sent_in[REPLICA_GOSSIP + 1];
     unsigned syncs_at_first_send;
-    char alarm[32];
+    char alarm[32], alarm_text[192];
+    unsigned alarms;
+    uint64_t notarized_view; /* the last one that the node notarized */
+    struct chain *others;    /* what the other validators build on */
+    char others_dir[96];
 };
 
 static unsigned syncs; /* of any file; one test at a time */
@@ -45,8 +49,20 @@ static enum err counted_sync(struct disk_file *file) {
     return disk_posix().ops->sync(file);
 }
 
+static void note_notarize(struct fixture *f, struct bytes message) {
+    struct peer_message m;
+    assert_int_equal(peer_decode(message, &m), OK);
+    for (size_t i = 0; i < m.vote_count; i++) {
+        if (m.kind == PEER_VOTES && m.votes[i].subject.kind == VOTE_NOTARIZE) {
+            f->notarized_view = m.votes[i].subject.view;
+        }
+    }
+    peer_free(&m);
+}
+
 static void on_sent(void *ctx, enum replica_class class, struct bytes message) {
     struct fixture *f = ctx;
+    note_notarize(f, message);
     f->sent_in[class]++;
     assert_true(message.len > 0);
     if (f->sent++ == 0) {
@@ -86,6 +102,8 @@ static void op_on_alarm(void *ctx, const char *name, const char *text) {
     struct fixture *f = ctx;
     assert_string_not_equal(text, "");
     (void)snprintf(f->alarm, sizeof f->alarm, "%s", name);
+    (void)snprintf(f->alarm_text, sizeof f->alarm_text, "%s", text);
+    f->alarms++;
 }
 
 static void make_genesis(struct fixture *f) {
@@ -111,23 +129,29 @@ static void make_genesis(struct fixture *f) {
     }
 }
 
-static void open_node(struct fixture *f) {
-    const struct mempool_config pool = {.max_count = 100, .max_bytes = 1u << 20, .max_per_sender = 100};
+static struct chain *open_chain(const struct fixture *f, const char *dir, struct mempool *mempool) {
+    struct chain *out;
     struct kv_backend backend;
-    assert_int_equal(mempool_new(&pool, &f->mempool), OK);
     assert_int_equal(kv_memory_open(&backend), OK);
-    f->counting_ops = *disk_posix().ops;
-    f->counting_ops.sync = counted_sync;
     const struct chain_config chain = {.disk = disk_posix(),
-                                       .dir = f->dir,
+                                       .dir = dir,
                                        .backend = backend,
                                        .genesis = &f->genesis,
                                        .crypto = &host_crypto,
-                                       .mempool = f->mempool,
+                                       .mempool = mempool,
                                        .segment_bytes = 1u << 20,
                                        .version_keep_ms = 600000,
                                        .checkpoint_bytes = 1u << 30};
-    assert_int_equal(chain_open(&chain, &f->chain), OK);
+    assert_int_equal(chain_open(&chain, &out), OK);
+    return out;
+}
+
+static void open_node(struct fixture *f) {
+    const struct mempool_config pool = {.max_count = 100, .max_bytes = 1u << 20, .max_per_sender = 100};
+    assert_int_equal(mempool_new(&pool, &f->mempool), OK);
+    f->counting_ops = *disk_posix().ops;
+    f->counting_ops.sync = counted_sync;
+    f->chain = open_chain(f, f->dir, f->mempool);
     struct replica_config config = {.key = f->keys[0],
                                     .secret = f->secrets[0],
                                     .crypto = &host_crypto,
@@ -434,6 +458,129 @@ static void a_flood_of_claims_is_cut_off(void **state) {
     end(f);
 }
 
+/* ---- Clocks -------------------------------------------------------------------------------------------------------- */
+
+/* One of four that is ready to vote; the others have a chain of their own, as it is before the first block. */
+static struct fixture *begin_among_others(void) {
+    struct fixture *f = begin(4);
+    turn(f);
+    for (uint16_t peer = 1; peer < 4; peer++) {
+        say(f, peer, &(struct peer_message){.kind = PEER_RECALL, .number = 5000});
+    }
+    turn(f);
+    (void)snprintf(f->others_dir, sizeof f->others_dir, "%s/others", f->dir);
+    f->others = open_chain(f, f->others_dir, NULL);
+    return f;
+}
+
+static void end_among_others(struct fixture *f) {
+    chain_close(f->others);
+    end(f);
+}
+
+static void sign_as(const struct fixture *f, uint16_t validator, const struct vote_subject *subject,
+                    uint8_t out[SIG_LEN]) {
+    uint8_t text[VOTE_SIGNED_LEN];
+    vote_signed_bytes(chain_id(f->chain), subject, text);
+    ed25519_sign(f->secrets[validator], text, sizeof text, out);
+}
+
+/* The others nullify the view, which ends it. */
+static void leave_view(struct fixture *f) {
+    uint64_t view = stats_of(f).consensus.view;
+    for (uint16_t peer = 1; peer < 4; peer++) {
+        struct consensus_vote vote = {.subject = {.view = view, .kind = VOTE_NULLIFY}, .signer = peer};
+        sign_as(f, peer, &vote.subject, vote.signature);
+        say(f, peer, &(struct peer_message){.kind = PEER_VOTES, .votes = &vote, .vote_count = 1});
+    }
+    turn(f);
+}
+
+static uint16_t next_leader(struct fixture *f) {
+    if (stats_of(f).consensus.leader == stats_of(f).me) {
+        leave_view(f);
+    }
+    return stats_of(f).consensus.leader;
+}
+
+/* The leader, whose clock says `leader_ms`, proposes a first block while the node's clock says `wall_ms`. Does the
+ * node notarize it? The view ends without a block. */
+static bool notarizes(struct fixture *f, uint64_t leader_ms, uint64_t wall_ms) {
+    uint16_t leader = next_leader(f);
+    struct vote_subject subject = {.view = stats_of(f).consensus.view, .kind = VOTE_PROPOSE};
+    struct peer_message proposal = {.kind = PEER_PROPOSAL, .number = subject.view};
+    assert_int_equal(replica_tick(f->replica, wall_ms, ++f->now_ms), OK);
+    assert_int_equal(
+        chain_build(f->others, chain_head(f->others)->hash, subject.view, leader, leader_ms, subject.block), OK);
+    proposal.body = chain_body(f->others, subject.block);
+    sign_as(f, leader, &subject, proposal.signature);
+    say(f, leader, &proposal);
+    turn(f);
+    bool notarized = f->notarized_view == subject.view;
+    leave_view(f);
+    return notarized;
+}
+
+#define HOURS(n) ((n)*UINT64_C(3600000))
+
+/* All clocks were once ahead: until real time has caught up blocks are a millisecond apart, and nobody is to blame.
+ */
+static void the_least_time_there_is_is_taken_whatever_the_clock_says(void **state) {
+    (void)state;
+    struct fixture *f = begin_among_others();
+    uint64_t head_ms = f->genesis.time_ms;
+    const uint64_t walls[] = {head_ms - HOURS(2), head_ms + HOURS(2), head_ms - HOURS(24 * 365)};
+    for (size_t i = 0; i < 15; i++) {
+        assert_true(notarizes(f, head_ms - HOURS(2), walls[i % 3])); /* a right clock: parent + 1 */
+    }
+    assert_int_equal(f->alarms, 0);
+    end_among_others(f);
+}
+
+static void other_times_far_from_our_clock_are_refused(void **state) {
+    (void)state;
+    struct fixture *f = begin_among_others();
+    uint64_t head_ms = f->genesis.time_ms;
+    assert_true(notarizes(f, head_ms + 2, head_ms + 2));
+    assert_true(notarizes(f, head_ms + 2002, head_ms + 2));
+    assert_false(notarizes(f, head_ms + 2003, head_ms + 2));
+    assert_true(notarizes(f, head_ms + 2, head_ms + 30002));
+    assert_false(notarizes(f, head_ms + 2, head_ms + 30003));
+    end_among_others(f);
+}
+
+static void the_one_whose_clock_differs_is_named_and_nobody_else(void **state) {
+    (void)state;
+    struct fixture *f = begin_among_others();
+    uint64_t now_ms = f->genesis.time_ms + HOURS(1);
+    while (f->alarms == 0) {
+        uint16_t leader = next_leader(f);
+        assert_int_equal(notarizes(f, leader == 2 ? now_ms + HOURS(1) : now_ms, now_ms), leader != 2);
+    }
+    assert_string_equal(f->alarm, "clock-differs");
+    assert_non_null(strstr(f->alarm_text, "validator 2 keeps proposing times ahead of our clock"));
+    for (size_t round = 0; round < 2; round++) { /* said again while it holds, not with each proposal */
+        while (next_leader(f) != 2) {
+            assert_true(notarizes(f, now_ms, now_ms));
+        }
+        assert_false(notarizes(f, now_ms + HOURS(1), now_ms));
+        assert_int_equal(f->alarms, 1 + round);
+        f->now_ms += 30000;
+    }
+    end_among_others(f);
+}
+
+static void where_most_clocks_differ_ours_is_the_one_to_look_at(void **state) {
+    (void)state;
+    struct fixture *f = begin_among_others();
+    uint64_t now_ms = f->genesis.time_ms + HOURS(2);
+    while (f->alarms < 3) {
+        assert_false(notarizes(f, now_ms, now_ms - HOURS(1)));
+        assert_true(f->alarms == 0 || strstr(f->alarm_text, "check ours first") != NULL);
+    }
+    end_among_others(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_liar_and_observers_move_no_height_that_is_believed),
@@ -447,6 +594,10 @@ int main(void) {
         cmocka_unit_test(garbage_is_counted_and_changes_nothing),
         cmocka_unit_test(another_epochs_messages_are_ignored),
         cmocka_unit_test(a_damaged_journal_leaves_a_follower),
+        cmocka_unit_test(the_least_time_there_is_is_taken_whatever_the_clock_says),
+        cmocka_unit_test(other_times_far_from_our_clock_are_refused),
+        cmocka_unit_test(the_one_whose_clock_differs_is_named_and_nobody_else),
+        cmocka_unit_test(where_most_clocks_differ_ours_is_the_one_to_look_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
