@@ -3,14 +3,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_lasting(const char *name) {
-    static const char *const lasting[] = {"equivocation", "safety", "old-journal", "journal-damaged"};
-    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++) {
-        if (strcmp(name, lasting[i]) == 0) {
-            return true;
+/* Those that are not of the common weight. */
+static enum alarm_weight weight_of(const char *name) {
+    static const struct {
+        const char *name;
+        enum alarm_weight weight;
+    } known[] = {
+        {"equivocation", ALARM_STAYS},    {"safety", ALARM_STAYS},     {"old-journal", ALARM_STAYS},
+        {"journal-damaged", ALARM_STAYS}, {"chain-ahead", ALARM_MILD},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            return known[i].weight;
         }
     }
-    return false;
+    return ALARM_PASSES;
 }
 
 static struct alarm *place_of(struct alarms *alarms, const char *name) {
@@ -33,14 +40,14 @@ bool alarms_raise(struct alarms *alarms, const char *name, const char *text, uin
     alarm->raised++;
     alarm->raised_ms = now_ms;
     alarm->on = true;
-    alarm->stays = is_lasting(name);
+    alarm->weight = weight_of(name);
     return fresh;
 }
 
 const char *alarms_pass(struct alarms *alarms, uint64_t now_ms) {
     for (size_t i = 0; i < alarms->count; i++) {
         struct alarm *alarm = &alarms->items[i];
-        if (alarm->on && !alarm->stays && now_ms - alarm->raised_ms > ALARMS_KEPT_MS) {
+        if (alarm->on && alarm->weight != ALARM_STAYS && now_ms - alarm->raised_ms > ALARMS_KEPT_MS) {
             alarm->on = false;
             return alarm->name;
         }
@@ -52,8 +59,8 @@ const struct alarm *alarms_first(const struct alarms *alarms) {
     const struct alarm *first = NULL;
     for (size_t i = 0; i < alarms->count; i++) {
         const struct alarm *a = &alarms->items[i];
-        if (a->on && (first == NULL || (a->stays && !first->stays) ||
-                      (a->stays == first->stays && a->raised_ms > first->raised_ms))) {
+        if (a->on && (first == NULL || a->weight > first->weight ||
+                      (a->weight == first->weight && a->raised_ms > first->raised_ms))) {
             first = a;
         }
     }

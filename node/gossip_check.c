@@ -5,6 +5,7 @@
 #include "node/host_crypto.h"
 #include "node/ledger/execute.h"
 #include "node/ledger/mempool.h"
+#include "node/ledger_time.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -118,14 +119,10 @@ bool gossip_check_vouches(void *ctx, const struct transaction *tx) {
     return atomic_load(&e->progress) == SIGNED;
 }
 
-static uint64_t later_of(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
 static bool is_timely(const struct gossip_check *check, const struct chain_view *view, const struct transaction *tx) {
     uint64_t now = view->head.header.time_ms;
     return memcmp(tx->chain_id, view->head.header.chain_id, CHAIN_ID_LEN) == 0 && tx->expiry_ms > now &&
-           tx->expiry_ms <= later_of(now, clock_wall_ms()) + check->config.max_lifetime_ms;
+           tx->expiry_ms <= ledger_time_now(clock_wall_ms(), now) + check->config.max_lifetime_ms;
 }
 
 static bool contract_takes(struct chain_view *view, const struct transaction *tx) {

@@ -207,7 +207,11 @@ static enum err take_rest(struct exporting *x) {
         return say(x, e != OK ? e : ERR_CORRUPT, "parameters", NULL);
     }
     g->params = params.params;
-    g->time_ms = x->view.head.header.time_ms;
+    uint64_t head_ms = x->view.head.header.time_ms, begin_ms = x->wish->begin_ms;
+    if (begin_ms > head_ms) {
+        return say(x, ERR_RANGE, "the beginning", "it must not be after the last block's time");
+    }
+    g->time_ms = begin_ms != 0 ? begin_ms : head_ms;
     memcpy(g->name, x->home->genesis.name, sizeof g->name);
     /* Nobody chooses it, and no other chain has it. */
     uint8_t text[sizeof SALT_TAG - 1 + HASH_LEN];

@@ -1,10 +1,11 @@
-/* After losing more than f validators for good: the last final state of a chain as the beginning of a new one.
+/* After losing more than f validators for good, or with a last block years ahead of real time: the last final state of
+ * a chain as the beginning of a new one.
  *
  *   DIR/genesis.json          names the predecessor, and the organisations, nodes and parameters of its last state
  *   DIR/predecessor.records   everything else of that state (contracts/genesis_inherit.h)
  *
  * Both come out the same on every node that has the same last block, so organisations can make them each for itself and
- * compare. The new chain's time and salt follow from that block.
+ * compare. The new chain's salt follows from that block, and so does its time, unless an earlier one is wished for.
  */
 #ifndef ASSAY_NODE_HOME_EXPORT_H
 #define ASSAY_NODE_HOME_EXPORT_H
@@ -16,6 +17,7 @@ struct home_export_wish {
      * validators stay. Other old validators are left out; observers and gateways stay what they are. */
     uint8_t validators[LIMIT_VALIDATORS][ED25519_KEY_LEN];
     size_t validator_count;
+    uint64_t begin_ms; /* time of the new chain's beginning, not after the last block's; 0: that block's */
 };
 
 struct home_export_report {

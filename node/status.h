@@ -34,6 +34,8 @@ struct status_facts {
     uint64_t checkpoints;
     uint64_t loop_turns;
     uint64_t height, best_height; /* final here, and what the validators' claims come to */
+    uint64_t ahead_ms;            /* the last block's time, of our clock; 0: it is not */
+    bool due_stands_still;        /* by more than clocks may differ: the alarm says so, too */
     bool vote_refused;            /* the journal forbids voting: may_vote of one that should */
     uint64_t signatures_checked, consensus_dropped, journal_syncs;
     uint64_t messages_in, messages_bad, messages_out;
@@ -46,6 +48,7 @@ struct status_facts {
     struct alarms alarms;
     uint64_t beat_mono_ms; /* when the ledger thread last wrote here */
     char alarm[200];       /* the one to look at first; "" when there is none */
+    bool alarm_is_mild;    /* it, and so every other: the node is healthy */
     size_t peer_count;
     struct status_peer peers[STATUS_PEERS_MAX]; /* last: only those there are get copied */
 };

@@ -70,6 +70,7 @@ void status_facts_from(const struct status_sources *sources, uint64_t now_ms, st
     const struct alarm *first = alarms_first(sources->alarms);
     if (first != NULL) {
         (void)snprintf(out->alarm, sizeof out->alarm, "%s: %s", first->name, first->text);
+        out->alarm_is_mild = first->weight == ALARM_MILD;
     }
     out->beat_mono_ms = now_ms;
 }

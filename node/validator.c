@@ -11,6 +11,7 @@
 #include "node/ledger/chain_prune.h"
 #include "node/ledger/mempool.h"
 #include "node/ledger/replica.h"
+#include "node/ledger_time.h"
 #include "node/log.h"
 #include "node/notify.h"
 #include "node/peers.h"
@@ -244,9 +245,9 @@ static void replica_on_evidence(void *ctx, const uint8_t key[KEY_LEN], const str
                                 const struct consensus_vote *second) {
     struct validator *v = ctx;
     struct buffer envelope = BUFFER_INIT;
-    uint64_t wall_ms = clock_wall_ms(), block_ms = chain_head(v->chain)->header.time_ms;
+    uint64_t now_ms = ledger_time_now(clock_wall_ms(), chain_head(v->chain)->header.time_ms);
     enum err e = evidence_tx_build(chain_id(v->chain), (const uint8_t(*)[ED25519_SECRET_LEN])v->home->secret, key,
-                                   first, second, wall_ms > block_ms ? wall_ms : block_ms, &envelope);
+                                   first, second, now_ms, &envelope);
     if (e == OK) {
         e = submit_post(v->submit, buffer_bytes(&envelope), SUBMIT_ACCEPTED, 0, evidence_answered, NULL);
     }
@@ -550,7 +551,8 @@ enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
                                                  .replica = v->replica,
                                                  .submit = v->submit,
                                                  .gossip = v->gossip,
-                                                 .data_dir = v->data_dir};
+                                                 .data_dir = v->data_dir,
+                                                 .clock_ahead_ms = home->config.ledger.clock_ahead_ms};
     }
     if (e == OK) {
         run_loop(v);

@@ -9,6 +9,7 @@
 #include "node/http/ipfs_routes.h"
 #include "node/http/listen.h"
 #include "node/ledger/execute.h"
+#include "node/ledger_time.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,7 +62,8 @@ static bool lookup_member(void *ctx, const uint8_t key[ED25519_KEY_LEN], char ou
     struct author_record author;
     struct admin_search search = {.key = key, .out_org = out_org};
     enum code code = CODE_AUTHOR_UNKNOWN;
-    enum err e = author_judge(&state, key, clock_wall_ms(), &author, &code);
+    uint64_t now_ms = ledger_time_now(clock_wall_ms(), view.head.header.time_ms);
+    enum err e = author_judge(&state, key, now_ms, &author, &code);
     if (e == OK && code == CODE_OK) {
         (void)snprintf(out_org, GENESIS_ID_MAX + 1, "%s", author.org);
         search.found = true;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "contracts/governance.h"
 #include "node/ledger/execute.h"
+#include "node/ledger_time.h"
 #include "node/log.h"
 
 #include <stdio.h>
@@ -33,15 +34,24 @@ void vitals_alarm(struct vitals *v, const char *name, const char *text) {
     say(v, name, text);
 }
 
-/* A full disk is said once and shown as long as it lasts; what has not been raised again for a while is over. */
+/* Said once, and shown as long as it lasts. */
+static void keep_raised(struct vitals *v, const char *name, const char *text, uint64_t now_ms) {
+    if (alarms_raise(&v->alarms, name, text, now_ms)) {
+        say(v, name, text);
+    }
+}
+
+/* What can be seen by looking is raised here; what has not been raised again for a while is over. */
 static void look_at_alarms(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
+    char text[LEDGER_TIME_TEXT_MAX];
     if (facts->disk_low) {
-        char text[160];
         (void)snprintf(text, sizeof text, "%llu MiB are left on the disk that holds the data",
                        (unsigned long long)(facts->disk_free_bytes >> 20));
-        if (alarms_raise(&v->alarms, "disk-low", text, now_ms)) {
-            say(v, "disk-low", text);
-        }
+        keep_raised(v, "disk-low", text, now_ms);
+    }
+    const char *ahead = ledger_time_alarm(facts->ahead_ms, v->from.clock_ahead_ms, text);
+    if (ahead != NULL) {
+        keep_raised(v, ahead, text, now_ms);
     }
     for (const char *over = alarms_pass(&v->alarms, now_ms); over != NULL; over = alarms_pass(&v->alarms, now_ms)) {
         log_event(LOG_INFO, "alarm.over", log_text("name", over), log_number("quiet_ms", ALARMS_KEPT_MS));
@@ -132,6 +142,8 @@ void vitals_write(struct vitals *v, uint64_t now_ms) {
                                            .alarms = &v->alarms,
                                            .data_dir = v->from.data_dir};
     status_facts_from(&sources, now_ms, &facts);
+    facts.ahead_ms = ledger_time_ahead(clock_wall_ms(), chain_head(v->from.chain)->header.time_ms);
+    facts.due_stands_still = facts.ahead_ms > v->from.clock_ahead_ms;
     look_at_alarms(v, &facts, now_ms);
     if (facts.pending == 0) {
         v->waiting_since_ms = 0;

@@ -23,6 +23,7 @@ struct vitals_sources {
     struct submit *submit;
     struct gossip_check *gossip;
     const char *data_dir;
+    uint64_t clock_ahead_ms; /* how far a proposal's time may be ahead */
 };
 
 struct vitals {

@@ -2,12 +2,14 @@
 
 #include "node/config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define OPTIONS_MAX 32
 #define VERBS_MAX 24
@@ -270,4 +272,29 @@ int args_dispatch(const char *noun, const struct args_verb *verbs, int argc, cha
         return args_wrong("%s has no verb '%s'; did you mean '%s'?", noun, given, near);
     }
     return args_wrong("%s has no verb '%s'; '%s %s --help' lists them", noun, given, program, noun);
+}
+
+bool args_time(const char *text, uint64_t *out_ms) {
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%d", &tm);
+    if (end != NULL && *end == 'T') {
+        struct tm clock = {0};
+        end = strptime(end + 1, "%H:%M:%SZ", &clock);
+        tm.tm_hour = clock.tm_hour;
+        tm.tm_min = clock.tm_min;
+        tm.tm_sec = clock.tm_sec;
+    }
+    if (end != NULL && *end == '\0') {
+        time_t seconds = timegm(&tm);
+        *out_ms = seconds > 0 ? (uint64_t)seconds * 1000 : 0;
+        return seconds > 0;
+    }
+    char *rest;
+    errno = 0;
+    unsigned long long ms = strtoull(text, &rest, 10);
+    if (errno != 0 || rest == text || *rest != '\0' || text[0] == '-' || ms == 0) {
+        return false;
+    }
+    *out_ms = ms;
+    return true;
 }

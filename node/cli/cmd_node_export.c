@@ -27,7 +27,7 @@ static int tell(const char *dir, const struct home_export_report *r, bool json) 
 }
 
 int cmd_node_export(int argc, char **argv) {
-    const char *path = NULL, *dir = NULL;
+    const char *path = NULL, *dir = NULL, *begin = NULL;
     struct args_list validators = {.count = 0};
     static struct home_export_wish wish;
     bool json = false;
@@ -35,15 +35,17 @@ int cmd_node_export(int argc, char **argv) {
         {"home", ARGS_TEXT, &path, "HOME", "the folder of a stopped node of the lost chain", 0, 0},
         {"out", ARGS_TEXT, &dir, "DIR", "where to write; must not exist", 0, 0},
         {"validator", ARGS_LIST, &validators, "KEY", "signing keys of the new chain's validators, in order", 0, 0},
+        {"begin", ARGS_TEXT, &begin, "TIME", "when the new chain begins (default: with the old one's last block)", 0,
+         0},
         {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
         {0},
     };
     const struct args_spec spec = {
-        "node export --home HOME --out DIR [--validator KEY,...]",
-        "When more than f validators are lost for good: writes genesis.json and predecessor.records of a new chain "
-        "that "
-        "begins with the last final state of the old one. What comes out is the same on every node with the same last "
-        "block.",
+        "node export --home HOME --out DIR [--validator KEY,...] [--begin TIME]",
+        "When more than f validators are lost for good, or the last block is years ahead of real time: writes "
+        "genesis.json and predecessor.records of a new chain that begins with the last final state of the old one. "
+        "What "
+        "comes out is the same on every node with the same last block, asked for the same validators and beginning.",
         options, 0, 0};
     struct args_operands operands;
     int status = args_parse(&spec, argc, argv, &operands);
@@ -59,6 +61,10 @@ int cmd_node_export(int argc, char **argv) {
         }
     }
     wish.validator_count = validators.count;
+    if (begin != NULL && !args_time(begin, &wish.begin_ms)) {
+        return args_wrong("--begin '%s' is no time: 2026-11-21, 2026-11-21T06:50:00Z or milliseconds since 1970",
+                          begin);
+    }
     struct daemon_home home;
     struct home_export_report report;
     char why[HOME_WHY_MAX] = "";

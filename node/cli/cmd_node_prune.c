@@ -3,36 +3,7 @@
 #include "node/cli/cmd_node.h"
 #include "node/home_trim.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-/* "2026-11-21", "2026-11-21T06:50:00Z", or milliseconds since 1970. */
-static bool parse_time(const char *text, uint64_t *out_ms) {
-    struct tm tm = {0};
-    const char *end = strptime(text, "%Y-%m-%d", &tm);
-    if (end != NULL && *end == 'T') {
-        struct tm clock = {0};
-        end = strptime(end + 1, "%H:%M:%SZ", &clock);
-        tm.tm_hour = clock.tm_hour;
-        tm.tm_min = clock.tm_min;
-        tm.tm_sec = clock.tm_sec;
-    }
-    if (end != NULL && *end == '\0') {
-        time_t seconds = timegm(&tm);
-        *out_ms = seconds > 0 ? (uint64_t)seconds * 1000 : 0;
-        return seconds > 0;
-    }
-    char *rest;
-    errno = 0;
-    unsigned long long ms = strtoull(text, &rest, 10);
-    if (errno != 0 || rest == text || *rest != '\0' || text[0] == '-' || ms == 0) {
-        return false;
-    }
-    *out_ms = ms;
-    return true;
-}
 
 static int tell(const struct home_prune_report *r, bool json) {
     if (json) {
@@ -88,7 +59,7 @@ int cmd_node_prune(int argc, char **argv) {
     if ((wish.count != 0) == (before != NULL)) {
         return args_wrong("what to keep? give --keep N or --before TIME");
     }
-    if (before != NULL && !parse_time(before, &wish.since_ms)) {
+    if (before != NULL && !args_time(before, &wish.since_ms)) {
         return args_wrong("--before '%s' is no time: 2026-11-21, 2026-11-21T06:50:00Z or milliseconds since 1970",
                           before);
     }

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "contracts/code.h"
 #include "contracts/transaction.h"
+#include "node/ledger_time.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -168,13 +169,10 @@ static int write_out(const struct txcmd_options *options, struct bytes envelope,
     return ARGS_GO_ON;
 }
 
-/* Counted from the later of the two clocks: a chain that rested has an old block time, a wrong clock here is no harm.
- */
 uint64_t txcmd_expiry(const struct txcmd *tx) {
-    uint64_t now = clock_wall_ms();
-    uint64_t from = now > tx->block_time_ms ? now : tx->block_time_ms;
     bool given = tx->options != NULL && tx->options->expires_ms != 0;
-    return from + (given ? tx->options->expires_ms : LIMIT_TX_DEFAULT_LIFETIME_MS);
+    return ledger_time_now(clock_wall_ms(), tx->block_time_ms) +
+           (given ? tx->options->expires_ms : LIMIT_TX_DEFAULT_LIFETIME_MS);
 }
 
 int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struct bytes args, json_t **out) {

@@ -1,6 +1,7 @@
 #include "node/gateway/gateway_api.h"
 
 #include "base/clock.h"
+#include "node/ledger_time.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,17 +55,35 @@ static void set_hex(json_t *object, const char *name, const uint8_t *data, size_
 /* ---- /v1/status ------------------------------------------------------------------------------------------ */
 
 #define ALARM_MAX 200
+#define CLOCK_AHEAD_MS 2000u /* what validators take by default */
 
-/* What is wrong now, "" when nothing is. */
-static void alarm_text(const struct facts *facts, char out[ALARM_MAX]) {
+static uint64_t ahead_ms(const struct facts *facts) {
+    return ledger_time_ahead(clock_wall_ms(), facts->light.head.time_ms);
+}
+
+/* What is wrong now, "" when nothing is. `*out_code`: what it is for health, NULL when the gateway is healthy. */
+static void alarm_text(const struct facts *facts, char out[ALARM_MAX], const char **out_code) {
     const struct light_head *head = &facts->light.head;
+    char text[LEDGER_TIME_TEXT_MAX];
+    const char *ahead = ledger_time_alarm(ahead_ms(facts), CLOCK_AHEAD_MS, text);
+    *out_code = head->frozen ? "FROZEN" : ahead != NULL && ahead_ms(facts) > LEDGER_TIME_FAR_MS ? "ALARM" : NULL;
     out[0] = '\0';
-    if (head->frozen && head->height == 0) {
+    if (ahead != NULL) {
+        (void)snprintf(out, ALARM_MAX, "%s: %s", ahead, text);
+    } else if (head->frozen && head->height == 0) {
         (void)snprintf(out, ALARM_MAX, "frozen: no source has given a head that verifies");
     } else if (head->frozen) {
         (void)snprintf(out, ALARM_MAX, "frozen: the newest head (height %llu) is older than gateway.freshness_ms",
                        (unsigned long long)head->height);
     }
+}
+
+static json_t *clock_json(const struct facts *facts) {
+    json_t *out = json_object();
+    set_number(out, "time_ms", clock_wall_ms());
+    set_number(out, "ahead_ms", ahead_ms(facts));
+    set(out, "due_stands_still", json_boolean(ahead_ms(facts) > CLOCK_AHEAD_MS));
+    return out;
 }
 
 static json_t *sources_json(const struct light_status *status) {
@@ -117,7 +136,8 @@ static void get_status(void *ctx, struct http_request *request) {
         return;
     }
     char alarm[ALARM_MAX];
-    alarm_text(facts, alarm);
+    const char *code;
+    alarm_text(facts, alarm, &code);
     json_t *out = json_object();
     set_hex(out, "chain_id", light_chain_id(api->parts.light), CHAIN_ID_LEN);
     set(out, "chain", json_string(api->genesis->name));
@@ -126,6 +146,7 @@ static void get_status(void *ctx, struct http_request *request) {
     set(out, "organisation", json_string(api->config->node.org));
     set_number(out, "height", facts->light.head.height);
     set_number(out, "last_block_time_ms", facts->light.head.time_ms);
+    set(out, "clock", clock_json(facts));
     set(out, "frozen", json_boolean(facts->light.head.frozen));
     set(out, "catching_up", json_false());
     set(out, "alarm", json_string(alarm));
@@ -153,15 +174,19 @@ static void get_livez(void *ctx, struct http_request *request) {
 
 static void get_healthz(void *ctx, struct http_request *request) {
     struct facts *facts = gather(ctx);
-    char alarm[ALARM_MAX] = "";
+    char alarm[ALARM_MAX] = "", text[ALARM_MAX + 16];
+    const char *code = NULL;
     if (facts != NULL) {
-        alarm_text(facts, alarm);
+        alarm_text(facts, alarm, &code);
     }
     free(facts);
-    http_respond(request, alarm[0] != '\0'
-                              ? http_error(503, "FROZEN", "see /v1/status, sources: which of them answer, and why not",
-                                           "%s", alarm)
-                              : http_static(200, "text/plain", bytes_str("healthy\n")));
+    if (code != NULL) {
+        http_respond(request,
+                     http_error(503, code, "see docs/operations.md, Alarms; /v1/status, sources", "%s", alarm));
+        return;
+    }
+    (void)snprintf(text, sizeof text, "healthy%s%s\n", alarm[0] != '\0' ? "; " : "", alarm);
+    http_respond(request, http_bytes(200, "text/plain", bytes_str(text)));
 }
 
 /* ---- /metrics -------------------------------------------------------------------------------------------- */
@@ -184,6 +209,7 @@ static void light_metrics(struct buffer *out, const struct facts *f) {
     }
     metric(out, "height", "gauge", "Height of the newest proven head.", f->light.head.height);
     metric(out, "last_block_time_ms", "gauge", "Block time of the newest proven head.", f->light.head.time_ms);
+    metric(out, "last_block_ahead_ms", "gauge", "That time ahead of this clock.", ahead_ms(f));
     metric(out, "gateway_frozen", "gauge", "1 while the newest head is older than the limit.", f->light.head.frozen);
     metric(out, "gateway_source_answers_total", "counter", "Answers of sources that verified.", answers);
     metric(out, "gateway_source_failures_total", "counter", "Questions that sources left open.", failures);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "contracts/update.h"
 #include "node/cli/client.h"
+#include "node/ledger_time.h"
 #include "node/log.h"
 
 #include <pthread.h>
@@ -84,12 +85,9 @@ static enum attempt send_to(struct lane *lane, size_t source, struct bytes envel
 static enum err wrap(struct lane *lane, const struct statement_item *item, struct buffer *out) {
     const struct uplink_config *config = &lane->uplink->config;
     struct light_head head;
-    uint64_t now = clock_wall_ms();
     light_head(config->light, &head);
-    /* While the head is fresh it tells the time better than a clock that may be off. */
-    uint64_t base_ms = head.frozen && now > head.time_ms ? now : head.time_ms;
-    return statement_tx_build(light_chain_id(config->light), config->secret, item->body, item->statement.kind, base_ms,
-                              out);
+    return statement_tx_build(light_chain_id(config->light), config->secret, item->body, item->statement.kind,
+                              ledger_time_now(clock_wall_ms(), head.time_ms), out);
 }
 
 /* ---- Settling -------------------------------------------------------------------------------------------- */

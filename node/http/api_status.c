@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "node/http/metrics.h"
 
+#include <stdio.h>
+
 #define STALLED_MS 10000 /* work waiting this long without a final block: not healthy */
 #define SILENT_MS 5000   /* the ledger thread has not written its board: not alive */
 #define BEHIND_BLOCKS 20 /* fewer than this is what any node lacks for a moment under load */
@@ -12,6 +14,14 @@ static json_t *peer_json(const struct status_peer *peer) {
     api_hex(object, "key", peer->key, sizeof peer->key);
     api_set(object, "address", json_string(peer->address));
     api_set(object, "up", json_boolean(peer->up));
+    return object;
+}
+
+static json_t *clock_json(const struct status_facts *facts) {
+    json_t *object = json_object();
+    api_u64(object, "time_ms", clock_wall_ms());
+    api_u64(object, "ahead_ms", facts->ahead_ms);
+    api_set(object, "due_stands_still", json_boolean(facts->due_stands_still));
     return object;
 }
 
@@ -36,6 +46,7 @@ static void get_status(void *ctx, struct http_request *request) {
     api_u64(out, "epoch", head->epoch);
     api_u64(out, "view", facts.view);
     api_u64(out, "last_block_time_ms", head->time_ms);
+    api_set(out, "clock", clock_json(&facts));
     api_set(out, "catching_up", json_boolean(facts.catching_up));
     api_u64(out, "pending", facts.pending);
     api_set(out, "alarm", json_string(facts.alarm));
@@ -73,7 +84,7 @@ static struct http_response *illness(const struct status_facts *f) {
     if (clock_mono_ms() - f->beat_mono_ms > SILENT_MS) {
         return http_error(503, "NOT_ALIVE", "start the node again", "the ledger thread does not turn");
     }
-    if (f->alarm[0] != '\0') {
+    if (f->alarm[0] != '\0' && !f->alarm_is_mild) {
         return http_error(503, "ALARM", "see docs/operations.md, Alarms", "%s", f->alarm);
     }
     if (f->vote_refused) {
@@ -97,7 +108,7 @@ static struct http_response *illness(const struct status_facts *f) {
     return NULL;
 }
 
-/* Healthy: serving and making progress; an idle node is healthy, a stuck one is not. */
+/* Healthy: serving and making progress; an idle node is healthy, a stuck one is not. A mild alarm is told. */
 static void get_healthz(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct status_facts facts;
@@ -106,7 +117,10 @@ static void get_healthz(void *ctx, struct http_request *request) {
     }
     status_board_read(api->status, &facts);
     struct http_response *ill = illness(&facts);
-    http_respond(request, ill != NULL ? ill : http_static(200, "text/plain", bytes_str("healthy\n")));
+    char text[sizeof facts.alarm + 16];
+    bool mild = facts.alarm[0] != '\0';
+    (void)snprintf(text, sizeof text, "healthy%s%s\n", mild ? "; " : "", facts.alarm);
+    http_respond(request, ill != NULL ? ill : http_bytes(200, "text/plain", bytes_str(text)));
 }
 
 static void get_metrics(void *ctx, struct http_request *request) {

@@ -4,6 +4,7 @@
 #include "contracts/transaction.h"
 #include "ipfs-lite/repo.h"
 #include "node/ledger/execute.h"
+#include "node/ledger_time.h"
 
 #include <string.h>
 
@@ -108,8 +109,7 @@ static bool check_state(struct api *api, struct http_request *request, const str
         return false;
     }
     /* A chain that rested has an old block time; the next block's will be the leader's clock. */
-    uint64_t wall = clock_wall_ms();
-    uint64_t latest = (wall > now ? wall : now) + api->genesis->params.tx_max_lifetime_ms;
+    uint64_t latest = ledger_time_now(clock_wall_ms(), now) + api->genesis->params.tx_max_lifetime_ms;
     if (tx->expiry_ms <= now || tx->expiry_ms > latest) {
         bool late = tx->expiry_ms <= now;
         http_respond(

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "contracts/update.h"
 #include "node/ledger/execute.h"
+#include "node/ledger_time.h"
 #include "node/statement_tx.h"
 
 #include <stdlib.h>
@@ -263,12 +264,11 @@ static void post_statement(void *ctx, struct http_request *request) {
     if (!api_view(api, request, &view)) {
         return;
     }
-    uint64_t block_ms = view.head.header.time_ms;
-    uint64_t wall_ms = clock_wall_ms();
+    uint64_t now_ms = ledger_time_now(clock_wall_ms(), view.head.header.time_ms);
     chain_view_close(&view);
     struct buffer envelope = BUFFER_INIT;
-    enum err e = statement_tx_build(chain_id(api->chain), api->node_secret, body.data, statement.kind,
-                                    wall_ms > block_ms ? wall_ms : block_ms, &envelope);
+    enum err e =
+        statement_tx_build(chain_id(api->chain), api->node_secret, body.data, statement.kind, now_ms, &envelope);
     if (e == OK) {
         api_submit(api, request, buffer_bytes(&envelope), SUBMIT_FINALIZED, VERIFY_TIMEOUT_MS);
     } else {

@@ -43,6 +43,7 @@ static void ledger(struct buffer *out, const struct status_facts *f, const struc
     const struct figure list[] = {
         {"height", "gauge", "Height of the last final block.", head->height},
         {"last_block_time_ms", "gauge", "Block time of the last final block.", head->time_ms},
+        {"last_block_ahead_ms", "gauge", "Last final block's time ahead of this clock.", f->ahead_ms},
         {"view", "gauge", "View the node is in.", f->view},
         {"epoch", "gauge", "Epoch the node is in.", f->epoch},
         {"catching_up", "gauge", "1 while the node is behind its peers.", f->catching_up},

@@ -36,6 +36,19 @@ static void what_ails_the_node_itself_stays_and_is_told_first(void **state) {
     assert_string_equal(alarms_first(&a)->name, "safety");
 }
 
+static void a_mild_alarm_steps_back_behind_every_other(void **state) {
+    (void)state;
+    struct alarms a = {0};
+    (void)alarms_raise(&a, "clock-differs", "validator 2", 1000);
+    (void)alarms_raise(&a, "chain-ahead", "2 h", 5000);
+    assert_string_equal(alarms_first(&a)->name, "clock-differs");
+    assert_string_equal(alarms_pass(&a, 1001 + ALARMS_KEPT_MS), "clock-differs");
+    assert_string_equal(alarms_first(&a)->name, "chain-ahead");
+    assert_int_equal(alarms_first(&a)->weight, ALARM_MILD);
+    (void)alarms_raise(&a, "chain-far-ahead", "2 years", 6000);
+    assert_int_equal(alarms_first(&a)->weight, ALARM_PASSES);
+}
+
 static void more_names_than_places_share_the_last(void **state) {
     (void)state;
     struct alarms a = {0};
@@ -63,6 +76,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_alarm_passes_when_it_is_not_raised_again),
         cmocka_unit_test(what_ails_the_node_itself_stays_and_is_told_first),
+        cmocka_unit_test(a_mild_alarm_steps_back_behind_every_other),
         cmocka_unit_test(more_names_than_places_share_the_last),
         cmocka_unit_test(little_room_on_a_disk_is_low_by_its_size),
     };

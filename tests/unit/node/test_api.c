@@ -422,6 +422,23 @@ static void health_says_what_is_wrong(void **state) {
     strcpy(facts.alarm, "CLOCK: differs");
     status_board_write(&f.board, &facts);
     fails("/healthz", 503, "ALARM");
+    facts.alarm_is_mild = true;
+    status_board_write(&f.board, &facts);
+    assert_int_equal(api_get(&f, "/healthz", &answer), 200); /* it makes progress, and says what there is to say */
+    assert_true(bytes_equal(answer.body, bytes_str("healthy; CLOCK: differs\n")));
+}
+
+static void status_says_how_far_the_last_block_is_ahead(void **state) {
+    (void)state;
+    struct status_facts facts = {.beat_mono_ms = clock_mono_ms(), .ahead_ms = 7200000, .due_stands_still = true};
+    status_board_write(&f.board, &facts);
+    assert_int_equal(api_get(&f, "/v1/status", &answer), 200);
+    json_t *status = api_json(&answer);
+    const json_t *clock = json_object_get(status, "clock");
+    assert_int_equal(json_integer_value(json_object_get(clock, "ahead_ms")), 7200000);
+    assert_true(json_is_true(json_object_get(clock, "due_stands_still")));
+    assert_true(json_integer_value(json_object_get(clock, "time_ms")) > 1600000000000);
+    json_decref(status);
 }
 
 static void the_description_has_exactly_the_routes_that_exist(void **state) {
@@ -490,6 +507,7 @@ int main(void) {
         CASE(every_refusal_of_a_transaction_has_its_name),
         CASE(a_statement_must_fit_its_path),
         CASE(health_says_what_is_wrong),
+        CASE(status_says_how_far_the_last_block_is_ahead),
         CASE(a_pruned_body_has_a_name_and_its_header_stays),
         CASE(the_description_has_exactly_the_routes_that_exist),
     };
