@@ -64,9 +64,11 @@ static int ask_status(struct txcmd *tx) {
         return args_fail("%s", client_why(tx->client));
     }
     const char *chain_id = json_string_value(json_object_get(status, "chain_id"));
-    json_int_t time_ms = json_integer_value(json_object_get(status, "last_block_time_ms"));
-    bool good = chain_id != NULL && hex_decode(chain_id, tx->chain_id, sizeof tx->chain_id) == OK && time_ms >= 0;
-    tx->block_time_ms = (uint64_t)time_ms;
+    json_int_t block_ms = json_integer_value(json_object_get(status, "last_block_time_ms"));
+    json_int_t clock_ms = json_integer_value(json_object_get(json_object_get(status, "clock"), "time_ms"));
+    bool good = chain_id != NULL && hex_decode(chain_id, tx->chain_id, sizeof tx->chain_id) == OK && block_ms >= 0 &&
+                clock_ms >= 0;
+    tx->ledger_ms = ledger_time_now((uint64_t)clock_ms, (uint64_t)block_ms);
     json_decref(status);
     return good ? ARGS_GO_ON : args_fail("%s/v1/status has no chain id; is it an assay node?", client_url(tx->client));
 }
@@ -169,9 +171,10 @@ static int write_out(const struct txcmd_options *options, struct bytes envelope,
     return ARGS_GO_ON;
 }
 
+/* A clock here that is behind, or theirs that are ahead, must not make a transaction that has expired by its block. */
 uint64_t txcmd_expiry(const struct txcmd *tx) {
     bool given = tx->options != NULL && tx->options->expires_ms != 0;
-    return ledger_time_now(clock_wall_ms(), tx->block_time_ms) +
+    return ledger_time_now(clock_wall_ms(), tx->ledger_ms) +
            (given ? tx->options->expires_ms : LIMIT_TX_DEFAULT_LIFETIME_MS);
 }
 

@@ -54,7 +54,7 @@ struct txcmd {
     struct keyfile keys[TXCMD_KEYS_MAX];
     size_t key_count;
     uint8_t chain_id[CHAIN_ID_LEN];
-    uint64_t block_time_ms;
+    uint64_t ledger_ms; /* the later of the last block and the node's clock: the next block is not before */
 };
 
 /* Opens the client alone. ARGS_GO_ON or the exit status, explained. The caller frees `*out`. */
