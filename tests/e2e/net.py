@@ -1,19 +1,19 @@
 """A network of real processes for the end-to-end tests and the demonstration.
 
-Everything is on loopback, on ports found free at run time; what is started is stopped by its process id.
+Everything is on loopback, on ports of its own (ports.py); what is started is stopped by its process id.
 """
 import json
 import os
 import pathlib
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
+
+from ports import STEP, Ports
 
 BIN = pathlib.Path(os.environ.get("ASSAY_BIN", pathlib.Path(__file__).resolve().parents[2] / "build" / "bin"))
 CLASS = "acme.example/thermostat"
@@ -21,26 +21,6 @@ CLASS = "acme.example/thermostat"
 
 class Refused(Exception):
     """A command that exited 1: its one line on stderr."""
-
-
-def free_base_port(nodes):
-    """A base such that base+10*i and base+10*i+1 are free for every node."""
-    for _ in range(200):
-        base = random.randrange(20000, 58000, 10)
-        sockets = []
-        try:
-            for i in range(nodes):
-                for port in (base + 10 * i, base + 10 * i + 1):
-                    s = socket.socket()
-                    sockets.append(s)
-                    s.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-        finally:
-            for s in sockets:
-                s.close()
-    raise RuntimeError("no free ports")
 
 
 def run(program, *args, check=True, timeout=60, **kwargs):
@@ -85,8 +65,8 @@ class Node:
         self.net = net
         self.name = name
         self.home = net.dir / name
-        self.peer_port = net.base + 10 * index
-        self.url = f"http://127.0.0.1:{net.base + 10 * index + 1}"
+        self.peer_port = net.base + STEP * index
+        self.url = f"http://127.0.0.1:{self.peer_port + 1}"
         self.process = None
 
     def start(self, wait=True):
@@ -162,12 +142,14 @@ class Net:
     def __init__(self, validators=4, gateways=1, spare=0, **options):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="assay-net-"))
         self.dir = self.root / "net"
-        self.base = free_base_port(validators + gateways + spare)  # nodes that join later take the spare ones
+        self.ports = Ports(validators + gateways + spare)  # nodes that join later take the spare ones
+        self.base = self.ports.base
         extra = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
         try:
             assay("testnet", "--dir", self.dir, "--validators", validators, "--gateways", gateways, "--base-port", self.base,
                   *extra)
         except BaseException:
+            self.ports.close()
             shutil.rmtree(self.root, ignore_errors=True)
             raise
         self.validators = [self.node_class(self, f"validator{i}", i) for i in range(validators)]
@@ -185,6 +167,7 @@ class Net:
     def close(self):
         for node in self.nodes:
             node.kill()
+        self.ports.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def key(self, name):

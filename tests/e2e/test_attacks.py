@@ -46,7 +46,7 @@ def configure(node, **keys):
 @pytest.fixture(scope="module")
 def site():
     """Four validators; gateway0 talks to them straight, before gateway1 and each of them stands a proxy."""
-    net = Net(gateways=2)
+    net = Net(gateways=2, spare=1)
     with contextlib.ExitStack() as stack:
         stack.callback(net.close)
         net.sources = [stack.enter_context(Proxy(node.url)) for node in net.validators]
@@ -738,21 +738,15 @@ def test_connection_floods_are_bounded(site):
 def test_a_node_with_another_link_key_is_no_validator(site):
     """Validator 1's home, its link key exchanged for the attacker's: nobody talks to it, and the real one stays."""
     real = site.validators[1]
-    twin = Node(site, "twin", 60)
+    twin = Node(site, "twin", 6)  # the share that the network was made with for it
     twin.home.mkdir()
     for name in ("assay.conf", "genesis.json", "node.key"):
         shutil.copy2(real.home / name, twin.home / name)
     (twin.home / "data").mkdir()
     shutil.copy2(site.gateways[0].home / "link.key", twin.home / "link.key")
-    ports = []
-    for _ in range(2):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            ports.append(free.getsockname()[1])
     text = (twin.home / "assay.conf").read_text()
-    text = text.replace(f":{real.peer_port}", f":{ports[0]}").replace(f":{http_port(real)}", f":{ports[1]}")
+    text = text.replace(f":{real.peer_port}", f":{twin.peer_port}").replace(f":{http_port(real)}", f":{http_port(twin)}")
     (twin.home / "assay.conf").write_text(text)
-    twin.url = f"http://127.0.0.1:{ports[1]}"
     twin.start(wait=False)
     try:
         gone = []

@@ -6,7 +6,8 @@ import tempfile
 
 import pytest
 
-from net import Node, assay, assay_json, free_base_port, refused, wait_for
+from net import Node, assay, assay_json, refused, wait_for
+from ports import Ports
 
 FOUNDERS = (("acme", "vendor"), ("globex", "vendor"), ("mirror", "broker"), ("ops", "operator"))
 
@@ -16,7 +17,8 @@ class Founders:
 
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="assay-founders-"))
-        self.base = free_base_port(len(FOUNDERS) + 1)
+        self.ports = Ports(len(FOUNDERS) + 1)
+        self.base = self.ports.base
         self.draft = self.dir / "draft.json"
         self.nodes = [self.new_home(org, "validator", i) for i, (org, _) in enumerate(FOUNDERS)]
         for org, _ in FOUNDERS:
@@ -41,6 +43,7 @@ class Founders:
     def close(self):
         for node in self.nodes:
             node.kill()
+        self.ports.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
