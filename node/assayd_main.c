@@ -1,4 +1,5 @@
 #include "node/daemon.h"
+#include "node/exit_status.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -12,7 +13,9 @@ static const char usage[] =
     "\n"
     "  --home HOME   the node's folder\n"
     "  --version     print the version\n"
-    "  --help        print this\n";
+    "  --help        print this\n"
+    "\n"
+    "Exit status: 0 stopped, 1 failed, 2 what it was given is wrong, 3 what it has must be looked at.\n";
 
 int main(int argc, char **argv) {
     static const struct option options[] = {{"home", required_argument, NULL, 'h'},
@@ -27,18 +30,18 @@ int main(int argc, char **argv) {
             home = optarg;
         } else if (option == 'v') {
             (void)printf("assayd %s\n", ASSAY_VERSION);
-            return 0;
+            return EXIT_STATUS_CLEAN;
         } else if (option == '?' && optopt == 0) {
             (void)fputs(usage, stdout);
-            return 0;
+            return EXIT_STATUS_CLEAN;
         } else {
             (void)fprintf(stderr, "assayd: unknown or incomplete option %s; see assayd --help\n", argv[optind - 1]);
-            return 2;
+            return EXIT_STATUS_WRONG;
         }
     }
     if (home == NULL || optind != argc) {
         (void)fprintf(stderr, "assayd: --home HOME is needed and nothing else; see assayd --help\n");
-        return 2;
+        return EXIT_STATUS_WRONG;
     }
     return daemon_run(home);
 }

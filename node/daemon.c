@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "contracts/genesis_inherit.h"
 #include "node/cli/client.h"
+#include "node/exit_status.h"
 #include "node/genesis_json.h"
 #include "node/host_crypto.h"
 #include "node/keyfile.h"
@@ -122,6 +123,7 @@ void daemon_home_close(struct daemon_home *home) {
 int daemon_run(const char *path) {
     struct daemon_home home;
     char why[DAEMON_WHY_MAX] = "";
+    enum exit_status_part part = EXIT_STATUS_HOME;
     (void)signal(SIGPIPE, SIG_IGN);
     enum err e = crypto_start();
     if (e == OK) {
@@ -131,14 +133,15 @@ int daemon_run(const char *path) {
         e = daemon_home_open(path, &home, why);
     }
     if (e == OK) {
+        part = EXIT_STATUS_NODE;
         log_setup(home.config.log.format, home.config.log.level);
         e = home.config.node.role == NODE_GATEWAY ? gateway_run(&home, why) : validator_run(&home, why);
         daemon_home_close(&home);
     }
+    enum exit_status status = exit_status_of(e, part);
     if (e != OK) {
-        log_event(LOG_ERROR, "node.failed", log_text("why", why[0] != '\0' ? why : err_text(e)),
-                  log_text("home", path));
-        return 1;
+        log_event(LOG_ERROR, "node.failed", log_text("why", why[0] != '\0' ? why : err_text(e)), log_text("home", path),
+                  log_number("status", status), log_text("means", exit_status_text(status)));
     }
-    return 0;
+    return (int)status;
 }

@@ -28,7 +28,7 @@ NODISCARD enum err daemon_home_look(const char *path, struct daemon_home *out, c
 NODISCARD enum err daemon_home_open(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]);
 void daemon_home_close(struct daemon_home *home);
 
-/* The process's exit code; what went wrong has been logged. */
+/* The process's exit status (node/exit_status.h); what went wrong has been logged. */
 int daemon_run(const char *path);
 
 /* The roles. `why` says what failed. Both return OK after a clean stop. */

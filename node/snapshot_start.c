@@ -45,6 +45,9 @@ enum err snapshot_start(const struct daemon_home *home, char why[DAEMON_WHY_MAX]
         return ERR_UNSUPPORTED;
     }
     enum err e = snapshot_home_join(&config, &report, why);
+    if (e == ERR_CORRUPT || e == ERR_MISMATCH || e == ERR_UNSUPPORTED) {
+        e = ERR_INVALID; /* others' data: no word about what this node has, and another start may meet better sources */
+    }
     if (e == OK && report.joined) {
         log_event(LOG_INFO, "snapshot.joined", log_number("height", report.height),
                   log_hash("block", report.block, sizeof report.block), log_number("bytes", report.bytes));

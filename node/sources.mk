@@ -15,3 +15,5 @@ node_SRCS += node/alarms.c node/status_facts.c node/ledger_time.c
 node_TESTS += $(addprefix tests/unit/node/test_,alarms.c metrics.c ledger_time.c)
 node_SRCS += node/genesis_draft.c node/genesis_draft_json.c
 node_TESTS += tests/unit/node/test_genesis_draft.c
+node_SRCS += node/exit_status.c
+node_TESTS += tests/unit/node/test_exit_status.c

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Holds docs/ against the code: configuration keys with their defaults, contracts' codes, HTTP routes and error codes,
-metrics, alarms, tags, links between the pages, and files they name. Run from the top of the checkout; prints one line per gap.
+metrics, alarms, exit statuses, tags, links between the pages, and files they name. Run from the top of the checkout; prints one line per gap.
 """
 import pathlib
 import re
@@ -79,6 +79,14 @@ def alarms():
             yield f"docs/operations.md has no row for the alarm {name}"
 
 
+def exit_statuses():
+    known = page("operations.md")
+    text = pathlib.Path("node/exit_status.h").read_text().replace("\\\n", "")
+    for status, stays_down, means in re.findall(r'X\(EXIT_STATUS_\w+, (\d+), (\w+),\s*"([^"]*)"', text):
+        if f"| {status} | {'yes' if stays_down == 'true' else 'no'} | {means}" not in known:
+            yield f"docs/operations.md has no row for the exit status {status}, {means}"
+
+
 def tags():
     known = page("formats.md")
     code = sources("base/*.[ch]", "verify/*.[ch]", "contracts/*.[ch]", "ipfs-lite/*.[ch]", "node/**/*.[ch]")
@@ -115,7 +123,7 @@ def paths():
 
 
 def main():
-    checks = (configuration, codes, routes, metrics, alarms, tags, links, paths)
+    checks = (configuration, codes, routes, metrics, alarms, exit_statuses, tags, links, paths)
     gaps = [gap for check in checks for gap in check()]
     for gap in gaps:
         print(gap)

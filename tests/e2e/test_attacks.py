@@ -21,7 +21,7 @@ import urllib.request
 import pytest
 
 import proxy as wire
-from net import CLASS, Net, Node, Refused, assay, assay_json, run, wait_for
+from net import CLASS, WRONG, Net, Node, Refused, assay, assay_json, run, wait_for
 from proxy import Proxy, decode, encode, flip, gives, tamper
 
 VERIFY = 2  # a statement's kind
@@ -853,7 +853,7 @@ def test_tls_is_served_and_checked():
         configure(node, tls_cert="tls.crt", tls_key="tls.key")
         key.chmod(0o644)
         status, _, err = run("assayd", "--home", node.home, check=False, timeout=10)
-        assert status == 1 and "tls.key" in err, "a private key that others may read is refused"
+        assert status == WRONG and "tls.key" in err, "a private key that others may read is refused"
         key.chmod(0o600)
         node.start()
         url = node.url.replace("http://", "https://")

@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from net import BIN, CLASS, assay, assay_json, refused, wait_for
+from net import BIN, CLASS, FAILED, LOOK, WRONG, assay, assay_json, refused, wait_for
 
 
 def post(node, body, query="?wait=finalized"):
@@ -135,13 +135,24 @@ def start_with(node, text):
 
 def test_unknown_configuration_key_names_the_nearest(shared_net):
     status, err = start_with(shared_net.validators[0], lambda text: text.replace("max_per_sender", "max_per_sendr"))
-    assert status == 1
+    assert status == WRONG
     assert "max_per_sendr" in err and "max_per_sender" in err
+
+
+def test_another_chains_genesis_is_refused_for_good(net):
+    node = net.validators[0]
+    published = net.publish(net.image("a.bin", b"a"), "1.0.0")
+    net.wait_height(published["height"], [node])
+    assert node.stop() == 0
+    genesis = node.home / "genesis.json"
+    genesis.write_text(genesis.read_text().replace('"vote_threshold_percent": 67', '"vote_threshold_percent": 66'))
+    done = subprocess.run([str(BIN / "assayd"), "--home", str(node.home)], capture_output=True, text=True, timeout=20)
+    assert done.returncode == LOOK and "genesis.json was changed" in done.stderr and "status=3" in done.stderr
 
 
 def test_a_port_in_use_is_named(shared_net):
     status, err = start_with(shared_net.validators[0], lambda text: text)
-    assert status == 1
+    assert status == FAILED
     assert "in use" in err
 
 
