@@ -141,7 +141,8 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make clean
 ## make check-unit           unit tests of every folder
 ## make check-unit-FOLDER    unit tests of one folder
-.PHONY: check-unit $(FOLDERS:%=check-unit-%)
+.PHONY: unit-build check-unit $(FOLDERS:%=check-unit-%)
+unit-build: $(UNIT_ALL)
 check-unit: $(UNIT_ALL)
 	@tests/check/run-unit $^
 $(FOLDERS:%=check-unit-%): check-unit-%: 
@@ -215,7 +216,7 @@ check-tidy: $(GEN_HEADERS)
 
 .PHONY: check-e2e
 check-e2e: all
-	@ASSAY_BIN=$(abspath $(BUILD)/bin) tests/check/run-e2e $(T)
+	@ASSAY_BIN=$(abspath $(BUILD)/bin) tests/check/run-e2e $(or $(TIER),check) $(T)
 
 # ---- Fuzzers ------------------------------------------------------------------------------------------------------
 

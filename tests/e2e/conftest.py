@@ -36,3 +36,24 @@ def shared_net():
         yield network.start()
     finally:
         network.close()
+
+
+MARKERS = {
+    "long": "a storm of its own: only in `make check-long`",
+    "storm": "runs in `make check` and, for longer (E2E_LONG=1), in `make check-long`",
+    "peers": "beside another implementation, which `make deps-peers` installs: only in `make check-peers`",
+}
+# Networks that took long to lay out: their tests run one after the other where the network is.
+TOGETHER = ("worked_net",)
+
+
+def pytest_configure(config):
+    for name, what in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {what}")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for fixture in TOGETHER:
+            if fixture in item.fixturenames:
+                item.add_marker(pytest.mark.xdist_group(fixture))

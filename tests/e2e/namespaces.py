@@ -7,13 +7,15 @@ validator for another, without telling either. HTTP stays on each node's own loo
 """
 import contextlib
 import ctypes
+import itertools
 import os
 import pathlib
 import subprocess
 
-from net import BIN, Net, Node
+from net import BIN, PATIENCE, Net, Node
 
 CLONE_NEWNET = 0x40000000
+NUMBERS = itertools.count()  # networks of one process, each with namespaces of its own
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -75,11 +77,11 @@ class FarNode(Node):
         if wait:
             self.wait_ready()
 
-    def get(self, path, timeout=5):
+    def get(self, path, timeout=30):
         with inside(self.namespace):
             return super().get(path, timeout)
 
-    def get_bytes(self, path, timeout=10, headers=None):
+    def get_bytes(self, path, timeout=60, headers=None):
         with inside(self.namespace):
             return super().get_bytes(path, timeout, headers)
 
@@ -88,7 +90,7 @@ class FarNet(Net):
     node_class = FarNode
 
     def __init__(self, validators=4):
-        self.prefix = f"assay{os.getpid()}"
+        self.prefix = f"assay{os.getpid()}-{next(NUMBERS)}"
         self.hub = f"{self.prefix}-hub"
         self.made = []
         super().__init__(validators, gateways=0)
@@ -156,7 +158,7 @@ class FarLoad:
         self.node = node
         self.final_file = pathlib.Path(net.root / f"final-{node.name}")
         self.process = subprocess.Popen(
-            node.command(BIN / "assay", "bench", "tx", "--node", node.url, "--key", net.key("author-acme-1"), "--seconds", seconds,
+            node.command(BIN / "assay", "bench", "tx", "--node", node.url, "--key", net.key("author-acme-1"), "--seconds", PATIENCE * seconds,
                          "--workers", workers, "--log-final", self.final_file, "--json"),
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
@@ -173,7 +175,7 @@ class FarLoad:
     def stop(self):
         self.process.terminate()
         try:
-            self.process.communicate(timeout=20)
+            self.process.communicate(timeout=PATIENCE * 20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()

@@ -34,7 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def pass_on(self, request):
         target = self.server.proxy.target
-        connection = http.client.HTTPConnection(target.hostname, target.port, timeout=15)
+        connection = http.client.HTTPConnection(target.hostname, target.port, timeout=60)
         try:
             connection.request(request.method, request.path, request.body or None, request.headers)
             got = connection.getresponse()

@@ -9,7 +9,7 @@ import urllib.error
 
 import pytest
 
-from net import BIN, LOOK, WRONG, Net, assay, assay_json, refused, run, wait_for
+from net import BIN, FAILED, LOOK, PATIENCE, WRONG, Net, assay, assay_json, assayd, refused, run, wait_for
 from test_faults import Load
 
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -204,7 +204,7 @@ def test_a_flipped_bit_in_the_state_store_is_named_and_ends_nothing_silently(vic
         assert process.poll() is None
         node.kill()
     else:
-        assert process.wait(20) == LOOK
+        assert process.wait(PATIENCE * 20) == LOOK
         assert "damaged" in node.log()
         process.stdout.close()
         node.process = None
@@ -232,8 +232,8 @@ def test_a_flipped_bit_in_a_block_file_is_named_with_its_block(victim):
     node.stop()
     # Where it has to be replayed: it does not start, and says where.
     shutil.rmtree(node.home / "data" / "state")
-    process = subprocess.run([str(BIN / "assayd"), "--home", str(node.home)], capture_output=True, text=True, timeout=30)
-    assert process.returncode == LOOK and segments[0].name in process.stderr and "offset" in process.stderr
+    status, err = assayd(node.home)
+    assert status == LOOK and segments[0].name in err and "offset" in err
     # The way out: the chain comes from the others; the journal stays.
     for name in ("blocks", "state"):
         path = node.home / "data" / name
@@ -365,7 +365,7 @@ class SmallDisk:
 
 def stopped_for_space(node):
     """It ended by itself, with status 1, and its last words say why."""
-    assert node.process.wait(30) == 1
+    assert node.process.wait(PATIENCE * 30) == FAILED
     node.process.stdout.close()
     node.process = None
     assert "no space left on device" in node.log().splitlines()[-1] + node.log().splitlines()[-2]
@@ -452,5 +452,5 @@ def test_a_lost_chain_begins_anew_with_its_last_state(net):
     # Whoever has other records is told so.
     records = a.home / "predecessor.records"
     records.write_bytes(records.read_bytes() + b"x")
-    done = subprocess.run([str(BIN / "assayd"), "--home", str(a.home)], capture_output=True, text=True, timeout=20)
-    assert done.returncode == WRONG and "not the file that genesis.json names" in done.stderr
+    status, err = assayd(a.home)
+    assert status == WRONG and "not the file that genesis.json names" in err

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from net import assay_json, wait_for
+from net import LONG, assay_json, wait_for
 from test_faults import Load
 from test_membership import Consortium, key_of
 
@@ -20,6 +20,9 @@ def settings(node, **keys):
     path.write_text(text)
 
 
+KILLS = 50 if LONG else 5
+
+
 @pytest.fixture
 def consortium():
     net = Consortium()
@@ -32,7 +35,8 @@ def consortium():
         net.close()
 
 
-def test_a_joining_node_killed_five_times_ends_with_the_same_state(consortium):
+@pytest.mark.storm
+def test_a_joining_node_killed_again_and_again_ends_with_the_same_state(consortium):
     net = consortium
     load = Load(net, net.validators[0], 120)
     wait_for("a chain worth a snapshot", lambda: net.validators[0].height() >= 300, 60)
@@ -44,7 +48,7 @@ def test_a_joining_node_killed_five_times_ends_with_the_same_state(consortium):
     wait_for("snapshots", lambda: net.validators[0].get("/v1/snapshots")["snapshots"], 60)
     snapshot = net.validators[0].get("/v1/snapshots")["snapshots"][0]["height"]
     joiner = net.new_node()
-    for turn in range(5):
+    for _ in range(KILLS):
         joiner.start(wait=False)
         time.sleep(random.uniform(0.02, 0.3))  # wherever it is by then
         joiner.kill()

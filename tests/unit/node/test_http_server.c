@@ -679,7 +679,7 @@ static void tls_serves_and_refuses_open_key_files(void **state) {
         "-addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s",
         key, cert);
     if (system("command -v openssl >/dev/null") != 0) {
-        print_message("no openssl command\n");
+        print_message("skipped: there is no openssl command\n");
         skip();
     }
     write_file("/dev/null", command);
