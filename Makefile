@@ -11,19 +11,23 @@ VERSION := 0.1.0
 Q := $(if $(V),,@)
 
 PACKAGES := libuv lmdb libsodium libcrypto libprotobuf-c nng libmicrohttpd libcurl jansson inih gnutls
-DEBIAN_PACKAGES := pkg-config libuv1-dev liblmdb-dev libsodium-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler \
-    protobuf-compiler libnng-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libinih-dev \
-    libcmocka-dev python3 python3-pytest python3-cryptography clang libclang-rt-14-dev clang-format clang-tidy \
-    spin faketime iproute2
+# Debian's packages: for building and the demonstration; for the checks as well; for the checks beside real peers.
+DEPS := pkg-config libuv1-dev liblmdb-dev libsodium-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler \
+    protobuf-compiler libnng-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libinih-dev python3
+DEPS_CHECK := libcmocka-dev python3-pytest python3-pytest-xdist clang libclang-rt-14-dev clang-format clang-tidy \
+    spin faketime iproute2 openssl
+DEPS_PEERS := python3-cbor2 python3-cryptography
 
 FOLDERS := base verify store consensus contracts ipfs-lite device node
 include $(FOLDERS:%=%/sources.mk)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
     -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wformat=2 -Werror
-OPTIMIZE ?= -O2
+# With sanitizers -O2 costs a quarter more than -O1 and finds nothing more; at -O1 gcc guesses what snprintf may cut off.
+OPTIMIZE ?= $(if $(SANITIZE),-O1,-O2)
 HARDEN   := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
 ifdef SANITIZE
+WARNINGS += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 HARDEN   := -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDHARDEN := -pie -fsanitize=address,undefined
 else
@@ -126,15 +130,18 @@ $(foreach f,$(FOLDERS),$(foreach t,$($(f)_TESTS),$(eval $(call unit_test,$(f),$(
 UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 
 ## make                      builds assayd, assay and assay-device into build/bin
-## make deps                 installs the Debian packages that building and testing need
+## make deps                 installs the Debian packages that building and the demonstration need
 ## make demo [KEEP=1]        one release from its author to a device, and what is refused on the way
-## make check                everything below, with sanitizers; under 15 minutes on 2 cores
+## make deps-check           installs what the checks need as well
+## make check                what every change must pass, with sanitizers; under 15 minutes on 2 cores
+## make check-long           storms: 10,000 seeds, mutants, 200 kills, long cuts and long fuzzing; hours
+## make check-peers          beside other implementations (make deps-peers installs them)
 ## make check-static         include table, documents against code, format, clang-tidy
-## make check-e2e            end-to-end tests on real processes (T=pattern picks some)
+## make check-e2e            end-to-end tests on real processes (T=pattern picks some; TIER=long, TIER=peers)
 ## make sim SEEDS=n FIRST=s  deterministic simulator, seeds s to s+n-1
 ## make sim-mutants          deliberate breaks of the rules, each found by the simulator
 ## make model                the voting rules as a Promela model, checked with spin
-## make fuzz SECONDS=n       every fuzzer for n seconds
+## make fuzz SECONDS=n       everything built with clang, and every fuzzer for n seconds
 ## make bench                figures, with their targets
 ## make install              into PREFIX (default /usr/local) under DESTDIR
 ## make SANITIZE=1 ...       any of these with AddressSanitizer and UBSan, in build/sanitize
@@ -158,9 +165,13 @@ $(foreach f,$(FOLDERS),$(eval lib-$(f): $(call lib,$(f))))
 
 # ---- Dependencies -------------------------------------------------------------------------------------------------
 
-.PHONY: deps
+.PHONY: deps deps-check deps-peers
 deps:
-	@tests/check/deps $(DEBIAN_PACKAGES)
+	@tests/check/deps $(DEPS)
+deps-check: deps
+	@tests/check/deps $(DEPS_CHECK)
+deps-peers: deps-check
+	@tests/check/deps $(DEPS_PEERS)
 
 # ---- Simulator ----------------------------------------------------------------------------------------------------
 
@@ -229,9 +240,15 @@ fuzz:
 
 # ---- Everything ---------------------------------------------------------------------------------------------------
 
-.PHONY: check
-check:
-	@tests/check/run-all
+.PHONY: check check-long check-peers check-judges
+check check-long:
+	@tests/check/deps --look "make deps-check" $(DEPS) $(DEPS_CHECK)
+	@tests/check/run-all $(@:check-%=%)
+check-peers:
+	@tests/check/deps --look "make deps-peers" $(DEPS) $(DEPS_CHECK) $(DEPS_PEERS)
+	@tests/check/run-all peers
+check-judges:
+	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/check
 
 # ---- Demonstration and figures ------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ static void a_library_that_hangs_holds_nobody_up_and_is_counted(void **state) {
         begin(push[i]);
     }
     size_t given_up = socket_close_wait(300);
-    assert_true(clock_mono_ms() - begun < 1000);
+    assert_true(clock_mono_ms() - begun < 4000);
     assert_true(given_up >= 1);
     assert_true(socket_close_left_behind() >= 1);
     assert_int_equal(socket_close_wait(5000), 0); /* these are not waited for again */
