@@ -247,7 +247,7 @@ static void replica_on_evidence(void *ctx, const uint8_t key[KEY_LEN], const str
     struct buffer envelope = BUFFER_INIT;
     uint64_t now_ms = ledger_time_now(clock_wall_ms(), chain_head(v->chain)->header.time_ms);
     enum err e = evidence_tx_build(chain_id(v->chain), (const uint8_t(*)[ED25519_SECRET_LEN])v->home->secret, key,
-                                   first, second, now_ms, &envelope);
+                                   first, second, now_ms, chain_params(v->chain)->tx_max_lifetime_ms, &envelope);
     if (e == OK) {
         e = submit_post(v->submit, buffer_bytes(&envelope), SUBMIT_ACCEPTED, 0, evidence_answered, NULL);
     }

@@ -79,7 +79,8 @@ static void op_on_evidence(void *ctx, const uint8_t key[KEY_LEN], const struct c
     }
     node->evidence_us[accused] = w->now_us + EVIDENCE_EVERY_US;
     if (evidence_tx_build(chain_id(node->chain), (const uint8_t(*)[ED25519_SECRET_LEN])w->secrets[node->key], key,
-                          first, second, wall_ms(node), &envelope) == OK) {
+                          first, second, wall_ms(node), chain_params(node->chain)->tx_max_lifetime_ms,
+                          &envelope) == OK) {
         sim_work_hand_in(node, buffer_bytes(&envelope));
     }
     buffer_free(&envelope);
