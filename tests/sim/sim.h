@@ -20,10 +20,10 @@
 #include "tests/sim/sim_counters.h"
 
 #define SIM_GENESIS_MS 1700000000000u
-#define SIM_VALIDATORS_MAX 10
+#define SIM_VALIDATORS_MAX 31
 #define SIM_OBSERVERS_MAX 4
-#define SIM_KEYS_MAX 16  /* signing keys of nodes; one is its node's peer number too */
-#define SIM_NODES_MAX 24 /* twins share a key */
+#define SIM_KEYS_MAX 36  /* signing keys of nodes; one is its node's peer number too */
+#define SIM_NODES_MAX 48 /* twins share a key */
 #define SIM_HEIGHTS_MAX 8192
 #define SIM_EPOCHS_MAX 64
 #define SIM_BLOCK_SEGMENT 65536u
@@ -53,6 +53,7 @@ enum sim_stream {
     STREAM_FILLER,
     STREAM_WORK,
     STREAM_TRICKS,
+    STREAM_FOES,
 };
 struct sim_random sim_stream(uint64_t seed, enum sim_stream purpose, uint64_t a, uint64_t b);
 
@@ -107,12 +108,21 @@ struct sim_options {
     uint64_t sync_loss;           /* per mille of bodies and blocks that get lost beside */
     /* How often what strikes does so, in ms; 0: never. */
     uint64_t membership; /* the organisations change the validator set */
+    uint64_t params;     /* and the parameters */
+    uint64_t leap;       /* everybody's clock goes on at once: much block time at little cost */
+    uint64_t exile;      /* a node is cut off for long */
     uint64_t partition, isolate_leader, crash, boundary_crash, crash_all, crash_all_after_vote, pause, clock_jump;
     uint64_t sync_error, disk_full;
     uint64_t old_copy, rot_journal, rot_blocks, disk_lies; /* at the cost of one of the f */
     /* What Byzantine validators do, per mille of the occasions. */
     uint64_t lie, collude, equivocate, fork, false_root, usurp, withhold, drip, censor, forge, futures, mislead, stale;
     uint64_t replay, garble;
+    uint64_t forge_block;  /* blocks that break one rule: sim_forge.c */
+    uint64_t false_final;  /* lies to whoever asks for blocks: sim_lies.c */
+    uint64_t false_recall; /* and to whoever asks for its votes */
+    uint64_t flood, fill;  /* ms between claims of a height, and between proposals on unknown parents; 0: none */
+    uint64_t fill_bytes;   /* a body of such a proposal */
+    uint64_t lying_observer;
     uint64_t desert; /* after a crash of all they stay away for good */
     /* Clocks, clients, length. */
     uint64_t clock_skew_ms;
@@ -154,7 +164,9 @@ enum sim_event_kind {
     SIM_HAND_IN,
     SIM_RESTART,
     SIM_RESUME,
-    SIM_CRASH_ALL
+    SIM_CRASH_ALL,
+    SIM_PESTER,
+    SIM_RETURN
 };
 
 struct sim_event {
@@ -173,8 +185,11 @@ struct sim_event {
 struct sim_malice {
     struct buffer hoard[SIM_HOARD]; /* messages of others */
     uint64_t hoarded;
-    struct buffer forged; /* a false proposal it makes for one view */
-    bool to_all;          /* who gets it: all, or those who are not favoured */
+    struct buffer notarizations[SIM_HOARD]; /* that it heard of */
+    uint64_t notarized;
+    uint64_t filled_epoch, filled_view; /* where it last proposed on an unknown parent */
+    struct buffer forged;               /* a false proposal it makes for one view */
+    bool to_all;                        /* who gets it: all, or those who are not favoured */
     uint64_t forged_epoch, forged_view;
     uint8_t forged_block[HASH_LEN];
 };
@@ -206,8 +221,17 @@ struct sim_node {
     struct sim_world *world;
     struct sim_random random, tricks;
     uint64_t multicasts;
-    uint64_t evidence_us[SIM_KEYS_MAX]; /* when it hands in evidence against that key again */
-    struct sim_malice *malice;          /* of a Byzantine one */
+    uint64_t evidence_us[SIM_KEYS_MAX];  /* when it hands in evidence against that key again */
+    uint64_t evidence_due[SIM_KEYS_MAX]; /* what it handed in against that key ends then; 0: nothing */
+    uint64_t exiled_until_us;            /* cut off from all others */
+    bool was_far;                        /* more than SIM_FAR_VIEWS views behind when it came back */
+    /* What sim_expect.c knows of it. */
+    struct sim_knowledge *knowledge;
+    bool restored; /* runs on an old copy, in whose journal these are its highest votes by kind: */
+    uint64_t own_epoch[5], own_view[5];
+    uint64_t recall_nonce, answered[SIM_KEYS_MAX]; /* by key: the epoch of its last answer, plus one */
+    uint64_t died_epoch, died_view;
+    struct sim_malice *malice; /* of a Byzantine one */
     uint64_t height;
 };
 
@@ -235,6 +259,33 @@ struct sim_final_tx {
     uint64_t height;
 };
 
+/* A block that nobody may vote for, and why. */
+struct sim_false_block {
+    const char *name;
+    uint8_t hash[HASH_LEN];
+};
+
+/* A block that breaks a rule. */
+struct sim_forged {
+    struct buffer body;
+    const char *name;
+    bool sure; /* it breaks it at any time and under any parameters */
+};
+
+/* A parameter that the organisations vote on by that transaction. */
+struct sim_setting {
+    uint8_t tx[HASH_LEN];
+    uint32_t param;
+    uint64_t value;
+};
+
+/* What a message must lead to; sim_expect.c. */
+struct sim_expected {
+    bool any, refuses, from_faulty;
+    struct peer_message message; /* owned */
+    struct consensus_status before;
+};
+
 /* One blow: when, of which row of the table of faults, and the stream it decides by. */
 struct sim_strike {
     bool planned;
@@ -242,6 +293,8 @@ struct sim_strike {
     struct sim_random random;
 };
 
+#define SIM_SETTINGS 64
+#define SIM_FAR_VIEWS 100u
 #define SIM_TRACE_LINES 400
 #define SIM_TRACE_LEN 160
 
@@ -263,6 +316,8 @@ struct sim_world {
     uint64_t carried[SIM_NODES_MAX][SIM_NODES_MAX];
     struct sim_strike plan[SIM_PLAN_MAX];
     struct sim_pair pair;
+    bool has_foes;             /* somebody is faulty, or may become it */
+    int64_t leap_ms;           /* by which everybody's clock went on at once */
     uint64_t crash_after_kind; /* a crash of all waits for a vote of this kind; 0: none */
 
     /* What the oracles remember. */
@@ -274,13 +329,19 @@ struct sim_world {
     struct block_header final_header[SIM_HEIGHTS_MAX];
     struct sim_view *views[SIM_VIEW_BUCKETS];
     struct sim_final_tx *txs[SIM_VIEW_BUCKETS];
-    uint8_t false_blocks[SIM_FALSE_BLOCKS][HASH_LEN]; /* made with a state root that is not theirs */
+    struct sim_false_block false_blocks[SIM_FALSE_BLOCKS];
     uint64_t false_count;
     uint64_t txs_sent;
     struct buffer sent[SIM_HOARD]; /* envelopes, for clients that send them again */
-    uint64_t proposal_expiry_ms;   /* of the organisations' last proposal */
+    /* The ledger as the oracles keep it: up to which height, parameters in force behind that, and what was proposed. */
+    uint64_t judged_height;
+    struct genesis_params params;
+    struct sim_setting settings[SIM_SETTINGS];
+    uint64_t setting_count;
+    uint64_t proposal_expiry_ms; /* of the organisations' last proposal */
     uint8_t proposal[HASH_LEN];
     uint8_t marker[HASH_LEN]; /* a transaction sent after healing: final in the end */
+    uint64_t marker_expiry_ms;
     bool marked;
 
     /* A scenario's hands: both may be NULL. `lets_pass` false: the message is lost. */
@@ -297,6 +358,8 @@ struct sim_world {
     uint64_t trace_count;
 };
 
+/* What a right clock says. */
+uint64_t sim_now_ms(const struct sim_world *world);
 void sim_trace(struct sim_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* `kind` is one word that stays the same while a failure is shrunk. */
 void sim_fail(struct sim_world *world, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -314,12 +377,19 @@ void sim_message_unref(struct sim_message *message);
 
 /* Work: the genesis, and a client's transaction for the chain with that id. */
 void sim_work_genesis(struct sim_world *world);
-NODISCARD enum err sim_work_envelope(struct sim_world *world, const uint8_t *id, struct buffer *out);
+NODISCARD enum err sim_work_envelope(struct sim_random *random, const uint8_t *id, uint64_t expiry_ms,
+                                     struct buffer *out);
 /* A client hands one node a transaction, or one that it sent before. */
 void sim_work_submit(struct sim_world *world);
 /* The same for one that the node itself made, a moment later. */
-void sim_work_hand_in(struct sim_node *node, struct bytes envelope);
-void sim_work_take(struct sim_node *node, struct bytes envelope);
+void sim_work_hand_in(struct sim_node *node, struct bytes envelope, uint16_t accused);
+/* False: the node did not want it, or is down now. */
+bool sim_work_take(struct sim_node *node, struct bytes envelope);
+/* A transaction of the organisation's admin for contract "governance". */
+NODISCARD enum err sim_work_sign(const uint8_t *id, const char *method, struct bytes args, uint64_t expiry_ms,
+                                 uint64_t salt, struct buffer *out);
+/* The organisations vote for another parameter: sim_params.c. */
+void sim_params_vote(struct sim_world *world, struct sim_random *random);
 /* The organisations vote for another validator set, unless that would leave too many faulty ones in it. */
 void sim_work_membership(struct sim_world *world, struct sim_random *random);
 
@@ -349,14 +419,29 @@ void sim_faults_plan(struct sim_world *world);
 void sim_fault_strike(struct sim_world *world, uint32_t place);
 const char *sim_fault_name(uint32_t place);
 void sim_crash_all(struct sim_world *world);
+void sim_return(struct sim_node *node);
 /* Everybody dies at this moment; what `last` is about to send still leaves. */
 void sim_crash_all_after(struct sim_node *last);
 /* What a Byzantine validator does with a message of its own before it leaves; false: keeps it back. */
 bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct bytes bytes, struct buffer *changed,
                             uint64_t *extra_delay_us);
 /* And what it makes of one that comes in. */
-void sim_byzantine_incoming(struct sim_node *node, struct bytes bytes);
+void sim_byzantine_incoming(struct sim_node *node, uint16_t from, struct bytes bytes);
+void sim_sign_subject(const struct sim_node *node, const struct vote_subject *subject, uint8_t out[SIG_LEN]);
 void sim_byzantine_free(struct sim_malice *malice);
+
+/* Forged blocks. False: the moment has nothing to break that rule with. `like` is the leader's own true block. */
+bool sim_forge(struct sim_node *node, const struct block_header *like, struct sim_forged *out);
+bool sim_forge_orphan(struct sim_node *node, uint64_t view, uint64_t height, uint64_t bytes, struct buffer *out);
+
+/* Lies that are well formed. */
+void sim_lies_overhear(struct sim_node *node, const struct peer_message *message);
+void sim_lies_asked(struct sim_node *node, uint16_t asker, uint64_t first_height);
+/* Turns an answer to a recall into a false one, with room for its votes. */
+void sim_lies_recall(struct sim_node *node, const struct sim_node *to, struct peer_message *message,
+                     struct consensus_vote votes[4]);
+/* One claim of a height, or (`fills`) one proposal on an unknown parent; the next follows by itself. */
+void sim_lies_pester(struct sim_node *node, bool fills);
 
 /* Oracles: what is said (sim_votes.c), and what is done (sim_oracles.c). */
 void sim_oracles_begin(struct sim_world *world);
@@ -369,6 +454,21 @@ void sim_oracle_evidence(struct sim_node *node, uint16_t accused, const struct c
 void sim_oracle_alarm(struct sim_node *node, const char *name, const char *text);
 void sim_oracles_step(struct sim_node *node);
 void sim_oracles_end(struct sim_world *world);
+/* A transaction became final for the first time. */
+void sim_oracle_executed(struct sim_world *world, const struct transaction *tx, uint64_t height);
+/* The ledger judged once more: sim_ledger.c. */
+void sim_ledger_begin(struct sim_world *world);
+void sim_ledger_final(struct sim_node *node, const struct block *block);
+void sim_ledger_check_params(struct sim_node *node);
+/* What must follow from a message: sim_expect.c. */
+void sim_expect(struct sim_node *node, uint16_t from, struct bytes bytes, struct sim_expected *out);
+void sim_expect_met(struct sim_node *node, struct sim_expected *expected);
+void sim_expect_sent(struct sim_node *from, uint16_t to, struct bytes bytes);
+void sim_expect_reported(struct sim_node *node, uint16_t accused, const struct vote_subject *subject);
+void sim_expect_recalled(struct sim_node *node, uint64_t epoch, uint64_t view);
+void sim_expect_restored(struct sim_node *node);
+void sim_expect_forget(struct sim_node *node);
+bool sim_expect_settled(struct sim_world *world, char *out_text, size_t len);
 bool sim_oracle_knows_tx(const struct sim_world *world, const uint8_t id[HASH_LEN]);
 void sim_oracles_free(struct sim_world *world);
 void sim_oracles_forget_views(struct sim_world *world);

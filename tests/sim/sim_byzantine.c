@@ -11,7 +11,7 @@
 #define FAR_VIEWS 400u
 #define DRIP_US 1500000u
 
-static void sign_subject(const struct sim_node *node, const struct vote_subject *subject, uint8_t out[SIG_LEN]) {
+void sim_sign_subject(const struct sim_node *node, const struct vote_subject *subject, uint8_t out[SIG_LEN]) {
     uint8_t message[VOTE_SIGNED_LEN];
     vote_signed_bytes(chain_id(node->chain), subject, message);
     ed25519_sign(node->world->secrets[node->key], message, sizeof message, out);
@@ -42,10 +42,9 @@ static void encode_proposal(struct sim_node *node, const struct peer_message *li
     subject.view = view;
     struct peer_message other = *like;
     other.kind = PEER_PROPOSAL;
-    other.epoch = header.epoch;
     other.number = view;
     other.body = body;
-    sign_subject(node, &subject, other.signature);
+    sim_sign_subject(node, &subject, other.signature);
     memcpy(node->malice->forged_block, subject.block, HASH_LEN);
     encode(&other, out);
 }
@@ -67,8 +66,28 @@ static void false_root(struct sim_node *node, const struct peer_message *m, stru
     buffer_put(&body, head, sizeof head);
     buffer_put(&body, m->body.data + sizeof head, m->body.len - sizeof head);
     encode_proposal(node, m, m->number, buffer_bytes(&body), out);
-    memcpy(w->false_blocks[w->false_count++ % SIM_FALSE_BLOCKS], node->malice->forged_block, HASH_LEN);
+    struct sim_false_block *place = &w->false_blocks[w->false_count++ % SIM_FALSE_BLOCKS];
+    place->name = "another state root";
+    memcpy(place->hash, node->malice->forged_block, HASH_LEN);
     buffer_free(&body);
+}
+
+/* A block that breaks one rule (sim_forge.c), most often for everybody, so that a quorum could take it. */
+static bool break_rule(struct sim_node *node, const struct peer_message *m, const struct block_header *header) {
+    struct sim_world *w = node->world;
+    struct sim_forged forged = {.body = BUFFER_INIT};
+    bool made = sim_forge(node, header, &forged);
+    if (made) {
+        node->malice->to_all = sim_chance(&node->tricks, 800);
+        encode_proposal(node, m, m->number, buffer_bytes(&forged.body), &node->malice->forged);
+        if (forged.sure) {
+            struct sim_false_block *place = &w->false_blocks[w->false_count++ % SIM_FALSE_BLOCKS];
+            place->name = forged.name;
+            memcpy(place->hash, node->malice->forged_block, HASH_LEN);
+        }
+    }
+    buffer_free(&forged.body);
+    return made;
 }
 
 /* One forgery a view: those who get it get the same, so that it has a chance of a quorum. */
@@ -86,7 +105,9 @@ static void forge_proposal(struct sim_node *node, const struct peer_message *m) 
     malice->forged_epoch = header.epoch;
     buffer_reset(&malice->forged);
     malice->to_all = sim_chance(random, 500);
-    if (sim_chance(random, o->false_root)) {
+    if (sim_chance(random, o->forge_block) && break_rule(node, m, &header)) {
+        /* Said. */
+    } else if (sim_chance(random, o->false_root)) {
         false_root(node, m, header, &malice->forged);
     } else if (sim_chance(random, o->fork)) {
         /* Valid in itself, but it passes over what was notarized above the last final block. */
@@ -130,7 +151,7 @@ static void lie(struct sim_node *node, struct consensus_vote *vote) {
         vote->subject.block[0] ^= vote->subject.kind != VOTE_NULLIFY;
         break;
     }
-    sign_subject(node, &vote->subject, vote->signature);
+    sim_sign_subject(node, &vote->subject, vote->signature);
 }
 
 static bool is_favoured(const struct sim_node *to) {
@@ -143,7 +164,7 @@ static void collude(struct sim_node *node, const struct sim_node *to, struct con
     const struct sim_pair *pair = &node->world->pair;
     if (vote->subject.kind != VOTE_NULLIFY && vote->subject.view == pair->view && vote->subject.epoch == pair->epoch) {
         memcpy(vote->subject.block, pair->block[pair->to_all || !is_favoured(to) ? 1 : 0], HASH_LEN);
-        sign_subject(node, &vote->subject, vote->signature);
+        sim_sign_subject(node, &vote->subject, vote->signature);
     }
 }
 
@@ -182,7 +203,7 @@ static void encode_false_certificate(struct sim_node *node, uint64_t epoch, uint
     certificates_begin(&subject, n, bytes, &len);
     uint16_t left_out = (uint16_t)sim_below(random, n);
     for (uint16_t i = 0; i < n; i++) {
-        sign_subject(node, &subject, signature);
+        sim_sign_subject(node, &subject, signature);
         signature[0] ^= i != me;
         if (i != left_out || n == 1) {
             certificates_add(bytes, &len, i, signature);
@@ -259,7 +280,7 @@ static void change_epoch(struct sim_node *node, const struct peer_message *m, st
         memcpy(votes, m->votes, m->vote_count * sizeof votes[0]);
         for (size_t i = 0; i < m->vote_count; i++) {
             votes[i].subject.epoch = epoch;
-            sign_subject(node, &votes[i].subject, votes[i].signature);
+            sim_sign_subject(node, &votes[i].subject, votes[i].signature);
         }
         other.votes = votes;
     }
@@ -319,7 +340,7 @@ static void say_false_certificate(struct sim_node *node, bool far) {
     if (far && sim_chance(&node->tricks, 500)) {
         struct consensus_vote vote = {.subject = {.epoch = stats.consensus.epoch, .view = view, .kind = kind},
                                       .signer = own_index(node, stats.consensus.epoch)};
-        sign_subject(node, &vote.subject, vote.signature);
+        sim_sign_subject(node, &vote.subject, vote.signature);
         struct peer_message m = {.kind = PEER_VOTES, .epoch = stats.consensus.epoch, .votes = &vote, .vote_count = 1};
         encode(&m, &message);
     } else {
@@ -339,7 +360,7 @@ static void usurp(struct sim_node *node, const struct peer_message *m) {
         !build(node, parent, &header, m->number + 1, header.time_ms + 1, hash)) {
         return;
     }
-    struct peer_message like = {.kind = PEER_PROPOSAL};
+    struct peer_message like = {.kind = PEER_PROPOSAL, .epoch = header.epoch};
     encode_proposal(node, &like, m->number + 1, chain_body(node->chain, hash), &message);
     to_everybody(node, &message);
     buffer_free(&message);
@@ -355,7 +376,7 @@ static void replay(struct sim_node *node) {
     }
 }
 
-void sim_byzantine_incoming(struct sim_node *node, struct bytes bytes) {
+void sim_byzantine_incoming(struct sim_node *node, uint16_t from, struct bytes bytes) {
     const struct sim_options *o = &node->world->options;
     struct peer_message m;
     if (peer_decode(bytes, &m) != OK) {
@@ -367,6 +388,10 @@ void sim_byzantine_incoming(struct sim_node *node, struct bytes bytes) {
         if (sim_chance(&node->tricks, o->stale)) {
             say_old(node);
         }
+    }
+    sim_lies_overhear(node, &m);
+    if (m.kind == PEER_BLOCKS_ASK && sim_chance(&node->tricks, o->false_final)) {
+        sim_lies_asked(node, from, m.number);
     }
     if (m.kind == PEER_PROPOSAL) {
         if (sim_chance(&node->tricks, o->usurp)) {
@@ -397,6 +422,14 @@ static void garble(struct sim_random *random, struct buffer *b) {
     }
 }
 
+static void change_recall(struct sim_node *from, const struct sim_node *to, const struct peer_message *m,
+                          struct buffer *changed) {
+    struct consensus_vote votes[4];
+    struct peer_message other = *m;
+    sim_lies_recall(from, to, &other, votes);
+    encode(&other, changed);
+}
+
 static void change(struct sim_node *from, struct sim_node *to, const struct peer_message *m, struct buffer *changed) {
     const struct sim_options *o = &from->world->options;
     struct sim_malice *malice = from->malice;
@@ -410,6 +443,8 @@ static void change(struct sim_node *from, struct sim_node *to, const struct peer
         change_votes(from, to, m, changed);
     } else if (m->kind == PEER_CERTIFICATES && sim_chance(&from->tricks, o->forge)) {
         spoil_certificate(from, m, changed);
+    } else if (m->kind == PEER_RECALL && sim_chance(&from->tricks, o->false_recall)) {
+        change_recall(from, to, m, changed);
     } else if (cut_short && sim_chance(&from->tricks, o->mislead)) {
         mislead(from, m, changed);
     }
@@ -426,7 +461,9 @@ bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct b
         return true;
     }
     bool has_body = m.kind == PEER_PROPOSAL || m.kind == PEER_BODY || m.kind == PEER_BLOCKS;
-    bool keep_back = has_body && to->key != 0 && sim_chance(&from->tricks, o->withhold);
+    bool filled =
+        m.kind == PEER_PROPOSAL && m.epoch == from->malice->filled_epoch && m.number <= from->malice->filled_view;
+    bool keep_back = filled || (has_body && to->key != 0 && sim_chance(&from->tricks, o->withhold));
     if (!keep_back) {
         change(from, to, &m, changed);
     }
@@ -447,6 +484,7 @@ bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct b
 void sim_byzantine_free(struct sim_malice *malice) {
     for (size_t i = 0; malice != NULL && i < SIM_HOARD; i++) {
         buffer_free(&malice->hoard[i]);
+        buffer_free(&malice->notarizations[i]);
     }
     if (malice != NULL) {
         buffer_free(&malice->forged);

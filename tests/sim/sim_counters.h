@@ -14,7 +14,52 @@
 #define SIM_COUNTERS(X)                                                                                                \
     X(COUNT_POWER_CUT, "power cuts")                                                                                   \
     X(COUNT_SYNC_FAILED, "failed syncs")                                                                               \
-    X(COUNT_DISK_FULL, "writes that a full disk refused")
+    X(COUNT_DISK_FULL, "writes that a full disk refused")                                                              \
+    X(COUNT_FORGED_SIGNATURE, "blocks with a bad signature")                                                           \
+    X(COUNT_FORGED_DOUBLED, "blocks with a transaction twice")                                                         \
+    X(COUNT_FORGED_REPEATED, "blocks with an executed transaction")                                                    \
+    X(COUNT_FORGED_EXPIRED, "blocks with an expired transaction")                                                      \
+    X(COUNT_FORGED_UNTIMELY, "blocks with an untimely transaction")                                                    \
+    X(COUNT_FORGED_FOREIGN, "blocks with a transaction of another chain")                                              \
+    X(COUNT_FORGED_TOO_MANY, "blocks over the chain's limit")                                                          \
+    X(COUNT_FORGED_PROPOSER, "blocks of another proposer")                                                             \
+    X(COUNT_FORGED_NOT_LATER, "blocks not later than their parent")                                                    \
+    X(COUNT_FORGED_AHEAD, "blocks far ahead in time")                                                                  \
+    X(COUNT_FORGED_BEHIND, "blocks far behind in time")                                                                \
+    X(COUNT_FORGED_VIEW, "blocks of a view to come")                                                                   \
+    X(COUNT_FORGED_HEIGHT, "blocks of a wrong height")                                                                 \
+    X(COUNT_FORGED_ROOT, "blocks with another root")                                                                   \
+    X(COUNT_FORGED_SET, "blocks with another validator set")                                                           \
+    X(COUNT_FORGED_AGAIN, "ordinary blocks proposed again")                                                            \
+    X(COUNT_FORGED_OLD_CLOSING, "closing blocks of an earlier epoch proposed")                                         \
+    X(COUNT_LIE_NOTARIZED, "notarizations as finalizations")                                                           \
+    X(COUNT_LIE_TOO_FEW, "finalizations of too few")                                                                   \
+    X(COUNT_LIE_ALONE, "finalizations of one")                                                                         \
+    X(COUNT_LIE_ANOTHERS, "finalizations of another block")                                                            \
+    X(COUNT_LIE_HOLE, "ranges with a hole")                                                                            \
+    X(COUNT_LIE_UNASKED, "ranges nobody asked for")                                                                    \
+    X(COUNT_LIE_EPOCH, "finalizations of another epoch")                                                               \
+    X(COUNT_LIE_RECALL, "false recalls")                                                                               \
+    X(COUNT_FLOOD, "heights claimed falsely by validators")                                                            \
+    X(COUNT_FLOOD_OBSERVER, "heights claimed falsely by observers")                                                    \
+    X(COUNT_FILLING, "proposals on unknown parents")                                                                   \
+    X(COUNT_CONTRADICTION, "contradictions reported")                                                                  \
+    X(COUNT_EVIDENCE_FINAL, "evidence that became final or moot")                                                      \
+    X(COUNT_OLD_COPY_REFUSED, "old copies that refused to vote")                                                       \
+    X(COUNT_HEARTBEAT_DOWN, "heartbeat voted down")                                                                    \
+    X(COUNT_HEARTBEAT_UP, "heartbeat voted up")                                                                        \
+    X(COUNT_BLOCK_TXS_DOWN, "transactions of a block voted down")                                                      \
+    X(COUNT_BLOCK_TXS_UP, "transactions of a block voted up")                                                          \
+    X(COUNT_BLOCK_BYTES_DOWN, "bytes of a block voted down")                                                           \
+    X(COUNT_BLOCK_BYTES_UP, "bytes of a block voted up")                                                               \
+    X(COUNT_LIFETIME_DOWN, "lifetime of transactions voted down")                                                      \
+    X(COUNT_LIFETIME_UP, "lifetime of transactions voted up")                                                          \
+    X(COUNT_THRESHOLD_DOWN, "threshold of votes voted down")                                                           \
+    X(COUNT_THRESHOLD_UP, "threshold of votes voted up")                                                               \
+    X(COUNT_LEAP, "clocks gone on for all")                                                                            \
+    X(COUNT_FAR_BEHIND, "nodes over 100 views behind that recovered")                                                  \
+    X(COUNT_VALIDATORS_16, "runs of 16 validators")                                                                    \
+    X(COUNT_VALIDATORS_31, "runs of 17 to 31 validators")
 
 enum sim_counter {
 #define SIM_COUNTER_NAME(name, text) name,

@@ -55,6 +55,35 @@ static void fault_isolate_leader(struct sim_world *w, struct sim_random *random)
     sim_trace(w, "leader %u is cut off, kind %u", leader, (unsigned)kind);
 }
 
+/* Long enough for the others to get far ahead. */
+static void fault_exile(struct sim_world *w, struct sim_random *random) {
+    struct sim_node *node = any_node(w, random);
+    uint64_t long_us = sim_between(random, 1000, 4000) * 1000;
+    if (node->exiled_until_us < w->now_us) {
+        node->exiled_until_us = w->now_us + long_us;
+        sim_trace(w, "exile of node %u", node->number);
+        sim_schedule(w, (struct sim_event){.at_us = node->exiled_until_us, .kind = SIM_RETURN, .node = node->number});
+    }
+}
+
+/* How far have the others got? */
+void sim_return(struct sim_node *node) {
+    struct sim_world *w = node->world;
+    struct replica_stats own, other;
+    if (!node->up) {
+        return;
+    }
+    replica_stats(node->replica, &own);
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        if (w->nodes[i].up && !w->nodes[i].faulty) {
+            replica_stats(w->nodes[i].replica, &other);
+            bool ahead = other.consensus.epoch == own.consensus.epoch &&
+                         other.consensus.view > own.consensus.view + SIM_FAR_VIEWS;
+            node->was_far = node->was_far || ahead || other.height > own.height + SIM_FAR_VIEWS;
+        }
+    }
+}
+
 /* ---- Processes --------------------------------------------------------------------------------------------------- */
 
 static void fault_crash(struct sim_world *w, struct sim_random *random) {
@@ -118,6 +147,15 @@ static void fault_pause(struct sim_world *w, struct sim_random *random) {
 static void fault_clock_jump(struct sim_world *w, struct sim_random *random) {
     struct sim_node *node = any_node(w, random);
     node->wall_skew_ms = (int64_t)sim_below(random, 1800) - 900;
+}
+
+/* For all alike: as if nobody had had anything to do all that time. */
+static void fault_leap(struct sim_world *w, struct sim_random *random) {
+    static const uint64_t most[] = {20000, 70000, 700000, 4000000, 90000000};
+    uint64_t leap = sim_between(random, 5000, most[sim_below(random, sizeof most / sizeof most[0])]);
+    w->leap_ms += (int64_t)leap;
+    sim_trace(w, "all clocks go on by %llu ms", (unsigned long long)leap);
+    sim_count(w, COUNT_LEAP);
 }
 
 static void fault_wild_clock(struct sim_world *w, struct sim_random *random) {
@@ -228,6 +266,9 @@ struct fault {
 
 static const struct fault faults[] = {
     {"membership", EVERY(membership), sim_work_membership},
+    {"vote on a parameter", EVERY(params), sim_params_vote},
+    {"clocks go on", EVERY(leap), fault_leap},
+    {"exile", EVERY(exile), fault_exile},
     {"partition", EVERY(partition), fault_partition},
     {"leader isolated", EVERY(isolate_leader), fault_isolate_leader},
     {"crash", EVERY(crash), fault_crash},

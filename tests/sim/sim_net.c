@@ -54,7 +54,8 @@ void sim_inject(struct sim_node *from, struct sim_node *to, struct bytes bytes, 
     struct sim_world *w = from->world;
     struct sim_random random = sim_stream(w->played->seed, STREAM_LINK, (uint64_t)from->number << 8 | to->number,
                                           w->carried[from->number][to->number]++);
-    if (w->cut[from->number][to->number] || (!w->healed && sim_chance(&random, w->options.loss))) {
+    bool exiled = from->exiled_until_us > w->now_us || to->exiled_until_us > w->now_us;
+    if (exiled || w->cut[from->number][to->number] || (!w->healed && sim_chance(&random, w->options.loss))) {
         return;
     }
     struct sim_message *message = sim_message_new(bytes);
@@ -127,6 +128,7 @@ static void carry_to(struct sim_node *from, uint16_t address, struct bytes bytes
 void sim_send(struct sim_node *from, uint16_t address, struct bytes bytes) {
     if (still_alive(from)) {
         sim_oracle_sent(from, bytes);
+        sim_expect_sent(from, address, bytes);
         carry_to(from, address, bytes);
     }
 }
@@ -137,6 +139,7 @@ void sim_multicast(struct sim_node *from, const uint16_t *addresses, size_t coun
         return;
     }
     sim_oracle_sent(from, bytes);
+    sim_expect_sent(from, SIM_KEYS_MAX, bytes);
     struct sim_random random = sim_stream(w->played->seed, STREAM_MULTICAST, from->number, from->multicasts++);
     bool to_one = !w->healed && w->options.certificates_to_one > 0 && is_certificate(bytes) &&
                   sim_chance(&random, w->options.certificates_to_one);

@@ -12,7 +12,7 @@
 #define EVIDENCE_EVERY_US 1000000u
 
 static uint64_t wall_ms(const struct sim_node *node) {
-    return (uint64_t)((int64_t)(SIM_GENESIS_MS + node->world->now_us / 1000) + node->wall_skew_ms);
+    return (uint64_t)((int64_t)sim_now_ms(node->world) + node->wall_skew_ms);
 }
 
 static uint64_t mono_ms(const struct sim_node *node) {
@@ -74,6 +74,7 @@ static void op_on_evidence(void *ctx, const uint8_t key[KEY_LEN], const struct c
     struct buffer envelope = BUFFER_INIT;
     uint16_t accused = sim_key_number(w, key);
     sim_oracle_evidence(node, accused, first, second);
+    sim_expect_reported(node, accused, &first->subject);
     if (accused >= SIM_KEYS_MAX || w->now_us < node->evidence_us[accused]) {
         return;
     }
@@ -81,7 +82,7 @@ static void op_on_evidence(void *ctx, const uint8_t key[KEY_LEN], const struct c
     if (evidence_tx_build(chain_id(node->chain), (const uint8_t(*)[ED25519_SECRET_LEN])w->secrets[node->key], key,
                           first, second, wall_ms(node), chain_params(node->chain)->tx_max_lifetime_ms,
                           &envelope) == OK) {
-        sim_work_hand_in(node, buffer_bytes(&envelope));
+        sim_work_hand_in(node, buffer_bytes(&envelope), accused);
     }
     buffer_free(&envelope);
 }
@@ -158,8 +159,20 @@ void sim_node_close(struct sim_node *node) {
     node->up = false;
 }
 
+/* What it may have written and not said yet lies at or below the view that it was in. */
+static void note_death(struct sim_node *node) {
+    struct replica_stats stats;
+    if (node->replica != NULL) {
+        replica_stats(node->replica, &stats);
+        node->died_epoch = stats.consensus.epoch;
+        node->died_view = stats.consensus.view;
+    }
+    sim_expect_forget(node);
+}
+
 void sim_node_crash(struct sim_node *node) {
     sim_disk_stop(node->disk, true);
+    note_death(node);
     sim_node_close(node);
     sim_disk_crash(node->disk);
     sim_count(node->world, COUNT_POWER_CUT);
@@ -237,6 +250,9 @@ void sim_node_start(struct sim_node *node) {
     node->mono_base_ms = (int64_t)sim_between(&node->random, 1000, 100000000);
     node->flush_due = false;
     node->up = true;
+    if (node->lost_votes) {
+        sim_expect_restored(node);
+    }
     enum err e = open_chain(node);
     if (!sim_node_survived(node, e, "opening the chain")) {
         return;
@@ -259,14 +275,18 @@ void sim_node_start(struct sim_node *node) {
 
 static void deliver(struct sim_node *node, const struct sim_event *event) {
     struct bytes bytes = sim_message_bytes(event->message);
+    struct sim_expected expected;
     enum err e = sim_node_tick(node);
+    sim_expect(node, event->from, bytes, &expected);
     if (e == OK) {
         e = replica_message(node->replica, event->from, bytes);
     }
-    if (sim_node_survived(node, e, "a message")) {
+    bool survived = sim_node_survived(node, e, "a message");
+    sim_expect_met(node, &expected);
+    if (survived) {
         sim_node_flush_soon(node);
         if (node->byzantine) {
-            sim_byzantine_incoming(node, bytes);
+            sim_byzantine_incoming(node, event->from, bytes);
         }
     }
     node->world->steps++;

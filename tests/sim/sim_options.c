@@ -29,6 +29,9 @@ static const struct option options[] = {
     OPTION(certificates_to_one),
     OPTION(sync_loss),
     OPTION(membership),
+    OPTION(params),
+    OPTION(leap),
+    OPTION(exile),
     OPTION(partition),
     OPTION(isolate_leader),
     OPTION(crash),
@@ -58,6 +61,13 @@ static const struct option options[] = {
     OPTION(stale),
     OPTION(replay),
     OPTION(garble),
+    OPTION(forge_block),
+    OPTION(false_final),
+    OPTION(false_recall),
+    OPTION(flood),
+    OPTION(fill),
+    OPTION_OR(fill_bytes, 1000),
+    OPTION(lying_observer),
     OPTION(desert),
     OPTION(clock_skew_ms),
     OPTION_OR(tx_every_ms, 100),
@@ -168,10 +178,61 @@ static void choose_processes(struct sim_random *random, struct sim_options *o) {
     o->disk_full = maybe(random, 200, 500, 2500);
 }
 
+/* Few seeds have many validators: they cost the most. */
+static void grow(uint64_t seed, struct sim_options *o) {
+    struct sim_random random = sim_stream(seed, STREAM_FOES, 1, 0);
+    if (sim_chance(&random, 25)) {
+        o->validators = sim_chance(&random, 500) ? 16 : sim_between(&random, 17, SIM_VALIDATORS_MAX);
+    }
+}
+
+/* Few faults and a fast network, so that foes get to say a lot before the run ends. */
+static void make_duel(struct sim_random *random, struct sim_options *o) {
+    static const uint64_t sizes[] = {4, 4, 4, 5, 7};
+    struct sim_options d = {.validators = sizes[sim_below(random, 5)],
+                            .byzantine = 1,
+                            .delay_min_us = sim_between(random, 50, 800),
+                            .tx_every_ms = sim_between(random, 5, 20),
+                            .journal_segment = o->journal_segment,
+                            .retry = maybe(random, 700, 100, 600),
+                            .chaos_ms = sim_between(random, 3000, 5500)};
+    d.byzantine = d.validators == 7 ? sim_between(random, 1, 2) : 1;
+    d.delay_max_us = d.delay_min_us + 2500;
+    d.membership = maybe(random, 400, 300, 1200);
+    d.observers = sim_between(random, 1, 3);
+    d.crash = maybe(random, 300, 500, 2000);
+    d.equivocate = maybe(random, 200, 50, 300);
+    d.lie = maybe(random, 200, 50, 300);
+    d.blocks_bytes = o->blocks_bytes;
+    *o = d;
+}
+
+/* What foes do beside, from a stream of its own. */
+static void choose_foes(uint64_t seed, struct sim_options *o) {
+    struct sim_random random = sim_stream(seed, STREAM_FOES, 0, 0);
+    bool duels = sim_chance(&random, 140);
+    if (duels) {
+        make_duel(&random, o);
+    }
+    bool liars = o->byzantine > 0;
+    uint32_t often = duels ? 650 : 400;
+    o->params = maybe(&random, 300, 150, 1500);
+    o->leap = maybe(&random, 300, 300, 2000);
+    o->exile = maybe(&random, duels ? 500 : 100, 400, 2000);
+    o->lying_observer = o->observers > 0 && sim_chance(&random, 200) ? 1 : 0;
+    o->forge_block = liars ? maybe(&random, often, duels ? 500 : 200, 900) : 0;
+    o->false_final = liars ? maybe(&random, often, 300, 1000) : 0;
+    o->false_recall = liars ? maybe(&random, often, 300, 1000) : 0;
+    o->flood = liars || o->lying_observer > 0 ? maybe(&random, 300, 20, 300) : 0;
+    o->fill = liars ? maybe(&random, 200, 10, 200) : 0;
+    o->fill_bytes = sim_between(&random, 300, 4000);
+}
+
 void sim_options_of_seed(uint64_t seed, struct sim_options *out) {
     static const uint64_t sizes[] = {1, 2, 3, 4, 4, 4, 4, 4, 4, 5, 5, 6, 7, 7, 8, 10};
     struct sim_random random = sim_stream(seed, STREAM_OPTIONS, 0, 0);
     struct sim_options o = {.validators = sizes[sim_below(&random, sizeof sizes / sizeof sizes[0])]};
+    grow(seed, &o);
     o.membership = maybe(&random, 350, 200, 2000);
     o.observers = o.membership > 0 ? sim_between(&random, 1, SIM_OBSERVERS_MAX) : sim_below(&random, 2);
     choose_network(&random, &o);
@@ -185,6 +246,7 @@ void sim_options_of_seed(uint64_t seed, struct sim_options *out) {
     o.chaos_ms = 1500 + sim_between(&random, 1500, 5000);
     share_out_faulty(&random, &o);
     choose_tricks(&random, &o);
+    choose_foes(seed, &o);
     *out = o;
 }
 

@@ -31,6 +31,19 @@ bool sim_oracle_knows_tx(const struct sim_world *w, const uint8_t id[HASH_LEN]) 
     return find_tx(w, id) != NULL;
 }
 
+void sim_oracle_executed(struct sim_world *w, const struct transaction *tx, uint64_t height) {
+    const struct sim_final_tx *earlier = find_tx(w, tx->id);
+    if (earlier != NULL) {
+        sim_fail(w, "twice", "a transaction is executed in block %llu and again in block %llu",
+                 (unsigned long long)earlier->height, (unsigned long long)height);
+    }
+    struct sim_final_tx *t = calloc(1, sizeof *t);
+    memcpy(t->id, tx->id, HASH_LEN);
+    t->height = height;
+    t->next = w->txs[tx_bucket(t->id)];
+    w->txs[tx_bucket(t->id)] = t;
+}
+
 void sim_oracles_free(struct sim_world *w) {
     sim_oracles_forget_views(w);
     for (size_t i = 0; i < SIM_VIEW_BUCKETS; i++) {
@@ -108,21 +121,9 @@ static void judge_block(struct sim_node *node, const struct block *block) {
         judge_succession(w, h);
     }
     for (size_t i = 0; i < SIM_FALSE_BLOCKS; i++) {
-        if (same(w->false_blocks[i], block->hash)) {
-            sim_fail(w, "root", "block %llu is final with a state root that it was given falsely", height);
+        if (w->false_blocks[i].name != NULL && same(w->false_blocks[i].hash, block->hash)) {
+            sim_fail(w, "rule", "block %llu is final and has %s", height, w->false_blocks[i].name);
         }
-    }
-    for (size_t i = 0; i < block->tx_count; i++) {
-        const struct sim_final_tx *earlier = find_tx(w, block->txs[i].id);
-        if (earlier != NULL) {
-            sim_fail(w, "twice", "a transaction is executed in block %llu and again in block %llu",
-                     (unsigned long long)earlier->height, height);
-        }
-        struct sim_final_tx *t = calloc(1, sizeof *t);
-        memcpy(t->id, block->txs[i].id, HASH_LEN);
-        t->height = height;
-        t->next = w->txs[tx_bucket(t->id)];
-        w->txs[tx_bucket(t->id)] = t;
     }
 }
 
@@ -147,6 +148,7 @@ void sim_oracle_final(struct sim_node *node, const struct block *block) {
     if (!w->final_known[height]) {
         judge_block(node, block);
     }
+    sim_ledger_final(node, block);
     w->final_known[height] = true;
     w->final_header[height] = block->header;
     memcpy(w->final_hash[height], block->hash, HASH_LEN);
@@ -218,6 +220,7 @@ static const struct oracle oracles[] = {
     {"head is agreed", head_is_agreed},
     {"height only grows", height_only_grows},
     {"state is the header's", state_is_the_headers},
+    {"parameters are those voted for", sim_ledger_check_params},
     {"queues are bounded", queues_are_bounded},
     {"refuses for a reason", refuses_for_a_reason},
     {"invariants hold", invariants_hold},

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLOCK_AHEAD_MS 4500u /* what a voter bears, and what its clock may have gone back since it looked */
+
 static bool same(const uint8_t *a, const uint8_t *b) {
     return memcmp(a, b, HASH_LEN) == 0;
 }
@@ -182,6 +184,34 @@ static void has_ancestry(struct sim_node *from, uint64_t epoch, uint64_t view, c
     }
 }
 
+/* Is it a block that a leader may propose in this view, at this time? */
+static void may_be_voted_for(struct sim_node *from, uint64_t epoch, uint64_t view, const uint8_t *block) {
+    struct sim_world *w = from->world;
+    const struct block_header *h = chain_header(from->chain, block);
+    unsigned long long number = view;
+    for (size_t i = 0; i < SIM_FALSE_BLOCKS && !from->wild_clock; i++) {
+        if (w->false_blocks[i].name != NULL && same(w->false_blocks[i].hash, block)) {
+            sim_fail(w, "rule", "node %u notarizes view %llu, whose block has %s", from->number, number,
+                     w->false_blocks[i].name);
+        }
+    }
+    if (h == NULL) {
+        return;
+    }
+    if (h->view != view && (h->view > view || h->epoch != epoch || !block_header_closes(h))) {
+        sim_fail(w, "again", "node %u notarizes view %llu with a block of view %llu that may not be proposed again",
+                 from->number, number, (unsigned long long)h->view);
+    }
+    const struct block_header *parent = chain_header(from->chain, h->parent);
+    bool hurries = parent == NULL || h->time_ms > parent->time_ms + 1;
+    bool own = h->proposer == sim_index_of(w, epoch, from->key);
+    uint64_t latest = (uint64_t)((int64_t)sim_now_ms(w) + from->wall_skew_ms) + CLOCK_AHEAD_MS;
+    if (h->view == view && h->time_ms > latest && hurries && !own && !from->wild_clock) {
+        sim_fail(w, "clock", "node %u notarizes view %llu, whose time is %llu ms ahead of its clock", from->number,
+                 number, (unsigned long long)(h->time_ms - latest + CLOCK_AHEAD_MS));
+    }
+}
+
 static void judge_first_cast(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
                              const uint8_t *block) {
     static const char *const names[] = {"", "proposes in", "notarizes", "nullifies", "finalizes"};
@@ -192,7 +222,9 @@ static void judge_first_cast(struct sim_node *from, uint64_t epoch, uint64_t vie
         sim_fail(w, "entered", "node %u acts in view %llu, and nothing ended the view before", from->number,
                  (unsigned long long)view);
     }
+    sim_expect_recalled(from, epoch, view);
     if (kind == VOTE_NOTARIZE) {
+        may_be_voted_for(from, epoch, view, block);
         has_ancestry(from, epoch, view, block);
     }
     if (kind == VOTE_FINALIZE) {

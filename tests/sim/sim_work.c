@@ -18,7 +18,9 @@
 #define VENDOR "sim.example"
 #define CLASS "thing"
 #define HAND_IN_US 1000u
-#define PROPOSAL_MS 1500u /* how long a vote of the organisations may take to be executed */
+#define MARKER_LIFE_MS 25000u
+#define LIFETIME_LEAST_MS 60000u /* that organisations can vote for */
+#define PROPOSAL_MS 1500u        /* how long a vote of the organisations may take to be executed */
 
 /* Person number 0 is the vendor's admin, then come the gateways, then the devices. */
 static void person_key(uint64_t number, uint8_t public_key[ED25519_KEY_LEN]) {
@@ -104,23 +106,23 @@ static void pack_endorse(const uint8_t *device, struct buffer *out) {
     }
 }
 
-enum err sim_work_envelope(struct sim_world *w, const uint8_t *id, struct buffer *out) {
+enum err sim_work_envelope(struct sim_random *random, const uint8_t *id, uint64_t expiry_ms, struct buffer *out) {
     uint8_t device[ED25519_KEY_LEN], public_key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN];
     struct buffer args = BUFFER_INIT;
-    bool endorse = sim_chance(&w->work, 300);
-    person_key(1 + GATEWAYS + sim_below(&w->work, DEVICES), device);
-    sim_person(endorse ? 0 : 1 + sim_below(&w->work, GATEWAYS), public_key, secret);
+    bool endorse = sim_chance(random, 300);
+    person_key(1 + GATEWAYS + sim_below(random, DEVICES), device);
+    sim_person(endorse ? 0 : 1 + sim_below(random, GATEWAYS), public_key, secret);
     if (endorse) {
         pack_endorse(device, &args);
     } else {
         pack_register(device, &args);
     }
     struct transaction_draft draft = {.chain_id = id,
-                                      .expiry_ms = SIM_GENESIS_MS + w->now_us / 1000 + 600000,
+                                      .expiry_ms = expiry_ms,
                                       .contract = "device",
                                       .method = endorse ? "endorse" : "register",
                                       .args = buffer_bytes(&args)};
-    store_u64(draft.salt, sim_next(&w->work));
+    store_u64(draft.salt, sim_next(random));
     const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
     enum err e = buffer_ok(&args);
     e = e == OK ? transaction_build(&draft, secrets, 1, out) : e;
@@ -147,34 +149,47 @@ static void mark(struct sim_node *node, const struct transaction *tx) {
     struct sim_world *w = node->world;
     bool proposes = sim_index_of(w, w->epoch_count - 1, node->key) != CONSENSUS_OBSERVER &&
                     chain_epoch(node->chain)->number + 1 == w->epoch_count;
-    if (w->healed && !w->marked && !node->faulty && proposes && !still_open(w)) {
+    bool in_time = tx->expiry_ms > sim_now_ms(w) + MARKER_LIFE_MS && tx->expiry_ms < sim_now_ms(w) + LIFETIME_LEAST_MS;
+    if (w->healed && !w->marked && !node->faulty && proposes && in_time && !still_open(w)) {
         w->marked = true;
+        w->marker_expiry_ms = tx->expiry_ms;
         memcpy(w->marker, tx->id, HASH_LEN);
         sim_trace(w, "a transaction that must become final goes to node %u", node->number);
     }
 }
 
-void sim_work_take(struct sim_node *node, struct bytes envelope) {
+bool sim_work_take(struct sim_node *node, struct bytes envelope) {
     struct transaction tx;
+    bool taken = false;
     if (transaction_decode(envelope, &tx, NULL) != OK) {
-        return;
+        return false;
     }
     enum err e = sim_node_tick(node);
     if (e == OK && replica_transaction(node->replica, &tx, true) == OK) {
         node->world->txs_sent++;
         mark(node, &tx);
+        taken = true;
     }
     if (sim_node_survived(node, e, "a transaction")) {
         sim_node_flush_soon(node);
     }
+    return taken && node->up;
 }
 
-void sim_work_hand_in(struct sim_node *node, struct bytes envelope) {
+void sim_work_hand_in(struct sim_node *node, struct bytes envelope, uint16_t accused) {
     struct sim_world *w = node->world;
     sim_schedule(w, (struct sim_event){.at_us = w->now_us + HAND_IN_US,
                                        .kind = SIM_HAND_IN,
                                        .node = node->number,
+                                       .argument = accused,
                                        .message = sim_message_new(envelope)});
+}
+
+/* Some end within the run, so that their ids may be forgotten while it lasts. */
+static uint64_t expiry_of_next(struct sim_world *w) {
+    static const uint64_t lifetimes[] = {400, 1500, 4000, 10000, 59000, 600000, 3600000, LIMIT_TX_LIFETIME_MS - 60000};
+    uint64_t most = lifetimes[sim_below(&w->work, sizeof lifetimes / sizeof lifetimes[0])];
+    return sim_now_ms(w) + sim_between(&w->work, most / 2, most);
 }
 
 void sim_work_submit(struct sim_world *w) {
@@ -186,10 +201,10 @@ void sim_work_submit(struct sim_world *w) {
     }
     struct buffer envelope = BUFFER_INIT;
     if (retry) {
-        sim_work_take(node, buffer_bytes(again));
-    } else if (sim_work_envelope(w, chain_id(node->chain), &envelope) == OK) {
+        (void)sim_work_take(node, buffer_bytes(again));
+    } else if (sim_work_envelope(&w->work, chain_id(node->chain), expiry_of_next(w), &envelope) == OK) {
         keep(w, &envelope);
-        sim_work_take(node, buffer_bytes(&envelope));
+        (void)sim_work_take(node, buffer_bytes(&envelope));
     }
     buffer_free(&envelope);
 }
@@ -252,21 +267,23 @@ static void pack_change(const struct sim_world *w, uint16_t leaving, uint16_t jo
     }
 }
 
+enum err sim_work_sign(const uint8_t *id, const char *method, struct bytes args, uint64_t expiry_ms, uint64_t salt,
+                       struct buffer *out) {
+    uint8_t public_key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN];
+    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
+    struct transaction_draft draft = {
+        .chain_id = id, .expiry_ms = expiry_ms, .contract = "governance", .method = method, .args = args};
+    sim_person(0, public_key, secret);
+    store_u64(draft.salt, salt);
+    return transaction_build(&draft, secrets, 1, out);
+}
+
 static enum err build_change(struct sim_world *w, const uint8_t *id, uint16_t leaving, uint16_t joining, uint64_t salt,
                              struct buffer *out) {
-    uint8_t public_key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN];
     struct buffer args = BUFFER_INIT;
-    sim_person(0, public_key, secret);
     pack_change(w, leaving, joining, &args);
-    struct transaction_draft draft = {.chain_id = id,
-                                      .expiry_ms = SIM_GENESIS_MS + w->now_us / 1000 + PROPOSAL_MS,
-                                      .contract = "governance",
-                                      .method = "propose",
-                                      .args = buffer_bytes(&args)};
-    store_u64(draft.salt, salt);
-    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
     enum err e = buffer_ok(&args);
-    e = e == OK ? transaction_build(&draft, secrets, 1, out) : e;
+    e = e == OK ? sim_work_sign(id, "propose", buffer_bytes(&args), sim_now_ms(w) + PROPOSAL_MS, salt, out) : e;
     buffer_free(&args);
     return e;
 }
@@ -292,7 +309,7 @@ void sim_work_membership(struct sim_world *w, struct sim_random *random) {
                   joining < SIM_KEYS_MAX ? joining : -1, now->count);
         memcpy(w->proposal, tx.id, HASH_LEN);
         w->proposal_expiry_ms = tx.expiry_ms;
-        sim_work_take(node, buffer_bytes(&envelope));
+        (void)sim_work_take(node, buffer_bytes(&envelope));
     }
     buffer_free(&envelope);
 }

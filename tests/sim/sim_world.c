@@ -35,6 +35,10 @@ void sim_fail(struct sim_world *w, const char *kind, const char *format, ...) {
     va_end(args);
 }
 
+uint64_t sim_now_ms(const struct sim_world *w) {
+    return SIM_GENESIS_MS + w->now_us / 1000 + (uint64_t)w->leap_ms;
+}
+
 /* ---- Events: a binary heap by time, then by order of scheduling -------------------------------------------------- */
 
 static bool sooner(const struct sim_event *a, const struct sim_event *b) {
@@ -90,6 +94,15 @@ static void next_submit(struct sim_world *w) {
     sim_schedule(w, (struct sim_event){.at_us = w->now_us + wait_ms * 1000, .kind = SIM_TX});
 }
 
+/* Evidence that a node made; from here on it must become final. */
+static void hand_in(struct sim_node *node, const struct sim_event *event) {
+    struct transaction tx;
+    struct bytes envelope = sim_message_bytes(event->message);
+    if (node->up && !node->paused && sim_work_take(node, envelope) && transaction_decode(envelope, &tx, NULL) == OK) {
+        node->evidence_due[event->argument] = tx.expiry_ms;
+    }
+}
+
 static void handle(struct sim_world *w, const struct sim_event *event) {
     struct sim_node *node = &w->nodes[event->node];
     switch (event->kind) {
@@ -109,13 +122,17 @@ static void handle(struct sim_world *w, const struct sim_event *event) {
         next_submit(w);
         break;
     case SIM_HAND_IN:
-        if (node->up && !node->paused) {
-            sim_work_take(node, sim_message_bytes(event->message));
-        }
+        hand_in(node, event);
         sim_message_unref(event->message);
         break;
     case SIM_RESTART:
         sim_node_start(node);
+        break;
+    case SIM_PESTER:
+        sim_lies_pester(node, event->argument != 0);
+        break;
+    case SIM_RETURN:
+        sim_return(node);
         break;
     case SIM_RESUME:
         node->paused = false;
@@ -167,13 +184,18 @@ static void populate(struct sim_world *w) {
         sim_node_add(w, i);
         struct sim_node *node = &w->nodes[i];
         bool twin = i < o->twins;
-        node->byzantine = !twin && i < o->twins + o->byzantine;
+        bool lying_observer = o->lying_observer > 0 && i == o->validators;
+        node->byzantine = (!twin && i < o->twins + o->byzantine) || lying_observer;
         node->faulty = twin || node->byzantine;
         node->wild_clock = !node->faulty && i < o->twins + o->byzantine + o->wild_clocks;
         if (node->byzantine) {
             node->malice = calloc(1, sizeof *node->malice);
+            sim_lies_pester(node, false);
+            sim_lies_pester(node, true);
         }
     }
+    w->has_foes =
+        o->twins + o->byzantine + o->lying_observer + o->old_copy + o->disk_lies > 0 || w->played->seed % 4 == 0;
     for (uint16_t i = 0; i < o->twins; i++) {
         sim_node_add(w, i);
         w->nodes[w->node_count - 1].faulty = true;
@@ -191,6 +213,10 @@ static void heal(struct sim_world *w) {
     for (uint16_t i = 0; i < w->node_count; i++) {
         struct sim_node *node = &w->nodes[i];
         node->paused = false;
+        if (node->exiled_until_us > w->now_us) {
+            sim_return(node);
+            node->exiled_until_us = 0;
+        }
         node->wall_skew_ms = node->wild_clock ? 0 : node->wall_skew_ms / 2;
         sim_disk_mend(node->disk);
         sim_node_start(node);
@@ -205,6 +231,12 @@ static bool all_reached(const struct sim_world *w, uint64_t height) {
         }
     }
     return !w->marked || sim_oracle_knows_tx(w, w->marker);
+}
+
+/* Its time ran out before anybody could take it: another takes its part. */
+static void let_marker_expire(struct sim_world *w) {
+    bool over = w->final_header[w->top_height].time_ms >= w->marker_expiry_ms;
+    w->marked = w->marked && (!over || sim_oracle_knows_tx(w, w->marker));
 }
 
 static void describe(struct sim_world *w) {
@@ -224,9 +256,21 @@ static void describe(struct sim_world *w) {
     }
 }
 
+static void count_recovered(struct sim_world *w) {
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        if (w->nodes[i].was_far && !w->nodes[i].faulty) {
+            sim_count(w, COUNT_FAR_BEHIND);
+        }
+    }
+    if (w->options.validators >= 16) {
+        sim_count(w, w->options.validators > 16 ? COUNT_VALIDATORS_31 : COUNT_VALIDATORS_16);
+    }
+}
+
 static void play(struct sim_world *w) {
     uint64_t heal_at = w->options.chaos_ms * 1000;
     uint64_t goal = UINT64_MAX;
+    char waits_for[128] = "";
     while (!w->failed && w->heap_len > 0) {
         struct sim_event event = next_event(w);
         w->now_us = event.at_us > w->now_us ? event.at_us : w->now_us;
@@ -235,14 +279,20 @@ static void play(struct sim_world *w) {
             heal(w);
             goal = w->top_height + 2;
         }
-        if (w->healed && all_reached(w, goal)) {
+        let_marker_expire(w);
+        if (w->healed && all_reached(w, goal) && sim_expect_settled(w, waits_for, sizeof waits_for)) {
+            count_recovered(w);
             sim_oracles_end(w);
             return;
         }
         if (w->healed && w->now_us > heal_at + HEAL_LIMIT_MS * 1000u) {
             describe(w);
+            bool marker_waits = w->marked && !sim_oracle_knows_tx(w, w->marker);
+            if (all_reached(w, goal)) {
+                sim_fail(w, "evidence", "%s, and it is not final", waits_for);
+            }
             sim_fail(w, "progress", "no progress to height %llu after healing%s", (unsigned long long)goal,
-                     w->marked && !sim_oracle_knows_tx(w, w->marker) ? ", a transaction is not final" : "");
+                     marker_waits ? ", a transaction is not final" : "");
         }
     }
 }
@@ -253,6 +303,7 @@ static void clean_up(struct sim_world *w) {
         sim_node_close(&w->nodes[i]);
         sim_disk_free(w->nodes[i].disk);
         sim_disk_free(w->nodes[i].old_copy);
+        sim_expect_forget(&w->nodes[i]);
         sim_byzantine_free(w->nodes[i].malice);
     }
     for (size_t i = 0; i < SIM_HOARD; i++) {
@@ -316,6 +367,7 @@ void sim_run(const struct sim_case *played, bool show, void (*prepare)(struct si
     sim_crypto_begin(played->seed, w->options.real_signatures != 0);
     sim_work_genesis(w);
     sim_oracles_begin(w);
+    sim_ledger_begin(w);
     populate(w);
     sim_faults_plan(w);
     if (prepare != NULL) {
