@@ -117,11 +117,12 @@ struct sim_options {
     /* What Byzantine validators do, per mille of the occasions. */
     uint64_t lie, collude, equivocate, fork, false_root, usurp, withhold, drip, censor, forge, futures, mislead, stale;
     uint64_t replay, garble;
-    uint64_t forge_block;  /* blocks that break one rule: sim_forge.c */
-    uint64_t false_final;  /* lies to whoever asks for blocks: sim_lies.c */
-    uint64_t false_recall; /* and to whoever asks for its votes */
-    uint64_t flood, fill;  /* ms between claims of a height, and between proposals on unknown parents; 0: none */
-    uint64_t fill_bytes;   /* a body of such a proposal */
+    uint64_t forge_block;          /* blocks that break one rule: sim_forge.c */
+    uint64_t false_final;          /* lies to whoever asks for blocks: sim_lies.c */
+    uint64_t forge_kind, lie_kind; /* one kind only: the counter of it; 0: any */
+    uint64_t false_recall;         /* and to whoever asks for its votes */
+    uint64_t flood, fill; /* ms between claims of a height, and between proposals on unknown parents; 0: none */
+    uint64_t fill_bytes;  /* a body of such a proposal */
     uint64_t lying_observer;
     uint64_t desert; /* after a crash of all they stay away for good */
     /* Clocks, clients, length. */
@@ -240,6 +241,7 @@ struct sim_epoch {
     uint16_t count;
     uint16_t key[SIM_KEYS_MAX];
     uint8_t hash[HASH_LEN];
+    uint64_t closing; /* height of the block that closed the epoch before */
 };
 
 /* What the oracles know of a view. */
@@ -390,6 +392,8 @@ NODISCARD enum err sim_work_sign(const uint8_t *id, const char *method, struct b
                                  uint64_t salt, struct buffer *out);
 /* The organisations vote for another parameter: sim_params.c. */
 void sim_params_vote(struct sim_world *world, struct sim_random *random);
+/* That validator leaves and that observer joins (SIM_KEYS_MAX: nobody). */
+void sim_work_change(struct sim_node *node, uint16_t leaving, uint16_t joining, uint64_t salt);
 /* The organisations vote for another validator set, unless that would leave too many faulty ones in it. */
 void sim_work_membership(struct sim_world *world, struct sim_random *random);
 
@@ -487,7 +491,9 @@ struct sim_result {
  * gives a scenario its hands. */
 void sim_run(const struct sim_case *played, bool show, void (*prepare)(struct sim_world *world),
              struct sim_result *out);
-/* The same in a child process, which may break off; gives up after `seconds`. */
+/* From now on this process has so many seconds of processor time. */
+void sim_limit_time(unsigned seconds);
+/* The same in a child process, which may break off; gives up after `seconds` of processor time. */
 void sim_run_apart(const struct sim_case *played, bool show, unsigned seconds, struct sim_result *out);
 
 /* Makes a failing case smaller as long as it fails in the same way, and prints what is left of it. */
@@ -496,7 +502,7 @@ void sim_shrink(struct sim_case *failing, const struct sim_result *how, unsigned
 /* How the failing case is repeated: the arguments of this program. */
 void sim_case_print(const struct sim_case *played);
 
-/* The named regressions; counts into both. */
-void sim_scenarios(unsigned long long *passed, unsigned long long *failed);
+/* The named regressions whose name has that part; counts into both. */
+void sim_scenarios(const char *part, unsigned long long *passed, unsigned long long *failed);
 
 #endif

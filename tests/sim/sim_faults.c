@@ -59,7 +59,11 @@ static void fault_isolate_leader(struct sim_world *w, struct sim_random *random)
 static void fault_exile(struct sim_world *w, struct sim_random *random) {
     struct sim_node *node = any_node(w, random);
     uint64_t long_us = sim_between(random, 1000, 4000) * 1000;
-    if (node->exiled_until_us < w->now_us) {
+    bool alone = true; /* the others must get ahead */
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        alone = alone && w->nodes[i].exiled_until_us < w->now_us;
+    }
+    if (alone) {
         node->exiled_until_us = w->now_us + long_us;
         sim_trace(w, "exile of node %u", node->number);
         sim_schedule(w, (struct sim_event){.at_us = node->exiled_until_us, .kind = SIM_RETURN, .node = node->number});

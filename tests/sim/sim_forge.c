@@ -286,32 +286,33 @@ struct forgery {
 };
 
 static const struct forgery forgeries[] = {
+    {"a transaction that was executed before", repeated, true, COUNT_FORGED_REPEATED},
+    {"more transactions than allowed", too_many, false, COUNT_FORGED_TOO_MANY},
+    {"a time far behind", far_behind, false, COUNT_FORGED_BEHIND},
+    {"an ordinary block proposed again", again, false, COUNT_FORGED_AGAIN},
+    {"the closing block of an earlier epoch", old_closing, false, COUNT_FORGED_OLD_CLOSING},
     {"a transaction with a bad signature", bad_signature, true, COUNT_FORGED_SIGNATURE},
     {"a transaction twice", doubled, true, COUNT_FORGED_DOUBLED},
-    {"a transaction that was executed before", repeated, true, COUNT_FORGED_REPEATED},
     {"an expired transaction", expired, true, COUNT_FORGED_EXPIRED},
     {"an untimely transaction", untimely, false, COUNT_FORGED_UNTIMELY},
     {"a transaction of another chain", foreign, true, COUNT_FORGED_FOREIGN},
-    {"more transactions than allowed", too_many, false, COUNT_FORGED_TOO_MANY},
     {"another proposer", other_proposer, true, COUNT_FORGED_PROPOSER},
     {"a time that is not later than the parent's", not_later, true, COUNT_FORGED_NOT_LATER},
     {"a time far ahead", far_ahead, false, COUNT_FORGED_AHEAD},
-    {"a time far behind", far_behind, false, COUNT_FORGED_BEHIND},
     {"a view to come", view_ahead, true, COUNT_FORGED_VIEW},
     {"a wrong height", wrong_height, true, COUNT_FORGED_HEIGHT},
     {"another receipts root", other_receipts, true, COUNT_FORGED_ROOT},
     {"another state root", other_state, true, COUNT_FORGED_ROOT},
     {"another validator set", other_set, true, COUNT_FORGED_SET},
     {"another next validator set", other_next_set, true, COUNT_FORGED_SET},
-    {"an ordinary block proposed again", again, false, COUNT_FORGED_AGAIN},
-    {"the closing block of an earlier epoch", old_closing, false, COUNT_FORGED_OLD_CLOSING},
 };
 
+#define RARE 5 /* the first ones: what they need is seldom there */
 #define FORGERIES (sizeof forgeries / sizeof forgeries[0])
 
-static bool try_one(struct sim_node *node, const struct block_header *like, struct sim_forged *out) {
+static bool try_one(struct sim_node *node, const struct block_header *like, const struct forgery *f,
+                    struct sim_forged *out) {
     struct draft d = {.node = node, .random = &node->tricks, .header = *like, .out = out};
-    const struct forgery *f = &forgeries[sim_below(&node->tricks, FORGERIES)];
     d.parent = chain_header(node->chain, like->parent);
     bool made = d.parent != NULL && f->make(&d) && (d.whole || finish(&d));
     buffer_free(&d.txs);
@@ -326,13 +327,15 @@ static bool try_one(struct sim_node *node, const struct block_header *like, stru
 
 /* Some need what is not there at the moment: then another. */
 bool sim_forge(struct sim_node *node, const struct block_header *like, struct sim_forged *out) {
-    for (size_t tries = 0; tries < FORGERIES; tries++) {
+    uint64_t only = node->world->options.forge_kind;
+    bool made = false;
+    for (size_t tries = 0; tries < 2 * FORGERIES && !made; tries++) {
+        size_t among = tries < RARE && sim_chance(&node->tricks, 300) ? RARE : FORGERIES;
+        const struct forgery *f = &forgeries[only != 0 ? tries % FORGERIES : sim_below(&node->tricks, among)];
         buffer_reset(&out->body);
-        if (try_one(node, like, out)) {
-            return true;
-        }
+        made = (only == 0 || f->counter == only) && try_one(node, like, f, out);
     }
-    return false;
+    return made;
 }
 
 /* ---- Bodies that only fill tables -------------------------------------------------------------------------------- */

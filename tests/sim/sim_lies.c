@@ -200,19 +200,22 @@ static bool unasked(struct false_range *a) {
     return a->first != 0 && add_final(a, height);
 }
 
-/* Past the end of the asker's epoch: whole blocks up to the one that closes it, then headers, and the finalization of a
- * later epoch's set. */
+/* Past the end of the asker's epoch: whole blocks up to the one that closes it, then headers, and a finalization of the
+ * next epoch's set. */
 static bool next_epoch(struct false_range *a) {
-    struct chain *chain = a->node->chain;
-    if (a->first > chain_epoch(chain)->closing_height || !add_final(a, chain_head(chain)->header.height)) {
+    const struct sim_world *w = a->node->world;
+    uint64_t closing = 0, head = chain_head(a->node->chain)->header.height;
+    for (uint64_t e = w->epoch_count; e-- > 1;) {
+        closing = w->epochs[e].closing >= a->first ? w->epochs[e].closing : closing;
+    }
+    uint64_t last = closing + 1 + sim_below(&a->node->tricks, 3);
+    if (closing == 0 || last > head || !add_final(a, last)) {
         return false;
     }
     for (size_t i = 0; i < a->count; i++) {
-        if (a->first + i > chain_epoch(chain)->closing_height) {
-            a->bodies[i].len = BLOCK_HEADER_LEN;
-        }
+        a->bodies[i].len = a->first + i > closing ? BLOCK_HEADER_LEN : a->bodies[i].len;
     }
-    return chain_head(chain)->header.height > chain_epoch(chain)->closing_height;
+    return a->certificate.len > 0;
 }
 
 struct lie {
@@ -222,21 +225,24 @@ struct lie {
 };
 
 static const struct lie lies[] = {
+    {"a finalization of another epoch", next_epoch, COUNT_LIE_EPOCH},
+    {"a range with a hole", with_hole, COUNT_LIE_HOLE},
     {"a notarization as a finalization", as_final, COUNT_LIE_NOTARIZED},
     {"too few signers", too_few, COUNT_LIE_TOO_FEW},
     {"a quorum of one", alone, COUNT_LIE_ALONE},
     {"another block's finalization", anothers, COUNT_LIE_ANOTHERS},
-    {"a range with a hole", with_hole, COUNT_LIE_HOLE},
     {"blocks that nobody asked for", unasked, COUNT_LIE_UNASKED},
-    {"a finalization of another epoch", next_epoch, COUNT_LIE_EPOCH},
 };
 
-void sim_lies_asked(struct sim_node *node, uint16_t asker, uint64_t first) {
+#define LIES (sizeof lies / sizeof lies[0])
+#define RARE 2 /* the first ones */
+
+static bool lie_to(struct sim_node *node, uint16_t asker, uint64_t first, const struct lie *lie) {
     struct sim_world *w = node->world;
-    const struct lie *lie = &lies[sim_below(&node->tricks, sizeof lies / sizeof lies[0])];
     struct false_range a = {.node = node, .first = first};
     struct bytes spans[RANGE_MAX];
-    if (first > 0 && lie->make(&a) && a.count > 0) {
+    bool made = lie->make(&a) && a.count > 0;
+    if (made) {
         for (size_t i = 0; i < a.count; i++) {
             spans[i] = buffer_bytes(&a.bodies[i]);
         }
@@ -256,6 +262,18 @@ void sim_lies_asked(struct sim_node *node, uint16_t asker, uint64_t first) {
                   (unsigned long long)first, lie->name);
     }
     free_range(&a);
+    return made;
+}
+
+/* Some lies need what is not there at the moment: then another. */
+void sim_lies_asked(struct sim_node *node, uint16_t asker, uint64_t first) {
+    uint64_t only = node->world->options.lie_kind;
+    bool told = false;
+    for (size_t tries = 0; first > 0 && !told && tries < LIES; tries++) {
+        size_t among = tries == 0 && sim_chance(&node->tricks, 300) ? RARE : LIES;
+        const struct lie *lie = &lies[only != 0 ? tries : sim_below(&node->tricks, among)];
+        told = (only == 0 || lie->counter == only) && lie_to(node, asker, first, lie);
+    }
 }
 
 /* ---- False recalls ----------------------------------------------------------------------------------------------- */

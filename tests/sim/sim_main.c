@@ -1,7 +1,8 @@
 /* sim [SEEDS [FIRST]] [NAME=VALUE ...]: runs that many seeds from FIRST on (500 from 1) on all processors and says how
  * many found nothing. NAME=VALUE sets an option of every seed (sim_options.c), skip=A+B+... leaves blows of the plan
  * out: what a failing seed prints at its end repeats its smallest case. stop=1 ends at the first seed that fails,
- * without making it smaller.
+ * without making it smaller; scenario=PART plays the scenarios with that in their name before the seeds, and nothing
+ * else.
  *
  * Before the seeds come, unless it is one seed or there are settings, the named regressions, and a check of the oracles
  * themselves: with f + 1 Byzantine validators a break must be found. At the end the counters (sim_counters.h): with 500
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,13 +25,14 @@
 #define FAILURES_MAX 64
 #define SHRUNK_MAX 3 /* failing seeds that are made smaller */
 #define SHRINK_SECONDS 60u
-#define SEED_SECONDS 120u
+#define SEED_SECONDS 60u /* of processor time */
 
 struct request {
     unsigned long long count, first;
-    bool stop, plain; /* plain: begin with neutral options instead of the seed's */
-    bool given;       /* options or blows were given by name */
-    size_t jobs;      /* 0: as many as there are processors */
+    const char *scenario; /* only those whose name has this part */
+    bool stop, plain;     /* plain: begin with neutral options instead of the seed's */
+    bool given;           /* options or blows were given by name */
+    size_t jobs;          /* 0: as many as there are processors */
     bool is_set[128];
     uint64_t value[128];
     bool skipped[SIM_PLAN_MAX];
@@ -51,6 +54,14 @@ static double seconds(void) {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Of all workers that have ended. */
+static double processor_seconds(void) {
+    struct rusage used;
+    (void)getrusage(RUSAGE_CHILDREN, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
 static void case_of(const struct request *request, uint64_t seed, struct sim_case *out) {
@@ -87,7 +98,7 @@ static void work(const struct request *request, struct board *board, size_t me) 
         uint64_t seed = request->first + i;
         struct sim_result result;
         atomic_store(&board->at[me], seed + 1);
-        (void)alarm(SEED_SECONDS);
+        sim_limit_time(SEED_SECONDS);
         case_of(request, seed, &played);
         sim_run(&played, false, NULL, &result);
         atomic_store(&board->at[me], 0);
@@ -127,7 +138,7 @@ static void note_broken(struct board *board, size_t me, int status) {
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     (void)snprintf(result.kind, sizeof result.kind, "%s",
                    number == SIGABRT   ? "assertion"
-                   : number == SIGALRM ? "endless"
+                   : number == SIGPROF ? "endless"
                                        : "crash");
     (void)snprintf(result.failure, sizeof result.failure, "the run broke off (%s)", result.kind);
     post_failure(board, seed - 1, &result);
@@ -251,6 +262,10 @@ static bool take_setting(struct request *request, char *name) {
         request->jobs = (size_t)strtoull(value, NULL, 10);
         return true;
     }
+    if (strcmp(name, "scenario") == 0) {
+        request->scenario = value;
+        return true;
+    }
     if (strcmp(name, "plain") == 0) {
         request->plain = strtoull(value, NULL, 10) != 0;
         return true;
@@ -290,25 +305,28 @@ int main(int argc, char **argv) {
         return 2;
     }
     unsigned long long passed = 0, failed = 0;
-    if (request.count != 1 && !request.given) {
+    if (request.scenario != NULL) {
+        sim_scenarios(request.scenario, &passed, &failed);
+    } else if (request.count != 1 && !request.given) {
         print_good_path();
         bool found = break_is_found();
         printf("f + 1 Byzantine validators: the break was %s\n", found ? "found" : "NOT FOUND");
         *(found ? &passed : &failed) += 1;
-        sim_scenarios(&passed, &failed);
+        sim_scenarios("", &passed, &failed);
     }
     double begin = seconds();
     work_all(&request, board);
-    double took = seconds() - begin;
+    double took = seconds() - begin, used = processor_seconds();
     show_failures(&request, board);
     unsigned long long done = atomic_load(&board->passed) + atomic_load(&board->failed);
-    printf("%llu seeds in %.1f s (%.1f seeds/s), %llu blocks, %llu transactions, %llu messages, %llu bytes\n", done,
-           took, (double)done / (took > 0 ? took : 1), atomic_load(&board->blocks), atomic_load(&board->txs),
-           atomic_load(&board->messages), atomic_load(&board->bytes));
+    printf(
+        "%llu seeds in %.1f s, %.1f s of processor time: %llu blocks, %llu transactions, %llu messages, %llu bytes\n",
+        done, took, used, atomic_load(&board->blocks), atomic_load(&board->txs), atomic_load(&board->messages),
+        atomic_load(&board->bytes));
     passed += atomic_load(&board->passed);
     failed += atomic_load(&board->failed);
     bool all_wanted = !request.given && request.count >= SIM_COUNTED_SEEDS;
-    if (request.count != 1) {
+    if (request.count > 1) {
         failed += sim_counters_print(board->counted, all_wanted) ? 0 : 1;
     }
     printf("%llu passed, %llu failed, 0 skipped\n", passed, failed);

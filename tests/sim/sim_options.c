@@ -63,6 +63,8 @@ static const struct option options[] = {
     OPTION(garble),
     OPTION(forge_block),
     OPTION(false_final),
+    OPTION(forge_kind),
+    OPTION(lie_kind),
     OPTION(false_recall),
     OPTION(flood),
     OPTION(fill),
@@ -198,7 +200,7 @@ static void make_duel(struct sim_random *random, struct sim_options *o) {
                             .chaos_ms = sim_between(random, 3000, 5500)};
     d.byzantine = d.validators == 7 ? sim_between(random, 1, 2) : 1;
     d.delay_max_us = d.delay_min_us + 2500;
-    d.membership = maybe(random, 400, 300, 1200);
+    d.membership = maybe(random, 600, 200, 1000);
     d.observers = sim_between(random, 1, 3);
     d.crash = maybe(random, 300, 500, 2000);
     d.equivocate = maybe(random, 200, 50, 300);
@@ -216,8 +218,8 @@ static void choose_foes(uint64_t seed, struct sim_options *o) {
     }
     bool liars = o->byzantine > 0;
     uint32_t often = duels ? 650 : 400;
-    o->params = maybe(&random, 300, 150, 1500);
-    o->leap = maybe(&random, 300, 300, 2000);
+    o->params = maybe(&random, duels ? 600 : 300, 150, 1500);
+    o->leap = maybe(&random, duels ? 600 : 300, 300, 2000);
     o->exile = maybe(&random, duels ? 500 : 100, 400, 2000);
     o->lying_observer = o->observers > 0 && sim_chance(&random, 200) ? 1 : 0;
     o->forge_block = liars ? maybe(&random, often, duels ? 500 : 200, 900) : 0;

@@ -123,6 +123,7 @@ void sim_oracle_epoch(struct sim_node *node) {
     chain_view_close(&view);
     struct sim_epoch *next = &w->epochs[w->epoch_count++];
     next->count = now->count;
+    next->closing = now->closing_height;
     memcpy(next->hash, now->hash, HASH_LEN);
     for (uint16_t i = 0; i < now->count && i < SIM_KEYS_MAX; i++) {
         next->key[i] = sim_key_number(w, now->keys[i]);
@@ -309,6 +310,17 @@ static void note_certificate(struct sim_node *from, struct bytes encoded) {
     note_exclusive(w, v, kind, parts.subject.block);
 }
 
+/* Nobody gets past the end of an epoch before that end is final: what lies behind is for the next set to prove. */
+static void asks_within_its_epoch(struct sim_node *from, uint64_t first) {
+    struct sim_world *w = from->world;
+    uint64_t next = chain_epoch(from->chain)->number + 1, height = chain_head(from->chain)->header.height;
+    uint64_t closing = next < w->epoch_count ? w->epochs[next].closing : 0;
+    if (closing > height && closing - height < LIMIT_UNFINAL_DEPTH && first == closing + 1) {
+        sim_fail(w, "catch-up", "node %u, at height %llu, takes block %llu for proven by another epoch than its own",
+                 from->number, (unsigned long long)height, (unsigned long long)closing);
+    }
+}
+
 static void look_inside(struct sim_node *from, const struct peer_message *m) {
     struct block_header header;
     uint8_t hash[HASH_LEN];
@@ -324,6 +336,9 @@ static void look_inside(struct sim_node *from, const struct peer_message *m) {
     }
     if (m->kind == PEER_BLOCKS) {
         note_certificate(from, m->body);
+    }
+    if (m->kind == PEER_BLOCKS_ASK) {
+        asks_within_its_epoch(from, m->number);
     }
 }
 

@@ -288,28 +288,32 @@ static enum err build_change(struct sim_world *w, const uint8_t *id, uint16_t le
     return e;
 }
 
+void sim_work_change(struct sim_node *node, uint16_t leaving, uint16_t joining, uint64_t salt) {
+    struct sim_world *w = node->world;
+    struct transaction tx;
+    struct buffer envelope = BUFFER_INIT;
+    if (build_change(w, chain_id(node->chain), leaving, joining, salt, &envelope) == OK &&
+        transaction_decode(buffer_bytes(&envelope), &tx, NULL) == OK) {
+        sim_trace(w, "proposal: validator %d leaves, %d joins", leaving < SIM_KEYS_MAX ? leaving : -1,
+                  joining < SIM_KEYS_MAX ? joining : -1);
+        memcpy(w->proposal, tx.id, HASH_LEN);
+        w->proposal_expiry_ms = tx.expiry_ms;
+        (void)sim_work_take(node, buffer_bytes(&envelope));
+    }
+    buffer_free(&envelope);
+}
+
 void sim_work_membership(struct sim_world *w, struct sim_random *random) {
     const struct sim_epoch *now = &w->epochs[w->epoch_count - 1];
     uint64_t keys = w->options.validators + w->options.observers;
     uint64_t kind = sim_below(random, 3);
     uint16_t leaving = now->key[sim_below(random, now->count)], joining = (uint16_t)sim_below(random, keys);
     struct sim_node *node = &w->nodes[sim_below(random, keys)];
-    struct transaction tx;
-    struct buffer envelope = BUFFER_INIT;
     leaving = kind == 0 ? SIM_KEYS_MAX : leaving;
     joining = kind == 1 ? SIM_KEYS_MAX : joining;
     bool joins_again = joining < SIM_KEYS_MAX && sim_index_of(w, w->epoch_count - 1, joining) != CONSENSUS_OBSERVER;
-    if (still_open(w) || joins_again || !is_bearable(w, leaving, joining) || !node->up || node->paused ||
-        w->epoch_count + 1 >= SIM_EPOCHS_MAX) {
-        return;
+    if (!still_open(w) && !joins_again && is_bearable(w, leaving, joining) && node->up && !node->paused &&
+        w->epoch_count + 1 < SIM_EPOCHS_MAX) {
+        sim_work_change(node, leaving, joining, sim_next(random));
     }
-    if (build_change(w, chain_id(node->chain), leaving, joining, sim_next(random), &envelope) == OK &&
-        transaction_decode(buffer_bytes(&envelope), &tx, NULL) == OK) {
-        sim_trace(w, "proposal: validator %d leaves, %d joins (of %u)", leaving < SIM_KEYS_MAX ? leaving : -1,
-                  joining < SIM_KEYS_MAX ? joining : -1, now->count);
-        memcpy(w->proposal, tx.id, HASH_LEN);
-        w->proposal_expiry_ms = tx.expiry_ms;
-        (void)sim_work_take(node, buffer_bytes(&envelope));
-    }
-    buffer_free(&envelope);
 }
