@@ -1,8 +1,8 @@
 #include "node/evidence_tx.h"
 
-#include "base/limits.h"
 #include "contracts/proto/governance.pb-c.h"
 #include "contracts/transaction.h"
+#include "node/ledger_time.h"
 
 #define ARGS_MAX 512
 
@@ -24,8 +24,6 @@ enum err evidence_tx_build(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t (
                            const struct consensus_vote *second, uint64_t now_ms, uint64_t max_lifetime_ms,
                            struct buffer *out) {
     uint8_t args[ARGS_MAX];
-    uint64_t lifetime_ms =
-        max_lifetime_ms < LIMIT_TX_DEFAULT_LIFETIME_MS ? max_lifetime_ms : LIMIT_TX_DEFAULT_LIFETIME_MS;
     Assay__SubmitEvidence message = ASSAY__SUBMIT_EVIDENCE__INIT;
     Assay__SignedVote votes[2] = {signed_vote(first), signed_vote(second)};
     message.validator = data_of(validator, KEY_LEN);
@@ -39,7 +37,7 @@ enum err evidence_tx_build(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t (
     }
     (void)assay__submit_evidence__pack(&message, args);
     struct transaction_draft draft = {.chain_id = chain_id,
-                                      .expiry_ms = now_ms + lifetime_ms,
+                                      .expiry_ms = ledger_time_expiry(now_ms, max_lifetime_ms),
                                       .contract = "governance",
                                       .method = "submit_evidence",
                                       .args = bytes_of(args, len)};

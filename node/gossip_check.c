@@ -119,10 +119,10 @@ bool gossip_check_vouches(void *ctx, const struct transaction *tx) {
     return atomic_load(&e->progress) == SIGNED;
 }
 
-static bool is_timely(const struct gossip_check *check, const struct chain_view *view, const struct transaction *tx) {
+static bool is_timely(const struct chain_view *view, uint64_t max_lifetime_ms, const struct transaction *tx) {
     uint64_t now = view->head.header.time_ms;
     return memcmp(tx->chain_id, view->head.header.chain_id, CHAIN_ID_LEN) == 0 && tx->expiry_ms > now &&
-           tx->expiry_ms <= ledger_time_now(clock_wall_ms(), now) + check->config.max_lifetime_ms;
+           tx->expiry_ms <= ledger_time_now(clock_wall_ms(), now) + max_lifetime_ms;
 }
 
 static bool contract_takes(struct chain_view *view, const struct transaction *tx) {
@@ -140,11 +140,11 @@ static bool contract_takes(struct chain_view *view, const struct transaction *tx
     return e == OK && answer.code == CODE_OK;
 }
 
-static void check_one(const struct gossip_check *check, struct chain_view *view, struct envelope *e) {
+static void check_one(struct chain_view *view, uint64_t max_lifetime_ms, struct envelope *e) {
     struct transaction tx;
     struct bytes value;
     int waiting = WAITING;
-    if (transaction_decode(bytes_of(e->bytes, e->len), &tx, NULL) != OK || !is_timely(check, view, &tx)) {
+    if (transaction_decode(bytes_of(e->bytes, e->len), &tx, NULL) != OK || !is_timely(view, max_lifetime_ms, &tx)) {
         return;
     }
     e->is_final = kv_get(view->kv, KV_TXS, bytes_of(tx.id, HASH_LEN), &value) == OK;
@@ -160,11 +160,13 @@ static void check_one(const struct gossip_check *check, struct chain_view *view,
 static void check_batch(uv_work_t *work) {
     struct gossip_check *check = work->data;
     struct chain_view view;
+    struct genesis_params params;
     if (chain_view_open(check->config.chain, &view) != OK) {
         return;
     }
-    for (struct envelope *e = check->batch; e != NULL; e = e->next) {
-        check_one(check, &view, e);
+    bool good = chain_view_params(&view, &params) == OK;
+    for (struct envelope *e = check->batch; good && e != NULL; e = e->next) {
+        check_one(&view, params.tx_max_lifetime_ms, e);
     }
     chain_view_close(&view);
 }

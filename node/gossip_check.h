@@ -18,7 +18,6 @@ struct gossip_check_config {
     uv_loop_t *loop;
     struct chain *chain;
     struct mempool *mempool; /* ledger thread only: what waits there already is not checked again */
-    uint64_t max_lifetime_ms;
     size_t max_queued;
     void (*good)(void *ctx, const struct transaction *tx); /* ledger thread */
     void *ctx;

@@ -1,9 +1,15 @@
 #include "node/ledger_time.h"
 
+#include "base/limits.h"
+
 #include <stdio.h>
 
 uint64_t ledger_time_now(uint64_t wall_ms, uint64_t block_ms) {
     return wall_ms > block_ms ? wall_ms : block_ms;
+}
+
+uint64_t ledger_time_expiry(uint64_t now_ms, uint64_t max_lifetime_ms) {
+    return now_ms + (max_lifetime_ms < LIMIT_TX_DEFAULT_LIFETIME_MS ? max_lifetime_ms : LIMIT_TX_DEFAULT_LIFETIME_MS);
 }
 
 uint64_t ledger_time_ahead(uint64_t wall_ms, uint64_t block_ms) {

@@ -17,6 +17,9 @@
  * block that is known. Expiry counts from it. */
 uint64_t ledger_time_now(uint64_t wall_ms, uint64_t block_ms);
 
+/* When a transaction made now expires unless somebody says otherwise: the default lifetime, or the longest that the
+ * organisations allow now (`max_lifetime_ms`), where that is shorter. */
+uint64_t ledger_time_expiry(uint64_t now_ms, uint64_t max_lifetime_ms);
 /* How far the last block is ahead of the clock; 0 when it is not. */
 uint64_t ledger_time_ahead(uint64_t wall_ms, uint64_t block_ms);
 /* The alarm for a last block that is so far ahead where `allowed_ms` is what clocks may differ by; NULL: none. `out`

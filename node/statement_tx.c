@@ -1,8 +1,8 @@
 #include "node/statement_tx.h"
 
-#include "base/limits.h"
 #include "contracts/proto/update.pb-c.h"
 #include "contracts/transaction.h"
+#include "node/ledger_time.h"
 
 #define ARGS_MAX (STATEMENT_TX_BODY_LEN + 16)
 
@@ -20,7 +20,7 @@ static const char *method_of(enum statement_kind kind) {
 
 enum err statement_tx_build(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t (*secret)[ED25519_SECRET_LEN],
                             const uint8_t body[STATEMENT_TX_BODY_LEN], enum statement_kind kind, uint64_t now_ms,
-                            struct buffer *out) {
+                            uint64_t max_lifetime_ms, struct buffer *out) {
     Assay__UpdateStatement message = ASSAY__UPDATE_STATEMENT__INIT;
     uint8_t args[ARGS_MAX];
     const char *method = method_of(kind);
@@ -38,7 +38,7 @@ enum err statement_tx_build(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t 
     }
     (void)assay__update_statement__pack(&message, args);
     struct transaction_draft draft = {.chain_id = chain_id,
-                                      .expiry_ms = now_ms + LIMIT_TX_DEFAULT_LIFETIME_MS,
+                                      .expiry_ms = ledger_time_expiry(now_ms, max_lifetime_ms),
                                       .contract = "update",
                                       .method = method,
                                       .args = bytes_of(args, len)};

@@ -13,9 +13,9 @@
 #define STATEMENT_TX_BODY_LEN (STATEMENT_LEN + SIG_LEN)
 
 /* Appends a signed transaction that carries the statement to its method of contract "update". `now_ms` is the later of
- * block time and wall clock; the transaction expires the default lifetime after it. `kind` is the statement's own. */
+ * block time and wall clock; it expires as ledger_time_expiry says. `kind` is the statement's own. */
 NODISCARD enum err statement_tx_build(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t (*secret)[ED25519_SECRET_LEN],
                                       const uint8_t body[STATEMENT_TX_BODY_LEN], enum statement_kind kind,
-                                      uint64_t now_ms, struct buffer *out);
+                                      uint64_t now_ms, uint64_t max_lifetime_ms, struct buffer *out);
 
 #endif

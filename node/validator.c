@@ -383,7 +383,6 @@ static enum err open_loop(struct validator *v) {
     const struct gossip_check_config gossip = {.loop = &v->loop,
                                                .chain = v->chain,
                                                .mempool = v->mempool,
-                                               .max_lifetime_ms = v->home->genesis.params.tx_max_lifetime_ms,
                                                .max_queued = GOSSIP_QUEUE,
                                                .good = on_gossip_good,
                                                .ctx = v};

@@ -69,6 +69,8 @@ static int ask_status(struct txcmd *tx) {
     bool good = chain_id != NULL && hex_decode(chain_id, tx->chain_id, sizeof tx->chain_id) == OK && block_ms >= 0 &&
                 clock_ms >= 0;
     tx->ledger_ms = ledger_time_now((uint64_t)clock_ms, (uint64_t)block_ms);
+    json_int_t lifetime_ms = json_integer_value(json_object_get(status, "tx_max_lifetime_ms"));
+    tx->max_lifetime_ms = lifetime_ms > 0 ? (uint64_t)lifetime_ms : LIMIT_TX_LIFETIME_MS;
     json_decref(status);
     return good ? ARGS_GO_ON : args_fail("%s/v1/status has no chain id; is it an assay node?", client_url(tx->client));
 }
@@ -173,9 +175,9 @@ static int write_out(const struct txcmd_options *options, struct bytes envelope,
 
 /* A clock here that is behind, or theirs that are ahead, must not make a transaction that has expired by its block. */
 uint64_t txcmd_expiry(const struct txcmd *tx) {
+    uint64_t now_ms = ledger_time_now(clock_wall_ms(), tx->ledger_ms);
     bool given = tx->options != NULL && tx->options->expires_ms != 0;
-    return ledger_time_now(clock_wall_ms(), tx->ledger_ms) +
-           (given ? tx->options->expires_ms : LIMIT_TX_DEFAULT_LIFETIME_MS);
+    return given ? now_ms + tx->options->expires_ms : ledger_time_expiry(now_ms, tx->max_lifetime_ms);
 }
 
 int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struct bytes args, json_t **out) {

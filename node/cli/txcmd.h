@@ -54,7 +54,8 @@ struct txcmd {
     struct keyfile keys[TXCMD_KEYS_MAX];
     size_t key_count;
     uint8_t chain_id[CHAIN_ID_LEN];
-    uint64_t ledger_ms; /* the later of the last block and the node's clock: the next block is not before */
+    uint64_t ledger_ms;       /* the later of the last block and the node's clock: the next block is not before */
+    uint64_t max_lifetime_ms; /* of a transaction, as the organisations have it now */
 };
 
 /* Opens the client alone. ARGS_GO_ON or the exit status, explained. The caller frees `*out`. */

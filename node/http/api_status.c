@@ -31,9 +31,18 @@ static void get_status(void *ctx, struct http_request *request) {
     if (!api_no_query(request) || !api_view(api, request, &view)) {
         return;
     }
+    const struct block_header *head = &view.head.header;
+    struct genesis_params params;
+    struct chain_epoch epoch;
+    enum err e = chain_view_params(&view, &params);
+    e = e == OK ? chain_view_epoch(&view, head->epoch + (block_header_closes(head) ? 1 : 0), &epoch) : e;
+    if (e != OK) {
+        chain_view_close(&view);
+        api_fail(request, e, "the ledger");
+        return;
+    }
     struct status_facts facts;
     status_board_read(api->status, &facts);
-    const struct block_header *head = &view.head.header;
     json_t *out = json_object();
     api_hex(out, "chain_id", chain_id(api->chain), CHAIN_ID_LEN);
     api_set(out, "chain", json_string(api->genesis->name));
@@ -55,8 +64,8 @@ static void get_status(void *ctx, struct http_request *request) {
         (void)json_array_append_new(peers, peer_json(&facts.peers[i]));
     }
     api_set(out, "peers", peers);
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    api_u64(out, "validators", genesis_validators(api->genesis, keys));
+    api_u64(out, "tx_max_lifetime_ms", params.tx_max_lifetime_ms);
+    api_u64(out, "validators", epoch.count);
     api_set(out, "version", json_string(ASSAY_VERSION));
     api_u64(out, "uptime_ms", clock_mono_ms() - api->started_mono_ms);
     chain_view_close(&view);

@@ -101,21 +101,26 @@ static bool check_state(struct api *api, struct http_request *request, const str
                         .height = view.head.header.height,
                         .time_ms = now};
     memcpy(call.tx_id, tx->id, HASH_LEN);
+    struct genesis_params params = {0};
     enum err e = contracts_check(&call, tx->contract, tx->method, tx->args, &answer);
     buffer_free(&answer.result);
+    e = e == OK ? chain_view_params(&view, &params) : e;
     chain_view_close(&view);
     if (e != OK) {
         api_fail(request, e, "the ledger");
         return false;
     }
     /* A chain that rested has an old block time; the next block's will be the leader's clock. */
-    uint64_t latest = ledger_time_now(clock_wall_ms(), now) + api->genesis->params.tx_max_lifetime_ms;
+    uint64_t latest = ledger_time_now(clock_wall_ms(), now) + params.tx_max_lifetime_ms;
     if (tx->expiry_ms <= now || tx->expiry_ms > latest) {
         bool late = tx->expiry_ms <= now;
         http_respond(
             request,
-            http_error(400, late ? "TX_EXPIRED" : "TX_EXPIRY_TOO_FAR", "make it again; the default is 10 minutes ahead",
-                       late ? "the transaction has expired" : "the transaction's expiry is more than 24 hours ahead"));
+            late ? http_error(400, "TX_EXPIRED", "make it again; the default is 10 minutes ahead",
+                              "the transaction has expired")
+                 : http_error(400, "TX_EXPIRY_TOO_FAR", "make it again with an earlier expiry (--expires)",
+                              "the transaction's expiry is more than %llu s ahead, the longest that is allowed now",
+                              (unsigned long long)(params.tx_max_lifetime_ms / 1000)));
         return false;
     }
     if (answer.code != CODE_OK) {

@@ -265,10 +265,14 @@ static void post_statement(void *ctx, struct http_request *request) {
         return;
     }
     uint64_t now_ms = ledger_time_now(clock_wall_ms(), view.head.header.time_ms);
-    chain_view_close(&view);
+    struct genesis_params params;
     struct buffer envelope = BUFFER_INIT;
-    enum err e =
-        statement_tx_build(chain_id(api->chain), api->node_secret, body.data, statement.kind, now_ms, &envelope);
+    enum err e = chain_view_params(&view, &params);
+    chain_view_close(&view);
+    if (e == OK) {
+        e = statement_tx_build(chain_id(api->chain), api->node_secret, body.data, statement.kind, now_ms,
+                               params.tx_max_lifetime_ms, &envelope);
+    }
     if (e == OK) {
         api_submit(api, request, buffer_bytes(&envelope), SUBMIT_FINALIZED, VERIFY_TIMEOUT_MS);
     } else {

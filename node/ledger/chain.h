@@ -196,6 +196,8 @@ struct chain_block_info {
 };
 NODISCARD enum err chain_view_block(struct chain_view *view, uint64_t height, struct chain_block_info *out);
 
+/* The parameters that the view's state holds. */
+NODISCARD enum err chain_view_params(struct chain_view *view, struct genesis_params *out);
 /* The validator set of an epoch that has begun. ERR_NOTFOUND. */
 NODISCARD enum err chain_view_epoch(struct chain_view *view, uint64_t number, struct chain_epoch *out);
 

@@ -1,5 +1,6 @@
 #include "node/ledger/chain_state.h"
 
+#include "contracts/governance.h"
 #include "node/host_crypto.h"
 #include "verify/bundle.h"
 
@@ -36,6 +37,20 @@ enum err chain_view_block(struct chain_view *view, uint64_t height, struct chain
     out->has_finalization = entry.finalization.len > 0;
     block_header_hash(&host_crypto, encoded.data, out->hash);
     return OK;
+}
+
+enum err chain_view_params(struct chain_view *view, struct genesis_params *out) {
+    struct state state = state_of_view(view->kv);
+    struct params_record record;
+    bool found = false;
+    enum err e = params_get(&state, &record, &found);
+    if (e == OK && !found) {
+        e = ERR_CORRUPT;
+    }
+    if (e == OK) {
+        *out = record.params;
+    }
+    return e;
 }
 
 enum err chain_view_epoch(struct chain_view *view, uint64_t number, struct chain_epoch *out) {

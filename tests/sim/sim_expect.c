@@ -318,7 +318,8 @@ void sim_expect_restored(struct sim_node *node) {
     struct sim_disk *scratch = sim_disk_copy(node->disk);
     const struct journal_config config = {
         .disk = sim_disk_ops(scratch), .dir = "home/journal", .segment_bytes = node->world->options.journal_segment};
-    const struct journal_reader reader = {.vote = own_vote, .body = pass_over_body, .certificate = pass_over, .arg = node};
+    const struct journal_reader reader = {
+        .vote = own_vote, .body = pass_over_body, .certificate = pass_over, .arg = node};
     struct journal *journal = NULL;
     memset(node->own_epoch, 0, sizeof node->own_epoch);
     memset(node->own_view, 0, sizeof node->own_view);

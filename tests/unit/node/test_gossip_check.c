@@ -31,7 +31,6 @@ static void open_fixture(struct fixture *f, size_t max_queued) {
     const struct gossip_check_config config = {.loop = &f->loop,
                                                .chain = f->ledger.chain,
                                                .mempool = f->ledger.pool,
-                                               .max_lifetime_ms = f->ledger.world.genesis.params.tx_max_lifetime_ms,
                                                .max_queued = max_queued,
                                                .good = on_good,
                                                .ctx = f};

@@ -45,8 +45,16 @@ static void a_block_ahead_of_the_clock_is_an_alarm_that_says_by_how_much(void **
     }
 }
 
+static void what_is_made_now_expires_as_the_organisations_allow(void **state) {
+    (void)state;
+    assert_int_equal(ledger_time_expiry(1000, 24 * 3600000), 1000 + 600000);
+    assert_int_equal(ledger_time_expiry(1000, 600000), 1000 + 600000);
+    assert_int_equal(ledger_time_expiry(1000, 60000), 1000 + 60000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_made_now_expires_as_the_organisations_allow),
         cmocka_unit_test(the_later_of_clock_and_block_is_the_time),
         cmocka_unit_test(a_block_ahead_of_the_clock_is_an_alarm_that_says_by_how_much),
     };
