@@ -118,7 +118,8 @@ static enum err op_write(struct operation *op, struct bytes key, struct bytes va
     size_t place = place_of(op, key);
     struct write *w = write_at(op, place, key);
     if (key.len == 0 || key.len > LIMIT_TX_NAME + 1 + LIMIT_STATE_KEY || value.len > LIMIT_STATE_VALUE ||
-        !bytes_left(op, key.len + value.len) || (w == NULL && op->write_count == op->execution->budget.writes)) {
+        !bytes_left(op, (w == NULL ? key.len : 0) + value.len) ||
+        (w == NULL && op->write_count == op->execution->budget.writes)) {
         return over_budget(op);
     }
     if (w == NULL) {
