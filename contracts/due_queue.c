@@ -74,50 +74,78 @@ static enum err parse_item(enum due_kind kind, struct bytes rest, struct due_ite
     return OK;
 }
 
-/* The earliest item of a kind behind `last`, which may have been removed; behind none when it has no subject. */
-static enum err item_behind(const struct state *state, enum due_kind kind, const struct due_item *last,
-                            struct due_item *out, bool *out_found) {
-    struct record_key prefix = queue_key(kind), from = prefix;
-    struct state_walk walk;
-    struct bytes rest, value;
+/* The earliest item of a kind at `from`, which may not be there, or behind it. */
+static enum err item_from(const struct state *state, const struct due_item *from, bool inclusive, struct due_item *out,
+                          bool *out_found) {
+    struct record_key prefix = queue_key(from->kind), start = due_item_key(from);
+    struct buffer key = BUFFER_INIT, value = BUFFER_INIT;
     bool found = false;
-    if (last->subject_len > 0) {
-        from = due_item_key(last);
-    }
-    state_walk_init(&walk, state, &prefix, bytes_of(from.data + prefix.len, from.len - prefix.len));
-    enum err e = state_walk_next(&walk, &rest, &value, &found);
+    enum err e = state->ops->next(state->ctx, record_key_bytes(&prefix), record_key_bytes(&start), inclusive, &key,
+                                  &value, &found);
     if (e == OK && found) {
-        e = parse_item(kind, rest, out);
+        e = parse_item(from->kind, bytes_of(key.data + prefix.len, key.len - prefix.len), out);
     }
-    state_walk_close(&walk);
+    buffer_free(&key);
+    buffer_free(&value);
     if (e == OK) {
         *out_found = found;
     }
     return e;
 }
 
-enum err due_queue_next(const struct state *state, uint64_t *out_time_ms) {
-    static const struct due_item none = {.subject_len = 0};
-    uint64_t earliest_ms = 0;
+/* ---- Where the queues begin --------------------------------------------------------------------------------- */
+
+/* No item of this kind stands in front of this place, in the state of the heads or a later one. */
+static struct due_item begin_at(const struct due_heads *heads, enum due_kind kind) {
+    const struct due_item *first = &heads->first[kind - 1];
+    if (first->subject_len > 0 && first->due_ms <= heads->time_ms) {
+        return *first;
+    }
+    return (struct due_item){.kind = kind, .due_ms = heads->time_ms + 1};
+}
+
+enum err due_heads_move(struct due_heads *heads, const struct state *state, uint64_t time_ms) {
+    struct due_heads moved = {.time_ms = time_ms};
     for (unsigned kind = 1; kind <= DUE_KINDS; kind++) {
-        struct due_item item;
+        struct due_item from = begin_at(heads, (enum due_kind)kind);
         bool found = false;
-        enum err e = item_behind(state, (enum due_kind)kind, &none, &item, &found);
+        enum err e = item_from(state, &from, true, &moved.first[kind - 1], &found);
         if (e != OK) {
             return e;
         }
-        if (found && (earliest_ms == 0 || item.due_ms < earliest_ms)) {
-            earliest_ms = item.due_ms;
+    }
+    *heads = moved;
+    return OK;
+}
+
+uint64_t due_heads_next(const struct due_heads *heads) {
+    uint64_t earliest_ms = 0;
+    for (size_t i = 0; i < DUE_KINDS; i++) {
+        const struct due_item *first = &heads->first[i];
+        if (first->subject_len > 0 && (earliest_ms == 0 || first->due_ms < earliest_ms)) {
+            earliest_ms = first->due_ms;
         }
     }
-    *out_time_ms = earliest_ms;
-    return OK;
+    return earliest_ms;
+}
+
+enum err due_queue_next(const struct state *state, uint64_t *out_time_ms) {
+    struct due_heads heads = {.time_ms = 0};
+    enum err e = due_heads_move(&heads, state, 0);
+    if (e == OK) {
+        *out_time_ms = due_heads_next(&heads);
+    }
+    return e;
 }
 
 /* ---- The items of one block --------------------------------------------------------------------------------- */
 
-void due_round_begin(struct due_round *round, uint64_t time_ms) {
+void due_round_begin(struct due_round *round, uint64_t time_ms, const struct due_heads *heads) {
+    static const struct due_heads nothing = {.time_ms = 0};
     *round = (struct due_round){.time_ms = time_ms};
+    for (unsigned kind = 1; kind <= DUE_KINDS; kind++) {
+        round->lanes[kind - 1].at = begin_at(heads != NULL ? heads : &nothing, (enum due_kind)kind);
+    }
 }
 
 enum err due_round_next(struct due_round *round, const struct state *state, struct due_item *out, bool *out_found) {
@@ -127,12 +155,13 @@ enum err due_round_next(struct due_round *round, const struct state *state, stru
         if (!lane->empty && round->in_turn < DUE_TURN) {
             struct due_item item;
             bool found = false;
-            enum err e = item_behind(state, (enum due_kind)(round->lane + 1), &lane->last, &item, &found);
+            enum err e = item_from(state, &lane->at, !lane->begun, &item, &found);
             if (e != OK) {
                 return e;
             }
             if (found && item.due_ms <= round->time_ms) {
-                lane->last = item;
+                lane->at = item;
+                lane->begun = true;
                 round->in_turn++;
                 round->items++;
                 *out = item;

@@ -59,11 +59,28 @@ NODISCARD enum err due_queue_remove(const struct call *call, const struct due_it
 /* Time of the earliest item of all kinds, 0 when there is none. */
 NODISCARD enum err due_queue_next(const struct state *state, uint64_t *out_time_ms);
 
+/* ---- Where the queues begin --------------------------------------------------------------------------------- */
+
+/* The first item of every kind in the state of a block. In front of it stand those that were worked off, which a store
+ * may still have to step over one by one; who knows the heads of one state finds those of its descendants at once, for
+ * what these add is due behind that block's time. It is knowledge only: what is found is the same without it. All zeros
+ * is to know nothing. */
+struct due_heads {
+    uint64_t time_ms;                 /* of the block */
+    struct due_item first[DUE_KINDS]; /* by kind - 1; no subject: none */
+};
+
+/* Brings `heads` from an ancestor (or nothing) to this state, that of a block of `time_ms`. */
+NODISCARD enum err due_heads_move(struct due_heads *heads, const struct state *state, uint64_t time_ms);
+/* Time of the earliest item, 0 when there is none. */
+uint64_t due_heads_next(const struct due_heads *heads);
+
 /* ---- The items of one block --------------------------------------------------------------------------------- */
 
 struct due_lane {
-    struct due_item last; /* handed out; no subject: none yet */
-    bool empty;           /* nothing more of this kind is due */
+    struct due_item at; /* the item handed out last, or where to begin */
+    bool begun;
+    bool empty; /* nothing more of this kind is due */
 };
 
 struct due_round {
@@ -75,7 +92,8 @@ struct due_round {
     size_t items; /* in all */
 };
 
-void due_round_begin(struct due_round *round, uint64_t time_ms);
+/* `heads` are of the parent's state or an ancestor's; NULL when nothing is known. */
+void due_round_begin(struct due_round *round, uint64_t time_ms, const struct due_heads *heads);
 /* The next item of the block. `state` is as the items before have left it. `*out_found` false: that was all. */
 NODISCARD enum err due_round_next(struct due_round *round, const struct state *state, struct due_item *out,
                                   bool *out_found);

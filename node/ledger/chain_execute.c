@@ -196,7 +196,8 @@ struct execution chain_execution(struct chain *chain, struct kv_view *view, stru
                               .next_node_id = &chain->next_node_id,
                               .height = height,
                               .time_ms = time_ms,
-                              .budget = {LIMIT_OPERATION_WRITES, LIMIT_OPERATION_NOTES, LIMIT_OPERATION_BYTES}};
+                              .budget = {LIMIT_OPERATION_WRITES, LIMIT_OPERATION_NOTES, LIMIT_OPERATION_BYTES},
+                              .due = &chain->due};
 }
 
 enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_layer **out_layer,

@@ -288,7 +288,7 @@ enum err chain_refresh(struct chain *chain) {
     struct state state = state_of_view(view);
     struct params_record record;
     bool found = false;
-    e = contracts_next_due(&state, &chain->next_due_ms);
+    e = due_heads_move(&chain->due, &state, chain->head.header.time_ms);
     if (e == OK) {
         e = params_get(&state, &record, &found);
     }
@@ -300,7 +300,8 @@ enum err chain_refresh(struct chain *chain) {
 }
 
 bool chain_has_due(const struct chain *chain, uint64_t wall_ms) {
-    return chain->next_due_ms != 0 && chain->next_due_ms <= block_next_time(&chain->head.header, wall_ms);
+    uint64_t next_ms = due_heads_next(&chain->due);
+    return next_ms != 0 && next_ms <= block_next_time(&chain->head.header, wall_ms);
 }
 
 /* ---- Upkeep ------------------------------------------------------------------------------------------------------ */

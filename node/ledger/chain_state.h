@@ -32,7 +32,7 @@ struct chain {
     struct kv *kv;
     struct tree_cache *cache;
     uint64_t next_node_id;
-    uint64_t next_due_ms;   /* 0: nothing waits in the due-queues */
+    struct due_heads due;   /* of the head's state */
     uint64_t synced_height; /* durable in the log */
     bool replaying;         /* while opening: the log is read, not written */
     struct chain_limits limits;

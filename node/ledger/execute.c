@@ -179,7 +179,7 @@ static enum err run_due_items(const struct execution *x, struct operation *op) {
     struct due_round round;
     bool found = true;
     enum err e = OK;
-    due_round_begin(&round, x->time_ms);
+    due_round_begin(&round, x->time_ms, x->due);
     while (e == OK && found && operation_has_room(op)) {
         struct due_item item;
         e = due_round_next(&round, &state, &item, &found);

@@ -7,6 +7,7 @@
 #define ASSAY_NODE_LEDGER_EXECUTE_H
 
 #include "contracts/contract.h"
+#include "contracts/due_queue.h"
 #include "contracts/genesis.h"
 #include "node/ledger/block.h"
 #include "node/ledger/state_view.h"
@@ -59,6 +60,7 @@ struct execution {
     uint64_t height;
     uint64_t time_ms;
     struct operation_budget budget;
+    const struct due_heads *due; /* of the parent's state or an ancestor's; NULL when nothing is known */
 };
 
 struct execution_result {

@@ -26,7 +26,7 @@ static size_t work(struct world *w, uint64_t time_ms, size_t counts[DUE_KINDS + 
     w->now_ms = time_ms;
     struct call call = world_call(w, NULL, 0);
     memset(counts, 0, (DUE_KINDS + 1) * sizeof *counts);
-    due_round_begin(&round, time_ms);
+    due_round_begin(&round, time_ms, NULL);
     for (;;) {
         assert_int_equal(due_round_next(&round, &w->state, &item, &found), OK);
         if (!found) {
@@ -129,6 +129,48 @@ static void all_that_is_due_goes_in_one_block_when_it_fits(void **state) {
     world_close(&w);
 }
 
+/* Random adding and working off: the heads that are moved along from block to block are those found from scratch, and a
+ * round that begins at an ancestor's hands out what one that knows nothing does. */
+static void heads_are_known_from_block_to_block(void **state) {
+    (void)state;
+    struct world w;
+    struct due_heads heads = {.time_ms = 0}, older = heads;
+    uint64_t random = 20;
+    world_open(&w, 1);
+    for (uint32_t block = 0; block < 1500; block++) {
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        uint64_t now = w.now_ms + 1 + (random >> 60), step = random >> 40;
+        struct due_round knowing, ignorant;
+        struct due_item item, same;
+        bool found = true, also = true;
+        w.now_ms = now;
+        due_round_begin(&knowing, now, block % 3 == 0 ? &older : &heads);
+        due_round_begin(&ignorant, now, NULL);
+        struct call call = world_call(&w, NULL, 0);
+        while (found) {
+            assert_int_equal(due_round_next(&knowing, &w.state, &item, &found), OK);
+            assert_int_equal(due_round_next(&ignorant, &w.state, &same, &also), OK);
+            assert_int_equal(found, also);
+            if (found) {
+                assert_memory_equal(&item, &same, sizeof item);
+                assert_int_equal(due_queue_remove(&call, &item), OK);
+            }
+        }
+        for (uint32_t i = 0; i < step % 5; i++) {
+            add(&w, (enum due_kind)(1 + (step >> 8) % DUE_KINDS), now + (step >> (4 + i)) % 40, block * 8 + i);
+        }
+        if (block % 100 == 50) { /* more than a block takes, at one time */
+            for (uint32_t i = 0; i < 3000; i++) {
+                add(&w, DUE_UPDATE_WINDOW, now + 3, 1000000 + i * 7919 % 3000);
+            }
+        }
+        older = heads;
+        assert_int_equal(due_heads_move(&heads, &w.state, now), OK);
+        assert_int_equal(due_heads_next(&heads), next_ms(&w));
+    }
+    world_close(&w);
+}
+
 static void a_key_names_its_kind(void **state) {
     (void)state;
     enum due_kind kind = DUE_RECOUNT;
@@ -185,7 +227,7 @@ static void an_item_that_is_too_much_goes_with_a_note(void **state) {
         struct call call = world_call(&w, NULL, 0);
         assert_int_equal(due_queue_add(&call, 0, (enum due_kind)kind, bytes_of(subject, lengths[kind])), OK);
         call.time_ms++;
-        due_round_begin(&round, call.time_ms);
+        due_round_begin(&round, call.time_ms, NULL);
         assert_int_equal(due_round_next(&round, &w.state, &item, &found), OK);
         assert_true(found);
         w.memory.history_count = w.memory.write_count = 0;
@@ -204,6 +246,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_due_in_the_block_that_adds_it),
         cmocka_unit_test(every_kind_has_its_share_of_a_block),
         cmocka_unit_test(all_that_is_due_goes_in_one_block_when_it_fits),
+        cmocka_unit_test(heads_are_known_from_block_to_block),
         cmocka_unit_test(a_key_names_its_kind),
         cmocka_unit_test(an_item_of_the_old_queue_is_told_from_todays),
         cmocka_unit_test(an_item_that_is_too_much_goes_with_a_note),

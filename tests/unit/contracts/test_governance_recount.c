@@ -149,7 +149,7 @@ static void what_is_too_much_fails_and_the_others_are_counted(void **state) {
     c.w.height++;
     c.w.now_ms++;
     struct call call = world_call(&c.w, NULL, 0);
-    due_round_begin(&round, c.w.now_ms);
+    due_round_begin(&round, c.w.now_ms, NULL);
     assert_int_equal(due_round_next(&round, &c.w.state, &item, &found), OK);
     assert_true(found && item.kind == DUE_RECOUNT);
     assert_int_equal(due_work_refused(&call, &item), OK);

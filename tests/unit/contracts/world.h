@@ -269,7 +269,7 @@ static inline enum err world_block(struct world *w, uint64_t time_ms) {
     memset(w->tx_id, 0, sizeof w->tx_id);
     struct call call = world_call(w, NULL, 0);
     enum err e = contracts_begin_block(&call);
-    due_round_begin(&round, time_ms);
+    due_round_begin(&round, time_ms, NULL);
     while (e == OK && found) {
         e = due_round_next(&round, &w->state, &item, &found);
         if (e == OK && found) {

@@ -8,6 +8,7 @@
 #include "tests/unit/node/chain_fixture.h"
 
 #include <sys/stat.h>
+#include <time.h>
 
 /* ---- Helpers ---------------------------------------------------------------------------------------------------- */
 
@@ -724,6 +725,68 @@ static void what_fell_due_before_a_head_that_is_ahead_is_worked_off_all_the_same
     fixture_close(&f);
 }
 
+#define FLEET 64
+#define FLEET_PUSHES 250u /* windows in all: FLEET times as many */
+
+/* Registers devices and pushes the release to all of them, again and again. */
+static void push_to_fleet(struct chain_fixture *f, const uint8_t release[HASH_LEN]) {
+    static uint8_t ids[FLEET][ED25519_KEY_LEN];
+    ProtobufCBinaryData devices[FLEET];
+    struct buffer b = BUFFER_INIT;
+    for (size_t i = 0; i < FLEET; i++) {
+        uint8_t seed[ED25519_SEED_LEN] = {0xd0}, secret[ED25519_SECRET_LEN]; /* as fixture_register does */
+        store_u64(seed + 8, f->tx_number + 1);
+        ed25519_from_seed(seed, ids[i], secret);
+        devices[i] = world_bytes(ids[i], sizeof ids[i]);
+        fixture_pool_devices(f, 1);
+    }
+    fixture_block(f, 0);
+    for (size_t i = 0; i < FLEET_PUSHES; i++) {
+        Assay__UpdatePush args;
+        assay__update_push__init(&args);
+        args.release_id = world_bytes(release, HASH_LEN);
+        args.n_devices = FLEET;
+        args.devices = devices;
+        args.window_ms = 30000;
+        buffer_reset(&b);
+        fixture_envelope(f, "update", "push", &args.base, f->time_ms + 60000, PEOPLE_OF(AUTHOR_1), &b);
+        fixture_pool(f, buffer_bytes(&b), NULL);
+    }
+    fixture_block(f, 0);
+    buffer_free(&b);
+}
+
+/* Processor time of some blocks with nothing in them. */
+static double idle_blocks(struct chain_fixture *f) {
+    clock_t before = clock();
+    for (int i = 0; i < 20; i++) {
+        fixture_block(f, 0);
+    }
+    return (double)(clock() - before) / CLOCKS_PER_SEC;
+}
+
+/* What was worked off is not stepped over again in every block after it. */
+static void thousands_of_windows_end_within_few_blocks_and_cost_later_ones_nothing(void **state) {
+    (void)state;
+    struct chain_fixture f;
+    uint8_t release[HASH_LEN];
+    unsigned blocks = 0;
+    fixture_open(&f);
+    publish_release(&f, release);
+    double idle_s = idle_blocks(&f);
+    push_to_fleet(&f, release);
+    f.time_ms += 30000;
+    for (; chain_has_due(f.chain, f.time_ms); blocks++) {
+        fixture_block(&f, 0);
+    }
+    assert_int_equal(blocks, (FLEET * FLEET_PUSHES + DUE_PER_BLOCK - 1) / DUE_PER_BLOCK);
+    double after_s = idle_blocks(&f);
+    if (after_s > 8 * idle_s + 0.02) {
+        fail_msg("%.3f s where it was %.3f s", after_s, idle_s);
+    }
+    fixture_close(&f);
+}
+
 static void a_window_that_nobody_answers_falls_due_by_itself(void **state) {
     (void)state;
     struct chain_fixture f;
@@ -844,6 +907,7 @@ int main(void) {
         cmocka_unit_test(another_genesis_is_a_mismatch),
         cmocka_unit_test(a_window_that_nobody_answers_falls_due_by_itself),
         cmocka_unit_test(what_fell_due_before_a_head_that_is_ahead_is_worked_off_all_the_same),
+        cmocka_unit_test(thousands_of_windows_end_within_few_blocks_and_cost_later_ones_nothing),
         cmocka_unit_test(old_versions_go_and_recent_ones_stay_provable),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
