@@ -57,12 +57,31 @@ def test_what_a_step_starts_counts_for_it(judge):
     assert result.failed == 1 and "processor time" in result.why
 
 
+def test_what_a_step_leaves_running_ends_with_it(judge):
+    program = ("import subprocess, sys\n"
+               "left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], stdout=subprocess.DEVNULL, "
+               "stderr=subprocess.DEVNULL)\nprint(left.pid)")
+    result, said = step(judge, program)
+    assert result.passed == 1
+    stat = pathlib.Path(f"/proc/{int(said)}/stat")
+    end = time.monotonic() + 30
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_a_step_that_stands_still_ends(judge, monkeypatch):
     monkeypatch.setattr(judge, "STILL_S", 1)
     result, _ = step(judge, "import time; time.sleep(60)")
     assert result.failed == 1 and "stood still" in result.why
     result, _ = step(judge, "import time\nfor _ in range(8): print('.', flush=True); time.sleep(0.3)")
     assert result.failed == 0
+
+
+def test_a_step_that_prints_for_ever_ends_by_the_clock(judge, monkeypatch):
+    monkeypatch.setattr(judge, "STILL_S", 1)
+    result, _ = step(judge, "import time\nwhile True: print('.', flush=True); time.sleep(0.1)", seconds=1)
+    assert result.failed == 1 and "5 s of the clock" in result.why
 
 
 def test_steps_side_by_side_are_told_one_after_the_other(judge, capsys):

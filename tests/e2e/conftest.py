@@ -1,4 +1,5 @@
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -43,6 +44,7 @@ MARKERS = {
     "storm": "runs in `make check` and, for longer (E2E_LONG=1), in `make check-long`",
     "peers": "beside another implementation, which `make deps-peers` installs: only in `make check-peers`",
 }
+TEST_S = 3600  # no wait for an event lasts that long: a test that does hangs, and fails where it stands
 # Networks that took long to lay out: their tests run one after the other where the network is.
 TOGETHER = ("worked_net",)
 
@@ -50,6 +52,17 @@ TOGETHER = ("worked_net",)
 def pytest_configure(config):
     for name, what in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {what}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    def late(*_):
+        pytest.fail(f"not done after {TEST_S} s")
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(TEST_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def pytest_collection_modifyitems(items):

@@ -190,7 +190,7 @@ static inline void api_close(struct api_fixture *f) {
 
 static inline int api_dial(const struct api_fixture *f) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port)};
-    struct timeval limit = {.tv_sec = 10};
+    struct timeval limit = {.tv_sec = 60};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
