@@ -46,6 +46,11 @@ def run(program, *args, check=True, timeout=60, **kwargs):
     return done.returncode, done.stdout, done.stderr
 
 
+def told_to_wait(status, err):
+    """The network is overloaded for the moment, and says so."""
+    return status == 1 and "MEMPOOL_FULL" in err
+
+
 def assayd(home):
     """Runs a node that is expected to end by itself; gives (exit status, what it logged)."""
     status, _, err = run("assayd", "--home", home, check=False)
@@ -53,7 +58,13 @@ def assayd(home):
 
 
 def assay(*args, **kwargs):
-    return run("assay", *args, **kwargs)[1]
+    """A command's output; beside a load it comes back when it is told to, as a client would."""
+    def tried():
+        status, out, err = run("assay", *args, check=False, **kwargs)
+        if status != 0 and not told_to_wait(status, err):
+            raise Refused(f"assay {' '.join(map(str, args))}: exit {status}: {err.strip()}")
+        return status == 0 and (out,)
+    return wait_for(f"assay {args[0]} to be let in", tried, every=0.2)[0]
 
 
 def assay_json(*args, **kwargs):
