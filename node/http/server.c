@@ -330,6 +330,9 @@ void http_server_stats(struct http_server *server, struct http_stats *out) {
 /* ---- Stop ---- */
 
 void http_server_stop(struct http_server *server) {
+    if (server == NULL) {
+        return;
+    }
     if (server->daemon != NULL) {
         (void)MHD_quiesce_daemon(server->daemon);
     }

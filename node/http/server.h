@@ -86,7 +86,8 @@ struct http_stats {
 void http_server_stats(struct http_server *server, struct http_stats *out);
 
 /* Refuses new connections, answers deferred requests 503, ends streams, waits shortly for answers under way, closes.
- * Safe with any number of suspended requests. Completing a deferred request afterwards is still allowed. */
+ * Safe with any number of suspended requests. Completing a deferred request afterwards is still allowed. NULL: nothing.
+ */
 void http_server_stop(struct http_server *server);
 /* Stops first if need be. NULL is fine. */
 void http_server_free(struct http_server *server);

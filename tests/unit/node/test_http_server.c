@@ -233,6 +233,13 @@ static void wait_for(struct fixture *f, void **what) {
 
 /* ---- Routing and requests ---- */
 
+/* Who fails before there is a server closes what there is all the same. */
+static void without_a_server_there_is_nothing_to_stop(void **state) {
+    (void)state;
+    http_server_stop(NULL);
+    http_server_free(NULL);
+}
+
 static void paths_and_queries_are_decoded_and_matched(void **state) {
     (void)state;
     struct fixture f;
@@ -736,6 +743,7 @@ static void an_address_in_use_is_said_so(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_server_there_is_nothing_to_stop),
         cmocka_unit_test(paths_and_queries_are_decoded_and_matched),
         cmocka_unit_test(wrong_requests_get_named_errors),
         cmocka_unit_test(bodies_and_heads_have_limits),
