@@ -139,7 +139,7 @@ static struct trust current_trust(const struct device *device, uint64_t least_he
     trust.validators.count = s->validator_count;
     trust.min_height = s->height > least_height ? s->height : least_height;
     trust.now_ms = clock != NULL ? clock->now_ms(clock->ctx) : 0;
-    trust.max_age_ms = device->config->max_age_ms;
+    trust.max_age_ms = freshness_limit(FOLLOWER_DEVICE, device->config->max_age_ms, 0);
     return trust;
 }
 

@@ -8,7 +8,7 @@
  *     get        3 what, 4 update id (32), 5 offset, 6 length, 7 tag, 8 trusted epoch, 9 least height
  *     statement  3 statement (165), 4 signature (64)
  *   answer     0 version 1, 1 operation, 2 code; for code 0 also
- *     hello      3 certified block time ms, 4 poll interval ms, 5 chain id (32)
+ *     hello      3 certified block time ms, 0 where none is known to be fresh, 4 poll interval ms, 5 chain id (32)
  *     check      3 is there an offer; if so 4 update id (32), 5 release id (32), 6 sequence, 7 must it be opened,
  *                8 envelope size, 9 proof size, 10 delegation size, 11 image size
  *     get        3 total size, 4 tag, 5 bytes (fewer than asked for at the end, or when the gateway likes)

@@ -13,6 +13,7 @@ struct walk {
     uint64_t epoch;
     struct validator_set set;
     uint8_t set_hash[HASH_LEN];
+    bool pin_met;
 };
 
 static bool pull(struct walk *w, void *out, size_t len) {
@@ -50,17 +51,23 @@ static enum verdict pull_header(struct walk *w, struct block_header *out, uint8_
     return v;
 }
 
-/* Is it of the epoch and the set that are believed now? */
-static enum verdict check_header(const struct walk *w, const struct block_header *header) {
+/* Is it of the epoch and the set that are believed now, and the pinned block where it has its height? */
+static enum verdict check_header(struct walk *w, const struct block_header *header, const uint8_t hash[HASH_LEN]) {
     if (header->epoch != w->epoch) {
         return BAD_EPOCH;
+    }
+    if (w->trust->pin_hash != NULL && header->height == w->trust->pin_height) {
+        w->pin_met = memcmp(hash, w->trust->pin_hash, HASH_LEN) == 0;
+        if (!w->pin_met) {
+            return BAD_PIN;
+        }
     }
     return memcmp(header->validators_hash, w->set_hash, HASH_LEN) == 0 ? GOOD : BAD_VALIDATORS;
 }
 
 static enum verdict read_header(struct walk *w, struct block_header *out, uint8_t out_hash[HASH_LEN]) {
     enum verdict v = pull_header(w, out, out_hash);
-    return v == GOOD ? check_header(w, out) : v;
+    return v == GOOD ? check_header(w, out, out_hash) : v;
 }
 
 /* The view is not compared: a closing block may be proposed again in later views. */
@@ -106,7 +113,7 @@ static enum verdict read_epoch_step(struct walk *w) {
         return skip_step(w);
     }
     if (v == GOOD) {
-        v = check_header(w, &header);
+        v = check_header(w, &header, hash);
     }
     if (v == GOOD && memcmp(header.next_validators_hash, header.validators_hash, HASH_LEN) == 0) {
         v = BAD_EPOCH; /* it does not close its epoch */
@@ -162,11 +169,7 @@ static enum verdict check_age(const struct trust *trust, const struct block_head
     if (header->height < trust->min_height) {
         return BAD_HEIGHT;
     }
-    if (trust->now_ms > 0 && trust->max_age_ms > 0 && header->time_ms < trust->now_ms &&
-        trust->now_ms - header->time_ms > trust->max_age_ms) {
-        return BAD_STALE;
-    }
-    return GOOD;
+    return freshness_head(header->time_ms, trust->now_ms, trust->max_age_ms);
 }
 
 static enum verdict read_names(struct walk *w, struct bundle_result *out) {
@@ -242,7 +245,7 @@ static enum verdict read_state(struct walk *w, struct bundle_result *out) {
 enum verdict bundle_verify(const struct verify_crypto *crypto, const struct trust *trust,
                            const struct bundle_work *work, struct input *in, struct bundle_result *out) {
     struct bundle_result result;
-    struct walk w = {crypto, trust, work, in, trust->epoch, trust->validators, {0}};
+    struct walk w = {crypto, trust, work, in, trust->epoch, trust->validators, {0}, false};
     uint16_t steps;
     uint8_t extra;
     validators_hash(crypto, &w.set, w.set_hash);
@@ -270,6 +273,7 @@ enum verdict bundle_verify(const struct verify_crypto *crypto, const struct trus
     }
     result.epoch = w.epoch;
     result.validators = w.set;
+    result.pin_met = w.pin_met;
     *out = result;
     return GOOD;
 }

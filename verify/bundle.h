@@ -14,6 +14,7 @@
 
 #include "verify/block_header.h"
 #include "verify/certificate.h"
+#include "verify/freshness.h"
 #include "verify/state_proof.h"
 
 #define BUNDLE_LINKS_MAX 64
@@ -29,6 +30,8 @@ struct trust {
     uint64_t min_height;             /* a header below is refused (BAD_HEIGHT) */
     uint64_t now_ms;                 /* 0: no clock, no freshness check */
     uint64_t max_age_ms;             /* header older than now - max_age is BAD_STALE; 0: no limit */
+    uint64_t pin_height;             /* of the block that the operator vouches for: a header of this height with */
+    const uint8_t *pin_hash;         /* another hash is BAD_PIN. NULL: none. Borrowed. */
 };
 
 /* Working memory the caller gives; nothing else is used but 2 KiB of stack beside the crypto's own. */
@@ -49,6 +52,7 @@ struct bundle_result {
     char contract[BUNDLE_NAME_MAX + 1];
     uint8_t user_key[BUNDLE_USER_KEY_MAX];
     uint16_t user_key_len;
+    bool pin_met; /* the pinned block is the header itself, one linked to it, or one that closes an epoch */
     bool present;
     uint32_t value_len; /* in value_memory */
 };

@@ -87,6 +87,7 @@ static inline void put_u64(uint8_t *p, uint64_t v) {
 #define TAG_STATEMENT "assay.statement"
 #define TAG_DELEGATION "assay.delegate\0"
 #define TAG_RELEASE "assay.release\0\0"
+#define TAG_CHECKPOINT "assay.checkpoint"
 
 /* SHA-256 of `count` spans, one after the other. */
 void hash_parts(const struct verify_crypto *crypto, const struct span *parts, size_t count, uint8_t out[HASH_LEN]);

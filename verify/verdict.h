@@ -35,7 +35,9 @@
     X(BAD_SEQUENCE, "sequence number not allowed")                                                                     \
     X(BAD_SIZE, "size does not match or does not fit")                                                                 \
     X(BAD_REVOKED, "release is revoked")                                                                               \
-    X(BAD_DEPENDENCY, "a dependency is missing")
+    X(BAD_DEPENDENCY, "a dependency is missing")                                                                       \
+    X(BAD_START, "trust starts before the trusting period")                                                            \
+    X(BAD_PIN, "not the chain of the pinned block")
 
 enum verdict {
 #define VERDICT_ENUM(name, text) name,

@@ -250,6 +250,20 @@ static void a_clock_brings_the_freshness_check(void **state) {
     assert_refused(BAD_STALE);
 }
 
+/* Its vendor's signature stands beside the walk, so the walk may start anywhere (verify/freshness.h). */
+static void a_start_of_decades_ago_is_no_reason_to_refuse(void **state) {
+    (void)state;
+    static const struct device_clock clock = {late, NULL};
+    bench.config.max_age_ms = 60000;
+    bench.run.seams.clock = &clock;
+    gateway.steps = 1;
+    gateway.height = (late(NULL) - 1000000) / 1000; /* its block time is the clock's; epoch 0 closed in 2004 */
+    assert_int_equal(freshness_start(FOLLOWER_GATEWAY, 1000000 + gateway.height / 2 * 1000, late(NULL)), BAD_START);
+    assert_int_equal(host_run_boot(&bench.run), HOST_NOTHING);
+    assert_int_equal(cycle(), HOST_UPDATED);
+    assert_int_equal(bench.run.device.state.epoch, 1);
+}
+
 static void a_wrong_image_is_counted_by_the_ledger_and_fetched_again(void **state) {
     (void)state;
     gateway.corrupt_images = 2;
@@ -506,6 +520,7 @@ int main(void) {
         CASE(proofs_older_than_the_last_one_seen_are_refused),
         CASE(without_a_clock_age_is_not_judged),
         CASE(a_clock_brings_the_freshness_check),
+        CASE(a_start_of_decades_ago_is_no_reason_to_refuse),
         CASE(a_wrong_image_is_counted_by_the_ledger_and_fetched_again),
         CASE(after_the_ledgers_limit_even_the_right_image_is_refused),
         CASE(an_image_that_is_not_as_long_as_signed_is_refused_at_once),

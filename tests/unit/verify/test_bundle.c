@@ -240,6 +240,38 @@ static void refuses_old_heights_and_stale_headers(void **state) {
     assert_int_equal(judge_with(&t, &w, len, &out), GOOD);
 }
 
+/* The pinned block may be the header itself, one linked to it, or one that closes an epoch. */
+static void a_pinned_block_is_met_or_contradicted_wherever_it_stands(void **state) {
+    (void)state;
+    prepare(4, 4, 4);
+    struct fixture_bundle b = recipe(1, 2);
+    size_t len = fixture_bundle_make(&b, bundle);
+    size_t step =
+        BLOCK_HEADER_LEN + CERTIFICATE_HEAD_LEN + BITMAP_LEN(4) + 3 * SIG_LEN + VALIDATOR_SET_HEAD_LEN + 4 * KEY_LEN;
+    const struct {
+        uint64_t height;
+        size_t at;
+    } places[] = {
+        {45, 7}, {90, 7 + step}, {91, 7 + step + BLOCK_HEADER_LEN + 2}, {92, 7 + step + 2 * BLOCK_HEADER_LEN + 2}};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        uint8_t hash[HASH_LEN];
+        struct bundle_work w = work();
+        struct bundle_result out;
+        struct trust t = trust();
+        block_header_hash(&fixture_crypto, bundle + places[i].at, hash);
+        t.pin_height = places[i].height;
+        t.pin_hash = hash;
+        assert_int_equal(judge_with(&t, &w, len, &out), GOOD);
+        assert_true(out.pin_met);
+        t.pin_height = 60; /* a height that the bundle has no header of */
+        assert_int_equal(judge_with(&t, &w, len, &out), GOOD);
+        assert_false(out.pin_met);
+        t.pin_height = places[i].height;
+        hash[31] ^= 1;
+        assert_int_equal(judge_with(&t, &w, len, &out), BAD_PIN);
+    }
+}
+
 static void refuses_broken_links(void **state) {
     (void)state;
     prepare(4, 4, 4);
@@ -363,6 +395,7 @@ int main(void) {
         cmocka_unit_test(steps_up_to_the_trusted_epoch_are_passed_over),
         cmocka_unit_test(only_a_finalization_of_that_block_by_a_quorum_counts),
         cmocka_unit_test(refuses_old_heights_and_stale_headers),
+        cmocka_unit_test(a_pinned_block_is_met_or_contradicted_wherever_it_stands),
         cmocka_unit_test(refuses_broken_links),
         cmocka_unit_test(an_epoch_step_needs_a_closing_header_and_the_set_it_names),
         cmocka_unit_test(a_forged_set_behind_a_true_closing_header_is_refused),
