@@ -3,7 +3,7 @@ NODE_PARTS := ledger net http cli gateway
 include $(NODE_PARTS:%=node/%/sources.mk)
 
 node_SRCS := node/host_crypto.c node/config.c node/keyfile.c node/log.c node/notify.c node/json_shape.c \
-    node/genesis_json.c node/testnet.c node/status.c node/daemon.c node/peers.c node/evidence_tx.c node/validator.c node/vitals.c node/validator_http.c node/gossip_check.c node/home_chain.c node/home_look.c node/home_backup.c node/home_trim.c node/home_rekey.c node/home_export.c node/statement_tx.c \
+    node/genesis_json.c node/testnet.c node/status.c node/daemon.c node/peers.c node/evidence_tx.c node/validator.c node/vitals.c node/validator_http.c node/gossip_check.c node/checkpoint_file.c node/home_chain.c node/home_look.c node/home_backup.c node/home_trim.c node/home_rekey.c node/home_export.c node/statement_tx.c \
     $(foreach p,$(NODE_PARTS),$(node_$(p)_SRCS))
 node_PROTOS := $(foreach p,$(NODE_PARTS),$(node_$(p)_PROTOS))
 node_TESTS := $(foreach p,$(NODE_PARTS),$(node_$(p)_TESTS))

@@ -32,6 +32,7 @@ const struct command commands[] = {
     {"cid", "content identifier of a file (offline)", cmd_cid},
     {"suit", "SUIT envelopes (offline)", cmd_suit},
     {"proof", "check a proof (offline)", cmd_proof},
+    {"checkpoint", "pin a block that trust can start from", cmd_checkpoint},
     {"tx", "send and look up transactions", cmd_tx},
     {"block", "look at a block", cmd_block},
     {"node", "upkeep of a node's own store (offline)", cmd_node},

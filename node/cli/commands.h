@@ -6,6 +6,7 @@ int cmd_author(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_blob(int argc, char **argv);
 int cmd_block(int argc, char **argv);
+int cmd_checkpoint(int argc, char **argv);
 int cmd_cid(int argc, char **argv);
 int cmd_class(int argc, char **argv);
 int cmd_genesis(int argc, char **argv);
