@@ -88,7 +88,8 @@ static const struct key keys[] = {
            "a node whose ledger is older than this joins by snapshot when it starts"),
     {"snapshot", "sources", KEY_SOURCES, AT(snapshot, sources), 0, 0, NULL, "",
      "base URLs of full nodes to join from, separated by commas; empty: the nodes in genesis.json"},
-    TEXT(snapshot, checkpoint, "", "HEIGHT:HASH of a block known to be good, for joining a chain older than 90 days"),
+    TEXT(snapshot, checkpoint, "",
+         "HEIGHT:HASH of a block known to be good, or a checkpoint file, for joining a chain older than 90 days"),
     NUMBER(mempool, max_count, 1, 10000000, "20000", "transactions waiting for a block"),
     NUMBER(mempool, max_bytes, 64 * 1024, 16 * GIB, "67108864", "their bytes together"),
     NUMBER(mempool, max_per_sender, 1, 10000000, "2000", "of one sender"),
@@ -96,7 +97,8 @@ static const struct key keys[] = {
      "base URLs of the full nodes a gateway follows, separated by commas"},
     NUMBER(gateway, poll_ms, 10, 3600000, "1000", "how often a gateway asks for what is new when no event came"),
     NUMBER(gateway, freshness_ms, 1000, UINT64_C(31536000000), "60000",
-           "a proof older than this is not given to devices"),
+           "a head older than this is refused, unless three heartbeats of the chain are more"),
+    TEXT(gateway, checkpoint, "", "checkpoint file to trust from, for following a chain older than 90 days"),
     NUMBER(gateway, cache_bytes, MIB, 1024 * GIB, "2147483648",
            "image cache; the image used longest ago is dropped first"),
     CHOICE(log, format, formats, "text", "text (key=value) or json, one line an event on stderr"),
@@ -375,8 +377,8 @@ enum err config_resolve(const char *home, const char *path, char out[CONFIG_PATH
 }
 
 static enum err resolve_all(const char *home, struct config *config) {
-    char *paths[] = {config->node.key_file, config->node.link_key_file, config->node.genesis, config->http.tls_cert,
-                     config->http.tls_key};
+    char *paths[] = {config->node.key_file, config->node.link_key_file, config->node.genesis,
+                     config->http.tls_cert, config->http.tls_key,       config->gateway.checkpoint};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         enum err e = config_resolve(home, paths[i], paths[i]);
         if (e != OK) {

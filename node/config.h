@@ -65,8 +65,8 @@ struct config {
     struct {
         uint64_t interval_blocks; /* 0: none is made by itself */
         uint64_t join_behind_ms;
-        struct config_sources sources;   /* none: the nodes in genesis */
-        char checkpoint[CONFIG_URL_MAX]; /* HEIGHT:HASH, or "" */
+        struct config_sources sources;    /* none: the nodes in genesis */
+        char checkpoint[CONFIG_PATH_MAX]; /* HEIGHT:HASH or a file, or "" */
     } snapshot;
     struct {
         uint64_t max_count;
@@ -77,6 +77,7 @@ struct config {
         struct config_sources sources;
         uint64_t poll_ms;
         uint64_t freshness_ms;
+        char checkpoint[CONFIG_PATH_MAX]; /* "": none */
         uint64_t cache_bytes;
     } gateway;
     struct {

@@ -2,8 +2,10 @@
 
 #include "base/clock.h"
 #include "node/home_chain.h"
+#include "node/host_crypto.h"
 #include "store/home_lock.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static struct snapshot_place place_of(const char *dir) {
@@ -38,28 +40,48 @@ static size_t choose_sources(const struct snapshot_home_config *config, const ch
     return count;
 }
 
-static enum err take_pin(const struct snapshot_home_config *config, struct snapshot_pin *pin, bool *out_pinned,
-                         char *why) {
-    const char *text = config->home->config.snapshot.checkpoint;
-    if (config->pin != NULL) {
-        *pin = *config->pin;
-    } else if (text[0] != '\0' && snapshot_pin_parse(text, pin) != OK) {
-        daemon_explain(why, "snapshot.checkpoint must be HEIGHT:HASH, not '%.80s'", text);
+/* What snapshot.checkpoint says; a file's name counts from the home, like every other in the configuration. */
+static enum err read_configured(const struct daemon_home *home, struct checkpoint_file *out, char *why) {
+    const char *text = home->config.snapshot.checkpoint;
+    char path[CONFIG_PATH_MAX], words[CHECKPOINT_FILE_WHY_MAX] = "";
+    uint8_t chain_id[CHAIN_ID_LEN];
+    genesis_chain_id(&home->genesis, &host_crypto, chain_id);
+    out->whole = false;
+    if (snapshot_pin_parse(text, &out->pin) == OK) {
+        return OK;
+    }
+    enum err e = config_resolve(home->path, text, path);
+    if (e == OK) {
+        e = checkpoint_file_load(path, chain_id, out, words);
+    }
+    if (e != OK) {
+        daemon_explain(why, "snapshot.checkpoint must be HEIGHT:HASH or a checkpoint file: %s",
+                       words[0] != '\0' ? words : err_text(e));
         return ERR_CONFIG;
     }
-    *out_pinned = config->pin != NULL || text[0] != '\0';
     return OK;
+}
+
+/* `room` is where a configured one lies. */
+static enum err take_pin(const struct snapshot_home_config *config, struct checkpoint_file *room,
+                         const struct checkpoint_file **out, char *why) {
+    bool configured = config->pin == NULL && config->home->config.snapshot.checkpoint[0] != '\0';
+    enum err e = configured ? read_configured(config->home, room, why) : OK;
+    if (e == OK) {
+        *out = configured ? room : config->pin;
+    }
+    return e;
 }
 
 static enum err join_locked(const struct snapshot_home_config *config, const char *dir,
                             struct snapshot_join_report *report, char *why) {
     const char *urls[SNAPSHOT_SOURCES_MAX];
     struct snapshot_http *http = NULL;
-    struct snapshot_pin pin;
-    bool pinned = false;
-    enum err e = snapshot_http_new(&config->http, &http);
+    const struct checkpoint_file *pin = NULL;
+    struct checkpoint_file *room = malloc(sizeof *room);
+    enum err e = room != NULL ? snapshot_http_new(&config->http, &http) : ERR_NOMEM;
     if (e == OK) {
-        e = take_pin(config, &pin, &pinned, why);
+        e = take_pin(config, room, &pin, why);
     }
     if (e == OK) {
         const struct snapshot_join_config join = {.place = place_of(dir),
@@ -67,7 +89,7 @@ static enum err join_locked(const struct snapshot_home_config *config, const cha
                                                   .transport = snapshot_http_transport(http),
                                                   .sources = urls,
                                                   .source_count = choose_sources(config, urls),
-                                                  .pin = pinned ? &pin : NULL,
+                                                  .pin = pin,
                                                   .wall_ms = clock_wall_ms(),
                                                   .behind_ms = config->home->config.snapshot.join_behind_ms,
                                                   .segment_bytes = config->home->config.ledger.log_segment_bytes,
@@ -78,6 +100,7 @@ static enum err join_locked(const struct snapshot_home_config *config, const cha
         e = snapshot_join(&join, report, why);
     }
     snapshot_http_free(http);
+    free(room);
     return e;
 }
 

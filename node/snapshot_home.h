@@ -9,8 +9,8 @@ struct snapshot_home_config {
     const struct daemon_home *home;
     const char *const *sources; /* base URLs; none: snapshot.sources, or the HTTP addresses of the nodes in genesis */
     size_t source_count;
-    const struct snapshot_pin *pin; /* NULL: snapshot.checkpoint, if it is set */
-    bool wanted;                    /* this and the following as in struct snapshot_join_config */
+    const struct checkpoint_file *pin; /* NULL: snapshot.checkpoint, if it is set */
+    bool wanted;                       /* this and the following as in struct snapshot_join_config */
     struct snapshot_http_options http;
     bool (*progress)(void *arg, enum snapshot_join_part part, uint64_t done, uint64_t total);
     void (*source_left)(void *arg, const char *url, enum err reason, const char *what);

@@ -236,6 +236,11 @@ static bool worth(const struct join *j, bool fresh, const struct snapshot_offer 
 
 /* ---- Whom and what to trust -------------------------------------------------------------------------------------- */
 
+/* The block given as HEIGHT:HASH, which has to be met; NULL: none was, or a whole file. */
+static const struct snapshot_pin *named_block(const struct snapshot_join_config *config) {
+    return config->pin != NULL && !config->pin->whole ? &config->pin->pin : NULL;
+}
+
 /* What the walk must meet on its way: our own newest epoch, and perhaps the pinned block. */
 struct meeting {
     const struct join *join;
@@ -256,8 +261,9 @@ static enum err meet_epoch(void *arg, const struct snapshot_epoch *epoch) {
         m->own_met = own.len >= 8 && load_u64(own.data) == closing.height &&
                      bytes_equal(bytes_of(own.data + 8, own.len - 8), epoch->set);
     }
-    if (j->config->pin != NULL && closing.height == j->config->pin->height) {
-        m->pin_met = memcmp(hash, j->config->pin->hash, HASH_LEN) == 0;
+    const struct snapshot_pin *pin = named_block(j->config);
+    if (pin != NULL && closing.height == pin->height) {
+        m->pin_met = memcmp(hash, pin->hash, HASH_LEN) == 0;
         m->contradicted = !m->pin_met;
     }
     return OK;
@@ -266,7 +272,7 @@ static enum err meet_epoch(void *arg, const struct snapshot_epoch *epoch) {
 /* The operator's block is the snapshot's, a closing block, or one of those whose bodies come along; the last is seen
  * when they are here. */
 static enum err check_pin(struct join *j, const struct meeting *m) {
-    const struct snapshot_pin *pin = j->config->pin;
+    const struct snapshot_pin *pin = named_block(j->config);
     if (m->contradicted || (pin->height == j->manifest.height && memcmp(pin->hash, j->manifest.block, HASH_LEN) != 0)) {
         daemon_explain(j->why, "the chain that is offered has another block at the checkpoint's height %llu",
                        (unsigned long long)pin->height);
@@ -284,11 +290,43 @@ static enum err check_pin(struct join *j, const struct meeting *m) {
     return OK;
 }
 
+/* From a checkpoint file on, the walk itself proves: its block need not be among what the snapshot brings along. */
+static enum err check_walk(struct join *j) {
+    const struct checkpoint_file *from = j->config->pin;
+    struct checkpoint_room *room = malloc(sizeof *room);
+    if (room == NULL) {
+        return ERR_NOMEM;
+    }
+    enum verdict v = checkpoint_judge(j->config->genesis, from, j->manifest.bundle, room);
+    free(room);
+    if (v != GOOD) {
+        daemon_explain(j->why, "the snapshot at height %llu does not follow from the checkpoint at %llu: %s",
+                       (unsigned long long)j->manifest.height, (unsigned long long)from->pin.height, verdict_text(v));
+        return v == BAD_HEIGHT ? ERR_DENIED : ERR_INVALID;
+    }
+    return OK;
+}
+
+/* Is what the walk started from recent enough? */
+static enum err check_start(struct join *j) {
+    uint64_t since_ms = checkpoint_start_ms(j->config->genesis, j->config->pin);
+    if (j->own.any && j->own.head.time_ms > since_ms) {
+        since_ms = j->own.head.time_ms;
+    }
+    if (freshness_start(FOLLOWER_JOINER, since_ms, j->config->wall_ms) != GOOD) {
+        daemon_explain(j->why,
+                       "what this node trusts is older than %d days: set snapshot.checkpoint (or give --checkpoint) to "
+                       "HEIGHT:HASH of a recent block, or a checkpoint file, from somebody you trust",
+                       FRESHNESS_TRUSTING_DAYS);
+        return ERR_DENIED;
+    }
+    return OK;
+}
+
 static enum err check_trust(struct join *j) {
     struct meeting m = {.join = j};
     struct block_header header;
     struct bytes finalization;
-    uint64_t since_ms = j->config->genesis->time_ms, now_ms = j->config->wall_ms;
     enum err e = snapshot_epochs(&j->manifest, meet_epoch, &m, &header, &finalization);
     if (e != OK) {
         return e;
@@ -298,18 +336,12 @@ static enum err check_trust(struct join *j) {
                        (unsigned long long)j->own.epoch);
         return ERR_INVALID;
     }
-    if (j->own.any && j->own.head.time_ms > since_ms) {
-        since_ms = j->own.head.time_ms;
-    }
-    if (j->config->pin != NULL) {
+    /* A block given as HEIGHT:HASH is the operator's word of today. */
+    if (named_block(j->config) != NULL) {
         return check_pin(j, &m);
     }
-    if (now_ms > since_ms && now_ms - since_ms > SNAPSHOT_TRUSTING_MS) {
-        daemon_explain(j->why, "what this node trusts is older than 90 days: set snapshot.checkpoint (or give "
-                               "--checkpoint) to HEIGHT:HASH of a recent block, learned from somebody you trust");
-        return ERR_DENIED;
-    }
-    return OK;
+    e = j->config->pin != NULL ? check_walk(j) : OK;
+    return e == OK ? check_start(j) : e;
 }
 
 /* ---- The manifest ------------------------------------------------------------------------------------------------ */
@@ -319,7 +351,12 @@ static void forget_manifest(struct join *j) {
     buffer_reset(&j->encoded);
 }
 
-/* What an earlier call was fetching; nothing when it is damaged. */
+static bool is_below_file(const struct join *j) {
+    const struct checkpoint_file *pin = j->config->pin;
+    return pin != NULL && pin->whole && j->manifest.height < pin->pin.height;
+}
+
+/* What an earlier call was fetching; nothing when it is damaged, or below the checkpoint of today. */
 static enum err load_manifest(struct join *j) {
     char path[DISK_PATH_MAX], words[SNAPSHOT_WHY_SIZE];
     forget_manifest(j);
@@ -333,7 +370,7 @@ static enum err load_manifest(struct join *j) {
     if (e == OK) {
         e = snapshot_verify(&host_crypto, j->config->genesis, &j->manifest, &j->header, words);
     }
-    if (e != OK) {
+    if (e != OK || is_below_file(j)) {
         forget_manifest(j);
     }
     return e == ERR_NOMEM ? e : OK;
@@ -462,7 +499,7 @@ static enum err build(struct join *j) {
     const struct snapshot_install_config install = {.genesis = j->config->genesis,
                                                     .manifest = &j->manifest,
                                                     .header = &j->header,
-                                                    .pin = j->config->pin,
+                                                    .pin = named_block(j->config),
                                                     .dir = join,
                                                     .disk = j->config->place.disk,
                                                     .state = j->config->place.state,

@@ -17,6 +17,7 @@
 #ifndef ASSAY_NODE_SNAPSHOT_JOIN_H
 #define ASSAY_NODE_SNAPSHOT_JOIN_H
 
+#include "node/checkpoint_file.h"
 #include "node/daemon.h"
 #include "node/snapshot_fetch.h"
 #include "node/snapshot_verify.h"
@@ -37,10 +38,10 @@ struct snapshot_join_config {
     struct snapshot_transport transport;
     const char *const *sources; /* addresses that the transport understands */
     size_t source_count;
-    const struct snapshot_pin *pin; /* NULL: none */
-    uint64_t wall_ms;               /* now */
-    uint64_t behind_ms;             /* a store that is older than what is offered by more than this is far behind */
-    uint64_t segment_bytes;         /* of the block log */
+    const struct checkpoint_file *pin; /* NULL: none */
+    uint64_t wall_ms;                  /* now */
+    uint64_t behind_ms;                /* a store that is older than what is offered by more than this is far behind */
+    uint64_t segment_bytes;            /* of the block log */
     bool wanted; /* the operator asked: join also when the store is not far behind, and say why if it can't be done */
     /* Bytes, or chunks while building; false ends the work with ERR_CLOSED. May be NULL. */
     bool (*progress)(void *arg, enum snapshot_join_part part, uint64_t done, uint64_t total);

@@ -8,8 +8,6 @@
 #include "store/snapshot.h"
 #include "verify/bundle.h"
 
-/* A walk that starts from something older than this needs a block that the operator vouches for. */
-#define SNAPSHOT_TRUSTING_MS (UINT64_C(90) * 24 * 3600 * 1000)
 #define SNAPSHOT_WHY_SIZE 256
 
 /* What the bundle of every snapshot is about: a record that no contract has. Only its header counts. */

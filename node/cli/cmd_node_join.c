@@ -38,7 +38,7 @@ static int tell(const char *path, const struct snapshot_join_report *r, bool jso
     return 0;
 }
 
-static int join(const char *path, const struct args_list *from, const struct snapshot_pin *pin, bool json) {
+static int join(const char *path, const struct args_list *from, const struct checkpoint_file *pinned, bool json) {
     struct daemon_home home;
     struct snapshot_join_report report;
     char why[DAEMON_WHY_MAX] = "";
@@ -52,7 +52,7 @@ static int join(const char *path, const struct args_list *from, const struct sna
     const struct snapshot_home_config config = {.home = &home,
                                                 .sources = from->item,
                                                 .source_count = from->count,
-                                                .pin = pin,
+                                                .pin = pinned,
                                                 .wanted = true,
                                                 .progress = show,
                                                 .source_left = tell_left};
@@ -65,19 +65,20 @@ static int join(const char *path, const struct args_list *from, const struct sna
 int cmd_node_join(int argc, char **argv) {
     const char *path = NULL, *checkpoint = NULL;
     struct args_list from = {.count = 0};
-    struct snapshot_pin pin;
+    static struct checkpoint_file pinned;
+    char why[CHECKPOINT_FILE_WHY_MAX];
     bool json = false;
     const struct args_option options[] = {
         {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
         {"from", ARGS_LIST, &from, "URL", "a full node to fetch from; the nodes in genesis.json if none is given", 0,
          0},
-        {"checkpoint", ARGS_TEXT, &checkpoint, "HEIGHT:HASH", "a block known to be good; needed where genesis is old",
-         0, 0},
+        {"checkpoint", ARGS_TEXT, &checkpoint, "HEIGHT:HASH|FILE",
+         "a block known to be good, or a checkpoint file; needed where genesis is old", 0, 0},
         {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
         {0},
     };
     const struct args_spec spec = {
-        "node join --home HOME [--from URL]... [--checkpoint HEIGHT:HASH]",
+        "node join --home HOME [--from URL]... [--checkpoint HEIGHT:HASH|FILE]",
         "Gets a stopped node's ledger from a state snapshot of full nodes, each piece checked against a finalized "
         "block. What the node had stays in place until all of it is here; interrupted, the same command goes on. The "
         "vote journal is kept. (A node that is new or far behind does the same by itself when it starts.)",
@@ -90,8 +91,9 @@ int cmd_node_join(int argc, char **argv) {
     if (path == NULL) {
         return args_wrong("--home HOME is needed");
     }
-    if (checkpoint != NULL && snapshot_pin_parse(checkpoint, &pin) != OK) {
-        return args_wrong("--checkpoint '%s' is none: a height, a colon, and a block's hash in hex", checkpoint);
+    enum err e = checkpoint != NULL ? checkpoint_file_take(checkpoint, NULL, &pinned, why) : OK;
+    if (e != OK) {
+        return e == ERR_NOTFOUND ? args_wrong("--checkpoint %s", why) : args_fail("--checkpoint %s", why);
     }
-    return join(path, &from, checkpoint != NULL ? &pin : NULL, json);
+    return join(path, &from, checkpoint != NULL ? &pinned : NULL, json);
 }

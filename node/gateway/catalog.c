@@ -86,22 +86,22 @@ static bool is_latest(const struct catalog_class *class, const uint8_t release_i
            memcmp(class->record.release_id, release_id, HASH_LEN) == 0;
 }
 
-static void keep_proof(struct catalog_class *class, struct shared_blob *bundle, uint64_t height) {
+static void keep_proof(struct catalog_class *class, struct shared_blob *bundle, uint64_t height, uint64_t time_ms) {
     if (class->proof_count == CATALOG_PROOFS_KEPT) {
         shared_blob_unref(class->proofs[--class->proof_count].bundle);
     }
     memmove(class->proofs + 1, class->proofs, class->proof_count * sizeof class->proofs[0]);
-    class->proofs[0] = (struct catalog_proof){bundle, height};
+    class->proofs[0] = (struct catalog_proof){bundle, height, time_ms};
     class->proof_count++;
 }
 
 void catalog_set_record(struct catalog_class *class, const struct class_record *record, struct shared_blob *bundle,
-                        uint64_t height) {
+                        uint64_t height, uint64_t time_ms) {
     if (class->proof_count > 0 && height <= class->proofs[0].height) {
         shared_blob_unref(bundle);
         return;
     }
-    keep_proof(class, bundle, height);
+    keep_proof(class, bundle, height, time_ms);
     bool same = is_latest(class, record->release_id) && record->has_release;
     class->record = *record;
     class->has_record = true;

@@ -42,6 +42,7 @@ struct catalog_release {
 struct catalog_proof {
     struct shared_blob *bundle;
     uint64_t height;
+    uint64_t time_ms; /* of its block */
 };
 
 struct catalog_class {
@@ -71,7 +72,7 @@ NODISCARD enum err catalog_enter(struct catalog *catalog, const uint8_t class_id
 
 /* A proven class record and its bundle (taken over). What is no longer the latest release goes, and its updates. */
 void catalog_set_record(struct catalog_class *class, const struct class_record *record, struct shared_blob *bundle,
-                        uint64_t height);
+                        uint64_t height, uint64_t time_ms);
 /* Takes the release over (heap) if it is the class's latest, else frees it. */
 void catalog_set_release(struct catalog_class *class, struct catalog_release *release);
 void catalog_release_free(struct catalog_release *release);

@@ -72,7 +72,7 @@ static enum err answer_hello(const struct device_api_config *with, const struct 
         return OK;
     }
     note_running(with, device, request->hello.running_sequence);
-    out->answer.hello.time_ms = head.time_ms;
+    out->answer.hello.time_ms = head.frozen ? 0 : head.time_ms;
     out->answer.hello.poll_ms = with->device_poll_ms;
     memcpy(out->answer.hello.chain_id, light_chain_id(with->light), CHAIN_ID_LEN);
     return OK;
@@ -100,8 +100,8 @@ static enum err answer_check(const struct device_api_config *with, const struct 
     struct light_head head;
     light_head(with->light, &head);
     note_running(with, device, request->check.running_sequence);
-    /* A frozen gateway can't know what was revoked meanwhile: it offers nothing. */
-    if (class == NULL || head.frozen) {
+    /* Who doesn't know what was revoked meanwhile, of the chain or of this class alone, offers nothing. */
+    if (class == NULL || class->proof_count == 0 || !light_is_current(with->light, class->proofs[0].time_ms)) {
         return OK;
     }
     switch (catalog_match(class, device, head.time_ms, &match)) {
@@ -158,16 +158,20 @@ static enum err answer_blob(const struct protocol_request *request, const struct
     return take_range(request, blob, out);
 }
 
+/* A device takes a proof for what holds now, so none is given from a head that can't be told from a frozen one. What is
+ * only as good as the proof beside it (envelope, image) may be fetched meanwhile. */
 static enum err answer_class_proof(const struct device_api_config *with, const struct protocol_request *request,
                                    const struct catalog_class *class, struct device_answer *out) {
     for (size_t i = 0; request->get.tag != 0 && i < class->proof_count; i++) {
-        if (class->proofs[i].bundle->tag == request->get.tag) {
-            return take_range(request, class->proofs[i].bundle, out);
+        const struct catalog_proof *proof = &class->proofs[i];
+        if (proof->bundle->tag == request->get.tag && light_is_current(with->light, proof->time_ms)) {
+            return take_range(request, proof->bundle, out);
         }
     }
     if (request->get.tag != 0) {
         out->answer.code = PROTOCOL_GONE;
-    } else if (class->proof_count == 0 || class->proofs[0].height < request->get.height) {
+    } else if (class->proof_count == 0 || class->proofs[0].height < request->get.height ||
+               !light_is_current(with->light, class->proofs[0].time_ms)) {
         follow_poke(with->follow);
         out->answer.code = PROTOCOL_NOT_YET;
         out->may_improve = true;
@@ -196,7 +200,8 @@ static bool has_to_do_with(const struct device_api_config *with, const struct fl
 static enum err answer_status_proof(const struct device_api_config *with, const struct protocol_request *request,
                                     struct fleet_device *device, struct device_answer *out) {
     const struct fleet_update *place = fleet_update_find(device, request->get.update_id);
-    if (place == NULL || !place->present || (request->get.tag == 0 && place->height < request->get.height)) {
+    bool current = place != NULL && place->present && light_is_current(with->light, place->time_ms);
+    if (!current || (request->get.tag == 0 && place->height < request->get.height)) {
         out->answer.code = PROTOCOL_NOT_YET;
         if (place != NULL || has_to_do_with(with, device, request->get.update_id)) {
             prove_soon(with, device, request->get.update_id);

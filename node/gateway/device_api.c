@@ -185,7 +185,7 @@ static void note_result(struct fleet_device *device, const struct uplink_result 
         struct shared_blob *bundle = shared_blob_new(buffer_bytes(&proven->value.bundle));
         bool good = status_record_decode(value, &status) == GOOD && bundle != NULL;
         if (good) {
-            e = fleet_update_set(device, s->update_id, &status, bundle, proven->value.height);
+            e = fleet_update_set(device, s->update_id, &status, bundle, proven->value.height, proven->value.time_ms);
         } else {
             shared_blob_unref(bundle);
         }

@@ -213,7 +213,8 @@ static bool gives_way_before(const struct fleet_update *a, const struct fleet_up
 }
 
 enum err fleet_update_set(struct fleet_device *device, const uint8_t update_id[HASH_LEN],
-                          const struct status_record *status, struct shared_blob *proof, uint64_t height) {
+                          const struct status_record *status, struct shared_blob *proof, uint64_t height,
+                          uint64_t time_ms) {
     if (device->updates == NULL) {
         device->updates = calloc(FLEET_UPDATES_PER_DEVICE, sizeof *device->updates);
     }
@@ -240,6 +241,7 @@ enum err fleet_update_set(struct fleet_device *device, const uint8_t update_id[H
     *u = (struct fleet_update){.present = status != NULL,
                                .proof = proof,
                                .height = height,
+                               .time_ms = time_ms,
                                .proven_mono_ms = now != 0 ? now : 1,
                                .used_mono_ms = now};
     memcpy(u->update_id, update_id, HASH_LEN);

@@ -34,6 +34,7 @@ struct fleet_update {
     struct status_record status; /* if present */
     struct shared_blob *proof;   /* if present: the bundle, as devices get it */
     uint64_t height;             /* of the proof */
+    uint64_t time_ms;            /* of its block */
     uint64_t proven_mono_ms;
     uint64_t used_mono_ms;
 };
@@ -87,7 +88,8 @@ struct fleet_update *fleet_update_find(struct fleet_device *device, const uint8_
 /* Notes a proof; a place that was proven absent gives way, else the least recently used. Older proofs than what is
  * known are dropped. Takes over `proof` (may be NULL). ERR_NOMEM. */
 NODISCARD enum err fleet_update_set(struct fleet_device *device, const uint8_t update_id[HASH_LEN],
-                                    const struct status_record *status, struct shared_blob *proof, uint64_t height);
+                                    const struct status_record *status, struct shared_blob *proof, uint64_t height,
+                                    uint64_t time_ms);
 
 const struct fleet_answer *fleet_answer_find(const struct fleet_device *device, const uint8_t hash[HASH_LEN]);
 NODISCARD enum err fleet_answer_add(struct fleet_device *device, const struct fleet_answer *answer);

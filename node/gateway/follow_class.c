@@ -38,10 +38,9 @@ void follow_class_free(struct follow_class *follow) {
 }
 
 void follow_class_head(struct follow_class *follow, bool no_class) {
-    struct light_value value = LIGHT_VALUE_INIT;
     /* The newest head is kept by the light client; without one, the freeze alarm rises. */
-    if (no_class && light_get(follow->config.light, "governance", bytes_str("params"), &value) == OK) {
-        light_value_free(&value);
+    if (no_class) {
+        (void)!light_refresh(follow->config.light);
     }
 }
 
@@ -89,7 +88,7 @@ static enum err prove_record(struct follow_class *follow, struct catalog_class *
     }
     if (e == OK) {
         site_lock(follow->config.site);
-        catalog_set_record(class, &record, bundle, proven.value.height);
+        catalog_set_record(class, &record, bundle, proven.value.height, proven.value.time_ms);
         site_unlock(follow->config.site);
     }
     proven_free(&proven);
@@ -388,7 +387,7 @@ static enum err prove_class(struct follow_class *follow, struct catalog_class *c
 bool follow_class_refresh(struct follow_class *follow, struct catalog_class *class) {
     enum err e = prove_class(follow, class);
     if (e != OK || class->release == NULL) {
-        return e != ERR_NETWORK && e != ERR_CLOSED;
+        return e != ERR_NETWORK && e != ERR_CLOSED && e != ERR_DENIED;
     }
     char path[LIGHT_PATH_MAX];
     struct buffer name = BUFFER_INIT;
@@ -446,7 +445,8 @@ enum err follow_class_prove_status(struct follow_class *follow, const uint8_t up
         site_lock(follow->config.site);
         struct fleet_device *device = fleet_find(follow->config.site->fleet, device_id);
         if (device != NULL) {
-            e = fleet_update_set(device, update_id, present ? &status : NULL, bundle, proven.value.height);
+            e = fleet_update_set(device, update_id, present ? &status : NULL, bundle, proven.value.height,
+                                 proven.value.time_ms);
         } else {
             shared_blob_unref(bundle);
         }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "node/checkpoint_file.h"
 #include "node/gateway/gateway_api.h"
 #include "node/gateway/proven.h"
 #include "node/home_chain.h"
@@ -105,20 +106,46 @@ static enum err open_home(struct gateway *g) {
     return say(g, e, dir, e == ERR_BUSY ? "another node runs on this home; stop it first" : NULL);
 }
 
-static enum err open_light(struct gateway *g) {
-    char file[CONFIG_PATH_MAX];
-    enum err e = home_path(g->home, "light", file);
-    const struct light_config config = {.genesis = &g->home->genesis,
-                                        .sources = &g->home->config.gateway.sources,
-                                        .state_file = file,
-                                        .freshness_ms = g->home->config.gateway.freshness_ms};
-    if (e == OK) {
-        e = light_new(&config, &g->light);
+static const char *light_words(enum err e) {
+    switch (e) {
+    case ERR_CONFIG:
+        return "gateway.sources must be http:// or https:// URLs";
+    case ERR_CORRUPT:
+        return "data/light is damaged or of another chain; remove it to begin anew";
+    case ERR_MISMATCH:
+        return "gateway.checkpoint is of another chain; make one of this";
+    case ERR_INVALID:
+        return "gateway.checkpoint contradicts what this gateway has followed (data/light): one of them is of a forged "
+               "history; compare with other organisations, and remove data/light if the checkpoint is theirs";
+    case ERR_DENIED:
+        return "TRUST_EXPIRED: the newest block this gateway trusts is older than 90 days by its clock; if the clock "
+               "is "
+               "right, set gateway.checkpoint to a recent one ('assay checkpoint make', on the machine of somebody you "
+               "trust)";
+    default:
+        return NULL;
     }
-    return say(g, e, "light client",
-               e == ERR_CONFIG    ? "gateway.sources must be http:// or https:// URLs"
-               : e == ERR_CORRUPT ? "data/light is damaged or of another chain; remove it to begin anew"
-                                  : NULL);
+}
+
+static enum err open_light(struct gateway *g) {
+    const struct config *config = &g->home->config;
+    char file[CONFIG_PATH_MAX], why[CHECKPOINT_FILE_WHY_MAX] = "";
+    struct checkpoint_file *pinned = calloc(1, sizeof *pinned);
+    enum err e = pinned != NULL ? home_path(g->home, "light", file) : ERR_NOMEM;
+    bool has_pin = config->gateway.checkpoint[0] != '\0';
+    if (e == OK && has_pin) {
+        e = say(g, checkpoint_file_load(config->gateway.checkpoint, NULL, pinned, why), "gateway.checkpoint", why);
+    }
+    const struct light_config light = {.genesis = &g->home->genesis,
+                                       .sources = &config->gateway.sources,
+                                       .state_file = file,
+                                       .freshness_ms = config->gateway.freshness_ms,
+                                       .checkpoint = has_pin && e == OK ? &pinned->checkpoint : NULL};
+    if (e == OK) {
+        e = light_new(&light, &g->light);
+    }
+    free(pinned);
+    return say(g, e, "light client", light_words(e));
 }
 
 /* Every class with a device is followed from the start. */

@@ -14,7 +14,7 @@ struct facts {
     struct uplink_stats uplink;
     struct follow_stats follow;
     struct device_api_stats devices;
-    size_t device_count, class_count, queued, streams;
+    size_t device_count, class_count, stale_classes, queued, streams;
 };
 
 static struct facts *gather(struct gateway_api *api) {
@@ -32,6 +32,10 @@ static struct facts *gather(struct gateway_api *api) {
     site_lock(api->parts.site);
     facts->device_count = fleet_count(api->parts.site->fleet);
     facts->class_count = catalog_count(api->parts.site->catalog);
+    for (size_t i = 0; i < facts->class_count; i++) {
+        const struct catalog_class *class = catalog_at(api->parts.site->catalog, i);
+        facts->stale_classes += class->proof_count > 0 && !light_is_current(api->parts.light, class->proofs[0].time_ms);
+    }
     site_unlock(api->parts.site);
     return facts;
 }
@@ -54,28 +58,52 @@ static void set_hex(json_t *object, const char *name, const uint8_t *data, size_
 
 /* ---- /v1/status ------------------------------------------------------------------------------------------ */
 
-#define ALARM_MAX 200
 #define CLOCK_AHEAD_MS 2000u /* what validators take by default */
 
 static uint64_t ahead_ms(const struct facts *facts) {
     return ledger_time_ahead(clock_wall_ms(), facts->light.head.time_ms);
 }
 
-/* What is wrong now, "" when nothing is. `*out_code`: what it is for health, NULL when the gateway is healthy. */
-static void alarm_text(const struct facts *facts, char out[ALARM_MAX], const char **out_code) {
+/* What health says: the error's code, NULL when the gateway is healthy. */
+static const char *unhealthy(const struct facts *facts) {
     const struct light_head *head = &facts->light.head;
+    return head->verdict == BAD_START                 ? "TRUST_EXPIRED"
+           : head->frozen || facts->stale_classes > 0 ? "FROZEN"
+           : ahead_ms(facts) > LEDGER_TIME_FAR_MS     ? "ALARM"
+                                                      : NULL;
+}
+
+/* What is wrong now, "" when nothing is. Sources may let the chain's head through and keep a class's record back. */
+static void alarm_text(const struct facts *facts, char out[LIGHT_WHY_MAX]) {
     char text[LEDGER_TIME_TEXT_MAX];
     const char *ahead = ledger_time_alarm(ahead_ms(facts), CLOCK_AHEAD_MS, text);
-    *out_code = head->frozen ? "FROZEN" : ahead != NULL && ahead_ms(facts) > LEDGER_TIME_FAR_MS ? "ALARM" : NULL;
-    out[0] = '\0';
-    if (ahead != NULL) {
-        (void)snprintf(out, ALARM_MAX, "%s: %s", ahead, text);
-    } else if (head->frozen && head->height == 0) {
-        (void)snprintf(out, ALARM_MAX, "frozen: no source has given a head that verifies");
-    } else if (head->frozen) {
-        (void)snprintf(out, ALARM_MAX, "frozen: the newest head (height %llu) is older than gateway.freshness_ms",
-                       (unsigned long long)head->height);
+    light_explain(&facts->light, out);
+    if (out[0] == '\0' && facts->stale_classes > 0) {
+        (void)snprintf(out, LIGHT_WHY_MAX,
+                       "frozen: the newest records of %zu classes are older than the limit, though the chain goes on: "
+                       "their devices are offered nothing",
+                       facts->stale_classes);
+    } else if (out[0] == '\0' && ahead != NULL) {
+        (void)snprintf(out, LIGHT_WHY_MAX, "%s: %s", ahead, text);
     }
+}
+
+/* What is believed, since when, and how old a head may be. */
+static json_t *trust_json(const struct light_status *status) {
+    static const char *const origins[] = {
+        [LIGHT_FROM_GENESIS] = "genesis", [LIGHT_FROM_HEAD] = "head", [LIGHT_FROM_CHECKPOINT] = "checkpoint"};
+    json_t *out = json_object();
+    set(out, "from", json_string(origins[status->origin]));
+    set_number(out, "start_ms", status->start_ms);
+    set_number(out, "ends_ms", status->start_ms + FRESHNESS_TRUSTING_MS);
+    set(out, "heartbeat_ms", status->heartbeat_known ? json_integer(status->heartbeat_ms) : json_null());
+    set(out, "freshness_limit_ms",
+        status->heartbeat_known && status->limit_ms > 0 ? json_integer((json_int_t)status->limit_ms) : json_null());
+    set(out, "freshness",
+        json_string(!status->heartbeat_known ? "not known yet"
+                    : status->limit_ms == 0  ? "none: the chain has no heartbeat"
+                                             : "heads older than the limit are refused"));
+    return out;
 }
 
 static json_t *clock_json(const struct facts *facts) {
@@ -135,9 +163,8 @@ static void get_status(void *ctx, struct http_request *request) {
         http_respond(request, NULL);
         return;
     }
-    char alarm[ALARM_MAX];
-    const char *code;
-    alarm_text(facts, alarm, &code);
+    char alarm[LIGHT_WHY_MAX];
+    alarm_text(facts, alarm);
     json_t *out = json_object();
     set_hex(out, "chain_id", light_chain_id(api->parts.light), CHAIN_ID_LEN);
     set(out, "chain", json_string(api->genesis->name));
@@ -148,12 +175,14 @@ static void get_status(void *ctx, struct http_request *request) {
     set_number(out, "last_block_time_ms", facts->light.head.time_ms);
     set(out, "clock", clock_json(facts));
     set(out, "frozen", json_boolean(facts->light.head.frozen));
+    set(out, "trust", trust_json(&facts->light));
     set(out, "catching_up", json_false());
     set(out, "alarm", json_string(alarm));
     set(out, "sources", sources_json(&facts->light));
     set_number(out, "event_streams", facts->streams);
     set_number(out, "devices", facts->device_count);
     set_number(out, "classes", facts->class_count);
+    set_number(out, "stale_classes", facts->stale_classes);
     set(out, "statements", uplink_json(facts));
     set(out, "cache", images_json(&facts->images));
     set(out, "peers", json_array());
@@ -174,10 +203,11 @@ static void get_livez(void *ctx, struct http_request *request) {
 
 static void get_healthz(void *ctx, struct http_request *request) {
     struct facts *facts = gather(ctx);
-    char alarm[ALARM_MAX] = "", text[ALARM_MAX + 16];
+    char alarm[LIGHT_WHY_MAX] = "", text[LIGHT_WHY_MAX + 16];
     const char *code = NULL;
     if (facts != NULL) {
-        alarm_text(facts, alarm, &code);
+        alarm_text(facts, alarm);
+        code = unhealthy(facts);
     }
     free(facts);
     if (code != NULL) {
@@ -210,7 +240,9 @@ static void light_metrics(struct buffer *out, const struct facts *f) {
     metric(out, "height", "gauge", "Height of the newest proven head.", f->light.head.height);
     metric(out, "last_block_time_ms", "gauge", "Block time of the newest proven head.", f->light.head.time_ms);
     metric(out, "last_block_ahead_ms", "gauge", "That time ahead of this clock.", ahead_ms(f));
-    metric(out, "gateway_frozen", "gauge", "1 while the newest head is older than the limit.", f->light.head.frozen);
+    metric(out, "gateway_frozen", "gauge", "1 while nothing is answered from the newest head.", f->light.head.frozen);
+    metric(out, "gateway_freshness_limit_ms", "gauge", "Age of a head beyond which it is refused, 0 for none.",
+           f->light.heartbeat_known ? f->light.limit_ms : 0);
     metric(out, "gateway_source_answers_total", "counter", "Answers of sources that verified.", answers);
     metric(out, "gateway_source_failures_total", "counter", "Questions that sources left open.", failures);
     metric(out, "gateway_source_lies_total", "counter", "Answers of sources that did not verify.", lies);
@@ -218,6 +250,8 @@ static void light_metrics(struct buffer *out, const struct facts *f) {
 }
 
 static void work_metrics(struct buffer *out, const struct facts *f) {
+    metric(out, "gateway_stale_classes", "gauge", "Classes whose newest record is older than the limit.",
+           f->stale_classes);
     metric(out, "gateway_devices", "gauge", "Devices proven to be this gateway's.", f->device_count);
     metric(out, "gateway_statements_queued", "gauge", "Statements waiting for the ledger.", f->queued);
     metric(out, "gateway_statements_accepted_total", "counter", "Statements the ledger has.", f->uplink.accepted);

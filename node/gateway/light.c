@@ -1,164 +1,100 @@
 #include "node/gateway/light.h"
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "contracts/governance_records.h"
 #include "node/cli/client.h"
 #include "node/host_crypto.h"
 #include "node/log.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define STATE_HEAD_LEN (CHAIN_ID_LEN + 8 + 8 + 8)
-#define STATE_FILE_MAX (STATE_HEAD_LEN + VALIDATOR_SET_MAX)
-#define NS_PER_MS 1000000l
-#define MISSES_MAX 3u /* a source that missed so many is asked, but not waited for */
-
-/* One source and the thread that asks it. A worker takes the newest question and leaves its answer; an answer to an
- * older question is dropped. */
-struct worker {
-    struct light *light;
-    pthread_t thread;
-    bool running;
-    struct client *client;
-    uint64_t question; /* number of the one it works on or has answered */
-    bool answered;
-    unsigned misses; /* questions in a row it did not answer in time */
-    enum err result;
-    char why[CLIENT_WHY_MAX];
-    struct buffer body;
-};
-
-struct question {
-    uint64_t number; /* rises; 0: none yet */
-    char path[LIGHT_PATH_MAX];
-    const char *accept;
-    size_t limit;
-};
 
 struct light {
     struct light_config config;
     char state_file[CONFIG_PATH_MAX];
-    uint8_t chain_id[CHAIN_ID_LEN];
+    struct light_ask *ask;
 
-    pthread_mutex_t asking; /* one question at a time; held over a whole question */
-    uint64_t epoch;         /* what is believed: an epoch and its validators */
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    uint16_t validator_count;
+    pthread_mutex_t asking;   /* one question at a time; held over a whole question */
+    pthread_mutex_t lock;     /* held shortly */
+    struct light_trust trust; /* written with both held, read with either */
+    uint64_t params_due_ms;   /* with `asking` held: when the heartbeat is looked at again (monotonic) */
+    enum verdict told;        /* the same: the last verdict on our own head that was logged */
     uint8_t set_memory[LIMIT_VALIDATORS][KEY_LEN];
     uint8_t path_memory[STATE_PATH_STEPS_MAX][33];
     uint8_t value_memory[LIMIT_STATE_VALUE];
-
-    pthread_mutex_t lock; /* everything below; held shortly */
-    pthread_cond_t asked;
-    pthread_cond_t answered;
-    bool stopping;
-    struct question question;
-    struct worker workers[CONFIG_SOURCES_MAX];
-    struct light_source sources[CONFIG_SOURCES_MAX];
-    uint64_t height; /* highest accepted */
-    uint64_t time_ms;
 };
 
-/* ---- The state file -------------------------------------------------------------------------------------- */
+/* ---- What is believed -------------------------------------------------------------------------------------------- */
 
-static struct validator_set believed_set(const struct light *light) {
-    return (struct validator_set){(const uint8_t(*)[KEY_LEN])light->keys, light->validator_count};
+static enum err begin_trust(struct light *light) {
+    const struct light_config *config = &light->config;
+    light_trust_init(&light->trust, config->genesis, config->freshness_ms);
+    enum err e = light_trust_load(&light->trust, light->state_file);
+    if (e == OK && config->checkpoint != NULL) {
+        e = light_trust_pin(&light->trust, config->checkpoint);
+    }
+    light->config.checkpoint = NULL;
+    if (e == OK && light_trust_start(&light->trust, clock_wall_ms()) != GOOD) {
+        e = ERR_DENIED;
+    }
+    return e;
 }
 
-static enum err read_state(struct light *light, struct bytes file) {
-    struct validator_set set;
-    if (file.len < STATE_HEAD_LEN || memcmp(file.data, light->chain_id, CHAIN_ID_LEN) != 0) {
-        return ERR_CORRUPT;
+/* What a quorum of the old set has finalized names the new one: there is no way back. */
+static void believe(struct light *light, const struct bundle_result *result) {
+    (void)pthread_mutex_lock(&light->lock);
+    bool newer = light_trust_believe(&light->trust, result);
+    (void)pthread_mutex_unlock(&light->lock);
+    if (newer) {
+        log_event(LOG_INFO, "light.epoch", log_number("epoch", light->trust.epoch),
+                  log_number("validators", light->trust.validator_count));
     }
-    struct span_input from = {{file.data + STATE_HEAD_LEN, file.len - STATE_HEAD_LEN}};
-    struct input in = input_of_span(&from);
-    if (validators_read(&in, light->keys, LIMIT_VALIDATORS, &set) != GOOD || from.rest.len != 0) {
-        return ERR_CORRUPT;
-    }
-    light->height = load_u64(file.data + CHAIN_ID_LEN);
-    light->time_ms = load_u64(file.data + CHAIN_ID_LEN + 8);
-    light->epoch = load_u64(file.data + CHAIN_ID_LEN + 16);
-    light->validator_count = set.count;
-    return OK;
 }
 
-static enum err load_state(struct light *light) {
-    struct buffer b = BUFFER_INIT;
-    enum err e = file_read(light->state_file, STATE_FILE_MAX, &b);
-    if (e == OK) {
-        e = read_state(light, buffer_bytes(&b));
-    }
-    buffer_free(&b);
-    return e == ERR_NOTFOUND ? OK : e;
-}
-
-static void save_state(const struct light *light, uint64_t height, uint64_t time_ms) {
-    uint8_t raw[STATE_FILE_MAX];
-    const struct validator_set set = believed_set(light);
-    memcpy(raw, light->chain_id, CHAIN_ID_LEN);
-    store_u64(raw + CHAIN_ID_LEN, height);
-    store_u64(raw + CHAIN_ID_LEN + 8, time_ms);
-    store_u64(raw + CHAIN_ID_LEN + 16, light->epoch);
-    size_t len = STATE_HEAD_LEN + validators_encode(&set, raw + STATE_HEAD_LEN);
-    enum err e = file_write_atomic(light->state_file, bytes_of(raw, len), 0600);
+static void accept_head(struct light *light, const struct light_value *value) {
+    (void)pthread_mutex_lock(&light->lock);
+    bool newer = light_trust_accept(&light->trust, value->height, value->time_ms);
+    (void)pthread_mutex_unlock(&light->lock);
+    enum err e = newer ? light_trust_save(&light->trust, light->state_file) : OK;
     if (e != OK) {
         log_event(LOG_ERROR, "light.state", log_err(e), log_text("file", light->state_file));
     }
 }
 
-/* ---- Workers ----------------------------------------------------------------------------------------------------- */
-
-static void *run_worker(void *arg) {
-    struct worker *worker = arg;
-    struct light *light = worker->light;
-    struct question question;
+static void accept_heartbeat(struct light *light, uint32_t heartbeat_ms) {
+    struct light_trust *trust = &light->trust;
+    bool changed = !trust->heartbeat_known || trust->heartbeat_ms != heartbeat_ms;
     (void)pthread_mutex_lock(&light->lock);
-    while (!light->stopping) {
-        if (light->question.number == worker->question) {
-            (void)pthread_cond_wait(&light->asked, &light->lock);
-            continue;
-        }
-        question = light->question;
-        worker->question = question.number;
-        worker->answered = false;
-        (void)pthread_mutex_unlock(&light->lock);
-        struct buffer body = BUFFER_INIT;
-        enum err e = client_get_bytes(worker->client, question.path, question.accept, question.limit, &body);
-        (void)pthread_mutex_lock(&light->lock);
-        buffer_free(&worker->body);
-        worker->body = body;
-        worker->result = e;
-        (void)snprintf(worker->why, sizeof worker->why, "%s", client_why(worker->client));
-        worker->answered = true;
-        (void)pthread_cond_broadcast(&light->answered);
-    }
+    trust->heartbeat_known = true;
+    trust->heartbeat_ms = heartbeat_ms;
     (void)pthread_mutex_unlock(&light->lock);
-    return NULL;
+    if (changed && heartbeat_ms == 0) {
+        log_event(LOG_WARN, "light.no_freshness",
+                  log_text("why", "the chain has no heartbeat: how old its newest block is tells nothing"));
+    } else if (changed) {
+        log_event(LOG_INFO, "light.freshness", log_number("heartbeat_ms", heartbeat_ms),
+                  log_number("limit_ms", light_trust_limit(trust, heartbeat_ms)));
+    }
 }
 
-static enum err start_workers(struct light *light) {
-    for (size_t i = 0; i < light->config.sources->count; i++) {
-        struct worker *worker = &light->workers[i];
-        const struct client_config client = {.url = light->config.sources->url[i],
-                                             .connect_timeout_ms = LIGHT_CALL_TIMEOUT_MS,
-                                             .timeout_ms = LIGHT_CALL_TIMEOUT_MS};
-        light->sources[i].url = light->config.sources->url[i];
-        worker->light = light;
-        enum err e = client_new(&client, &worker->client);
-        if (e != OK) {
-            return e;
-        }
-        if (pthread_create(&worker->thread, NULL, run_worker, worker) != 0) {
-            return ERR_NOMEM;
-        }
-        worker->running = true;
+/* After a question that came to `e`: logged once per change of what may be answered. */
+static void tell_verdict(struct light *light, enum err e) {
+    struct light_status status;
+    char why[LIGHT_WHY_MAX];
+    light_status(light, &status);
+    if (status.head.verdict == light->told || e == ERR_CLOSED) {
+        return;
     }
-    return OK;
+    light->told = status.head.verdict;
+    light_explain(&status, why);
+    if (status.head.frozen) {
+        log_event(LOG_WARN, "light.refuses", log_text("why", why), log_number("height", status.head.height));
+    } else {
+        log_event(LOG_INFO, "light.fresh", log_number("height", status.head.height),
+                  log_number("age_ms", status.age_ms));
+    }
 }
 
 /* ---- Life cycle -------------------------------------------------------------------------------------------------- */
@@ -170,19 +106,11 @@ enum err light_new(const struct light_config *config, struct light **out) {
     }
     light->config = *config;
     (void)snprintf(light->state_file, sizeof light->state_file, "%s", config->state_file);
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&light->asking, NULL);
     (void)pthread_mutex_init(&light->lock, NULL);
-    (void)pthread_cond_init(&light->asked, NULL);
-    (void)pthread_cond_init(&light->answered, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    genesis_chain_id(config->genesis, &host_crypto, light->chain_id);
-    light->validator_count = genesis_validators(config->genesis, light->keys);
-    enum err e = load_state(light);
+    enum err e = begin_trust(light);
     if (e == OK) {
-        e = start_workers(light);
+        e = light_ask_new(config->sources, &light->ask);
     }
     if (e != OK) {
         light_free(light);
@@ -193,163 +121,28 @@ enum err light_new(const struct light_config *config, struct light **out) {
 }
 
 void light_stop(struct light *light) {
-    if (light == NULL) {
-        return;
+    if (light != NULL) {
+        light_ask_stop(light->ask);
     }
-    (void)pthread_mutex_lock(&light->lock);
-    light->stopping = true;
-    (void)pthread_cond_broadcast(&light->asked);
-    (void)pthread_cond_broadcast(&light->answered);
-    (void)pthread_mutex_unlock(&light->lock);
 }
 
 void light_free(struct light *light) {
     if (light == NULL) {
         return;
     }
-    light_stop(light);
-    for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++) {
-        struct worker *worker = &light->workers[i];
-        if (worker->running) {
-            (void)pthread_join(worker->thread, NULL);
-        }
-        client_free(worker->client);
-        buffer_free(&worker->body);
-    }
-    (void)pthread_cond_destroy(&light->answered);
-    (void)pthread_cond_destroy(&light->asked);
+    light_ask_free(light->ask);
     (void)pthread_mutex_destroy(&light->lock);
     (void)pthread_mutex_destroy(&light->asking);
     free(light);
 }
 
 const uint8_t *light_chain_id(const struct light *light) {
-    return light->chain_id;
+    return light->trust.chain_id;
 }
 
 void light_value_free(struct light_value *value) {
     buffer_free(&value->value);
     buffer_free(&value->bundle);
-}
-
-/* ---- Asking ---------------------------------------------------------------------------------------------- */
-
-/* What a source's answer turned out to be. */
-enum answer_kind { ANSWER_GOOD, ANSWER_OLD, ANSWER_LIE };
-
-struct asking {
-    enum answer_kind (*judge)(void *arg, struct bytes body, const char **out_why);
-    void *arg;
-};
-
-/* Under the lock. Logged once per change of what is wrong. */
-static void note(struct light_source *source, const char *why) {
-    if (strncmp(source->last_why, why, sizeof source->last_why - 1) != 0) {
-        (void)snprintf(source->last_why, sizeof source->last_why, "%s", why);
-        log_event(LOG_WARN, "source.refused", log_text("url", source->url), log_text("why", why));
-    }
-}
-
-/* Under the lock, which is given up while the answer is judged. True when it was good. */
-static bool take_answer(struct light *light, size_t i, const struct asking *asking) {
-    struct worker *worker = &light->workers[i];
-    struct light_source *source = &light->sources[i];
-    if (worker->result != OK) {
-        source->failures++;
-        note(source, worker->why);
-        return false;
-    }
-    struct buffer body = worker->body;
-    const char *why = "";
-    worker->body = BUFFER_INIT;
-    (void)pthread_mutex_unlock(&light->lock);
-    enum answer_kind kind = asking->judge(asking->arg, buffer_bytes(&body), &why);
-    (void)pthread_mutex_lock(&light->lock);
-    buffer_free(&body);
-    switch (kind) {
-    case ANSWER_GOOD:
-        source->answers++;
-        if (source->last_why[0] != '\0') {
-            source->last_why[0] = '\0';
-            log_event(LOG_INFO, "source.good_again", log_text("url", source->url));
-        }
-        break;
-    case ANSWER_OLD: /* every node is behind for a moment now and then: counted, not told */
-        source->failures++;
-        break;
-    case ANSWER_LIE:
-        source->lies++;
-        note(source, why);
-        break;
-    }
-    return kind == ANSWER_GOOD;
-}
-
-static struct timespec timespec_of_ms(uint64_t mono_ms) {
-    return (struct timespec){.tv_sec = (time_t)(mono_ms / 1000), .tv_nsec = (long)(mono_ms % 1000) * NS_PER_MS};
-}
-
-/* Under the lock: once there is a good answer, is anybody left who is worth waiting for? */
-static bool is_awaited(const struct light *light, const bool taken[CONFIG_SOURCES_MAX], size_t good) {
-    for (size_t i = 0; i < light->config.sources->count; i++) {
-        if (!taken[i] && (good == 0 || light->workers[i].misses < MISSES_MAX)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Under the lock. */
-static void note_misses(struct light *light, const bool taken[CONFIG_SOURCES_MAX], size_t good) {
-    for (size_t i = 0; i < light->config.sources->count; i++) {
-        struct worker *worker = &light->workers[i];
-        worker->misses = taken[i] ? 0 : worker->misses + 1;
-        if (!taken[i]) {
-            light->sources[i].failures++;
-            if (good == 0) {
-                note(&light->sources[i], "no answer in time");
-            }
-        }
-    }
-}
-
-/* Puts one question to all sources and judges what comes back until all have answered or time is up. OK when at least
- * one answer was good. */
-static enum err ask_all(struct light *light, const char *path, const char *accept, size_t limit,
-                        const struct asking *asking) {
-    bool taken[CONFIG_SOURCES_MAX] = {false};
-    size_t count = light->config.sources->count, good = 0;
-    uint64_t deadline_ms = clock_mono_ms() + LIGHT_CALL_TIMEOUT_MS;
-    (void)pthread_mutex_lock(&light->lock);
-    (void)snprintf(light->question.path, sizeof light->question.path, "%s", path);
-    light->question.accept = accept;
-    light->question.limit = limit;
-    uint64_t number = ++light->question.number;
-    (void)pthread_cond_broadcast(&light->asked);
-    while (is_awaited(light, taken, good) && !light->stopping && clock_mono_ms() < deadline_ms) {
-        bool any = false;
-        for (size_t i = 0; i < count; i++) {
-            const struct worker *worker = &light->workers[i];
-            if (taken[i] || !worker->answered || worker->question != number) {
-                continue;
-            }
-            taken[i] = any = true;
-            if (take_answer(light, i, asking) && good++ == 0) {
-                uint64_t grace_ms = clock_mono_ms() + LIGHT_GRACE_MS;
-                deadline_ms = grace_ms < deadline_ms ? grace_ms : deadline_ms;
-            }
-        }
-        if (!any) {
-            const struct timespec until = timespec_of_ms(deadline_ms);
-            (void)pthread_cond_timedwait(&light->answered, &light->lock, &until);
-        }
-    }
-    if (!light->stopping) {
-        note_misses(light, taken, good);
-    }
-    bool stopping = light->stopping;
-    (void)pthread_mutex_unlock(&light->lock);
-    return good > 0 ? OK : stopping ? ERR_CLOSED : ERR_NETWORK;
 }
 
 /* ---- Proven values --------------------------------------------------------------------------------------- */
@@ -358,16 +151,17 @@ struct proof_question {
     struct light *light;
     const char *contract;
     struct bytes user_key;
-    uint64_t min_height;
+    bool tells_heartbeat; /* it is the record of the chain's parameters that is asked for */
+    uint64_t now_ms;
     struct light_value best;
+    uint32_t heartbeat_ms; /* that holds at best's height */
     bool have;
     bool no_memory;
 };
 
 static enum verdict verify(struct light *light, const struct proof_question *q, struct bytes bundle,
                            struct bundle_result *out) {
-    struct trust trust = {.epoch = light->epoch, .validators = believed_set(light), .min_height = q->min_height};
-    memcpy(trust.chain_id, light->chain_id, CHAIN_ID_LEN);
+    const struct trust trust = light_trust_walk(&light->trust);
     const struct bundle_work work = {.set_memory = light->set_memory,
                                      .set_capacity = LIMIT_VALIDATORS,
                                      .path_memory = light->path_memory,
@@ -383,26 +177,42 @@ static enum verdict verify(struct light *light, const struct proof_question *q, 
     return v;
 }
 
-/* What a quorum of the old set has finalized names the new one: there is no way back. */
-static void believe(struct light *light, const struct bundle_result *result) {
-    if (result->epoch > light->epoch) {
-        memcpy(light->keys, result->validators.keys, (size_t)result->validators.count * KEY_LEN);
-        light->validator_count = result->validators.count;
-        light->epoch = result->epoch;
-        log_event(LOG_INFO, "light.epoch", log_number("epoch", light->epoch),
-                  log_number("validators", light->validator_count));
+/* The heartbeat that holds at a proven head: what is known, or what the head's own state says. */
+static enum verdict heartbeat_at(const struct proof_question *q, const struct bundle_result *result, uint32_t *out) {
+    struct params_record params;
+    *out = q->light->trust.heartbeat_ms;
+    if (!q->tells_heartbeat) {
+        return GOOD;
     }
+    if (!result->present || params_decode(bytes_of(q->light->value_memory, result->value_len), &params) != OK) {
+        return BAD_ENCODING;
+    }
+    *out = params.params.heartbeat_ms;
+    return GOOD;
 }
 
-static enum answer_kind judge_proof(void *arg, struct bytes body, const char **out_why) {
+/* The proof, then the age of its head. */
+static enum verdict judge_bundle(const struct proof_question *q, struct bytes body, struct bundle_result *out,
+                                 uint32_t *out_heartbeat_ms) {
+    enum verdict v = verify(q->light, q, body, out);
+    if (v == GOOD) {
+        v = heartbeat_at(q, out, out_heartbeat_ms);
+    }
+    return v == GOOD
+               ? freshness_head(out->header.time_ms, q->now_ms, light_trust_limit(&q->light->trust, *out_heartbeat_ms))
+               : v;
+}
+
+static enum light_answer judge_proof(void *arg, struct bytes body, const char **out_why) {
     struct proof_question *q = arg;
     struct bundle_result result;
-    enum verdict v = verify(q->light, q, body, &result);
+    uint32_t heartbeat_ms = 0;
+    enum verdict v = judge_bundle(q, body, &result, &heartbeat_ms);
     if (v != GOOD) {
         *out_why = verdict_text(v);
-        /* A node that is merely behind gives an old head, perhaps of an epoch that is over; anything else is an answer
-         * no honest node gives. */
-        return v == BAD_HEIGHT || v == BAD_EPOCH ? ANSWER_OLD : ANSWER_LIE;
+        /* A node that is merely behind gives an old head, perhaps of an epoch that is over, or of hours ago; anything
+         * else is an answer no honest node gives. */
+        return v == BAD_STALE ? ANSWER_STALE : v == BAD_HEIGHT || v == BAD_EPOCH ? ANSWER_OLD : ANSWER_LIE;
     }
     believe(q->light, &result);
     if (q->have && result.header.height <= q->best.height) {
@@ -418,45 +228,72 @@ static enum answer_kind judge_proof(void *arg, struct bytes body, const char **o
     best->height = result.header.height;
     best->time_ms = result.header.time_ms;
     best->present = result.present;
+    q->heartbeat_ms = heartbeat_ms;
     q->have = buffer_ok(&best->value) == OK && buffer_ok(&best->bundle) == OK;
     q->no_memory = !q->have;
     return ANSWER_GOOD;
 }
 
-static void accept_head(struct light *light, const struct light_value *value) {
-    (void)pthread_mutex_lock(&light->lock);
-    bool newer = value->height > light->height;
-    if (newer) {
-        light->height = value->height;
-        light->time_ms = value->time_ms;
+/* With `asking` held. The answer is in q->best. */
+static enum err ask_proof(struct light *light, struct proof_question *q) {
+    char hex[2 * BUNDLE_USER_KEY_MAX + 1];
+    char path[LIGHT_PATH_MAX];
+    const struct light_judge judge = {judge_proof, q};
+    q->light = light;
+    q->now_ms = clock_wall_ms();
+    if (light_trust_start(&light->trust, q->now_ms) != GOOD) {
+        return ERR_DENIED;
     }
-    (void)pthread_mutex_unlock(&light->lock);
-    if (newer) {
-        save_state(light, value->height, value->time_ms);
+    hex_encode(q->user_key.data, q->user_key.len, hex);
+    (void)snprintf(path, sizeof path, "/v1/proof?contract=%s&key=%s", q->contract, hex);
+    enum err e = light_ask_all(light->ask, path, "application/octet-stream", LIGHT_BUNDLE_MAX, &judge);
+    if (e == OK && !q->have) {
+        e = q->no_memory ? ERR_NOMEM : ERR_NETWORK;
     }
+    if (e == OK) {
+        accept_head(light, &q->best);
+    }
+    return e;
+}
+
+/* With `asking` held. */
+static enum err learn_heartbeat(struct light *light) {
+    struct proof_question q = {.contract = GOVERNANCE, .user_key = bytes_str("params"), .tells_heartbeat = true};
+    enum err e = ask_proof(light, &q);
+    if (e == OK) {
+        accept_heartbeat(light, q.heartbeat_ms);
+    }
+    light->params_due_ms = clock_mono_ms() + LIGHT_PARAMS_MS;
+    light_value_free(&q.best);
+    return e;
+}
+
+enum err light_refresh(struct light *light) {
+    (void)pthread_mutex_lock(&light->asking);
+    enum err e = learn_heartbeat(light);
+    tell_verdict(light, e);
+    (void)pthread_mutex_unlock(&light->asking);
+    return e;
+}
+
+/* With `asking` held: the heartbeat first, where it is not known or may have been changed. A known one outlives a
+ * question that nobody answers. */
+static enum err ask_value(struct light *light, struct proof_question *q) {
+    enum err e = OK;
+    if (!light->trust.heartbeat_known || clock_mono_ms() >= light->params_due_ms) {
+        e = learn_heartbeat(light);
+    }
+    return e == OK || (light->trust.heartbeat_known && e == ERR_NETWORK) ? ask_proof(light, q) : e;
 }
 
 enum err light_get(struct light *light, const char *contract, struct bytes user_key, struct light_value *out) {
-    char hex[2 * BUNDLE_USER_KEY_MAX + 1];
-    char path[LIGHT_PATH_MAX];
+    struct proof_question q = {.contract = contract, .user_key = user_key};
     if (user_key.len > BUNDLE_USER_KEY_MAX) {
         return ERR_RANGE;
     }
-    hex_encode(user_key.data, user_key.len, hex);
-    (void)snprintf(path, sizeof path, "/v1/proof?contract=%s&key=%s", contract, hex);
-    struct proof_question q = {.light = light, .contract = contract, .user_key = user_key};
-    const struct asking asking = {judge_proof, &q};
     (void)pthread_mutex_lock(&light->asking);
-    struct light_head head;
-    light_head(light, &head);
-    q.min_height = head.height;
-    enum err e = ask_all(light, path, "application/octet-stream", LIGHT_BUNDLE_MAX, &asking);
-    if (e == OK && !q.have) {
-        e = q.no_memory ? ERR_NOMEM : ERR_NETWORK;
-    }
-    if (e == OK) {
-        accept_head(light, &q.best);
-    }
+    enum err e = ask_value(light, &q);
+    tell_verdict(light, e);
     (void)pthread_mutex_unlock(&light->asking);
     if (e != OK) {
         light_value_free(&q.best);
@@ -474,7 +311,7 @@ struct hint_question {
     void *arg;
 };
 
-static enum answer_kind judge_hint(void *arg, struct bytes body, const char **out_why) {
+static enum light_answer judge_hint(void *arg, struct bytes body, const char **out_why) {
     const struct hint_question *q = arg;
     *out_why = "not the list that was asked for";
     return q->take(q->arg, body) ? ANSWER_GOOD : ANSWER_LIE;
@@ -483,12 +320,12 @@ static enum answer_kind judge_hint(void *arg, struct bytes body, const char **ou
 enum err light_hints(struct light *light, const char *path, size_t limit, bool (*take)(void *arg, struct bytes body),
                      void *arg) {
     struct hint_question q = {take, arg};
-    const struct asking asking = {judge_hint, &q};
+    const struct light_judge judge = {judge_hint, &q};
     if (strlen(path) >= LIGHT_PATH_MAX) {
         return ERR_RANGE;
     }
     (void)pthread_mutex_lock(&light->asking);
-    enum err e = ask_all(light, path, "application/json", limit, &asking);
+    enum err e = light_ask_all(light->ask, path, "application/json", limit, &judge);
     (void)pthread_mutex_unlock(&light->asking);
     return e;
 }
@@ -496,22 +333,57 @@ enum err light_hints(struct light *light, const char *path, size_t limit, bool (
 /* ---- What is known --------------------------------------------------------------------------------------- */
 
 /* Under the lock. */
-static struct light_head head_of(const struct light *light) {
-    uint64_t now = clock_wall_ms();
-    return (struct light_head){.height = light->height,
-                               .time_ms = light->time_ms,
-                               .frozen = now > light->time_ms && now - light->time_ms > light->config.freshness_ms};
+static struct light_head head_of(const struct light *light, uint64_t now_ms) {
+    enum verdict verdict = light_trust_judge(&light->trust, now_ms);
+    return (struct light_head){
+        .height = light->trust.height, .time_ms = light->trust.time_ms, .verdict = verdict, .frozen = verdict != GOOD};
 }
 
 void light_head(struct light *light, struct light_head *out) {
     (void)pthread_mutex_lock(&light->lock);
-    *out = head_of(light);
+    *out = head_of(light, clock_wall_ms());
     (void)pthread_mutex_unlock(&light->lock);
 }
 
-void light_status(struct light *light, struct light_status *out) {
+bool light_is_current(struct light *light, uint64_t time_ms) {
+    const struct light_trust *trust = &light->trust;
+    uint64_t now_ms = clock_wall_ms();
     (void)pthread_mutex_lock(&light->lock);
-    *out = (struct light_status){.head = head_of(light), .source_count = light->config.sources->count};
-    memcpy(out->sources, light->sources, sizeof out->sources);
+    bool current = light_trust_judge(trust, now_ms) == GOOD &&
+                   freshness_head(time_ms, now_ms, light_trust_limit(trust, trust->heartbeat_ms)) == GOOD;
     (void)pthread_mutex_unlock(&light->lock);
+    return current;
+}
+
+void light_status(struct light *light, struct light_status *out) {
+    const struct light_trust *trust = &light->trust;
+    uint64_t now_ms = clock_wall_ms();
+    (void)pthread_mutex_lock(&light->lock);
+    *out = (struct light_status){.head = head_of(light, now_ms),
+                                 .age_ms = now_ms > trust->time_ms ? now_ms - trust->time_ms : 0,
+                                 .start_ms = trust->start_ms,
+                                 .origin = trust->origin,
+                                 .heartbeat_known = trust->heartbeat_known,
+                                 .heartbeat_ms = trust->heartbeat_ms,
+                                 .limit_ms = light_trust_limit(trust, trust->heartbeat_ms)};
+    (void)pthread_mutex_unlock(&light->lock);
+    out->source_count = light_ask_sources(light->ask, out->sources);
+}
+
+void light_explain(const struct light_status *status, char out[LIGHT_WHY_MAX]) {
+    const struct light_head *head = &status->head;
+    out[0] = '\0';
+    if (head->verdict == BAD_START) {
+        (void)snprintf(out, LIGHT_WHY_MAX,
+                       "untrusted: what trust rests on is older than %d days; set gateway.checkpoint to a recent one",
+                       FRESHNESS_TRUSTING_DAYS);
+    } else if (head->verdict == BAD_ABSENT) {
+        (void)snprintf(out, LIGHT_WHY_MAX, "frozen: no source has given a head that verifies and is fresh");
+    } else if (head->frozen) {
+        (void)snprintf(out, LIGHT_WHY_MAX,
+                       "frozen: the newest head (height %llu) is %llu s old, the limit is %llu s: no answer is given "
+                       "from it; is this clock right, do the sources move on?",
+                       (unsigned long long)head->height, (unsigned long long)(status->age_ms / 1000),
+                       (unsigned long long)(status->limit_ms / 1000));
+    }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds docs/ against the code: configuration keys with their defaults, contracts' codes, HTTP routes and error codes,
+"""Holds docs/ against the code: configuration keys with their defaults, rules on age, contracts' codes, HTTP routes and error codes,
 metrics, alarms, exit statuses, tags, links between the pages, and files they name. Run from the top of the checkout; prints one line per gap.
 """
 import pathlib
@@ -37,6 +37,18 @@ def configuration():
             yield f"docs/operations.md has no row for {key}"
         elif table[key].split(" (")[0] != want and table[key] != want:
             yield f"docs/operations.md: {key} is {table[key]!r}, the code says {want!r}"
+
+
+def trust():
+    """The rules on age: a row each in verify/freshness.c and docs/trust.md."""
+    rows = {name: rest for name, rest in re.findall(r"^\| ([a-z ]+) \| (.*) \|$", page("trust.md"), re.M)}
+    code = pathlib.Path("verify/freshness.c").read_text()
+    for name, by_heartbeat, expires in re.findall(r"\[FOLLOWER_(\w+)\] = \{(\w+), (\w+)\}", code):
+        head, _, start = rows.get(name.lower().replace("_", " "), "").partition(" | ")
+        if not head:
+            yield f"docs/trust.md has no row for {name}"
+        elif ("heartbeats" in head) != (by_heartbeat == "true") or ("without a checkpoint" in start) != (expires == "true"):
+            yield f"docs/trust.md: the row of {name} is not what verify/freshness.c does"
 
 
 def codes():
@@ -123,7 +135,7 @@ def paths():
 
 
 def main():
-    checks = (configuration, codes, routes, metrics, alarms, exit_statuses, tags, links, paths)
+    checks = (configuration, trust, codes, routes, metrics, alarms, exit_statuses, tags, links, paths)
     gaps = [gap for check in checks for gap in check()]
     for gap in gaps:
         print(gap)

@@ -224,6 +224,15 @@ class Net:
         return assay_json("update", "push", "--node", (node or self.validators[0]).url, "--key", self.key("author-acme-1"),
                           "--release", release_id, *target, "--window", window, "--max-failed", max_failed)
 
+    def decide_params(self, **params):
+        """One organisation proposes, others vote until the parameters have changed."""
+        sets = [part for name, value in params.items() for part in ("--set", f"{name}={value}")]
+        url = self.validators[0].url
+        proposal = assay_json("proposal", "new", "set-params", *sets, "--org", "acme", "--key", self.key("admin-acme"), "--node",
+                              url)["proposal_id"]
+        for org in ("globex", "mirror"):
+            assay("proposal", "vote", proposal, "yes", "--org", org, "--key", self.key(f"admin-{org}"), "--node", url)
+
     def device_id(self, name="device-1"):
         return json.loads(assay("key", "show", self.key(name), "--json"))["public_key"]
 

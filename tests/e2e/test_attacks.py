@@ -637,11 +637,14 @@ def test_freeze_is_noticed_and_nothing_is_offered(site, sources):
     gateway = site.gateways[1]
     gateway.kill()
     configure(gateway, freshness_ms=2000)
+    site.decide_params(heartbeat_ms=600)  # three of them are less
     gateway.start()
     try:
+        device.once()  # from now on the gateway asks about it and its class
         release, update = pushed(site, device)
         wait_for("a fresh head", lambda: published(site) and not gateway.status()["frozen"])
         release, update = pushed(site, device)
+        device.offered(update["update_id"])
         for source in sources:
             source.behave(answer=Frozen())
 
@@ -659,6 +662,7 @@ def test_freeze_is_noticed_and_nothing_is_offered(site, sources):
             source.behave()
         gateway.kill()
         configure(gateway, freshness_ms=60000)
+        site.decide_params(heartbeat_ms=10000)
         gateway.start()
     newest, _ = pushed(site, device)
     device.until_runs(newest["sequence"])

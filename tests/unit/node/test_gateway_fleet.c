@@ -120,8 +120,8 @@ static void an_older_proof_does_not_replace_a_newer_one(void **state) {
     struct fleet_device *device = accept(fleet, 1);
     const uint8_t update[HASH_LEN] = {1};
     const struct status_record fresh = {.status = STATUS_VERIFIED}, stale = {.status = STATUS_UNVERIFIED};
-    assert_int_equal(fleet_update_set(device, update, &fresh, shared_blob_new(bytes_str("a")), 20), OK);
-    assert_int_equal(fleet_update_set(device, update, &stale, shared_blob_new(bytes_str("b")), 19), OK);
+    assert_int_equal(fleet_update_set(device, update, &fresh, shared_blob_new(bytes_str("a")), 20, 1000 * 20), OK);
+    assert_int_equal(fleet_update_set(device, update, &stale, shared_blob_new(bytes_str("b")), 19, 1000 * 19), OK);
     assert_int_equal(fleet_update_find(device, update)->status.status, STATUS_VERIFIED);
     assert_int_equal(fleet_update_find(device, update)->height, 20);
     fleet_free(fleet);
@@ -135,7 +135,7 @@ static void places_and_answers_are_bounded(void **state) {
     for (uint8_t i = 1; i <= 50; i++) {
         const uint8_t update[HASH_LEN] = {i};
         const struct fleet_answer answer = {.hash = {i}, .counter = i};
-        assert_int_equal(fleet_update_set(device, update, NULL, NULL, i), OK);
+        assert_int_equal(fleet_update_set(device, update, NULL, NULL, i, 1000 * i), OK);
         assert_int_equal(fleet_answer_add(device, &answer), OK);
         assert_non_null(fleet_update_find(device, update));
         assert_int_equal(fleet_answer_find(device, answer.hash)->counter, i);
@@ -192,7 +192,7 @@ static int open_shop(void **out) {
     shop->device = accept(shop->fleet, 1);
     shop->device->running_sequence = 3;
     const struct class_record record = record_of(4, 0);
-    catalog_set_record(shop->class, &record, shared_blob_new(bytes_str("proof")), 10);
+    catalog_set_record(shop->class, &record, shared_blob_new(bytes_str("proof")), 10, 1000 * 10);
     put_release(shop, 4);
     *out = shop;
     return 0;
@@ -209,7 +209,8 @@ static int close_shop(void **state) {
 static void place(struct shop *shop, uint8_t number, enum device_status status, uint64_t start_ms, uint64_t height) {
     const uint8_t id[HASH_LEN] = {number};
     const struct status_record record = {.status = status, .window_start_ms = start_ms, .window_ms = 1000};
-    assert_int_equal(fleet_update_set(shop->device, id, &record, shared_blob_new(bytes_str("s")), height), OK);
+    assert_int_equal(
+        fleet_update_set(shop->device, id, &record, shared_blob_new(bytes_str("s")), height, 1000 * height), OK);
 }
 
 static void nothing_is_offered_without_an_update(void **state) {
@@ -246,7 +247,7 @@ static void a_named_update_is_proven_before_it_is_offered(void **state) {
     assert_false(offer.needs_open);
     /* A hint that lied: proven absent. */
     const uint8_t id[HASH_LEN] = {1};
-    assert_int_equal(fleet_update_set(shop->device, id, NULL, NULL, 12), OK);
+    assert_int_equal(fleet_update_set(shop->device, id, NULL, NULL, 12, 1000 * 12), OK);
     assert_int_equal(catalog_match(shop->class, shop->device, 100, &offer), CATALOG_NOTHING);
 }
 
@@ -284,9 +285,10 @@ static void a_revoked_release_goes_with_its_updates(void **state) {
     struct catalog_offer offer;
     assert_non_null(add_update(shop, 1, 4, true));
     struct class_record record = record_of(2, 0);
-    catalog_set_record(shop->class, &record, shared_blob_new(bytes_str("older")), 9); /* arrives late: ignored */
+    catalog_set_record(shop->class, &record, shared_blob_new(bytes_str("older")), 9,
+                       1000 * 9); /* arrives late: ignored */
     assert_int_equal(catalog_match(shop->class, shop->device, 100, &offer), CATALOG_OFFER);
-    catalog_set_record(shop->class, &record, shared_blob_new(bytes_str("newer")), 11);
+    catalog_set_record(shop->class, &record, shared_blob_new(bytes_str("newer")), 11, 1000 * 11);
     assert_int_equal(catalog_match(shop->class, shop->device, 100, &offer), CATALOG_NOTHING);
     assert_null(shop->class->release);
     assert_null(add_update(shop, 1, 4, true)); /* of what is no longer the latest */

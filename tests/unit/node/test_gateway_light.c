@@ -29,6 +29,7 @@ struct node {
     struct http_server *server;
     _Atomic enum mood mood;
     _Atomic uint64_t height;
+    _Atomic uint16_t steps; /* epochs behind the genesis', the last one's validators being the foreign ones */
     struct http_deferred *silenced[16]; /* questions left open */
     size_t silenced_count;
 };
@@ -42,10 +43,20 @@ struct world {
     struct node nodes[SOURCES];
     struct config_sources sources;
     char state_file[128];
+    uint64_t freshness_ms;
+    const struct checkpoint *checkpoint;
     struct light *light;
 };
 
 static const struct span user_key = {(const uint8_t *)"latest/x", 8};
+static const struct span params = {(const uint8_t *)"params", 6};
+
+/* The record of the chain's parameters (contracts/governance.h): a stamp, then the heartbeat and the rest. */
+static void set_heartbeat(struct world *w, uint32_t heartbeat_ms) {
+    uint8_t record[1 + 4 * 8 + 4 + 4 + 4 + 8 + 4 + 4 + 3 * 8] = {1};
+    put_u32(record + 33, heartbeat_ms);
+    fixture_put(&w->state, "governance", params, (struct span){record, sizeof record});
+}
 
 /* ---- Full nodes ------------------------------------------------------------------------------------------ */
 
@@ -63,23 +74,26 @@ static void get_proof(void *ctx, struct http_request *request) {
         http_respond(request, http_error(500, "BROKEN", "none", "broken"));
         return;
     }
-    const struct fixture_set *sets[] = {mood == FOREIGN_KEYS ? &w->foreign : &w->set};
+    const struct fixture_set *sets[] = {mood == FOREIGN_KEYS ? &w->foreign : &w->set, &w->foreign};
+    const char *contract = http_query(request, "contract");
+    bool about_params = strcmp(contract, "governance") == 0 && mood != OTHER_KEY;
     const struct fixture_bundle b = {.chain = w->chain,
                                      .sets = sets,
+                                     .steps = node->steps,
                                      .height = node->height,
                                      .state = &w->state,
-                                     .contract = "firmware",
-                                     .user_key =
-                                         mood == OTHER_KEY ? (struct span){(const uint8_t *)"latest/y", 8} : user_key};
+                                     .contract = about_params ? "governance" : "firmware",
+                                     .user_key = mood == OTHER_KEY ? (struct span){(const uint8_t *)"latest/y", 8}
+                                                 : about_params    ? params
+                                                                   : user_key};
     static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* the fixture has memory of its own */
     (void)pthread_mutex_lock(&one_at_a_time);
     size_t len = fixture_bundle_make(&b, raw);
     (void)pthread_mutex_unlock(&one_at_a_time);
-    if (mood == FORGED_VALUE) {
-        for (size_t i = 0; i + 7 <= len; i++) {
-            if (memcmp(raw + i, "value-1", 7) == 0) {
-                raw[i + 6] = '9';
-            }
+    const struct fixture_value *value = fixture_find(&w->state, b.contract, b.user_key);
+    for (size_t i = 0; mood == FORGED_VALUE && i + value->value_len <= len; i++) {
+        if (memcmp(raw + i, value->value, value->value_len) == 0) {
+            raw[i + value->value_len - 1] ^= 1;
         }
     }
     http_respond(request,
@@ -101,11 +115,18 @@ static void start_node(struct node *node, struct world *w) {
     (void)snprintf(w->sources.url[w->sources.count++], CONFIG_URL_MAX, "http://%s", http_server_address(node->server));
 }
 
+static enum err try_light(struct world *w, struct light **out) {
+    const struct light_config config = {.genesis = &w->genesis,
+                                        .sources = &w->sources,
+                                        .state_file = w->state_file,
+                                        .freshness_ms = w->freshness_ms,
+                                        .checkpoint = w->checkpoint};
+    return light_new(&config, out);
+}
+
 static struct light *open_light(struct world *w) {
-    const struct light_config config = {
-        .genesis = &w->genesis, .sources = &w->sources, .state_file = w->state_file, .freshness_ms = 1000};
     struct light *light = NULL;
-    assert_int_equal(light_new(&config, &light), OK);
+    assert_int_equal(try_light(w, &light), OK);
     return light;
 }
 
@@ -121,7 +142,10 @@ static int setup(void **out) {
     w->genesis.nodes = w->members;
     w->genesis.node_count = VALIDATORS;
     (void)snprintf(w->genesis.name, sizeof w->genesis.name, "test");
+    w->genesis.time_ms = clock_wall_ms();
+    w->freshness_ms = 1000;
     genesis_chain_id(&w->genesis, &host_crypto, w->chain);
+    set_heartbeat(w, 0); /* the fixture's blocks are of 1970 */
     fixture_put(&w->state, "firmware", user_key, (struct span){(const uint8_t *)"value-1", 7});
     fixture_put(&w->state, "firmware", (struct span){(const uint8_t *)"latest/y", 8},
                 (struct span){(const uint8_t *)"value-2", 7});
@@ -179,6 +203,7 @@ static void absence_is_proven_too(void **state) {
     struct world *w = *state;
     struct light_value value = LIGHT_VALUE_INIT;
     w->state.count = 0;
+    set_heartbeat(w, 0);
     fixture_put(&w->state, "firmware", (struct span){(const uint8_t *)"latest/y", 8},
                 (struct span){(const uint8_t *)"value-2", 7});
     assert_int_equal(ask(w, &value), OK);
@@ -237,6 +262,7 @@ static void lies_alone_give_nothing(void **state) {
 static void a_silent_source_costs_a_grace_and_then_nothing(void **state) {
     struct world *w = *state;
     bool nothing = false;
+    assert_int_equal(light_refresh(w->light), OK);
     set_moods(w, SILENT, HONEST, HONEST);
     /* The first four cost a grace each; of those after them a busy machine may spoil some, a mistake all. */
     for (int i = 0; i < 12 && !nothing; i++) {
@@ -269,23 +295,237 @@ static void height_never_falls_also_across_a_restart(void **state) {
     assert_int_equal(status.sources[0].failures, 1);
 }
 
-static void an_old_head_raises_the_freeze_alarm(void **state) {
-    struct world *w = *state;
+/* ---- Ages ------------------------------------------------------------------------------------------------ */
+
+/* The height whose block time is `age_ms` ago, to the second. */
+static uint64_t height_of_age(uint64_t age_ms) {
+    return (clock_wall_ms() - age_ms - 1000000) / 1000;
+}
+
+static void set_heights(struct world *w, uint64_t height) {
+    for (size_t i = 0; i < SOURCES; i++) {
+        w->nodes[i].height = height;
+    }
+}
+
+static enum err ask_once(struct world *w) {
     struct light_value value = LIGHT_VALUE_INIT;
+    enum err e = ask(w, &value);
+    light_value_free(&value);
+    return e;
+}
+
+static void nothing_is_answered_before_a_head_was_proven(void **state) {
+    struct world *w = *state;
     struct light_head head;
     light_head(w->light, &head);
     assert_true(head.frozen);
-    assert_int_equal(ask(w, &value), OK);
-    light_head(w->light, &head);
-    assert_true(head.frozen); /* the fixture's blocks are of 1970 */
-    uint64_t now = clock_wall_ms();
-    w->nodes[0].height = (now - 1000000) / 1000; /* its block time is about now */
-    light_value_free(&value);
-    value = LIGHT_VALUE_INIT;
-    assert_int_equal(ask(w, &value), OK);
+    assert_int_equal(head.verdict, BAD_ABSENT);
+    assert_int_equal(light_refresh(w->light), OK);
     light_head(w->light, &head);
     assert_false(head.frozen);
-    light_value_free(&value);
+}
+
+static void a_head_older_than_the_limit_is_refused_and_a_fresh_one_ends_it(void **state) {
+    struct world *w = *state;
+    struct light_status status;
+    char why[LIGHT_WHY_MAX];
+    set_heartbeat(w, 10000);
+    set_heights(w, height_of_age(33000)); /* more than 3 heartbeats */
+    assert_int_equal(ask_once(w), ERR_NETWORK);
+    light_status(w->light, &status);
+    assert_int_equal(status.head.height, 0);
+    assert_int_equal(status.sources[0].lies, 0);
+    assert_string_equal(status.sources[0].last_why, verdict_text(BAD_STALE));
+    set_heights(w, height_of_age(15000));
+    assert_int_equal(ask_once(w), OK);
+    light_status(w->light, &status);
+    assert_false(status.head.frozen);
+    assert_int_equal(status.limit_ms, 30000);
+    assert_string_equal(status.sources[0].last_why, "");
+    light_explain(&status, why);
+    assert_string_equal(why, "");
+}
+
+/* A source that is stuck holds nobody back, and is told of. */
+static void one_fresh_source_is_enough(void **state) {
+    struct world *w = *state;
+    struct light_status status;
+    set_heartbeat(w, 10000);
+    set_heights(w, height_of_age(3600000));
+    w->nodes[1].height = height_of_age(2000);
+    assert_int_equal(ask_once(w), OK);
+    light_status(w->light, &status);
+    assert_int_equal(status.head.height, w->nodes[1].height);
+    assert_true(status.sources[0].failures + status.sources[2].failures > 0);
+}
+
+static void a_longer_configured_limit_counts(void **state) {
+    struct world *w = *state;
+    struct light_status status;
+    light_free(w->light);
+    w->freshness_ms = 100000;
+    w->light = open_light(w);
+    set_heartbeat(w, 10000);
+    set_heights(w, height_of_age(103000));
+    assert_int_equal(ask_once(w), ERR_NETWORK);
+    set_heights(w, height_of_age(80000));
+    assert_int_equal(ask_once(w), OK);
+    light_status(w->light, &status);
+    assert_int_equal(status.limit_ms, 100000);
+}
+
+/* The heartbeat is a parameter that organisations vote on: what counts is the ledger's own record of it. */
+static void the_limit_follows_the_heartbeat_that_the_ledger_proves(void **state) {
+    struct world *w = *state;
+    struct light_status status;
+    set_heartbeat(w, 10000);
+    set_heights(w, height_of_age(20000));
+    assert_int_equal(ask_once(w), OK);
+    set_heartbeat(w, 60000); /* voted up: the next block may be a minute away */
+    set_heights(w, height_of_age(0));
+    assert_int_equal(light_refresh(w->light), OK);
+    light_status(w->light, &status);
+    assert_int_equal(status.heartbeat_ms, 60000);
+    assert_int_equal(status.limit_ms, 180000);
+    set_heartbeat(w, 0); /* voted away: no block is due, so none is late */
+    set_heights(w, height_of_age(0) + 1);
+    assert_int_equal(light_refresh(w->light), OK);
+    light_status(w->light, &status);
+    assert_int_equal(status.limit_ms, 0);
+    assert_false(status.head.frozen);
+    set_heartbeat(w, 500);
+    set_heights(w, height_of_age(0) + 2);
+    assert_int_equal(light_refresh(w->light), OK);
+    light_status(w->light, &status);
+    assert_int_equal(status.limit_ms, 1500);
+}
+
+/* Alone, it is no reason to believe in a chain that rests: only its own record says so. */
+static void without_a_heartbeat_nothing_is_too_old(void **state) {
+    struct world *w = *state;
+    struct light_status status;
+    assert_int_equal(ask_once(w), OK); /* a block of 1970 */
+    light_status(w->light, &status);
+    assert_false(status.head.frozen);
+    assert_true(status.heartbeat_known);
+    assert_int_equal(status.limit_ms, 0);
+}
+
+static void a_record_of_parameters_that_is_none_is_no_heartbeat(void **state) {
+    struct world *w = *state;
+    struct light_status status;
+    fixture_put(&w->state, "governance", params, (struct span){(const uint8_t *)"?", 1});
+    assert_int_equal(ask_once(w), ERR_NETWORK);
+    light_status(w->light, &status);
+    assert_false(status.heartbeat_known);
+}
+
+/* ---- Where trust starts ---------------------------------------------------------------------------------- */
+
+/* Moves the genesis; what is under the old chain id is no longer this chain's. */
+static void found_at(struct world *w, uint64_t time_ms) {
+    light_free(w->light);
+    w->light = NULL;
+    (void)unlink(w->state_file);
+    w->genesis.time_ms = time_ms;
+    genesis_chain_id(&w->genesis, &host_crypto, w->chain);
+}
+
+/* A checkpoint of the block that the nodes have at this height, in epoch `steps`. */
+static struct checkpoint checkpoint_at(const struct world *w, uint64_t height, uint16_t steps) {
+    const struct fixture_set *set = steps == 0 ? &w->set : &w->foreign;
+    uint8_t raw[BLOCK_HEADER_LEN];
+    struct checkpoint c = {.header = fixture_header(w->chain, height, steps, &w->state, set, set),
+                           .validators = fixture_validators(set)};
+    (void)fixture_put_header(&c.header, raw, c.hash);
+    return c;
+}
+
+static void a_genesis_before_the_trusting_period_needs_a_checkpoint(void **state) {
+    struct world *w = *state;
+    struct light *light = NULL;
+    found_at(w, clock_wall_ms() - FRESHNESS_TRUSTING_MS + 60000);
+    assert_int_equal(try_light(w, &light), OK);
+    light_free(light);
+    found_at(w, clock_wall_ms() - FRESHNESS_TRUSTING_MS - 1);
+    assert_int_equal(try_light(w, &light), ERR_DENIED);
+    struct checkpoint c = checkpoint_at(w, height_of_age(FRESHNESS_TRUSTING_MS + 5000), 0);
+    w->checkpoint = &c; /* as old as the genesis */
+    assert_int_equal(try_light(w, &light), ERR_DENIED);
+    c = checkpoint_at(w, height_of_age(3600000), 0);
+    w->light = open_light(w);
+    set_heights(w, height_of_age(1000));
+    assert_int_equal(ask_once(w), OK);
+    struct light_status status;
+    light_status(w->light, &status);
+    assert_int_equal(status.origin, LIGHT_FROM_HEAD);
+    w->checkpoint = NULL; /* what was accepted last is enough now */
+    light_free(w->light);
+    w->light = open_light(w);
+    light_status(w->light, &status);
+    assert_int_equal(status.origin, LIGHT_FROM_HEAD);
+}
+
+/* Long offline: the validators of then have sold their keys, and sign a fresh head. */
+static void keys_that_left_are_not_believed_behind_a_checkpoint(void **state) {
+    struct world *w = *state;
+    struct light_status status;
+    struct checkpoint c = checkpoint_at(w, height_of_age(3600000), 1);
+    found_at(w, clock_wall_ms() - FRESHNESS_TRUSTING_MS - 1);
+    c = checkpoint_at(w, height_of_age(3600000), 1);
+    w->checkpoint = &c;
+    w->light = open_light(w);
+    set_heights(w, height_of_age(1000)); /* of epoch 0: by the set that left */
+    assert_int_equal(ask_once(w), ERR_NETWORK);
+    light_status(w->light, &status);
+    assert_int_equal(status.head.height, c.header.height);
+    for (size_t i = 0; i < SOURCES; i++) {
+        w->nodes[i].steps = 1;
+    }
+    assert_int_equal(ask_once(w), OK);
+    light_status(w->light, &status);
+    assert_int_equal(status.head.height, w->nodes[0].height);
+}
+
+static void a_checkpoint_that_does_not_fit_is_refused(void **state) {
+    struct world *w = *state;
+    struct light *light = NULL;
+    set_heights(w, 50);
+    assert_int_equal(ask_once(w), OK);
+    light_free(w->light);
+    w->light = NULL;
+    struct checkpoint c = checkpoint_at(w, 60, 0);
+    w->checkpoint = &c;
+    c.header.chain_id[0] ^= 1;
+    assert_int_equal(try_light(w, &light), ERR_MISMATCH);
+    c = checkpoint_at(w, 40, 1); /* a later epoch, below what was accepted in epoch 0 */
+    assert_int_equal(try_light(w, &light), ERR_INVALID);
+    c = checkpoint_at(w, 60, 0);
+    c.validators = fixture_validators(&w->foreign);
+    assert_int_equal(try_light(w, &light), ERR_INVALID);
+    c = checkpoint_at(w, 60, 1);
+    assert_int_equal(try_light(w, &light), OK);
+    light_free(light);
+}
+
+static void another_block_at_the_checkpoints_height_is_a_lie(void **state) {
+    struct world *w = *state;
+    struct light_status status;
+    struct checkpoint c = checkpoint_at(w, 60, 0);
+    light_free(w->light);
+    w->checkpoint = &c;
+    w->light = open_light(w);
+    set_heights(w, 60);
+    assert_int_equal(ask_once(w), OK);
+    set_heartbeat(w, 7); /* another state, so another block */
+    set_heights(w, 60);
+    light_free(w->light);
+    w->light = open_light(w);
+    assert_int_equal(ask_once(w), ERR_NETWORK);
+    light_status(w->light, &status);
+    assert_int_equal(status.sources[0].lies, 1);
+    assert_string_equal(status.sources[0].last_why, verdict_text(BAD_PIN));
 }
 
 static void a_damaged_state_file_is_refused(void **state) {
@@ -295,9 +535,7 @@ static void a_damaged_state_file_is_refused(void **state) {
     assert_non_null(f);
     assert_int_equal(fputs("not a state", f) >= 0, 1);
     assert_int_equal(fclose(f), 0);
-    const struct light_config config = {
-        .genesis = &w->genesis, .sources = &w->sources, .state_file = w->state_file, .freshness_ms = 1000};
-    assert_int_equal(light_new(&config, &light), ERR_CORRUPT);
+    assert_int_equal(try_light(w, &light), ERR_CORRUPT);
 }
 
 static void stopping_ends_a_question(void **state) {
@@ -316,7 +554,18 @@ int main(void) {
         cmocka_unit_test_setup_teardown(lies_alone_give_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_silent_source_costs_a_grace_and_then_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(height_never_falls_also_across_a_restart, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_old_head_raises_the_freeze_alarm, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_answered_before_a_head_was_proven, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_head_older_than_the_limit_is_refused_and_a_fresh_one_ends_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(one_fresh_source_is_enough, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_longer_configured_limit_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_limit_follows_the_heartbeat_that_the_ledger_proves, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_heartbeat_nothing_is_too_old, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_record_of_parameters_that_is_none_is_no_heartbeat, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_genesis_before_the_trusting_period_needs_a_checkpoint, setup, teardown),
+        cmocka_unit_test_setup_teardown(keys_that_left_are_not_believed_behind_a_checkpoint, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_checkpoint_that_does_not_fit_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_block_at_the_checkpoints_height_is_a_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_state_file_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(stopping_ends_a_question, setup, teardown),
     };

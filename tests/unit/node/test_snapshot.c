@@ -39,9 +39,9 @@ struct fixture {
     const char *urls[SOURCES];
     char home_dir[64];
     struct daemon_home home;
-    struct snapshot_pin pin;
-    unsigned refused; /* sources that lied */
-    uint64_t stop_at; /* bytes at which progress ends or kills; 0: never */
+    struct checkpoint_file pin; /* HEIGHT:HASH */
+    unsigned refused;           /* sources that lied */
+    uint64_t stop_at;           /* bytes at which progress ends or kills; 0: never */
     bool kill;
     enum snapshot_join_part stop_part;
 };
@@ -58,8 +58,8 @@ static void make(struct fixture *f, size_t source) {
     const struct snapshot_make_config config = {
         .chain = f->ledger.chain, .view = &view, .dir = f->dir[source], .chunk_target = TARGET};
     assert_int_equal(snapshot_make(&config), OK);
-    f->pin.height = view.head.header.height;
-    memcpy(f->pin.hash, view.head.hash, HASH_LEN);
+    f->pin.pin.height = view.head.header.height;
+    memcpy(f->pin.pin.hash, view.head.hash, HASH_LEN);
     chain_view_close(&view);
 }
 
@@ -138,7 +138,7 @@ static enum err join(struct fixture *f, size_t sources, struct snapshot_join_rep
     const struct snapshot_home_config config = {.home = &f->home,
                                                 .sources = f->urls,
                                                 .source_count = sources,
-                                                .pin = f->pin.height > 0 ? &f->pin : NULL,
+                                                .pin = f->pin.pin.height > 0 ? &f->pin : NULL,
                                                 .wanted = true,
                                                 .progress = progress,
                                                 .source_left = source_left,
@@ -162,7 +162,7 @@ static void write_bytes(const char *path, struct bytes bytes) {
 static void spoil(const struct fixture *f, size_t source, const char *name, size_t at) {
     char path[300];
     struct buffer bytes = BUFFER_INIT;
-    (void)snprintf(path, sizeof path, "%s/%llu/%s", f->dir[source], (unsigned long long)f->pin.height, name);
+    (void)snprintf(path, sizeof path, "%s/%llu/%s", f->dir[source], (unsigned long long)f->pin.pin.height, name);
     assert_int_equal(file_read(path, SNAPSHOT_CHUNK_MAX, &bytes), OK);
     bytes.data[at % bytes.len] ^= 1;
     write_bytes(path, buffer_bytes(&bytes));
@@ -173,7 +173,7 @@ static void spoil(const struct fixture *f, size_t source, const char *name, size
 static bool spoil_chunk(const struct fixture *f, size_t source, unsigned chunk) {
     char name[16], path[300];
     (void)snprintf(name, sizeof name, "%u", chunk);
-    (void)snprintf(path, sizeof path, "%s/%llu/%s", f->dir[source], (unsigned long long)f->pin.height, name);
+    (void)snprintf(path, sizeof path, "%s/%llu/%s", f->dir[source], (unsigned long long)f->pin.pin.height, name);
     if (access(path, F_OK) != 0) {
         return false;
     }
@@ -505,7 +505,7 @@ static void every_flipped_byte_of_a_manifest_is_refused(void **state) {
     uint8_t content[HASH_LEN];
     open_all(&f, 3, 2);
     make(&f, 0);
-    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.height);
+    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.pin.height);
     assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &bytes), OK);
     assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&bytes), &manifest), OK);
     assert_int_equal(snapshot_verify(&host_crypto, &f.home.genesis, &manifest, &header, why), OK);
@@ -535,10 +535,10 @@ static void every_flipped_byte_of_a_body_chunk_is_refused(void **state) {
     struct snapshot_manifest m;
     open_all(&f, 3, 2);
     make(&f, 0);
-    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.height);
+    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.pin.height);
     assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &encoded), OK);
     assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
-    (void)snprintf(path, sizeof path, "%s/%llu/%u", f.dir[0], (unsigned long long)f.pin.height, 1u << m.bits);
+    (void)snprintf(path, sizeof path, "%s/%llu/%u", f.dir[0], (unsigned long long)f.pin.pin.height, 1u << m.bits);
     assert_int_equal(file_read(path, SNAPSHOT_CHUNK_MAX, &chunk), OK);
     assert_int_equal(snapshot_bodies_read(&m, 0, buffer_bytes(&chunk), NULL, NULL), OK);
     for (size_t i = 0; i < chunk.len; i++) {
@@ -565,12 +565,13 @@ static void a_manifest_that_lies_about_its_bodies_is_found_out(void **state) {
     struct snapshot_manifest m;
     open_all(&f, 20, 8);
     make(&f, 0);
-    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.height);
+    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.pin.height);
     assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &encoded), OK);
     assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
     assert_true(m.body_count > 2);
     m.bodies[0].last_hash[0] ^= 1;
-    (void)snprintf(chunk, sizeof chunk, "%s/%llu/%u", f.dir[0], (unsigned long long)f.pin.height, (1u << m.bits) + 1);
+    (void)snprintf(chunk, sizeof chunk, "%s/%llu/%u", f.dir[0], (unsigned long long)f.pin.pin.height,
+                   (1u << m.bits) + 1);
     assert_int_equal(file_read(chunk, SNAPSHOT_CHUNK_MAX, &bytes), OK);
     assert_int_equal(snapshot_bodies_read(&m, 1, buffer_bytes(&bytes), NULL, NULL), ERR_INVALID);
     buffer_free(&bytes);
@@ -594,7 +595,7 @@ static void shorten(struct fixture *f, size_t source, uint32_t left_out) {
     struct buffer encoded = BUFFER_INIT, again = BUFFER_INIT;
     struct snapshot_manifest m;
     char from[300], to[300];
-    unsigned long long height = f->pin.height;
+    unsigned long long height = f->pin.pin.height;
     (void)snprintf(to, sizeof to, "%s/%llu/manifest", f->dir[source], height);
     assert_int_equal(file_read(to, SNAPSHOT_MANIFEST_MAX, &encoded), OK);
     assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
@@ -622,7 +623,7 @@ static void a_snapshot_whose_bodies_do_not_reach_back_far_enough_is_refused(void
     char why[DAEMON_WHY_MAX];
     open_all(&f, 20, 8);
     make(&f, 1); /* an honest one, of a lower height */
-    struct snapshot_pin honest = f.pin;
+    struct checkpoint_file honest = f.pin;
     blocks(&f, 3, 8);
     make(&f, 0);
     shorten(&f, 0, 1);
@@ -801,32 +802,86 @@ static void an_old_chain_needs_a_checkpoint_and_a_wrong_one_is_refused(void **st
     struct fixture f;
     struct snapshot_join_report report;
     char why[DAEMON_WHY_MAX];
-    struct snapshot_pin good;
+    struct checkpoint_file good;
     open_all(&f, 10, 2);
     make(&f, 0);
     serve(&f, 0);
     good = f.pin;
-    f.pin.height = 0; /* none: this chain is from 2023 */
+    f.pin.pin.height = 0; /* none: this chain is from 2023 */
     assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
     assert_non_null(strstr(why, "--checkpoint"));
     f.pin = good;
-    f.pin.hash[3] ^= 1;
+    f.pin.pin.hash[3] ^= 1;
     assert_int_equal(join(&f, 1, &report, why), ERR_INVALID);
     struct chain_view view;
     struct chain_block_info info;
     assert_int_equal(chain_view_open(f.ledger.chain, &view), OK);
     assert_int_equal(chain_view_block(&view, 4, &info), OK); /* one of the window */
     chain_view_close(&view);
-    f.pin.height = 4;
-    memcpy(f.pin.hash, info.hash, HASH_LEN);
-    f.pin.hash[3] ^= 1;
+    f.pin.pin.height = 4;
+    memcpy(f.pin.pin.hash, info.hash, HASH_LEN);
+    f.pin.pin.hash[3] ^= 1;
     assert_int_equal(join(&f, 1, &report, why), ERR_INVALID);
-    f.pin.hash[3] ^= 1;
-    f.pin.height = 11;
+    f.pin.pin.hash[3] ^= 1;
+    f.pin.pin.height = 11;
     assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
-    f.pin.height = 4;
+    f.pin.pin.height = 4;
     joins(&f, 1, &report);
     is_as_good(&f, 10, 1);
+    close_all(&f);
+}
+
+/* Writes a checkpoint of the ledger's head into the home, under a name that snapshot.checkpoint then has. */
+static void pin_head_in_a_file(struct fixture *f, bool of_another_chain) {
+    static uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    uint8_t raw[CHECKPOINT_MAX], header[BLOCK_HEADER_LEN];
+    char path[128];
+    struct chain_view view;
+    assert_int_equal(chain_view_open(f->ledger.chain, &view), OK);
+    struct checkpoint c = {.header = view.head.header};
+    chain_view_close(&view);
+    c.header.chain_id[0] ^= of_another_chain;
+    c.validators = (struct validator_set){(const uint8_t(*)[KEY_LEN])keys, genesis_validators(&f->home.genesis, keys)};
+    block_header_encode(&c.header, header);
+    block_header_hash(&host_crypto, header, c.hash);
+    (void)snprintf(path, sizeof path, "%s/pinned", f->home_dir);
+    write_bytes(path, bytes_of(raw, checkpoint_encode(&c, raw)));
+    strcpy(f->home.config.snapshot.checkpoint, "pinned");
+    f->pin.pin.height = 0;
+}
+
+/* Its block need not be among what the snapshot brings along: the walk goes on from its validators. */
+static void a_checkpoint_file_is_where_the_walk_starts(void **state) {
+    (void)state;
+    const uint64_t hour_ms = 3600000, now_ms = clock_wall_ms();
+    struct fixture f;
+    struct snapshot_join_report report;
+    char why[DAEMON_WHY_MAX] = "";
+    open_all(&f, 3, 1);
+    make(&f, 0);
+    serve(&f, 0);
+    pin_head_in_a_file(&f, false); /* as old as the genesis */
+    assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
+    assert_non_null(strstr(why, "90 days"));
+    f.ledger.time_ms = now_ms - 72 * hour_ms;
+    blocks(&f, 2, 1);
+    pin_head_in_a_file(&f, true);
+    assert_int_equal(join(&f, 1, &report, why), ERR_CONFIG);
+    pin_head_in_a_file(&f, false); /* above the snapshot that is offered */
+    assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
+    f.ledger.time_ms = now_ms - 48 * hour_ms;
+    blocks(&f, 1, 1);
+    f.ledger.time_ms = now_ms - hour_ms;
+    blocks(&f, 4, 1);
+    stop_serving(&f, 0);
+    make(&f, 0);
+    serve(&f, 0);
+    f.pin.pin.height = 0;
+    joins(&f, 1, &report);
+    assert_int_equal(report.height, 10);
+    is_as_good(&f, 10, 6);
+    strcpy(f.home.config.snapshot.checkpoint, "nothing");
+    assert_int_equal(join(&f, 1, &report, why), ERR_CONFIG);
     close_all(&f);
 }
 
@@ -1135,6 +1190,7 @@ int main(void) {
         cmocka_unit_test(an_interrupted_change_of_places_is_completed),
         cmocka_unit_test(a_snapshot_gone_from_everywhere_gives_way_to_a_newer_one),
         cmocka_unit_test(an_old_chain_needs_a_checkpoint_and_a_wrong_one_is_refused),
+        cmocka_unit_test(a_checkpoint_file_is_where_the_walk_starts),
         cmocka_unit_test(a_node_far_behind_joins_and_one_close_by_does_not),
         cmocka_unit_test(without_sources_a_new_node_just_starts),
         cmocka_unit_test(snapshots_are_made_when_due_and_the_newest_two_stay),
