@@ -123,7 +123,7 @@ def test_a_ledger_two_hours_ahead_goes_on_while_real_time_catches_up():
 
         # A window neither ends with the clocks, which pass its length, nor stops anything.
         second = net.published("2.0.0")
-        silent = net.push(second["release_id"], device=net.device_id())
+        silent = net.push(second["release_id"], device=net.device_id(), window=f"{WINDOW_MS}ms")
         due_ms = net.validators[0].get(f"/v1/blocks/{silent['height']}")["time_ms"] + WINDOW_MS
         net.set_clocks(HOUR_S)
         third = net.published("3.0.0")

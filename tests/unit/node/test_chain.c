@@ -722,6 +722,9 @@ static void what_fell_due_before_a_head_that_is_ahead_is_worked_off_all_the_same
     }
     assert_false(chain_has_due(f.chain, due_ms - 1));
     assert_true(chain_has_due(f.chain, due_ms));
+    f.time_ms = due_ms;
+    fixture_block(&f, 0);
+    assert_false(chain_has_due(f.chain, UINT64_MAX));
     fixture_close(&f);
 }
 
