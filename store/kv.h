@@ -83,6 +83,8 @@ NODISCARD enum err kv_lmdb_look(const char *dir, uint64_t map_bytes, struct kv_b
  * store stays in use. */
 NODISCARD enum err kv_lmdb_copy(const struct kv_backend *backend, const char *dir);
 NODISCARD enum err kv_memory_open(struct kv_backend *out);
+/* Another one in memory that begins with what this one holds now; they share what neither changes. */
+NODISCARD enum err kv_memory_copy(const struct kv_backend *backend, struct kv_backend *out);
 
 /* How the lower floor in a folder is opened, for whoever doesn't care what it is made of. */
 struct kv_opener {

@@ -91,20 +91,30 @@ static const struct kv_backend_ops memory_ops = {
     .close = memory_close,
 };
 
-enum err kv_memory_open(struct kv_backend *out) {
+/* Takes over the reference to the stack. */
+static enum err open_on(struct kv_stack *stack, struct kv_backend *out) {
     struct memory *m = calloc(1, sizeof *m);
-    if (m == NULL) {
+    if (m == NULL || pthread_mutex_init(&m->lock, NULL) != 0) {
+        kv_stack_unref(stack);
+        free(m);
         return ERR_NOMEM;
     }
-    enum err e = kv_stack_new(NULL, 0, &m->stack);
-    if (e == OK && pthread_mutex_init(&m->lock, NULL) != 0) {
-        kv_stack_unref(m->stack);
-        e = ERR_NOMEM;
-    }
-    if (e != OK) {
-        free(m);
-        return e;
-    }
+    m->stack = stack;
     *out = (struct kv_backend){.ops = &memory_ops, .ctx = m};
     return OK;
+}
+
+enum err kv_memory_open(struct kv_backend *out) {
+    struct kv_stack *stack;
+    enum err e = kv_stack_new(NULL, 0, &stack);
+    return e == OK ? open_on(stack, out) : e;
+}
+
+enum err kv_memory_copy(const struct kv_backend *backend, struct kv_backend *out) {
+    void *stack;
+    if (backend->ops != &memory_ops) {
+        return ERR_UNSUPPORTED;
+    }
+    enum err e = memory_snapshot(backend->ctx, &stack);
+    return e == OK ? open_on(stack, out) : e;
 }

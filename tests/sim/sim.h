@@ -18,6 +18,8 @@
 #include "node/ledger/peer_codec.h"
 #include "node/ledger/replica.h"
 #include "tests/sim/sim_counters.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_random.h"
 
 #define SIM_GENESIS_MS 1700000000000u
 #define SIM_VALIDATORS_MAX 31
@@ -26,36 +28,10 @@
 #define SIM_NODES_MAX 48 /* twins share a key */
 #define SIM_HEIGHTS_MAX 8192
 #define SIM_EPOCHS_MAX 64
-#define SIM_BLOCK_SEGMENT 65536u
 #define SIM_VIEW_BUCKETS 1024
 #define SIM_ROWS_MAX 32    /* kinds of faults */
 #define SIM_STRIKES_MAX 32 /* of one kind */
 #define SIM_PLAN_MAX (SIM_ROWS_MAX * SIM_STRIKES_MAX)
-
-/* ---- Randomness: splitmix64; everything random in a run comes from here ---- */
-
-struct sim_random {
-    uint64_t state;
-};
-uint64_t sim_next(struct sim_random *random);
-uint64_t sim_below(struct sim_random *random, uint64_t bound);                /* 0 .. bound - 1 */
-uint64_t sim_between(struct sim_random *random, uint64_t low, uint64_t high); /* both ends included */
-bool sim_chance(struct sim_random *random, uint64_t per_mille);
-/* A stream of its own for whatever has this purpose and these two numbers. */
-enum sim_stream {
-    STREAM_OPTIONS,
-    STREAM_NODE,
-    STREAM_LINK,
-    STREAM_SYNC,
-    STREAM_MULTICAST,
-    STREAM_PLAN,
-    STREAM_DISK,
-    STREAM_FILLER,
-    STREAM_WORK,
-    STREAM_TRICKS,
-    STREAM_FOES,
-};
-struct sim_random sim_stream(uint64_t seed, enum sim_stream purpose, uint64_t a, uint64_t b);
 
 /* ---- Crypto: sim_crypto.c takes the place of base/ed25519.c in this program ---- */
 
@@ -64,34 +40,6 @@ void sim_crypto_begin(uint64_t seed, bool real_signatures);
 /* The key pair with that number, the same in every run. */
 void sim_person(uint64_t number, uint8_t public_key[ED25519_KEY_LEN], uint8_t secret[ED25519_SECRET_LEN]);
 #define SIM_PERSON_NODE 5000u /* nodes' signing keys begin here; people and devices come before */
-
-/* ---- Disk ---- */
-
-struct sim_disk;
-struct sim_disk *sim_disk_new(struct sim_random random);
-void sim_disk_free(struct sim_disk *disk);
-struct disk sim_disk_ops(struct sim_disk *disk);
-/* Power goes: what was not synced is lost, torn, or kept, as chance has it. */
-void sim_disk_crash(struct sim_disk *disk);
-/* From now on every operation fails without effect (a process that is being killed). */
-void sim_disk_stop(struct sim_disk *disk, bool stopped);
-/* The disk stops by itself after that many more operations; 0: never. */
-void sim_disk_stop_after(struct sim_disk *disk, uint64_t operations);
-bool sim_disk_stopped(const struct sim_disk *disk);
-/* The next sync fails, and what it should have made durable is lost. */
-void sim_disk_fail_sync(struct sim_disk *disk);
-/* So many more bytes can be written; UINT64_MAX: no limit. */
-void sim_disk_set_room(struct sim_disk *disk, uint64_t bytes);
-/* With `lies`, a sync says it is done and does nothing. */
-void sim_disk_set_lies(struct sim_disk *disk, bool lies);
-/* From now on it is a good disk. */
-void sim_disk_mend(struct sim_disk *disk);
-/* Did it fail an operation of its own accord since this was last asked? */
-bool sim_disk_failed(struct sim_disk *disk);
-/* Flips a bit in the written middle of a file whose path contains `part`; false when there is none. */
-bool sim_disk_rot(struct sim_disk *disk, const char *part);
-struct sim_disk *sim_disk_copy(const struct sim_disk *disk);
-void sim_disk_replace(struct sim_disk *disk, const struct sim_disk *with);
 
 /* ---- Options: which faults a seed has, and how strong. All members are uint64_t: they are set by name ---- */
 
@@ -114,6 +62,8 @@ struct sim_options {
     uint64_t partition, isolate_leader, crash, boundary_crash, crash_all, crash_all_after_vote, pause, clock_jump;
     uint64_t sync_error, disk_full;
     uint64_t old_copy, rot_journal, rot_blocks, disk_lies; /* at the cost of one of the f */
+    uint64_t lose_blocks, lose_state,
+        lose_ledger; /* the journal stays: it may follow for a while, and breaks no rule */
     /* What Byzantine validators do, per mille of the occasions. */
     uint64_t lie, collude, equivocate, fork, false_root, usurp, withhold, drip, censor, forge, futures, mislead, stale;
     uint64_t replay, garble;
@@ -129,11 +79,20 @@ struct sim_options {
     uint64_t clock_skew_ms;
     uint64_t tx_every_ms, first_tx_ms, retry;
     uint64_t journal_segment;
-    uint64_t blocks_bytes; /* what a catch-up answer holds; 0: a whole message */
+    uint64_t block_segment;                        /* 0: 64 KiB */
+    uint64_t checkpoint_bytes, checkpoint_late_ms; /* pending bytes that make one due (0: never); how long it takes */
+    uint64_t keep_ms;                              /* of bodies; 0: all */
+    uint64_t tx_lifetime_ms;                       /* the parameter tx_max_lifetime_ms; 0: the default */
+    uint64_t snapshot_blocks; /* one is made every so many blocks, and whoever starts may join; 0: never */
+    uint64_t snapshot_chunk, snapshot_behind_ms; /* bytes of one; how far behind the offered a ledger must be */
+    uint64_t snapshot_lies;                      /* per mille of the occasions on which a Byzantine source is asked */
+    uint64_t blocks_bytes;                       /* what a catch-up answer holds; 0: a whole message */
     uint64_t real_signatures;
     uint64_t chaos_ms;
 };
 void sim_options_of_seed(uint64_t seed, struct sim_options *out);
+/* Is there a validator whose disk forgets? */
+bool sim_options_forgetful(const struct sim_options *options);
 /* The table of options, for overrides and shrinking: NULL past the end. */
 const char *sim_option_name(size_t place);
 uint64_t sim_option_get(const struct sim_options *options, size_t place);
@@ -155,6 +114,7 @@ void sim_case_of_seed(uint64_t seed, struct sim_case *out);
 struct sim_world;
 struct sim_node;
 struct sim_message;
+struct sim_shelf;
 
 enum sim_event_kind {
     SIM_DELIVER,
@@ -164,6 +124,7 @@ enum sim_event_kind {
     SIM_TX,
     SIM_HAND_IN,
     SIM_RESTART,
+    SIM_CHECKPOINT,
     SIM_RESUME,
     SIM_CRASH_ALL,
     SIM_PESTER,
@@ -210,8 +171,10 @@ struct sim_node {
     bool wild_clock;
     bool deserted; /* never starts again */
     bool up, paused, flush_due;
-    bool lost_votes; /* runs on a damaged or an old journal: follows, does not count for progress */
-    bool damaged;    /* the next start may find the store damaged */
+    bool lost_votes;  /* runs on a damaged or an old journal: follows, does not count for progress */
+    bool damaged;     /* the next start may find the store damaged */
+    bool lost_log;    /* it once had, of the ledger, less than its journal builds on: it may have to refuse */
+    bool lost_ledger; /* it has lost blocks or state, and its journal is whole: the next start may say so */
     uint32_t incarnation;
     int64_t wall_skew_ms, mono_base_ms;
     uint64_t timer_us;
@@ -219,8 +182,10 @@ struct sim_node {
     struct chain *chain;
     struct mempool *mempool;
     struct replica *replica;
+    struct kv_checkpoint *checkpoint; /* the one under way */
+    struct sim_shelf *shelf;          /* its snapshots */
     struct sim_world *world;
-    struct sim_random random, tricks;
+    struct sim_random random, tricks, process;
     uint64_t multicasts;
     uint64_t evidence_us[SIM_KEYS_MAX];  /* when it hands in evidence against that key again */
     uint64_t evidence_due[SIM_KEYS_MAX]; /* what it handed in against that key ends then; 0: nothing */
@@ -379,6 +344,9 @@ void sim_message_unref(struct sim_message *message);
 
 /* Work: the genesis, and a client's transaction for the chain with that id. */
 void sim_work_genesis(struct sim_world *world);
+/* The end of a transaction that is made now and may live so long, if the chain lets it: block time is never far from
+ * the right one, and a quarter of what is allowed is left for that. */
+uint64_t sim_work_expiry(const struct sim_world *world, uint64_t wanted_ms);
 NODISCARD enum err sim_work_envelope(struct sim_random *random, const uint8_t *id, uint64_t expiry_ms,
                                      struct buffer *out);
 /* A client hands one node a transaction, or one that it sent before. */
@@ -400,7 +368,11 @@ void sim_work_membership(struct sim_world *world, struct sim_random *random);
 /* Nodes: sim_node.c. */
 void sim_node_add(struct sim_world *world, uint16_t key);
 void sim_node_start(struct sim_node *node);
-void sim_node_crash(struct sim_node *node);
+uint64_t sim_block_segment(const struct sim_world *world);
+enum sim_death { SIM_KILLED, SIM_POWER_CUT };
+void sim_node_crash(struct sim_node *node, enum sim_death how);
+/* Which of the two it is this time. */
+enum sim_death sim_node_death(struct sim_node *node);
 void sim_node_close(struct sim_node *node);
 void sim_node_restart_later(struct sim_node *node, uint64_t delay_ms);
 /* After a call into a node: was it killed, is its disk at fault, or is this a finding? False: it is down now. */
@@ -408,6 +380,17 @@ bool sim_node_survived(struct sim_node *node, enum err e, const char *what);
 void sim_node_handle(struct sim_node *node, const struct sim_event *event);
 void sim_node_flush_soon(struct sim_node *node);
 NODISCARD enum err sim_node_tick(struct sim_node *node);
+
+/* Upkeep (sim_upkeep.c): what a node does after its turns, and the end of the checkpoint that it began. */
+void sim_upkeep(struct sim_node *node);
+void sim_upkeep_checkpoint(struct sim_node *node);
+/* From which height on it has bodies. */
+uint64_t sim_upkeep_kept_from(const struct sim_node *node);
+
+/* Snapshots (sim_snapshots.c): one is made when it is due; whoever starts may join by one of those who are up. */
+void sim_snapshots_tick(struct sim_node *node);
+NODISCARD enum err sim_snapshots_join(struct sim_node *node);
+void sim_shelf_free(struct sim_shelf *shelf);
 
 /* The number of a signing key; SIM_KEYS_MAX: unknown. */
 uint16_t sim_key_number(const struct sim_world *world, const uint8_t key[KEY_LEN]);
@@ -453,6 +436,7 @@ void sim_oracles_begin(struct sim_world *world);
 void sim_oracle_epoch(struct sim_node *node);
 void sim_oracle_sent(struct sim_node *from, struct bytes bytes);
 void sim_oracle_final(struct sim_node *node, const struct block *block);
+void sim_oracle_started(struct sim_node *node);
 void sim_oracle_evidence(struct sim_node *node, uint16_t accused, const struct consensus_vote *first,
                          const struct consensus_vote *second);
 void sim_oracle_alarm(struct sim_node *node, const char *name, const char *text);

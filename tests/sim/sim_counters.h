@@ -13,8 +13,19 @@
 
 #define SIM_COUNTERS(X)                                                                                                \
     X(COUNT_POWER_CUT, "power cuts")                                                                                   \
+    X(COUNT_KILLED, "processes killed, with the cache kept")                                                           \
     X(COUNT_SYNC_FAILED, "failed syncs")                                                                               \
     X(COUNT_DISK_FULL, "writes that a full disk refused")                                                              \
+    X(COUNT_CUT_AFTER_FAILED_SYNC, "power cuts after a failed sync and a restart")                                     \
+    X(COUNT_NAMES_VANISHED, "power cuts that undid changes of names")                                                  \
+    X(COUNT_LEDGER_LOST, "ledgers lost beside a good journal")                                                         \
+    X(COUNT_CHECKPOINT, "checkpoints")                                                                                 \
+    X(COUNT_CHECKPOINT_CUT, "checkpoints that a crash broke off")                                                      \
+    X(COUNT_PRUNED, "prunes of bodies")                                                                                \
+    X(COUNT_SNAPSHOT_MADE, "snapshots made")                                                                           \
+    X(COUNT_SNAPSHOT_JOINED, "joined by snapshot")                                                                     \
+    X(COUNT_SNAPSHOT_LIE, "lies of snapshot sources")                                                                  \
+    X(COUNT_SNAPSHOT_REFUSED, "snapshot sources refused")                                                              \
     X(COUNT_FORGED_SIGNATURE, "blocks with a bad signature")                                                           \
     X(COUNT_FORGED_DOUBLED, "blocks with a transaction twice")                                                         \
     X(COUNT_FORGED_REPEATED, "blocks with an executed transaction")                                                    \

@@ -1,117 +1,127 @@
-/* A disk that forgets: every file has what is durable and, after it, the writes since the last sync. */
-#include "tests/sim/sim.h"
+/* A disk that forgets, under a page cache that does not.
+ *
+ * A file has what is on the platter and what is in the cache, and writes that the cache has and the platter has not.
+ * Whoever reads, reads the cache, and it outlives the process: a killed process loses nothing. A sync brings the writes
+ * to the platter. One that fails counts them as written and drops them: they are in the cache and nowhere else, and no
+ * later sync helps. A power cut leaves the platter, and of the writes that were still under way what chance has it.
+ *
+ * Names are kept the same way: what is made, removed or renamed is so now, and on the platter when the folders it
+ * touches have been synced. A power cut keeps, of each folder's changes, the first so many. A folder that is lost takes
+ * along what is in it.
+ */
+#include "tests/sim/sim_disk_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FILES_MAX 256
-#define PATH_LEN 160
-
-struct write {
-    struct write *next;
-    uint64_t offset;
-    size_t len;
-    uint8_t data[];
-};
-
-struct file {
-    bool used;
-    char path[PATH_LEN];
-    struct buffer durable, current;
-    struct write *first, *last; /* since the last sync */
-};
-
 struct disk_file {
     struct sim_disk *disk;
-    struct file *file;
+    struct inode *inode;
 };
 
-struct sim_disk {
-    struct sim_random random;
-    struct file files[FILES_MAX];
-    bool stopped;
-    uint64_t stop_after;
-    bool sync_fails, lies, failed;
-    uint64_t room; /* bytes that can still be written */
-};
-
-static bool halted(struct sim_disk *disk) {
+bool disk_halted(struct sim_disk *disk) {
     if (!disk->stopped && disk->stop_after > 0 && --disk->stop_after == 0) {
         disk->stopped = true;
     }
     return disk->stopped;
 }
 
-static void patch(struct buffer *b, uint64_t offset, const uint8_t *data, size_t len) {
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
+
+void inode_patch(struct buffer *b, uint64_t offset, const uint8_t *data, size_t len) {
     if (b->len < offset + len) {
         size_t more = (size_t)offset + len - b->len;
         memset(buffer_extend(b, more), 0, more);
     }
-    memcpy(b->data + offset, data, len);
-}
-
-static void forget_writes(struct file *file) {
-    while (file->first != NULL) {
-        struct write *next = file->first->next;
-        free(file->first);
-        file->first = next;
+    if (len > 0) {
+        memcpy(b->data + offset, data, len);
     }
-    file->last = NULL;
 }
 
-static void drop_file(struct file *file) {
-    forget_writes(file);
-    buffer_free(&file->durable);
-    buffer_free(&file->current);
-    memset(file, 0, sizeof *file);
-}
-
-static struct file *find(struct sim_disk *disk, const char *path) {
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        if (disk->files[i].used && strcmp(disk->files[i].path, path) == 0) {
-            return &disk->files[i];
-        }
+void inode_forget_writes(struct inode *inode) {
+    while (inode->first != NULL) {
+        struct write *next = inode->first->next;
+        free(inode->first);
+        inode->first = next;
     }
-    return NULL;
+    inode->last = NULL;
 }
+
+struct inode *inode_new(bool folder) {
+    struct inode *inode = calloc(1, sizeof *inode);
+    inode->folder = folder;
+    return inode;
+}
+
+struct inode *inode_ref(struct inode *inode) {
+    inode->references++;
+    return inode;
+}
+
+static void close_store(struct kv_backend *store) {
+    if (store->ops != NULL) {
+        store->ops->close(store->ctx);
+        store->ops = NULL;
+    }
+}
+
+void inode_unref(struct inode *inode) {
+    if (inode != NULL && --inode->references == 0) {
+        inode_forget_writes(inode);
+        buffer_free(&inode->platter);
+        buffer_free(&inode->cache);
+        close_store(&inode->store);
+        close_store(&inode->store_platter);
+        free(inode);
+    }
+}
+
+/* `to` becomes a store with what is in `from` now. */
+void inode_copy_store(const struct kv_backend *from, struct kv_backend *to) {
+    struct kv_backend copy;
+    if (from->ops != NULL && kv_memory_copy(from, &copy) == OK) {
+        close_store(to);
+        *to = copy;
+    }
+}
+
+/* ---- The operations ---------------------------------------------------------------------------------------------- */
 
 static enum err disk_open(void *ctx, const char *path, bool create, struct disk_file **out) {
     struct sim_disk *disk = ctx;
-    if (halted(disk)) {
+    if (disk_halted(disk)) {
         return ERR_IO;
     }
-    struct file *file = find(disk, path);
-    for (size_t i = 0; file == NULL && create && i < FILES_MAX; i++) {
-        if (!disk->files[i].used) {
-            file = &disk->files[i];
-            file->used = true;
-            (void)snprintf(file->path, sizeof file->path, "%s", path);
-        }
+    struct inode *inode = names_find(&disk->now, path);
+    if (inode == NULL && create && names_have_parent(&disk->now, path)) {
+        inode = inode_new(false);
+        disk_change(disk, "", path, inode);
     }
-    if (file == NULL) {
-        return ERR_NOTFOUND;
+    if (inode == NULL || inode->folder) {
+        return inode == NULL ? ERR_NOTFOUND : ERR_IO;
     }
     struct disk_file *handle = malloc(sizeof *handle);
-    *handle = (struct disk_file){disk, file};
+    *handle = (struct disk_file){disk, inode_ref(inode)};
     *out = handle;
     return OK;
 }
 
 static void disk_close(struct disk_file *handle) {
+    inode_unref(handle->inode);
     free(handle);
 }
 
 static enum err disk_size(struct disk_file *handle, uint64_t *out) {
-    *out = handle->file->current.len;
-    return halted(handle->disk) ? ERR_IO : OK;
+    *out = handle->inode->cache.len;
+    return disk_halted(handle->disk) ? ERR_IO : OK;
 }
 
 static enum err disk_read(struct disk_file *handle, uint64_t offset, void *out, size_t len) {
-    if (halted(handle->disk)) {
+    if (disk_halted(handle->disk)) {
         return ERR_IO;
     }
-    const struct buffer *b = &handle->file->current;
+    const struct buffer *b = &handle->inode->cache;
     if (offset > b->len || len > b->len - offset) {
         return ERR_RANGE;
     }
@@ -133,96 +143,127 @@ static size_t take_room(struct sim_disk *disk, size_t len) {
 }
 
 static enum err disk_write(struct disk_file *handle, uint64_t offset, const void *data, size_t asked) {
-    if (halted(handle->disk)) {
+    if (disk_halted(handle->disk)) {
         return ERR_IO;
     }
     size_t len = take_room(handle->disk, asked);
     struct write *w = malloc(sizeof *w + len);
     *w = (struct write){.offset = offset, .len = len};
-    memcpy(w->data, data, len);
-    struct file *file = handle->file;
-    *(file->last != NULL ? &file->last->next : &file->first) = w;
-    file->last = w;
-    patch(&file->current, offset, data, len);
+    if (len > 0) {
+        memcpy(w->data, data, len);
+    }
+    struct inode *inode = handle->inode;
+    *(inode->last != NULL ? &inode->last->next : &inode->first) = w;
+    inode->last = w;
+    inode_patch(&inode->cache, offset, data, len);
     return len == asked ? OK : ERR_NOSPACE;
 }
 
+/* Whether this sync is the one that fails. */
+bool disk_sync_fails(struct sim_disk *disk) {
+    bool fails = disk->sync_fails;
+    disk->sync_fails = false;
+    disk->failed = disk->failed || fails;
+    disk->lost_sync = disk->lost_sync || fails;
+    return fails;
+}
+
 static enum err disk_sync(struct disk_file *handle) {
-    if (halted(handle->disk)) {
+    struct inode *inode = handle->inode;
+    if (disk_halted(handle->disk)) {
         return ERR_IO;
     }
-    if (handle->disk->sync_fails) {
-        /* As Linux does it: the pages count as clean from now on, and what they held never reaches the platter. */
-        handle->disk->sync_fails = false;
-        handle->disk->failed = true;
-        forget_writes(handle->file);
+    if (disk_sync_fails(handle->disk)) {
+        inode_forget_writes(inode);
         return ERR_IO;
     }
     if (handle->disk->lies) {
         return OK;
     }
-    for (struct write *w = handle->file->first; w != NULL; w = w->next) {
-        patch(&handle->file->durable, w->offset, w->data, w->len);
+    for (const struct write *w = inode->first; w != NULL; w = w->next) {
+        inode_patch(&inode->platter, w->offset, w->data, w->len);
     }
-    forget_writes(handle->file);
+    inode_forget_writes(inode);
     return OK;
 }
 
 static enum err disk_remove(void *ctx, const char *path) {
     struct sim_disk *disk = ctx;
-    struct file *file = find(disk, path);
-    if (halted(disk)) {
+    const struct inode *inode = names_find(&disk->now, path);
+    if (disk_halted(disk)) {
         return ERR_IO;
     }
-    if (file == NULL) {
+    if (inode == NULL) {
         return ERR_NOTFOUND;
     }
-    drop_file(file);
+    if (inode->folder && !names_is_empty(&disk->now, path)) {
+        return ERR_IO;
+    }
+    disk_change(disk, path, "", NULL);
     return OK;
 }
 
 static enum err disk_rename(void *ctx, const char *from, const char *to) {
     struct sim_disk *disk = ctx;
-    struct file *file = find(disk, from);
-    struct file *over = find(disk, to);
-    if (halted(disk)) {
+    const struct inode *inode = names_find(&disk->now, from), *over = names_find(&disk->now, to);
+    if (disk_halted(disk)) {
         return ERR_IO;
     }
-    if (file == NULL) {
+    if (inode == NULL || !names_have_parent(&disk->now, to)) {
         return ERR_NOTFOUND;
     }
-    if (over != NULL) {
-        drop_file(over);
+    if (over != NULL && over->folder && !names_is_empty(&disk->now, to)) {
+        return ERR_IO;
     }
-    (void)snprintf(file->path, sizeof file->path, "%s", to);
+    disk_change(disk, from, to, NULL);
     return OK;
 }
 
 static enum err disk_sync_dir(void *ctx, const char *dir) {
-    (void)dir;
-    return halted(ctx) ? ERR_IO : OK;
+    struct sim_disk *disk = ctx;
+    if (disk_halted(disk)) {
+        return ERR_IO;
+    }
+    if (names_find(&disk->now, dir) == NULL) {
+        return ERR_NOTFOUND;
+    }
+    if (disk->lies) {
+        return OK;
+    }
+    disk_settle(disk, dir);
+    return OK;
 }
 
 static enum err disk_make_dir(void *ctx, const char *path) {
-    (void)path;
-    return halted(ctx) ? ERR_IO : OK;
+    struct sim_disk *disk = ctx;
+    if (disk_halted(disk)) {
+        return ERR_IO;
+    }
+    if (names_find(&disk->now, path) != NULL || !names_have_parent(&disk->now, path)) {
+        return names_find(&disk->now, path) != NULL ? ERR_EXISTS : ERR_NOTFOUND;
+    }
+    disk_change(disk, "", path, inode_new(true));
+    return OK;
 }
 
 static enum err disk_kind_of(void *ctx, const char *path, enum disk_kind *out) {
-    *out = find(ctx, path) != NULL ? DISK_FILE : DISK_NOTHING;
-    return halted(ctx) ? ERR_IO : OK;
+    struct sim_disk *disk = ctx;
+    const struct inode *inode = names_find(&disk->now, path);
+    *out = inode == NULL ? DISK_NOTHING : inode->folder ? DISK_FOLDER : DISK_FILE;
+    return disk_halted(disk) ? ERR_IO : OK;
 }
 
 static enum err disk_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
     struct sim_disk *disk = ctx;
-    size_t len = strlen(dir);
-    if (halted(disk)) {
+    if (disk_halted(disk)) {
         return ERR_IO;
     }
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        const char *path = disk->files[i].path;
-        if (disk->files[i].used && strncmp(path, dir, len) == 0 && path[len] == '/') {
-            each(arg, path + len + 1);
+    if (names_find(&disk->now, dir) == NULL) {
+        return ERR_NOTFOUND;
+    }
+    for (size_t i = 0; i < disk->now.count; i++) {
+        if (path_stands_in(disk->now.at[i].path, dir)) {
+            each(arg, disk->now.at[i].path + strlen(dir) + 1);
         }
     }
     return OK;
@@ -243,117 +284,42 @@ static const struct disk_ops ops = {
     .list = disk_list,
 };
 
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
+
+static void add_root(struct sim_disk *disk) {
+    struct inode *root = inode_new(true);
+    names_add(&disk->now, SIM_HOME, root);
+    names_add(&disk->durable, SIM_HOME, root);
+}
+
 struct sim_disk *sim_disk_new(struct sim_random random) {
     struct sim_disk *disk = calloc(1, sizeof *disk);
     disk->random = random;
     disk->room = UINT64_MAX;
+    add_root(disk);
     return disk;
 }
 
+void disk_empty(struct sim_disk *disk) {
+    disk_forget_changes(disk);
+    names_clear(&disk->now);
+    names_clear(&disk->durable);
+}
+
 void sim_disk_free(struct sim_disk *disk) {
-    for (size_t i = 0; disk != NULL && i < FILES_MAX; i++) {
-        drop_file(&disk->files[i]);
+    if (disk != NULL) {
+        disk_empty(disk);
+        free(disk->now.at);
+        free(disk->durable.at);
+        free(disk->changes);
+        free(disk);
     }
-    free(disk);
 }
 
 struct disk sim_disk_ops(struct sim_disk *disk) {
     return (struct disk){&ops, disk};
 }
 
-/* Writes since the last sync reach the platter in any order, whole, in part, or not at all. */
-static void crash_file(struct sim_random *random, struct file *file) {
-    uint64_t mood = sim_below(random, 4); /* all lost, all kept, or each by chance */
-    for (struct write *w = file->first; w != NULL; w = w->next) {
-        bool kept = mood == 1 || (mood >= 2 && sim_chance(random, 500));
-        size_t len = mood == 3 && kept ? (size_t)sim_below(random, w->len + 1) : w->len;
-        if (kept) {
-            patch(&file->durable, w->offset, w->data, len);
-        }
-    }
-    forget_writes(file);
-    buffer_reset(&file->current);
-    buffer_put(&file->current, file->durable.data, file->durable.len);
-}
-
-void sim_disk_crash(struct sim_disk *disk) {
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        if (disk->files[i].used) {
-            crash_file(&disk->random, &disk->files[i]);
-        }
-    }
-}
-
-void sim_disk_stop(struct sim_disk *disk, bool stopped) {
-    disk->stopped = stopped;
-    disk->stop_after = 0;
-}
-
-void sim_disk_stop_after(struct sim_disk *disk, uint64_t operations) {
-    disk->stop_after = operations;
-}
-
-bool sim_disk_stopped(const struct sim_disk *disk) {
-    return disk->stopped;
-}
-
-void sim_disk_fail_sync(struct sim_disk *disk) {
-    disk->sync_fails = true;
-}
-
-void sim_disk_set_room(struct sim_disk *disk, uint64_t bytes) {
-    disk->room = bytes;
-}
-
-void sim_disk_set_lies(struct sim_disk *disk, bool lies) {
-    disk->lies = lies;
-}
-
-void sim_disk_mend(struct sim_disk *disk) {
-    disk->stop_after = 0;
-    disk->room = UINT64_MAX;
-    disk->lies = disk->sync_fails = false;
-}
-
-bool sim_disk_failed(struct sim_disk *disk) {
-    bool failed = disk->failed;
-    disk->failed = false;
-    return failed;
-}
-
-bool sim_disk_rot(struct sim_disk *disk, const char *part) {
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        struct file *file = &disk->files[i];
-        size_t written = file->durable.len;
-        while (written > 0 && file->durable.data[written - 1] == 0) {
-            written--;
-        }
-        if (file->used && strstr(file->path, part) != NULL && written > 2048) {
-            size_t at = (size_t)sim_between(&disk->random, 64, written / 2);
-            file->durable.data[at] ^= 0x10;
-            file->current.data[at] ^= 0x10;
-            return true;
-        }
-    }
-    return false;
-}
-
-void sim_disk_replace(struct sim_disk *disk, const struct sim_disk *with) {
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        struct file *to = &disk->files[i];
-        const struct file *from = &with->files[i];
-        drop_file(to);
-        if (from->used) {
-            to->used = true;
-            memcpy(to->path, from->path, sizeof to->path);
-            buffer_put(&to->durable, from->durable.data, from->durable.len);
-            buffer_put(&to->current, from->durable.data, from->durable.len);
-        }
-    }
-}
-
-struct sim_disk *sim_disk_copy(const struct sim_disk *disk) {
-    struct sim_disk *copy = sim_disk_new(disk->random);
-    sim_disk_replace(copy, disk);
-    return copy;
+bool sim_disk_alive(struct sim_disk *disk) {
+    return !disk_halted(disk);
 }

@@ -315,9 +315,10 @@ static enum err pass_over_body(void *arg, uint64_t epoch, struct bytes body) {
 
 /* The highest votes that stand in the journal on the node's disk. */
 void sim_expect_restored(struct sim_node *node) {
-    struct sim_disk *scratch = sim_disk_copy(node->disk);
-    const struct journal_config config = {
-        .disk = sim_disk_ops(scratch), .dir = "home/journal", .segment_bytes = node->world->options.journal_segment};
+    struct sim_disk *scratch = sim_disk_copy(node->disk, true);
+    const struct journal_config config = {.disk = sim_disk_ops(scratch),
+                                          .dir = SIM_HOME "/journal",
+                                          .segment_bytes = node->world->options.journal_segment};
     const struct journal_reader reader = {
         .vote = own_vote, .body = pass_over_body, .certificate = pass_over, .arg = node};
     struct journal *journal = NULL;

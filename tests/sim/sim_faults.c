@@ -94,7 +94,7 @@ static void fault_crash(struct sim_world *w, struct sim_random *random) {
     struct sim_node *node = any_node(w, random);
     if (node->up) {
         sim_trace(w, "crash of node %u", node->number);
-        sim_node_crash(node);
+        sim_node_crash(node, sim_node_death(node));
         restart_later(node, random);
     }
 }
@@ -105,12 +105,14 @@ static void fault_boundary_crash(struct sim_world *w, struct sim_random *random)
     sim_disk_stop_after(node->disk, sim_between(random, 1, 40));
 }
 
+/* One room, one fuse; or somebody kills them all. */
 void sim_crash_all(struct sim_world *w) {
-    sim_trace(w, "crash of all");
+    enum sim_death how = sim_chance(&w->nodes[0].process, 800) ? SIM_POWER_CUT : SIM_KILLED;
+    sim_trace(w, how == SIM_POWER_CUT ? "power cut for all" : "all are killed");
     for (uint16_t i = 0; i < w->node_count; i++) {
         struct sim_node *node = &w->nodes[i];
         if (node->up) {
-            sim_node_crash(node);
+            sim_node_crash(node, how);
             restart_later(node, &node->random);
         }
         node->deserted = node->deserted || (node->byzantine && sim_chance(&node->tricks, w->options.desert));
@@ -173,8 +175,19 @@ static void fault_wild_clock(struct sim_world *w, struct sim_random *random) {
 
 /* ---- Disks ------------------------------------------------------------------------------------------------------- */
 
+/* A sync fails at one node; where one has failed, power may go before the next does. */
 static void fault_sync_error(struct sim_world *w, struct sim_random *random) {
     struct sim_node *node = any_node(w, random);
+    bool cuts = sim_chance(random, 500);
+    for (uint16_t i = 0; i < w->node_count && cuts; i++) {
+        struct sim_node *other = &w->nodes[i];
+        if (other->up && sim_disk_lost_sync(other->disk)) {
+            sim_trace(w, "power goes at node %u, where a sync had failed", other->number);
+            sim_node_crash(other, SIM_POWER_CUT);
+            restart_later(other, random);
+            return;
+        }
+    }
     sim_trace(w, "the next sync of node %u fails", node->number);
     sim_disk_fail_sync(node->disk);
 }
@@ -204,12 +217,12 @@ static void fault_old_copy(struct sim_world *w, struct sim_random *random) {
         return;
     }
     if (node->old_copy == NULL) {
-        node->old_copy = sim_disk_copy(node->disk);
+        node->old_copy = sim_disk_copy(node->disk, false);
         return;
     }
     sim_trace(w, "old copy restored on node %u", node->number);
     if (node->up) {
-        sim_node_crash(node);
+        sim_node_crash(node, SIM_POWER_CUT);
     }
     sim_disk_replace(node->disk, node->old_copy);
     node->faulty = node->lost_votes = true; /* such a validator counts among the f */
@@ -222,7 +235,7 @@ static void rot(struct sim_world *w, struct sim_random *random, const char *part
     if (node == NULL || node->lost_votes || !node->up) {
         return;
     }
-    sim_node_crash(node);
+    sim_node_crash(node, SIM_POWER_CUT);
     if (sim_disk_rot(node->disk, part)) {
         sim_trace(w, "bit rot in %s of node %u", part, node->number);
         node->lost_votes = true; /* of a log that is cut short nobody can tell what stood there */
@@ -253,9 +266,44 @@ static void fault_disk_lies(struct sim_world *w, struct sim_random *random) {
     }
     if (node->up) {
         sim_trace(w, "power goes at node %u", node->number);
-        sim_node_crash(node);
+        sim_node_crash(node, SIM_POWER_CUT);
         restart_later(node, random);
     }
+}
+
+/* Blocks or state are gone, and the journal is not. */
+static void lose(struct sim_world *w, struct sim_random *random, const char *const *dirs, size_t count) {
+    struct sim_node *node = forgetful(w);
+    bool any = false;
+    if (node == NULL || !node->up) {
+        return;
+    }
+    sim_node_crash(node, sim_node_death(node));
+    node->height = 0;
+    for (size_t i = 0; i < count; i++) {
+        any = sim_disk_lose(node->disk, dirs[i]) || any;
+    }
+    sim_trace(w, "node %u has lost %s%s", node->number, dirs[0], count > 1 ? " and more" : "");
+    node->lost_ledger = node->lost_log = true;
+    if (any) {
+        sim_count(w, COUNT_LEDGER_LOST);
+    }
+    restart_later(node, random);
+}
+
+static void fault_lose_blocks(struct sim_world *w, struct sim_random *random) {
+    static const char *const dirs[] = {SIM_HOME "/blocks"};
+    lose(w, random, dirs, 1);
+}
+
+static void fault_lose_state(struct sim_world *w, struct sim_random *random) {
+    static const char *const dirs[] = {SIM_HOME "/state"};
+    lose(w, random, dirs, 1);
+}
+
+static void fault_lose_ledger(struct sim_world *w, struct sim_random *random) {
+    static const char *const dirs[] = {SIM_HOME "/blocks", SIM_HOME "/state"};
+    lose(w, random, dirs, 2);
 }
 
 /* ---- The table ---------------------------------------------------------------------------------------------------- */
@@ -288,6 +336,9 @@ static const struct fault faults[] = {
     {"bit rot in the journal", EVERY(rot_journal), fault_rot_journal},
     {"bit rot in the block log", EVERY(rot_blocks), fault_rot_blocks},
     {"disk lies", EVERY(disk_lies), fault_disk_lies},
+    {"block log lost", EVERY(lose_blocks), fault_lose_blocks},
+    {"state lost", EVERY(lose_state), fault_lose_state},
+    {"block log and state lost", EVERY(lose_ledger), fault_lose_ledger},
 };
 
 #define ROWS (sizeof faults / sizeof faults[0])

@@ -102,8 +102,7 @@ static void carry(struct sim_node *from, struct sim_node *to, struct bytes bytes
 
 /* A process that is being killed says nothing more; each send is one of the points where that can happen. */
 static bool still_alive(struct sim_node *from) {
-    struct disk disk = sim_disk_ops(from->disk);
-    return disk.ops->sync_dir(disk.ctx, "") == OK;
+    return sim_disk_alive(from->disk);
 }
 
 static bool is_certificate(struct bytes bytes) {

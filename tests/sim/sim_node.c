@@ -3,13 +3,16 @@
 
 #include "node/evidence_tx.h"
 #include "node/host_crypto.h"
-#include "store/kv.h"
+#include "store/disk_files.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PAUSE_STEP_US 20000u
 #define EVIDENCE_EVERY_US 1000000u
+#define BLOCK_SEGMENT 65536u
+#define NEVER_DUE (1u << 30)
+#define DIES_AGAIN 300 /* per mille of starts, where processes die at any operation */
 
 static uint64_t wall_ms(const struct sim_node *node) {
     return (uint64_t)((int64_t)sim_now_ms(node->world) + node->wall_skew_ms);
@@ -94,26 +97,36 @@ static void op_sign(void *ctx, const uint8_t *message, size_t len, uint8_t out[S
 
 /* ---- Starting ---------------------------------------------------------------------------------------------------- */
 
+uint64_t sim_block_segment(const struct sim_world *w) {
+    return w->options.block_segment != 0 ? w->options.block_segment : BLOCK_SEGMENT;
+}
+
 static enum err open_chain(struct sim_node *node) {
+    uint64_t checkpoint_bytes = node->world->options.checkpoint_bytes;
     const struct mempool_config pool = {.max_count = 4096, .max_bytes = 8u << 20, .max_per_sender = 4096};
+    const struct disk disk = sim_disk_ops(node->disk);
+    const struct kv_opener state = sim_disk_state(node->disk);
     struct kv_backend backend;
     enum err e = mempool_new(&pool, &node->mempool);
     if (e == OK) {
-        e = kv_memory_open(&backend);
+        e = disk_make_folder(&disk, SIM_HOME "/state");
+    }
+    if (e == OK) {
+        e = state.open(&state, SIM_HOME "/state", false, &backend);
     }
     if (e != OK) {
         return e;
     }
     const struct chain_config config = {
-        .disk = sim_disk_ops(node->disk),
-        .dir = "home",
+        .disk = disk,
+        .dir = SIM_HOME,
         .backend = backend,
         .genesis = node->world->genesis,
         .crypto = &host_crypto,
         .mempool = node->mempool,
-        .segment_bytes = SIM_BLOCK_SEGMENT,
+        .segment_bytes = sim_block_segment(node->world),
         .version_keep_ms = 600000,
-        .checkpoint_bytes = 1u << 30,
+        .checkpoint_bytes = checkpoint_bytes != 0 ? (size_t)checkpoint_bytes : NEVER_DUE,
     };
     return chain_open(&config, &node->chain);
 }
@@ -128,7 +141,7 @@ static enum err open_replica(struct sim_node *node) {
         .chain = node->chain,
         .mempool = node->mempool,
         .disk = sim_disk_ops(node->disk),
-        .journal_dir = "home/journal",
+        .journal_dir = SIM_HOME "/journal",
         .journal_segment_bytes = w->options.journal_segment,
         .blocks_bytes = (size_t)w->options.blocks_bytes,
         .ops = {.send = op_send,
@@ -151,8 +164,15 @@ static enum err open_replica(struct sim_node *node) {
 
 void sim_node_close(struct sim_node *node) {
     replica_close(node->replica);
+    if (node->checkpoint != NULL) {
+        sim_count(node->world, COUNT_CHECKPOINT_CUT);
+    }
+    if (node->checkpoint != NULL && chain_checkpoint_end(node->chain, node->checkpoint, ERR_CLOSED) != ERR_CLOSED) {
+        sim_fail(node->world, "checkpoint", "node %u: one that was broken off says it is done", node->number);
+    }
     chain_close(node->chain);
     mempool_free(node->mempool);
+    node->checkpoint = NULL;
     node->replica = NULL;
     node->chain = NULL;
     node->mempool = NULL;
@@ -170,15 +190,28 @@ static void note_death(struct sim_node *node) {
     sim_expect_forget(node);
 }
 
-void sim_node_crash(struct sim_node *node) {
+void sim_node_crash(struct sim_node *node, enum sim_death how) {
     sim_disk_stop(node->disk, true);
     note_death(node);
     sim_node_close(node);
-    sim_disk_crash(node->disk);
-    sim_count(node->world, COUNT_POWER_CUT);
+    sim_trace(node->world, "node %u: %s", node->number, how == SIM_POWER_CUT ? "power cut" : "killed");
+    if (how == SIM_POWER_CUT) {
+        if (sim_disk_lost_sync(node->disk)) {
+            sim_count(node->world, COUNT_CUT_AFTER_FAILED_SYNC);
+        }
+        sim_disk_power_cut(node->disk);
+        node->height = 0; /* what was not synced comes back from journal and peers */
+        if (sim_disk_vanished(node->disk) > 0) {
+            sim_count(node->world, COUNT_NAMES_VANISHED);
+        }
+    }
+    sim_count(node->world, how == SIM_POWER_CUT ? COUNT_POWER_CUT : COUNT_KILLED);
     sim_disk_stop(node->disk, false);
     node->incarnation++;
-    node->height = 0; /* what was not synced comes back from journal and peers */
+}
+
+enum sim_death sim_node_death(struct sim_node *node) {
+    return sim_chance(&node->process, 500) ? SIM_KILLED : SIM_POWER_CUT;
 }
 
 void sim_node_restart_later(struct sim_node *node, uint64_t delay_ms) {
@@ -226,16 +259,24 @@ bool sim_node_survived(struct sim_node *node, enum err e, const char *what) {
         return true;
     }
     bool damaged = e == ERR_CORRUPT && node->damaged && !killed;
-    bool expected = killed || damaged || (disk_failed && (e == ERR_IO || e == ERR_NOSPACE));
-    if (!expected && !node->faulty) {
+    bool lost = e == ERR_CORRUPT && node->lost_ledger && !killed;
+    bool expected = killed || damaged || lost || (disk_failed && (e == ERR_IO || e == ERR_NOSPACE));
+    /* What faulty ones say to others must not harm their own store, either. */
+    bool harmed = (e == ERR_CORRUPT || e == ERR_DIVERGED) && !node->lost_votes;
+    if (!expected && (!node->faulty || harmed)) {
         sim_fail(w, "stopped", "node %u: %s failed: %s: %s", node->number, what, err_text(e), why(node));
         return false;
     }
     sim_trace(w, "node %u %s inside %s: %s", node->number, killed ? "dies" : "stops", what, killed ? "" : why(node));
     bool was_up = node->replica != NULL;
-    sim_node_crash(node);
+    sim_node_crash(node, killed ? sim_node_death(node) : SIM_KILLED); /* one that stops leaves the cache as it is */
     if (damaged) {
         begin_anew(node);
+    } else if (lost) {
+        sim_trace(w, "node %u says what it lacks, and what is left of blocks and state is moved away", node->number);
+        (void)sim_disk_lose(node->disk, SIM_HOME "/blocks");
+        (void)sim_disk_lose(node->disk, SIM_HOME "/state");
+        node->height = 0;
     }
     /* One that can't even start, for want of room, is tried again until there is some. */
     sim_node_restart_later(node, was_up ? 50 : 300);
@@ -253,7 +294,14 @@ void sim_node_start(struct sim_node *node) {
     if (node->lost_votes) {
         sim_expect_restored(node);
     }
-    enum err e = open_chain(node);
+    if (!w->healed && (w->options.boundary_crash > 0 || node->lost_ledger) && sim_chance(&node->process, DIES_AGAIN)) {
+        sim_disk_stop_after(node->disk, sim_between(&node->process, 1, 100)); /* while it opens, or soon after */
+    }
+    enum err e = sim_snapshots_join(node);
+    if (!sim_node_survived(node, e, "joining by snapshot")) {
+        return;
+    }
+    e = open_chain(node);
     if (!sim_node_survived(node, e, "opening the chain")) {
         return;
     }
@@ -264,6 +312,8 @@ void sim_node_start(struct sim_node *node) {
     struct replica_stats stats;
     replica_stats(node->replica, &stats);
     sim_trace(w, "node %u starts at height %llu", node->number, (unsigned long long)stats.height);
+    node->lost_ledger = false;
+    sim_oracle_started(node);
     if (node->lost_votes && !stats.consensus.refused) {
         /* Damage at the very end looks like a torn tail, which nobody can tell: such a validator counts among the f. */
         node->faulty = true;
@@ -307,6 +357,7 @@ static void flush(struct sim_node *node, const struct sim_event *event) {
         enum err e = replica_flush(node->replica);
         if (sim_node_survived(node, e, "a flush")) {
             sim_oracles_step(node);
+            sim_upkeep(node);
         }
     }
 }
@@ -334,6 +385,11 @@ void sim_node_handle(struct sim_node *node, const struct sim_event *event) {
         case SIM_TIMER:
             timer(node, event);
             break;
+        case SIM_CHECKPOINT:
+            if (event->argument == node->incarnation) {
+                sim_upkeep_checkpoint(node);
+            }
+            break;
         default:
             flush(node, event);
             break;
@@ -350,7 +406,8 @@ void sim_node_add(struct sim_world *w, uint16_t key) {
                               .key = key,
                               .world = w,
                               .random = sim_stream(seed, STREAM_NODE, w->node_count, 0),
-                              .tricks = sim_stream(seed, STREAM_TRICKS, w->node_count, 0)};
+                              .tricks = sim_stream(seed, STREAM_TRICKS, w->node_count, 0),
+                              .process = sim_stream(seed, STREAM_PROCESS, w->node_count, 0)};
     node->disk = sim_disk_new(sim_stream(seed, STREAM_DISK, node->number, 0));
     node->wall_skew_ms = (int64_t)sim_below(&node->random, 2 * skew + 1) - (int64_t)skew;
     sim_schedule(

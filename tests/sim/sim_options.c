@@ -46,6 +46,9 @@ static const struct option options[] = {
     OPTION(rot_journal),
     OPTION(rot_blocks),
     OPTION(disk_lies),
+    OPTION(lose_blocks),
+    OPTION(lose_state),
+    OPTION(lose_ledger),
     OPTION(lie),
     OPTION(collude),
     OPTION(equivocate),
@@ -76,6 +79,15 @@ static const struct option options[] = {
     OPTION(first_tx_ms),
     OPTION(retry),
     OPTION_OR(journal_segment, 32768),
+    OPTION(block_segment),
+    OPTION(checkpoint_bytes),
+    OPTION(checkpoint_late_ms),
+    OPTION(keep_ms),
+    OPTION(tx_lifetime_ms),
+    OPTION(snapshot_blocks),
+    OPTION(snapshot_chunk),
+    OPTION(snapshot_behind_ms),
+    OPTION(snapshot_lies),
     OPTION(blocks_bytes),
     OPTION(real_signatures),
     OPTION_OR(chaos_ms, 3000),
@@ -117,10 +129,17 @@ static uint64_t maybe(struct sim_random *random, uint32_t per_mille, uint64_t lo
     return sim_chance(random, per_mille) ? sim_between(random, low, high) : 0;
 }
 
+bool sim_options_forgetful(const struct sim_options *o) {
+    return o->old_copy + o->rot_journal + o->rot_blocks + o->disk_lies + o->lose_blocks + o->lose_state +
+               o->lose_ledger >
+           0;
+}
+
 /* At most f validators are faulty in any way that the protocol counts. */
 static void share_out_faulty(struct sim_random *random, struct sim_options *o) {
     uint64_t budget = validators_faulty((uint16_t)o->validators);
-    uint64_t *const disk[] = {&o->old_copy, &o->rot_journal, &o->rot_blocks, &o->disk_lies};
+    uint64_t *const disk[] = {&o->old_copy,    &o->rot_journal, &o->rot_blocks, &o->disk_lies,
+                              &o->lose_blocks, &o->lose_state,  &o->lose_ledger};
     bool damaged = false;
     for (; budget > 0; budget--) {
         switch (sim_below(random, 10)) {
@@ -134,7 +153,7 @@ static void share_out_faulty(struct sim_random *random, struct sim_options *o) {
         case 3:
         case 4:
             if (!damaged) {
-                *disk[sim_below(random, 4)] = sim_between(random, 1000, 2500);
+                *disk[sim_below(random, sizeof disk / sizeof disk[0])] = sim_between(random, 1000, 2500);
                 damaged = true;
             }
             break;
@@ -230,6 +249,19 @@ static void choose_foes(uint64_t seed, struct sim_options *o) {
     o->fill_bytes = sim_between(&random, 300, 4000);
 }
 
+static void choose_upkeep(uint64_t seed, struct sim_options *o) {
+    struct sim_random random = sim_stream(seed, STREAM_PROCESS, 0, 0);
+    o->block_segment = maybe(&random, 500, 4096, 8192);
+    o->checkpoint_bytes = maybe(&random, 600, 2048, 65536);
+    o->checkpoint_late_ms = maybe(&random, 600, 1, 200);
+    o->tx_lifetime_ms = maybe(&random, 400, 1000, 4000);
+    o->snapshot_blocks = maybe(&random, 400, 3, 20);
+    o->keep_ms = o->snapshot_blocks > 0 ? maybe(&random, 700, 300, 2500) : 0; /* who misses bodies must join */
+    o->snapshot_chunk = sim_between(&random, 1500, 20000);
+    o->snapshot_behind_ms = sim_between(&random, 50, 1200);
+    o->snapshot_lies = o->byzantine > 0 ? maybe(&random, 700, 300, 1000) : 0;
+}
+
 void sim_options_of_seed(uint64_t seed, struct sim_options *out) {
     static const uint64_t sizes[] = {1, 2, 3, 4, 4, 4, 4, 4, 4, 5, 5, 6, 7, 7, 8, 10};
     struct sim_random random = sim_stream(seed, STREAM_OPTIONS, 0, 0);
@@ -249,6 +281,7 @@ void sim_options_of_seed(uint64_t seed, struct sim_options *out) {
     share_out_faulty(&random, &o);
     choose_tricks(&random, &o);
     choose_foes(seed, &o);
+    choose_upkeep(seed, &o);
     *out = o;
 }
 

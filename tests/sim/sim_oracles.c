@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "node/host_crypto.h"
+#include "node/ledger/chain_store.h"
 #include "node/ledger/chain_verify.h"
 #include "verify/bundle.h"
 
@@ -67,7 +68,7 @@ void sim_oracle_alarm(struct sim_node *node, const char *name, const char *text)
     if (strcmp(name, "safety") == 0) {
         sim_fail(w, "safety", "node %u sees contradicting certificates", node->number);
     }
-    if (strcmp(name, "old-journal") == 0) {
+    if (strcmp(name, "old-journal") == 0 && !node->lost_log) {
         sim_fail(w, "recall", "node %u has a good journal and is told that it lacks votes", node->number);
     }
     if (strcmp(name, "journal-damaged") == 0) {
@@ -155,6 +156,22 @@ void sim_oracle_final(struct sim_node *node, const struct block *block) {
     w->top_height = height > w->top_height ? height : w->top_height;
 }
 
+/* A process can die between making a block final and saying so. What it finds when it starts again is final, too. */
+void sim_oracle_started(struct sim_node *node) {
+    struct sim_world *w = node->world;
+    uint64_t head = chain_head(node->chain)->header.height;
+    struct buffer body = BUFFER_INIT;
+    for (uint64_t height = w->top_height + 1; height <= head && height < SIM_HEIGHTS_MAX && !node->faulty; height++) {
+        struct block block;
+        buffer_reset(&body);
+        if (chain_read(node->chain, height, &body, NULL) == OK && block_decode(buffer_bytes(&body), &block) == OK) {
+            sim_oracle_final(node, &block);
+            block_free(&block);
+        }
+    }
+    buffer_free(&body);
+}
+
 /* ---- After every turn -------------------------------------------------------------------------------------------- */
 
 static void head_is_agreed(struct sim_node *node) {
@@ -202,7 +219,7 @@ static void queues_are_bounded(struct sim_node *node) {
 static void refuses_for_a_reason(struct sim_node *node) {
     struct replica_stats stats;
     replica_stats(node->replica, &stats);
-    if (stats.consensus.refused && !node->lost_votes) {
+    if (stats.consensus.refused && !node->lost_votes && !node->lost_log) {
         sim_fail(node->world, "recall", "node %u refuses to vote with a good journal", node->number);
     }
 }
@@ -240,8 +257,10 @@ void sim_oracles_step(struct sim_node *node) {
 /* The whole store is walked: hash chain, certificates, receipts, every leaf of the state. */
 static void store_verifies(struct sim_node *node, struct chain_view *view) {
     struct seglog *log = NULL;
-    const struct seglog_config config = {
-        .disk = sim_disk_ops(node->disk), .dir = "home/blocks", .stem = "block", .segment_bytes = SIM_BLOCK_SEGMENT};
+    const struct seglog_config config = {.disk = sim_disk_ops(node->disk),
+                                         .dir = SIM_HOME "/blocks",
+                                         .stem = "block",
+                                         .segment_bytes = sim_block_segment(node->world)};
     struct chain_verify_report report = {0};
     enum err e = seglog_open(&config, NULL, NULL, &log);
     if (e == OK) {
@@ -250,8 +269,8 @@ static void store_verifies(struct sim_node *node, struct chain_view *view) {
         e = chain_verify(&input, &report);
     }
     if (e != OK) {
-        sim_fail(node->world, "verify", "node %u: its store does not verify: %s %s", node->number, err_text(e),
-                 report.wrong);
+        sim_fail(node->world, "verify", "node %u: its store does not verify: %s %s %s", node->number, err_text(e),
+                 report.wrong, seglog_error());
     }
     seglog_close(log);
 }
@@ -283,10 +302,49 @@ static void client_arrives(struct sim_node *node, struct chain_view *view) {
     buffer_free(&bundle);
 }
 
-/* One correct node stands for all: by now they have the same blocks. */
+/* What was ever said to be final is there, and each transaction once, in the block that it was said to be in. A node
+ * that joined by snapshot has nothing of what was before, and ids for as long as they count. */
+static void nothing_is_lost(struct sim_node *node) {
+    struct sim_world *w = node->world;
+    struct chain_view view;
+    uint64_t first = 1;
+    if (chain_view_open(node->chain, &view) != OK) {
+        return;
+    }
+    if (chain_store_first(view.kv, &first) != OK) {
+        first = SIM_HEIGHTS_MAX;
+    }
+    for (uint64_t height = first; height <= w->top_height && height <= view.head.header.height; height++) {
+        struct chain_block_info info;
+        if (w->final_known[height] &&
+            (chain_view_block(&view, height, &info) != OK || !same(info.hash, w->final_hash[height]))) {
+            sim_fail(w, "lost", "node %u has not the block that was final at height %llu", node->number,
+                     (unsigned long long)height);
+        }
+    }
+    for (size_t i = 0; i < SIM_VIEW_BUCKETS; i++) {
+        for (const struct sim_final_tx *t = w->txs[i]; t != NULL; t = t->next) {
+            struct bytes entry;
+            bool here = t->height >= first && t->height <= view.head.header.height;
+            if (here && (kv_get(view.kv, KV_TXS, bytes_of(t->id, HASH_LEN), &entry) != OK ||
+                         load_u64(entry.data) != t->height)) {
+                sim_fail(w, "lost", "node %u does not know the transaction of block %llu, or has it elsewhere",
+                         node->number, (unsigned long long)t->height);
+            }
+        }
+    }
+    chain_view_close(&view);
+}
+
+/* For the walks one correct node stands for all: by now they have the same blocks. */
 void sim_oracles_end(struct sim_world *w) {
     struct sim_node *node = NULL;
     struct chain_view view;
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        if (!w->nodes[i].faulty && w->nodes[i].up) {
+            nothing_is_lost(&w->nodes[i]);
+        }
+    }
     for (uint16_t i = 0; i < w->node_count; i++) {
         if (!w->nodes[i].faulty && w->nodes[i].up && (node == NULL || (w->played->seed + i) % 3 == 0)) {
             node = &w->nodes[i];

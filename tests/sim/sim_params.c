@@ -38,7 +38,7 @@ static enum err build(struct sim_world *w, const uint8_t *id, uint32_t param, ui
         (void)assay__propose__pack(&args, place);
     }
     enum err e = buffer_ok(&packed);
-    e = e == OK ? sim_work_sign(id, "propose", buffer_bytes(&packed), sim_now_ms(w) + PROPOSAL_MS, salt, out) : e;
+    e = e == OK ? sim_work_sign(id, "propose", buffer_bytes(&packed), sim_work_expiry(w, PROPOSAL_MS), salt, out) : e;
     buffer_free(&packed);
     return e;
 }

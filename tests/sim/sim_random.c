@@ -1,4 +1,4 @@
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_random.h"
 
 uint64_t sim_next(struct sim_random *random) {
     uint64_t z = random->state += 0x9e3779b97f4a7c15u;

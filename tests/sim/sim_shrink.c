@@ -61,7 +61,7 @@ static void drop_nodes(struct shrink *s) {
     for (uint64_t n = 4; n < s->smallest->options.validators; n++) {
         struct sim_case smaller = *s->smallest;
         struct sim_options *o = &smaller.options;
-        uint64_t damaged = o->old_copy + o->rot_journal + o->rot_blocks + o->disk_lies > 0 ? 1 : 0;
+        uint64_t damaged = sim_options_forgetful(o) ? 1 : 0;
         o->validators = n;
         if (o->twins + o->byzantine + o->wild_clocks + damaged <= validators_faulty((uint16_t)n) &&
             try_case(s, &smaller)) {

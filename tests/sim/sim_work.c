@@ -53,11 +53,19 @@ static void add_nodes(struct sim_world *w, struct genesis *g) {
     }
 }
 
+uint64_t sim_work_expiry(const struct sim_world *w, uint64_t wanted_ms) {
+    uint64_t most_ms = w->genesis->params.tx_max_lifetime_ms / 4 * 3;
+    return sim_now_ms(w) + (wanted_ms < most_ms ? wanted_ms : most_ms);
+}
+
 void sim_work_genesis(struct sim_world *w) {
     struct genesis *g = calloc(1, sizeof *g);
     (void)snprintf(g->name, sizeof g->name, "sim");
     g->time_ms = SIM_GENESIS_MS - 1000;
     genesis_params_default(&g->params);
+    if (w->options.tx_lifetime_ms != 0) {
+        g->params.tx_max_lifetime_ms = w->options.tx_lifetime_ms;
+    }
     add_nodes(w, g);
     g->org_count = 1;
     g->orgs = calloc(g->org_count, sizeof *g->orgs);
@@ -150,7 +158,8 @@ static void mark(struct sim_node *node, const struct transaction *tx) {
     bool proposes = sim_index_of(w, w->epoch_count - 1, node->key) != CONSENSUS_OBSERVER &&
                     chain_epoch(node->chain)->number + 1 == w->epoch_count;
     bool in_time = tx->expiry_ms > sim_now_ms(w) + MARKER_LIFE_MS && tx->expiry_ms < sim_now_ms(w) + LIFETIME_LEAST_MS;
-    if (w->healed && !w->marked && !node->faulty && proposes && in_time && !still_open(w)) {
+    if (w->healed && !w->marked && w->options.tx_lifetime_ms == 0 && !node->faulty && proposes && in_time &&
+        !still_open(w)) {
         w->marked = true;
         w->marker_expiry_ms = tx->expiry_ms;
         memcpy(w->marker, tx->id, HASH_LEN);
@@ -189,7 +198,7 @@ void sim_work_hand_in(struct sim_node *node, struct bytes envelope, uint16_t acc
 static uint64_t expiry_of_next(struct sim_world *w) {
     static const uint64_t lifetimes[] = {400, 1500, 4000, 10000, 59000, 600000, 3600000, LIMIT_TX_LIFETIME_MS - 60000};
     uint64_t most = lifetimes[sim_below(&w->work, sizeof lifetimes / sizeof lifetimes[0])];
-    return sim_now_ms(w) + sim_between(&w->work, most / 2, most);
+    return sim_work_expiry(w, sim_between(&w->work, most / 2, most));
 }
 
 void sim_work_submit(struct sim_world *w) {
@@ -214,7 +223,7 @@ void sim_work_submit(struct sim_world *w) {
 /* Does it count among the f, or is it going to? */
 static bool is_burden(const struct sim_world *w, uint16_t key) {
     const struct sim_options *o = &w->options;
-    bool forgets = o->old_copy + o->rot_journal + o->rot_blocks + o->disk_lies > 0 && key + 1u == o->validators;
+    bool forgets = sim_options_forgetful(o) && key + 1u == o->validators;
     return forgets || key < o->twins + o->byzantine + o->wild_clocks || sim_key_is_faulty(w, key);
 }
 
@@ -283,7 +292,7 @@ static enum err build_change(struct sim_world *w, const uint8_t *id, uint16_t le
     struct buffer args = BUFFER_INIT;
     pack_change(w, leaving, joining, &args);
     enum err e = buffer_ok(&args);
-    e = e == OK ? sim_work_sign(id, "propose", buffer_bytes(&args), sim_now_ms(w) + PROPOSAL_MS, salt, out) : e;
+    e = e == OK ? sim_work_sign(id, "propose", buffer_bytes(&args), sim_work_expiry(w, PROPOSAL_MS), salt, out) : e;
     buffer_free(&args);
     return e;
 }

@@ -11,6 +11,7 @@
 
 #define HEAL_LIMIT_MS 90000u
 #define SHOWN_LINES 60u
+#define OPERATOR_US 2000000u /* how often somebody looks, once all is healed */
 
 /* ---- Trace and failure ------------------------------------------------------------------------------------------- */
 
@@ -109,6 +110,7 @@ static void handle(struct sim_world *w, const struct sim_event *event) {
     case SIM_DELIVER:
     case SIM_TIMER:
     case SIM_FLUSH:
+    case SIM_CHECKPOINT:
         sim_node_handle(node, event);
         break;
     case SIM_FAULT:
@@ -223,6 +225,31 @@ static void heal(struct sim_world *w) {
     }
 }
 
+/* Has anybody who can be relied on the body of this block? */
+static bool is_kept(const struct sim_world *w, uint64_t height) {
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        const struct sim_node *node = &w->nodes[i];
+        if (node->up && !node->faulty && chain_head(node->chain)->header.height >= height &&
+            height >= sim_upkeep_kept_from(node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever waits for bodies that all others have pruned is started again by its operator, and joins. */
+static void restart_those_left_behind(struct sim_world *w) {
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        struct sim_node *node = &w->nodes[i];
+        uint64_t height = node->up ? chain_head(node->chain)->header.height : 0;
+        if (node->up && height < w->top_height && !is_kept(w, height + 1)) {
+            sim_trace(w, "node %u is started again: nobody has block %llu", i, (unsigned long long)height + 1);
+            sim_node_crash(node, SIM_KILLED);
+            sim_node_start(node);
+        }
+    }
+}
+
 static bool all_reached(const struct sim_world *w, uint64_t height) {
     for (uint16_t i = 0; i < w->node_count; i++) {
         const struct sim_node *node = &w->nodes[i];
@@ -269,7 +296,7 @@ static void count_recovered(struct sim_world *w) {
 
 static void play(struct sim_world *w) {
     uint64_t heal_at = w->options.chaos_ms * 1000;
-    uint64_t goal = UINT64_MAX;
+    uint64_t goal = UINT64_MAX, look_at = heal_at;
     char waits_for[128] = "";
     while (!w->failed && w->heap_len > 0) {
         struct sim_event event = next_event(w);
@@ -278,6 +305,10 @@ static void play(struct sim_world *w) {
         if (!w->healed && w->now_us >= heal_at) {
             heal(w);
             goal = w->top_height + 2;
+        }
+        if (w->healed && w->options.keep_ms > 0 && w->now_us >= look_at) {
+            look_at = w->now_us + OPERATOR_US;
+            restart_those_left_behind(w);
         }
         let_marker_expire(w);
         if (w->healed && all_reached(w, goal) && sim_expect_settled(w, waits_for, sizeof waits_for)) {
@@ -304,6 +335,7 @@ static void clean_up(struct sim_world *w) {
         sim_disk_free(w->nodes[i].disk);
         sim_disk_free(w->nodes[i].old_copy);
         sim_expect_forget(&w->nodes[i]);
+        sim_shelf_free(w->nodes[i].shelf);
         sim_byzantine_free(w->nodes[i].malice);
     }
     for (size_t i = 0; i < SIM_HOARD; i++) {
@@ -339,7 +371,7 @@ static void sum_up(const struct sim_world *w, struct sim_result *out) {
     }
     for (uint16_t i = 0; i < w->node_count; i++) {
         struct replica_stats stats = {0};
-        if (w->nodes[i].up) {
+        if (w->nodes[i].replica != NULL) {
             replica_stats(w->nodes[i].replica, &stats);
         }
         out->journal_syncs += stats.journal_syncs;
