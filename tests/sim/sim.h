@@ -86,7 +86,8 @@ struct sim_options {
     uint64_t snapshot_blocks; /* one is made every so many blocks, and whoever starts may join; 0: never */
     uint64_t snapshot_chunk, snapshot_behind_ms; /* bytes of one; how far behind the offered a ledger must be */
     uint64_t snapshot_lies;                      /* per mille of the occasions on which a Byzantine source is asked */
-    uint64_t blocks_bytes;                       /* what a catch-up answer holds; 0: a whole message */
+    uint64_t limits; /* blocks above the head that a node keeps, and room for small ones; 0: as the product has it */
+    uint64_t blocks_bytes; /* what a catch-up answer holds; 0: a whole message */
     uint64_t real_signatures;
     uint64_t chaos_ms;
 };
@@ -313,6 +314,7 @@ struct sim_world {
 
     /* A scenario's hands: both may be NULL. `lets_pass` false: the message is lost. */
     bool (*lets_pass)(struct sim_node *from, struct sim_node *to, const struct peer_message *message);
+    bool seen_enough; /* heals at once */
     void (*on_cast)(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind, const uint8_t *block);
 
     /* Figures. */
@@ -358,6 +360,8 @@ bool sim_work_take(struct sim_node *node, struct bytes envelope);
 /* A transaction of the organisation's admin for contract "governance". */
 NODISCARD enum err sim_work_sign(const uint8_t *id, const char *method, struct bytes args, uint64_t expiry_ms,
                                  uint64_t salt, struct buffer *out);
+/* Hands in one of that size, which is refused when it is executed. */
+void sim_work_large(struct sim_node *node, size_t bytes, uint64_t salt);
 /* The organisations vote for another parameter: sim_params.c. */
 void sim_params_vote(struct sim_world *world, struct sim_random *random);
 /* That validator leaves and that observer joins (SIM_KEYS_MAX: nobody). */
@@ -380,6 +384,7 @@ bool sim_node_survived(struct sim_node *node, enum err e, const char *what);
 void sim_node_handle(struct sim_node *node, const struct sim_event *event);
 void sim_node_flush_soon(struct sim_node *node);
 NODISCARD enum err sim_node_tick(struct sim_node *node);
+#define SIM_SMALL_BLOCK 8192u /* bytes of a block in a run with small limits */
 
 /* Upkeep (sim_upkeep.c): what a node does after its turns, and the end of the checkpoint that it began. */
 void sim_upkeep(struct sim_node *node);
@@ -486,7 +491,7 @@ void sim_shrink(struct sim_case *failing, const struct sim_result *how, unsigned
 /* How the failing case is repeated: the arguments of this program. */
 void sim_case_print(const struct sim_case *played);
 
-/* The named regressions whose name has that part; counts into both. */
-void sim_scenarios(const char *part, unsigned long long *passed, unsigned long long *failed);
+/* The named regressions whose name has that part; counts into all three. */
+void sim_scenarios(const char *part, atomic_ullong *counted, unsigned long long *passed, unsigned long long *failed);
 
 #endif

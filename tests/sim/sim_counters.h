@@ -54,6 +54,8 @@
     X(COUNT_FLOOD, "heights claimed falsely by validators")                                                            \
     X(COUNT_FLOOD_OBSERVER, "heights claimed falsely by observers")                                                    \
     X(COUNT_FILLING, "proposals on unknown parents")                                                                   \
+    X(COUNT_FULL_BUDGET, "liars whose room for proposals is used up")                                                  \
+    X(COUNT_UNFINAL_FULL, "nodes with too much above the final block")                                                 \
     X(COUNT_CONTRADICTION, "contradictions reported")                                                                  \
     X(COUNT_EVIDENCE_FINAL, "evidence that became final or moot")                                                      \
     X(COUNT_OLD_COPY_REFUSED, "old copies that refused to vote")                                                       \

@@ -238,8 +238,8 @@ void sim_expect(struct sim_node *node, uint16_t from, struct bytes bytes, struct
     if (m->kind == PEER_RECALL && m->epoch == stats.consensus.epoch && from < SIM_KEYS_MAX) {
         node->answered[from] = m->epoch + 1;
     }
-    struct sim_knowledge *k = node->knowledge;
-    if (m->kind == PEER_RECALL_ASK && from < SIM_KEYS_MAX && k != NULL && k->asks[from]++ == 0) {
+    struct sim_knowledge *k = knowledge_of(node);
+    if (m->kind == PEER_RECALL_ASK && from < SIM_KEYS_MAX && k->asks[from]++ == 0) {
         memcpy(k->owed[from], k->held[from], sizeof k->owed[from]);
         k->owed_epoch[from] = k->held_epoch[from];
     }

@@ -319,6 +319,22 @@ static void flood(struct sim_node *node) {
     sim_count(node->world, node->key < node->world->options.validators ? COUNT_FLOOD : COUNT_FLOOD_OBSERVER);
 }
 
+/* How many nodes hold as much for this proposer as they will? */
+static void count_full(const struct sim_node *node, uint16_t me) {
+    struct sim_world *w = node->world;
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        const struct chain *chain = w->nodes[i].up && !w->nodes[i].faulty ? w->nodes[i].chain : NULL;
+        size_t held = 0;
+        for (size_t k = 0; chain != NULL && k < chain->limits.candidates; k++) {
+            const struct candidate *c = &chain->candidates[k];
+            held += c->status == CHAIN_HELD && c->block.header.proposer == me ? c->block.encoded.len : 0;
+        }
+        if (chain != NULL && held + w->options.fill_bytes > chain->limits.proposer_bytes) {
+            sim_count(w, COUNT_FULL_BUDGET);
+        }
+    }
+}
+
 /* A proposal on an unknown parent in the next view that it leads and has none in. */
 static void fill(struct sim_node *node) {
     struct replica_stats stats;
@@ -345,6 +361,7 @@ static void fill(struct sim_node *node) {
             sim_sign_subject(node, &subject, m.signature);
             send_all(node, &m);
             sim_count(node->world, COUNT_FILLING);
+            count_full(node, me);
         }
         malice->filled_epoch = epoch;
         malice->filled_view = view;

@@ -306,13 +306,13 @@ int main(int argc, char **argv) {
     }
     unsigned long long passed = 0, failed = 0;
     if (request.scenario != NULL) {
-        sim_scenarios(request.scenario, &passed, &failed);
+        sim_scenarios(request.scenario, board->counted, &passed, &failed);
     } else if (request.count != 1 && !request.given) {
         print_good_path();
         bool found = break_is_found();
         printf("f + 1 Byzantine validators: the break was %s\n", found ? "found" : "NOT FOUND");
         *(found ? &passed : &failed) += 1;
-        sim_scenarios("", &passed, &failed);
+        sim_scenarios("", board->counted, &passed, &failed);
     }
     double begin = seconds();
     work_all(&request, board);

@@ -101,6 +101,18 @@ uint64_t sim_block_segment(const struct sim_world *w) {
     return w->options.block_segment != 0 ? w->options.block_segment : BLOCK_SEGMENT;
 }
 
+/* As the product's limits are to its largest block, so these to a small one. Heights stay what they are: a range that
+ * a peer sends may have so many. */
+static struct chain_limits limits_of(const struct sim_world *w) {
+    if (w->options.limits == 0) {
+        return (struct chain_limits){0};
+    }
+    return (struct chain_limits){.candidates = (size_t)w->options.limits,
+                                 .candidate_bytes = 32 * SIM_SMALL_BLOCK,
+                                 .proposer_bytes = 4 * SIM_SMALL_BLOCK,
+                                 .unfinal_bytes = 16 * SIM_SMALL_BLOCK};
+}
+
 static enum err open_chain(struct sim_node *node) {
     uint64_t checkpoint_bytes = node->world->options.checkpoint_bytes;
     const struct mempool_config pool = {.max_count = 4096, .max_bytes = 8u << 20, .max_per_sender = 4096};
@@ -127,6 +139,7 @@ static enum err open_chain(struct sim_node *node) {
         .segment_bytes = sim_block_segment(node->world),
         .version_keep_ms = 600000,
         .checkpoint_bytes = checkpoint_bytes != 0 ? (size_t)checkpoint_bytes : NEVER_DUE,
+        .limits = limits_of(node->world),
     };
     return chain_open(&config, &node->chain);
 }

@@ -88,6 +88,7 @@ static const struct option options[] = {
     OPTION(snapshot_chunk),
     OPTION(snapshot_behind_ms),
     OPTION(snapshot_lies),
+    OPTION(limits),
     OPTION(blocks_bytes),
     OPTION(real_signatures),
     OPTION_OR(chaos_ms, 3000),
@@ -247,6 +248,8 @@ static void choose_foes(uint64_t seed, struct sim_options *o) {
     o->flood = liars || o->lying_observer > 0 ? maybe(&random, 300, 20, 300) : 0;
     o->fill = liars ? maybe(&random, 200, 10, 200) : 0;
     o->fill_bytes = sim_between(&random, 300, 4000);
+    o->limits = maybe(&random, 350, 80, 160);
+    o->blocks_bytes = o->limits > 0 ? sim_between(&random, 1, 3 * SIM_SMALL_BLOCK) : o->blocks_bytes;
 }
 
 static void choose_upkeep(uint64_t seed, struct sim_options *o) {

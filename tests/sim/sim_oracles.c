@@ -65,6 +65,9 @@ void sim_oracle_alarm(struct sim_node *node, const char *name, const char *text)
     if (node->faulty || node->lost_votes) {
         return;
     }
+    if (strcmp(name, "unfinal-full") == 0) {
+        sim_count(w, COUNT_UNFINAL_FULL);
+    }
     if (strcmp(name, "safety") == 0) {
         sim_fail(w, "safety", "node %u sees contradicting certificates", node->number);
     }

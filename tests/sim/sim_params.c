@@ -64,7 +64,8 @@ void sim_params_vote(struct sim_world *w, struct sim_random *random) {
     uint64_t times = sim_chance(random, 300) ? 2 : 1;
     for (uint64_t i = 0; i < times; i++) {
         uint64_t value = values[param][sim_below(random, 5)], salt = sim_next(random);
-        if (node->up && !node->paused) {
+        bool too_large = param == PARAM_MAX_BLOCK_BYTES && w->options.limits > 0; /* for the room that nodes have */
+        if (node->up && !node->paused && !too_large) {
             propose(node, param, value, salt);
         }
     }

@@ -1,6 +1,6 @@
 /* Named regressions: stalls and breaks that are known from the field, each led up to on purpose. A scenario passes when
  * what it is about did happen, nothing was found, and the chain went on before the world was healed. */
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_scenarios.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,22 +8,12 @@
 
 #define VIEW 5 /* what happens happens here, unless a closing block decides */
 #define HELD_MS 700u
-#define REPLAYS_MAX 400
+#define SEEDS 3u /* that each is played with */
 
 /* One scenario runs at a time; this is what it remembers. */
-static struct {
-    uint64_t since_us; /* when it began to interfere */
-    uint64_t happened;
-    uint64_t casts;
-    uint8_t closing[HASH_LEN];
-    struct {
-        uint16_t from, to;
-        struct buffer message;
-    } kept[REPLAYS_MAX];
-    size_t kept_count;
-} scene;
+struct sim_scene scene;
 
-static bool begun_for(const struct sim_world *w, uint64_t ms) {
+bool sim_begun_for(const struct sim_world *w, uint64_t ms) {
     if (scene.since_us == 0) {
         scene.since_us = w->now_us;
     }
@@ -55,7 +45,7 @@ static bool has_vote(const struct peer_message *m, enum vote_kind kind, uint64_t
  * give the view up without them: only a resent notarization brings them on. */
 static bool certificate_to_one(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
     bool vote = has_vote(m, VOTE_NOTARIZE, VIEW), certificate = has_certificate(m, VOTE_NOTARIZE, VIEW);
-    if ((!vote && !certificate) || begun_for(from->world, HELD_MS)) {
+    if ((!vote && !certificate) || sim_begun_for(from->world, HELD_MS)) {
         return true;
     }
     scene.happened += certificate && to->key == 1 ? 1 : 0;
@@ -127,7 +117,7 @@ static bool no_body(struct sim_node *from, struct sim_node *to, const struct pee
         return true;
     }
     scene.happened += fetched ? 1 : 0;
-    return begun_for(from->world, HELD_MS);
+    return sim_begun_for(from->world, HELD_MS);
 }
 
 /* One of those who have it goes, so that nothing is decided without node 3. */
@@ -165,7 +155,7 @@ static void part_at_close(struct sim_node *from, uint64_t epoch, uint64_t view, 
 
 static bool halves(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
     (void)m;
-    if (scene.since_us == 0 || begun_for(from->world, 2000)) {
+    if (scene.since_us == 0 || sim_begun_for(from->world, 2000)) {
         return true;
     }
     scene.happened++;
@@ -187,7 +177,7 @@ static bool no_finalize(struct sim_node *from, struct sim_node *to, const struct
     }
     for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
         const struct vote_subject *s = &m->votes[i].subject;
-        if (s->kind == VOTE_FINALIZE && s->epoch == 0 && closes(from, s->block) && !begun_for(from->world, 1500)) {
+        if (s->kind == VOTE_FINALIZE && s->epoch == 0 && closes(from, s->block) && !sim_begun_for(from->world, 1500)) {
             return false;
         }
     }
@@ -235,87 +225,17 @@ static void prepare_reuse(struct sim_world *w) {
     w->on_cast = say_again;
 }
 
-/* ---- One kind of foe --------------------------------------------------------------------------------------------- */
-
-static void foe(struct sim_options *o) {
-    o->byzantine = 1;
-    o->tx_every_ms = 15;
-}
-
-/* The clocks go on, and a leader proposes a time from before. */
-static void tune_behind(struct sim_options *o) {
-    foe(o);
-    o->leap = 150;
-    o->forge_block = 900;
-    o->forge_kind = COUNT_FORGED_BEHIND;
-}
-
-static void tune_old_closing(struct sim_options *o) {
-    foe(o);
-    o->forge_block = 900;
-    o->forge_kind = COUNT_FORGED_OLD_CLOSING;
-}
-
-/* The organisations make blocks small, and a leader makes a large one. */
-static void tune_too_many(struct sim_options *o) {
-    foe(o);
-    o->params = 100;
-    o->forge_block = 900;
-    o->forge_kind = COUNT_FORGED_TOO_MANY;
-}
-
-/* Validator 3 is cut off while an observer takes its place. When it is back it hears a liar alone, who proves to it by
- * the new set where the epoch ended: all who signed are in the old set, too. */
-static bool liar_alone(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
-    struct sim_world *w = from->world;
-    if (scene.since_us == 0 && w->top_height >= 10) {
-        scene.since_us = w->now_us;
-        sim_work_change(from, 3, 4, 1);
-    }
-    bool over = w->epoch_count > 1 && w->top_height > w->epochs[1].closing + 4;
-    return (to->key != 3 && from->key != 3) || scene.since_us == 0 || begun_for(w, 5000) ||
-           (over && (from->key == 0 || to->key == 0) && (m->kind != PEER_BLOCKS || to->key != 3));
-}
-
-static void prepare_other_epoch(struct sim_world *w) {
-    w->lets_pass = liar_alone;
-}
-
-static void tune_other_epoch(struct sim_options *o) {
-    foe(o);
-    o->tx_every_ms = 60;
-    o->observers = 2;
-    o->false_final = 1000;
-    o->lie_kind = COUNT_LIE_EPOCH;
-}
-
-static void prepare_nothing(struct sim_world *w) {
-    (void)w;
-}
-
 /* ---- The table --------------------------------------------------------------------------------------------------- */
 
-struct scenario {
-    const char *name;
-    void (*prepare)(struct sim_world *world);
-    uint64_t membership, blocks; /* at least so many, all in all */
-    void (*tune)(struct sim_options *options);
-    enum sim_counter counter; /* with `tune`: what must have happened */
-};
-
 static const struct scenario scenarios[] = {
-    {"a certificate reaches one node only", prepare_certificate, 0, 25, NULL, 0},
-    {"all crash right after notarize", prepare_crash_notarize, 0, 20, NULL, 0},
-    {"all crash right after nullify", prepare_crash_nullify, 0, 20, NULL, 0},
-    {"all crash right after finalize", prepare_crash_finalize, 0, 20, NULL, 0},
-    {"the parent is known and its body is missing", prepare_no_body, 0, 20, NULL, 0},
-    {"a closing block is proposed again", prepare_again, 400, 20, NULL, 0},
-    {"an epoch changes during a partition", prepare_partition, 400, 20, NULL, 0},
-    {"views are used again in the next epoch", prepare_reuse, 400, 20, NULL, 0},
-    {"blocks of a time long past", prepare_nothing, 0, 20, tune_behind, COUNT_FORGED_BEHIND},
-    {"an epoch's closing block in the next one", prepare_nothing, 200, 20, tune_old_closing, COUNT_FORGED_OLD_CLOSING},
-    {"blocks over a limit that was voted", prepare_nothing, 0, 20, tune_too_many, COUNT_FORGED_TOO_MANY},
-    {"blocks proven by another epoch", prepare_other_epoch, 0, 20, tune_other_epoch, COUNT_LIE_EPOCH},
+    {"a certificate reaches one node only", prepare_certificate, 0, 25, NULL, 0, false},
+    {"all crash right after notarize", prepare_crash_notarize, 0, 20, NULL, 0, false},
+    {"all crash right after nullify", prepare_crash_nullify, 0, 20, NULL, 0, false},
+    {"all crash right after finalize", prepare_crash_finalize, 0, 20, NULL, 0, false},
+    {"the parent is known and its body is missing", prepare_no_body, 0, 20, NULL, 0, false},
+    {"a closing block is proposed again", prepare_again, 400, 20, NULL, 0, false},
+    {"an epoch changes during a partition", prepare_partition, 400, 20, NULL, 0, false},
+    {"views are used again in the next epoch", prepare_reuse, 400, 20, NULL, 0, false},
 };
 
 static void forget_scene(void) {
@@ -325,7 +245,7 @@ static void forget_scene(void) {
     memset(&scene, 0, sizeof scene);
 }
 
-static bool plays_out(const struct scenario *s, uint64_t seed) {
+static bool plays_out(const struct scenario *s, uint64_t seed, atomic_ullong *counted) {
     struct sim_case played = {.seed = seed,
                               .options = {.validators = 4,
                                           .observers = s->membership > 0 ? 2 : 0,
@@ -340,7 +260,8 @@ static bool plays_out(const struct scenario *s, uint64_t seed) {
         s->tune(&played.options);
     }
     sim_run(&played, true, s->prepare, &r);
-    scene.happened += s->tune != NULL ? r.counted[s->counter] : 0;
+    sim_counters_merge(counted, r.counted);
+    scene.happened += s->counter != 0 ? r.counted[s->counter] : 0;
     bool good = !r.failed && scene.happened > 0 && r.blocks >= s->blocks;
     if (!good) {
         printf("FAILED %s (seed %llu): %s; it happened %llu times, %llu blocks\n", s->name, (unsigned long long)seed,
@@ -351,18 +272,30 @@ static bool plays_out(const struct scenario *s, uint64_t seed) {
     return good;
 }
 
-void sim_scenarios(const char *part, unsigned long long *passed, unsigned long long *failed) {
-    for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
+struct tally {
+    const char *part;
+    atomic_ullong *counted;
+    unsigned long long *passed, *failed;
+};
+
+static void play_all(const struct scenario *list, size_t count, const struct tally *tally) {
+    for (const struct scenario *s = list; s < list + count; s++) {
         bool good = true;
-        if (strstr(scenarios[i].name, part) == NULL) {
+        if (strstr(s->name, tally->part) == NULL) {
             continue;
         }
-        for (uint64_t seed = 1; seed <= 3; seed++) {
-            good = plays_out(&scenarios[i], seed) && good;
+        for (uint64_t seed = 1; seed <= (s->costly ? 1 : SEEDS); seed++) {
+            good = plays_out(s, seed, tally->counted) && good;
         }
         if (good) {
-            printf("ok %s\n", scenarios[i].name);
+            printf("ok %s\n", s->name);
         }
-        *(good ? passed : failed) += 1;
+        *(good ? tally->passed : tally->failed) += 1;
     }
+}
+
+void sim_scenarios(const char *part, atomic_ullong *counted, unsigned long long *passed, unsigned long long *failed) {
+    const struct tally tally = {part, counted, passed, failed};
+    play_all(scenarios, sizeof scenarios / sizeof scenarios[0], &tally);
+    play_all(sim_foe_scenarios, sim_foe_scenario_count, &tally);
 }

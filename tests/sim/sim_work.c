@@ -66,6 +66,7 @@ void sim_work_genesis(struct sim_world *w) {
     if (w->options.tx_lifetime_ms != 0) {
         g->params.tx_max_lifetime_ms = w->options.tx_lifetime_ms;
     }
+    g->params.max_block_bytes = w->options.limits > 0 ? SIM_SMALL_BLOCK : g->params.max_block_bytes;
     add_nodes(w, g);
     g->org_count = 1;
     g->orgs = calloc(g->org_count, sizeof *g->orgs);
@@ -138,6 +139,17 @@ enum err sim_work_envelope(struct sim_random *random, const uint8_t *id, uint64_
     return e;
 }
 
+enum err sim_work_sign(const uint8_t *id, const char *method, struct bytes args, uint64_t expiry_ms, uint64_t salt,
+                       struct buffer *out) {
+    uint8_t public_key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN];
+    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
+    struct transaction_draft draft = {
+        .chain_id = id, .expiry_ms = expiry_ms, .contract = "governance", .method = method, .args = args};
+    sim_person(0, public_key, secret);
+    store_u64(draft.salt, salt);
+    return transaction_build(&draft, secrets, 1, out);
+}
+
 /* ---- Clients ----------------------------------------------------------------------------------------------------- */
 
 static void keep(struct sim_world *w, const struct buffer *envelope) {
@@ -192,6 +204,18 @@ void sim_work_hand_in(struct sim_node *node, struct bytes envelope, uint16_t acc
                                        .node = node->number,
                                        .argument = accused,
                                        .message = sim_message_new(envelope)});
+}
+
+/* One that is refused, and takes so much room in a block all the same. */
+void sim_work_large(struct sim_node *node, size_t bytes, uint64_t salt) {
+    static uint8_t args[LIMIT_TX_BYTES];
+    struct buffer envelope = BUFFER_INIT;
+    uint64_t expiry_ms = sim_now_ms(node->world) + LIMIT_TX_LIFETIME_MS / 2;
+    if (bytes <= sizeof args &&
+        sim_work_sign(chain_id(node->chain), "propose", bytes_of(args, bytes), expiry_ms, salt, &envelope) == OK) {
+        sim_work_hand_in(node, buffer_bytes(&envelope), SIM_KEYS_MAX);
+    }
+    buffer_free(&envelope);
 }
 
 /* Some end within the run, so that their ids may be forgotten while it lasts. */
@@ -274,17 +298,6 @@ static void pack_change(const struct sim_world *w, uint16_t leaving, uint16_t jo
     if (place != NULL) {
         (void)assay__propose__pack(&args, place);
     }
-}
-
-enum err sim_work_sign(const uint8_t *id, const char *method, struct bytes args, uint64_t expiry_ms, uint64_t salt,
-                       struct buffer *out) {
-    uint8_t public_key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN];
-    const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & secret};
-    struct transaction_draft draft = {
-        .chain_id = id, .expiry_ms = expiry_ms, .contract = "governance", .method = method, .args = args};
-    sim_person(0, public_key, secret);
-    store_u64(draft.salt, salt);
-    return transaction_build(&draft, secrets, 1, out);
 }
 
 static enum err build_change(struct sim_world *w, const uint8_t *id, uint16_t leaving, uint16_t joining, uint64_t salt,

@@ -99,7 +99,8 @@ static void next_submit(struct sim_world *w) {
 static void hand_in(struct sim_node *node, const struct sim_event *event) {
     struct transaction tx;
     struct bytes envelope = sim_message_bytes(event->message);
-    if (node->up && !node->paused && sim_work_take(node, envelope) && transaction_decode(envelope, &tx, NULL) == OK) {
+    if (node->up && !node->paused && sim_work_take(node, envelope) && event->argument < SIM_KEYS_MAX &&
+        transaction_decode(envelope, &tx, NULL) == OK) {
         node->evidence_due[event->argument] = tx.expiry_ms;
     }
 }
@@ -302,7 +303,8 @@ static void play(struct sim_world *w) {
         struct sim_event event = next_event(w);
         w->now_us = event.at_us > w->now_us ? event.at_us : w->now_us;
         handle(w, &event);
-        if (!w->healed && w->now_us >= heal_at) {
+        if (!w->healed && (w->now_us >= heal_at || w->seen_enough)) {
+            heal_at = w->now_us;
             heal(w);
             goal = w->top_height + 2;
         }

@@ -1,0 +1,223 @@
+/* Scenarios of foes: what the seeds seldom lead up to, and full tables with the limits that the product has. */
+#include "tests/sim/sim_scenarios.h"
+
+#include <string.h>
+
+/* ---- One kind of foe --------------------------------------------------------------------------------------------- */
+
+static void foe(struct sim_options *o) {
+    o->byzantine = 1;
+    o->tx_every_ms = 15;
+}
+
+/* The clocks go on, and a leader proposes a time from before. */
+static void tune_behind(struct sim_options *o) {
+    foe(o);
+    o->leap = 150;
+    o->forge_block = 900;
+    o->forge_kind = COUNT_FORGED_BEHIND;
+}
+
+static void tune_old_closing(struct sim_options *o) {
+    foe(o);
+    o->forge_block = 900;
+    o->forge_kind = COUNT_FORGED_OLD_CLOSING;
+}
+
+/* The organisations make blocks small, and a leader makes a large one. */
+static void tune_too_many(struct sim_options *o) {
+    foe(o);
+    o->params = 100;
+    o->forge_block = 900;
+    o->forge_kind = COUNT_FORGED_TOO_MANY;
+}
+
+/* Validator 3 is cut off while an observer takes its place. When it is back it hears a liar alone, who proves to it by
+ * the new set where the epoch ended: all who signed are in the old set, too. */
+static bool liar_alone(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    struct sim_world *w = from->world;
+    if (scene.since_us == 0 && w->top_height >= 10) {
+        scene.since_us = w->now_us;
+        sim_work_change(from, 3, 4, 1);
+    }
+    bool over = w->epoch_count > 1 && w->top_height > w->epochs[1].closing + 4;
+    return (to->key != 3 && from->key != 3) || scene.since_us == 0 || sim_begun_for(w, 5000) ||
+           (over && (from->key == 0 || to->key == 0) && (m->kind != PEER_BLOCKS || to->key != 3));
+}
+
+static void prepare_other_epoch(struct sim_world *w) {
+    w->lets_pass = liar_alone;
+}
+
+static void tune_other_epoch(struct sim_options *o) {
+    foe(o);
+    o->tx_every_ms = 60;
+    o->observers = 2;
+    o->false_final = 1000;
+    o->lie_kind = COUNT_LIE_EPOCH;
+}
+
+static void prepare_nothing(struct sim_world *w) {
+    (void)w;
+}
+
+/* ---- Full tables, with the limits that the product has ------------------------------------------------------------ */
+
+static bool bears(const struct peer_message *m, enum vote_kind kind) {
+    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
+        if (m->votes[i].subject.kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#define FILLED 36u        /* bodies of 2 MiB: more than a table holds */
+#define OUTAGE_MS 420000u /* of notarize votes */
+#define UNFINAL_VIEWS 68u /* more than may be notarized and not final */
+#define LARGE_TXS 34u     /* of 60 KiB: what fills a block */
+#define LARGE_BYTES 60000u
+
+/* Node 3 hears of views, and of no block but those that a liar makes up; then the liar is silent for good. Without
+ * node 3 there is no quorum any more. */
+static bool lagging(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    struct sim_world *w = from->world;
+    bool begun = w->top_height >= 5;
+    if (!begun) {
+        return true;
+    }
+    if (w->counted[COUNT_FILLING] >= FILLED && scene.height == 0) {
+        scene.height = w->top_height;
+        w->nodes[0].paused = true;
+    }
+    if (scene.height != 0 && !w->healed && w->top_height > scene.height + 3) {
+        scene.happened++;
+        w->seen_enough = true;
+    }
+    return scene.height != 0 || to->key != 3 || m->kind == PEER_CERTIFICATES;
+}
+
+static void prepare_lagging(struct sim_world *w) {
+    w->lets_pass = lagging;
+}
+
+static void tune_lagging(struct sim_options *o) {
+    o->byzantine = 1;
+    o->tx_every_ms = 15;
+    o->fill = 5;
+    o->fill_bytes = LIMIT_BLOCK_BYTES;
+    o->chaos_ms = 240000;
+}
+
+/* Clients want more than a block holds, and no notarize vote arrives anywhere for minutes: each view's proposal is a
+ * full block, and is given up. */
+static bool no_notarize(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    struct sim_world *w = from->world;
+    (void)to;
+    if (w->top_height < 5) {
+        return true;
+    }
+    if (scene.height == 0) {
+        scene.height = w->top_height;
+        for (uint64_t i = 0; i < LARGE_TXS; i++) {
+            sim_work_large(from, LARGE_BYTES, i);
+        }
+    }
+    bool over = sim_begun_for(w, OUTAGE_MS);
+    if (over && !w->healed && w->top_height > scene.height + 3) {
+        scene.happened++;
+        w->seen_enough = true;
+    }
+    return over || !bears(m, VOTE_NOTARIZE);
+}
+
+static void prepare_no_notarize(struct sim_world *w) {
+    w->lets_pass = no_notarize;
+}
+
+static void tune_no_notarize(struct sim_options *o) {
+    o->tx_every_ms = 2000;
+    o->chaos_ms = OUTAGE_MS + 120000;
+}
+
+/* Finalize votes get lost until more is notarized than may stand above the last final block. */
+static bool no_finalize(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    struct sim_world *w = from->world;
+    struct replica_stats stats;
+    (void)to;
+    if (w->top_height < 5) {
+        return true;
+    }
+    if (scene.height == 0) {
+        scene.height = w->top_height;
+    }
+    replica_stats(from->replica, &stats);
+    bool over = w->healed || scene.casts > 0 || stats.consensus.view > stats.consensus.final_view + UNFINAL_VIEWS;
+    scene.casts += over ? 1 : 0;
+    if (over && !w->healed && w->top_height > scene.height + UNFINAL_VIEWS / 2) {
+        scene.happened++;
+        w->seen_enough = true;
+    }
+    return over || !bears(m, VOTE_FINALIZE);
+}
+
+static void prepare_unfinal(struct sim_world *w) {
+    w->lets_pass = no_finalize;
+}
+
+static void tune_unfinal(struct sim_options *o) {
+    o->tx_every_ms = 15;
+    o->chaos_ms = 300000;
+}
+
+/* ---- Far behind --------------------------------------------------------------------------------------------------- */
+
+/* Two leaders of four are never heard, so half of all views are given up. Node 3 hears nothing until it is far behind;
+ * then the Byzantine one lies to it in every way it can. */
+static bool far_behind(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    struct sim_world *w = from->world;
+    struct replica_stats own, other;
+    bool lost = m->kind == PEER_PROPOSAL && (from->key == 1 || from->key == 3);
+    if (scene.happened > 0 || w->top_height < 5 || !w->nodes[3].up || !w->nodes[1].up) {
+        return !lost || w->healed;
+    }
+    replica_stats(w->nodes[3].replica, &own);
+    replica_stats(w->nodes[1].replica, &other);
+    if (other.consensus.view > own.consensus.view + 3 * SIM_FAR_VIEWS / 2) {
+        scene.happened++;
+        w->nodes[3].was_far = true;
+    }
+    return !lost && to->key != 3 && from->key != 3;
+}
+
+static void prepare_far(struct sim_world *w) {
+    w->lets_pass = far_behind;
+}
+
+static void tune_far(struct sim_options *o) {
+    o->byzantine = 1;
+    o->tx_every_ms = 15;
+    o->false_final = 600;
+    o->false_recall = 600;
+    o->mislead = 300;
+    o->forge = 300;
+    o->futures = 300;
+    o->flood = 50;
+    o->chaos_ms = 30000;
+}
+
+/* ---- The table --------------------------------------------------------------------------------------------------- */
+
+const struct scenario sim_foe_scenarios[] = {
+    {"blocks of a time long past", prepare_nothing, 0, 20, tune_behind, COUNT_FORGED_BEHIND, false},
+    {"an epoch's closing block in the next one", prepare_nothing, 200, 20, tune_old_closing, COUNT_FORGED_OLD_CLOSING,
+     false},
+    {"blocks over a limit that was voted", prepare_nothing, 0, 20, tune_too_many, COUNT_FORGED_TOO_MANY, false},
+    {"blocks proven by another epoch", prepare_other_epoch, 0, 20, tune_other_epoch, COUNT_LIE_EPOCH, false},
+    {"a liar fills the table of a node that lags, and falls silent", prepare_lagging, 0, 20, tune_lagging, 0, true},
+    {"no notarize vote arrives for 420 s, and blocks are full", prepare_no_notarize, 0, 8, tune_no_notarize, 0, true},
+    {"more is notarized than may stand above the final block", prepare_unfinal, 0, 60, tune_unfinal, 0, false},
+    {"more than 100 views behind, and lied to", prepare_far, 0, 40, tune_far, COUNT_FAR_BEHIND, false},
+};
+
+const size_t sim_foe_scenario_count = sizeof sim_foe_scenarios / sizeof sim_foe_scenarios[0];

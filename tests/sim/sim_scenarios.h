@@ -1,0 +1,39 @@
+/* Scenarios: what one is, and what the one that runs remembers. */
+#ifndef ASSAY_SIM_SCENARIOS_H
+#define ASSAY_SIM_SCENARIOS_H
+
+#include "tests/sim/sim.h"
+
+struct scenario {
+    const char *name;
+    void (*prepare)(struct sim_world *world);
+    uint64_t membership, blocks; /* at least so many, all in all */
+    void (*tune)(struct sim_options *options);
+    enum sim_counter counter; /* what must have happened beside; 0: what scene.happened counts is enough */
+    bool costly;              /* played with one seed */
+};
+
+#define REPLAYS_MAX 400
+
+struct sim_scene {
+    uint64_t since_us; /* when it began to interfere */
+    uint64_t happened;
+    uint64_t casts;
+    uint64_t height; /* of the chain when it began */
+    uint8_t closing[HASH_LEN];
+    struct {
+        uint16_t from, to;
+        struct buffer message;
+    } kept[REPLAYS_MAX];
+    size_t kept_count;
+};
+extern struct sim_scene scene;
+
+/* Did it begin (now, at the latest) more than that long ago? */
+bool sim_begun_for(const struct sim_world *world, uint64_t ms);
+
+/* Foes: sim_foes.c. */
+extern const struct scenario sim_foe_scenarios[];
+extern const size_t sim_foe_scenario_count;
+
+#endif
