@@ -140,6 +140,7 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make check-e2e            end-to-end tests on real processes (T=pattern picks some; TIER=long, TIER=peers)
 ## make sim SEEDS=n FIRST=s  deterministic simulator, seeds s to s+n-1
 ## make sim-mutants          deliberate breaks of the rules, each found by the simulator
+## make sim-mutants-random FIRST=s  30 conditions turned round at random, for unit tests and simulator to find
 ## make model                the voting rules as a Promela model, checked with spin
 ## make fuzz SECONDS=n       everything built with clang, and every fuzzer for n seconds
 ## make bench                figures, with their targets
@@ -188,7 +189,11 @@ $(BUILD)/bin/sim: $(call obj,$(sim_SRCS)) $(node_libs)
 sim: $(BUILD)/bin/sim
 	@$(BUILD)/bin/sim $(SEEDS) $(FIRST)
 
-.PHONY: sim-mutants
+.PHONY: sim-mutants sim-mutants-random
+unit_libs_consensus := $(foreach f,$(NEEDS_consensus),$(call lib,$(f)))
+unit_libs_node := $(node_libs)
+sim-mutants-random: $(BUILD)/bin/sim $(UNIT_consensus) $(UNIT_node)
+	@tests/sim/mutants.py $(BUILD) random $(FIRST)
 sim-mutants: $(BUILD)/bin/sim
 	@tests/sim/mutants.py $(BUILD)
 

@@ -1,129 +1,38 @@
 #!/usr/bin/env python3
-"""Deliberate breaks of the rules, each of which the simulator must find: `make sim-mutants`, or tests/sim/mutants.py BUILD
-[NAME-PART]. Each mutant is a copy of the files it changes, compiled and linked in the place of the true ones, and run with
-up to SEEDS seeds. A replacement whose text does not stand in its file exactly once ends everything: the rule it breaks has
-moved, and the mutant with it."""
+"""Deliberate breaks of the rules, each of which the simulator must find: `make sim-mutants`, or
+
+tests/sim/mutants.py BUILD [NAME-PART]   those of mutants_table.py. Each is a copy of the files it changes, compiled and
+                                         linked in the place of the true ones, and run from three first seeds on, up to
+                                         SEEDS each: the median of the three must be found within MEDIAN.
+tests/sim/mutants.py BUILD random SEED   COUNT conditions chosen at random are turned into their opposite; the unit
+                                         tests of the folder and the simulator are run, and what both let live is named.
+
+Only what an oracle names is a find: an assertion, a crash or a run that does not end is none. A replacement whose text
+does not stand in its file exactly once ends everything: the rule it breaks has moved, and the mutant with it. Limits are
+of processor time, for other programs run beside."""
 import concurrent.futures
 import os
 import pathlib
+import random
 import re
+import resource
 import shlex
+import shutil
+import statistics
 import subprocess
 import sys
-import time
 
+from mutants_table import MUTANTS
+
+FIRSTS = [1, 5001, 20001]
 SEEDS = 1000
-SECONDS = 300  # for one mutant
-
-# Name: [(file, text that stands there once, what it becomes), ...]
-RULES = "consensus/rules.c"
-VIEWS = "consensus/views.c"
-RESTART = "consensus/restart.c"
-CORE = "consensus/consensus.c"
-EXECUTE = "node/ledger/chain_execute.c"
-NO_ASSERT_PROMISE = (CORE, "        ASSERT(!(views_cast(own, VOTE_NULLIFY) && views_cast(own, VOTE_FINALIZE)));\n", "")
-
-MUTANTS = {
-    "quorum of f + 1": [
-        (CORE, "core->quorum = validators_quorum(n);", "core->quorum = (uint16_t)(validators_faulty(n) + 1);"),
-        ("consensus/certificates.c", "parts.signers < validators_quorum(n)", "parts.signers < validators_faulty(n) + 1"),
-    ],
-    "no journal sync before sending": [
-        ("node/ledger/replica.c", "        e = replica_sync_journal(r);\n", "        e = OK;\n"),
-    ],
-    "votes forgotten at a restart": [
-        (RESTART, "        restore_vote(core, &restored->votes[i], out);\n", ""),
-    ],
-    "stale parent accepted": [
-        (RULES, "        ask_certificates(core, slot, missing, out);\n        return false;\n    case ANCESTRY_REFUSED:\n"
-                "        slot->proposal_bad = true;\n        return true;\n", "    case ANCESTRY_REFUSED:\n"),
-    ],
-    "roots unchecked": [
-        (EXECUTE, "    return which == NULL;\n", "    return true;\n"),
-    ],
-    "finalize after nullify": [
-        (RULES, "if (other || too_early || views_cast(own, VOTE_NULLIFY) ||", "if (other || too_early ||"),
-        (RULES, "    ASSERT(kind == VOTE_NULLIFY || !views_cast(own, VOTE_NULLIFY));\n", ""),
-        NO_ASSERT_PROMISE,
-    ],
-    "nullify after finalize": [
-        (RULES, "    if (views_cast(own, VOTE_NULLIFY) || views_cast(own, VOTE_FINALIZE)) {\n",
-                "    if (views_cast(own, VOTE_NULLIFY)) {\n"),
-        (RULES, "    ASSERT(kind != VOTE_NULLIFY || !views_cast(own, VOTE_FINALIZE));\n", ""),
-        (RULES, "kind == VOTE_FINALIZE ? slot->view : slot->view - 1", "slot->view - 1"),
-        (RESTART, "vote->subject.kind == VOTE_FINALIZE ? view + 1 : view", "view"),
-        (CORE, "        ASSERT(!views_cast(own, VOTE_FINALIZE) || v < core->view);\n", ""),
-        NO_ASSERT_PROMISE,
-    ],
-    "second proposal of a view voted on": [
-        (VIEWS, "        note_equivocation(core, slot, &slot->proposal, &vote, out);\n        return false;\n", ""),
-        (RULES, "    if (views_cast(own, VOTE_NOTARIZE) || views_cast(own, VOTE_NULLIFY) || block == NULL",
-                "    if (views_cast(own, VOTE_NULLIFY) || block == NULL"),
-        (RULES, "    ASSERT(!views_cast(own, kind));\n",
-                "    if (kind != VOTE_NULLIFY && views_cast(own, kind) && core_same(own->blocks[kind], block)) {\n"
-                "        return;\n    }\n"),
-        (RULES, "    cast(core, slot, VOTE_NOTARIZE, block->hash, out);\n    return true;\n",
-                "    cast(core, slot, VOTE_NOTARIZE, block->hash, out);\n    return false;\n"),
-    ],
-    "proposal of another than the leader": [
-        (VIEWS, "                                  .signer = core_leader(core, view)};\n",
-                "                                  .signer = header->proposer < core->n ? header->proposer\n"
-                "                                                                       : core_leader(core, view)};\n"),
-    ],
-    "signatures in certificates unchecked": [
-        (VIEWS, "        if (!known && !views_signature_good(core, &vote)) {\n", "        if (!known && false) {\n"),
-    ],
-    "used ids unchecked": [
-        (EXECUTE, "    *out_used = e == OK;\n", "    *out_used = false;\n"),
-    ],
-    "finalize without the bodies": [
-        (RULES, "            !bodies_at_hand(core, slot, hash, false, out)) {\n", "            false) {\n"),
-    ],
-    "view left without a certificate": [
-        (RULES, "    if (core->top_certified < core->view) {\n        return false;\n",
-                "    const struct slot *mine = views_get(core, core->view);\n"
-                "    if (mine != NULL && core_is_validator(core) && core->top_certified < core->view &&\n"
-                "        views_cast(views_own(core, mine), VOTE_NULLIFY)) {\n"
-                "        core->top_certified = core->view;\n    }\n"
-                "    if (core->top_certified < core->view) {\n        return false;\n"),
-    ],
-    "certificate of another epoch": [
-        (VIEWS, "parts.subject.epoch != core->config.epoch ||", "false ||"),
-    ],
-    "child of a closing block in its own epoch": [
-        (RULES, "    if (block != NULL && block->closes) {\n", "    if (false) {\n"),
-        (EXECUTE, "    if (h->epoch == parent->epoch && block_header_closes(parent)) {\n", "    if (false) {\n"),
-        (EXECUTE, " || (branch.count > 0 && block_header_closes(&branch.header))) {\n", ") {\n"),
-    ],
-    "new epoch on a notarized closing block": [
-        (RULES, "    for (uint64_t v = core->top_finalized; v > core->final_view; v--) {\n",
-                "    for (uint64_t v = core->top_notarized; v > core->final_view; v--) {\n"),
-        (RULES, "        struct held_certificate *held = slot != NULL ? &slot->certificates[VOTE_FINALIZE] : NULL;\n",
-                "        struct held_certificate *held = slot != NULL ? &slot->certificates[VOTE_FINALIZE] : NULL;\n"
-                "        struct held_certificate *taken = slot != NULL ? &slot->certificates[VOTE_NOTARIZE] : NULL;\n"
-                "        struct slot_block *last =\n"
-                "            taken != NULL && taken->len != 0 ? views_block(slot, taken->block) : NULL;\n"
-                "        if (held != NULL && held->len == 0 && last != NULL && last->closes) {\n"
-                "            held = taken;\n        }\n"),
-    ],
-    "block log not durable at a new epoch": [
-        ("node/ledger/replica_open.c", "    enum err e = replica_sync_chain(r);\n", "    enum err e = OK;\n"),
-    ],
-    "bodies not journaled": [
-        ("node/ledger/replica_effects.c", "        if (body.data != NULL) {\n            e = journal_body(",
-                                          "        if (body.data == NULL) {\n            e = journal_body("),
-    ],
-    "certificates not journaled": [
-        (RULES, "            if (held->len != 0 && !held->journaled) {\n", "            if (false) {\n"),
-    ],
-    "journal shortened too far": [
-        ("node/ledger/replica_effects.c", "block_header_closes(head) ? UINT64_MAX : head->view", "UINT64_MAX"),
-    ],
-    "nothing is resent": [
-        ("consensus/pace.c", "    return core->active && core->now_ms >= since + core->config.timing.resend_ms;\n",
-                             "    return false && core->now_ms >= since;\n"),
-    ],
-}
+MEDIAN = 300
+SECONDS = 400  # of processor time, from one first seed on
+COUNT = 30
+RANDOM_SEEDS = 300
+NO_ORACLE = {"assertion", "crash", "endless"}
+RANDOM_FILES = ["consensus/*.c", "node/ledger/chain*.c", "node/ledger/journal.c", "node/ledger/replica*.c",
+                "node/snapshot*.c"]
 
 
 def variables(build, *names):
@@ -142,6 +51,10 @@ def mutate(folder, edits):
         if text.count(old) != 1:
             sys.exit(f"mutants: {path} has {text.count(old)} times:\n{old}")
         texts[path] = text.replace(old, new)
+    return write(folder, texts)
+
+
+def write(folder, texts):
     for path, text in texts.items():
         copy = folder / path
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -149,15 +62,28 @@ def mutate(folder, edits):
     return list(texts)
 
 
-def compile_mutant(build, make, name, edits):
-    folder = pathlib.Path(build) / "mutants" / re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    paths = mutate(folder, edits)
+def compile_files(make, folder, paths):
+    """Objects of the changed files. A changed header stands in the mutant's own tree, which is searched first: all files
+    of its folder are compiled anew."""
+    sources = [p for p in paths if p.endswith(".c")]
+    for parent in {pathlib.Path(p).parent for p in paths if p.endswith(".h")}:
+        others = [str(p) for p in sorted(parent.glob("*.c")) if str(p) not in sources]
+        sources += write(folder, {p: pathlib.Path(p).read_text() for p in others})
     flags = [f for f in make["CPPFLAGS"] + make["CFLAGS"] if not f.startswith("-W")]
     objects = []
-    for path in paths:
+    for path in sources:
         standard = ["-std=c99"] if path.startswith("verify/") else []
         objects.append(str(folder / path) + ".o")
-        subprocess.run([*make["CC"], *flags, *standard, "-w", "-c", str(folder / path), "-o", objects[-1]], check=True)
+        subprocess.run([*make["CC"], f"-I{folder}", *flags, *standard, "-w", "-c", str(folder / path), "-o", objects[-1]],
+                       check=True)
+    return objects
+
+
+def folder_of(build, name):
+    return pathlib.Path(build) / "mutants" / re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def link_sim(build, make, folder, objects):
     ours = [f"{build}/obj/{source[:-2]}.o" for source in make["sim_SRCS"]]
     program = str(folder / "sim")
     subprocess.run([*make["CC"], *make["LDFLAGS"], *ours, *objects, *make["node_libs"], *make["LIBS_node"], "-o", program],
@@ -165,20 +91,109 @@ def compile_mutant(build, make, name, edits):
     return program
 
 
-def hunt(build, make, name, edits):
+def run(*command):
+    """What it prints; nothing more after its processor time is used up."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=limit,
+                          check=False).stdout
+
+
+def first_find(program, first, seeds):
+    """(how many seeds it took, what was found); (None, why not)."""
+    seed, seen = first, ""
+    while seed < first + seeds:
+        out = run(program, str(first + seeds - seed), str(seed), "stop=1", "jobs=1")
+        failure = re.search(r"^seed (\d+) fails: (\S+): (.*)$", out, re.M)
+        if failure is None:
+            return None, seen or "nothing"
+        if failure[2] not in NO_ORACLE:
+            return int(failure[1]) - first + 1, f"{failure[2]}: {failure[3]}"
+        seed, seen = int(failure[1]) + 1, f"only {failure[2]}"
+    return None, seen
+
+
+def hunt(build, make, name, edits, scenario):
     """(found, line to print)"""
-    program = compile_mutant(build, make, name, edits)
-    begun = time.monotonic()
-    try:
-        out = subprocess.run([program, str(SEEDS), "1", "stop=1", "jobs=1"], timeout=SECONDS, stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, text=True).stdout
-    except subprocess.TimeoutExpired:
-        return False, f"NOT FOUND {name} (not done after {SECONDS} s)"
-    failure = re.search(r"^seed (\d+) fails: (.*)$", out, re.M)
-    if failure is None:
-        return False, f"NOT FOUND {name}"
-    seconds = time.monotonic() - begun
-    return True, f"found {name} after {failure[1]} seeds ({failure[2]}; {seconds:.0f} s)"
+    folder = folder_of(build, name)
+    program = link_sim(build, make, folder, compile_files(make, folder, mutate(folder, edits)))
+    if scenario is not None:
+        failure = re.search(r"^FAILED (.*)$", run(program, "0", f"scenario={scenario}"), re.M)
+        return (True, f"found {name} by its scenario ({failure[1]})") if failure else (False, f"NOT FOUND {name}")
+    finds = [first_find(program, first, SEEDS) for first in FIRSTS]
+    counts = [count if count is not None else SEEDS + 1 for count, _ in finds]
+    median = statistics.median(counts)
+    said = next((text for count, text in finds if count is not None), finds[0][1])
+    verdict = "found" if median <= MEDIAN else "FOUND LATE" if median <= SEEDS else "NOT FOUND"
+    return median <= MEDIAN, f"{verdict} {name} after {counts} seeds ({said})"
+
+
+# ---- Random ones -----------------------------------------------------------------------------------------------------
+
+
+def conditions(path):
+    """(start, end) of what can be turned round: the condition of an if or while, a returned comparison."""
+    text = pathlib.Path(path).read_text()
+    for match in re.finditer(r"\b(?:if|while) \(", text):
+        depth, at = 1, match.end()
+        while depth > 0:
+            depth += {"(": 1, ")": -1}.get(text[at], 0)
+            at += 1
+        yield match.end(), at - 1
+    for match in re.finditer(r"\breturn ([^;\"?]*(?:==|!=|<|>|&&|\|\|)[^;\"?]*);", text):
+        if "->" not in match[1] or re.search(r"==|!=|&&|\|\|| [<>]=? ", match[1]):
+            yield match.start(1), match.end(1)
+
+
+def unit_kills(build, make, path, objects, folder):
+    """Which unit test of the part fails with the changed file."""
+    part = "consensus" if path.startswith("consensus/") else "node"
+    for test in make[f"UNIT_{part}"]:
+        stem = pathlib.Path(test).name.removeprefix("test_")
+        if part == "node" and not any(word in stem for word in ("chain", "replica", "journal", "execute", "epoch",
+                                                                "snapshot", "block", "mempool")):
+            continue
+        source = f"tests/unit/{part}/test_{stem}"
+        program = str(folder / f"unit_{stem}")
+        libs = make[f"unit_libs_{part}"]
+        linked = subprocess.run([*make["CC"], *make["LDFLAGS"], f"{build}/obj/{source}.o", *objects, *libs,
+                                 *make["LIBS_node"], "-lcmocka", "-o", program], stderr=subprocess.DEVNULL, check=False)
+        if linked.returncode == 0:
+            ended = subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (30, 30)))
+            if ended.returncode != 0:
+                return stem
+    return None
+
+
+def judge_random(build, make, choice):
+    number, path, start, end = choice
+    text = pathlib.Path(path).read_text()
+    condition = " ".join(text[start:end].split())
+    where = f"{path}:{text.count(chr(10), 0, start) + 1}: {condition}"
+    folder = folder_of(build, f"random {number}")
+    paths = write(folder, {path: f"{text[:start]}!({text[start:end]}){text[end:]}"})
+    objects = compile_files(make, folder, paths)
+    unit = unit_kills(build, make, path, objects, folder)
+    if unit is None:
+        program = link_sim(build, make, folder, objects)
+        count, said = first_find(program, 1, RANDOM_SEEDS)
+        failed = re.search(r"^FAILED (.*)$", run(program, "0"), re.M) if count is None else None
+        killer = f"seed {count}: {said}" if count is not None else f"scenario: {failed[1]}" if failed else None
+    else:
+        killer = f"unit test {unit}"
+    shutil.rmtree(folder)
+    return killer is not None, f"killed {where} ({killer})" if killer else f"SURVIVES {where}"
+
+
+def random_choices(seed):
+    stream = random.Random(seed)
+    places = [(str(path), *place) for pattern in RANDOM_FILES for path in sorted(pathlib.Path().glob(pattern))
+              for place in conditions(path)]
+    return [(f"{seed} {i}", *place) for i, place in enumerate(stream.sample(places, COUNT))]
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def main():
@@ -186,17 +201,24 @@ def main():
         sys.exit(__doc__)
     build, part = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
     os.chdir(pathlib.Path(__file__).resolve().parents[2])
-    make = variables(build, "CC", "CPPFLAGS", "CFLAGS", "LDFLAGS", "LIBS_node", "sim_SRCS", "node_libs")
-    chosen = {name: edits for name, edits in MUTANTS.items() if part in name}
-    for edits in chosen.values():
-        mutate(pathlib.Path(build) / "mutants" / "check", edits)
+    make = variables(build, "CC", "CPPFLAGS", "CFLAGS", "LDFLAGS", "LIBS_node", "sim_SRCS", "node_libs",
+                     "UNIT_consensus", "UNIT_node", "unit_libs_consensus", "unit_libs_node")
+    if part == "random":
+        jobs = [(judge_random, (build, make, choice)) for choice in random_choices(int(sys.argv[3]))]
+    else:
+        chosen = {name: mutant for name, mutant in MUTANTS.items() if part in name}
+        for edits, _ in chosen.values():
+            mutate(pathlib.Path(build) / "mutants" / "check", edits)
+        jobs = [(hunt, (build, make, name, *mutant)) for name, mutant in chosen.items()]
     passed = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found, line in pool.map(lambda item: hunt(build, make, *item), chosen.items()):
+    with concurrent.futures.ThreadPoolExecutor(min(2, os.cpu_count())) as pool:
+        for found, line in pool.map(lambda job: job[0](*job[1]), jobs):
             print(line, flush=True)
             passed += found
-    print(f"{passed} passed, {len(chosen) - passed} failed, 0 skipped")
-    return 0 if passed == len(chosen) else 1
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{used.ru_utime + used.ru_stime:.0f} s of processor time")
+    print(f"{passed} passed, {len(jobs) - passed} failed, 0 skipped")
+    return 0 if passed == len(jobs) else 1
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@
     X(COUNT_LIE_NOTARIZED, "notarizations as finalizations")                                                           \
     X(COUNT_LIE_TOO_FEW, "finalizations of too few")                                                                   \
     X(COUNT_LIE_ALONE, "finalizations of one")                                                                         \
+    X(COUNT_LIE_MADE_UP, "finalizations with made-up signatures")                                                      \
     X(COUNT_LIE_ANOTHERS, "finalizations of another block")                                                            \
     X(COUNT_LIE_HOLE, "ranges with a hole")                                                                            \
     X(COUNT_LIE_UNASKED, "ranges nobody asked for")                                                                    \

@@ -288,7 +288,7 @@ struct forgery {
 static const struct forgery forgeries[] = {
     {"a transaction that was executed before", repeated, true, COUNT_FORGED_REPEATED},
     {"more transactions than allowed", too_many, false, COUNT_FORGED_TOO_MANY},
-    {"a time far behind", far_behind, false, COUNT_FORGED_BEHIND},
+    {"a time far behind", far_behind, true, COUNT_FORGED_BEHIND},
     {"an ordinary block proposed again", again, false, COUNT_FORGED_AGAIN},
     {"the closing block of an earlier epoch", old_closing, false, COUNT_FORGED_OLD_CLOSING},
     {"a transaction with a bad signature", bad_signature, true, COUNT_FORGED_SIGNATURE},

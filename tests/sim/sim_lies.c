@@ -144,8 +144,8 @@ static bool too_few(struct false_range *a) {
     return quorum > 1 && add_final(a, chain_head(a->node->chain)->header.height) && thin_out(a, (uint16_t)(quorum - 1));
 }
 
-/* A block of its own, which it alone makes final. */
-static bool alone(struct false_range *a) {
+/* A block of its own, which it makes final by its own signature and by as many others as are asked for, made up. */
+static bool own_final(struct false_range *a, uint16_t made_up) {
     struct sim_node *node = a->node;
     const struct chain_head *head = chain_head(node->chain);
     const struct chain_epoch *epoch = chain_epoch(node->chain);
@@ -164,9 +164,22 @@ static bool alone(struct false_range *a) {
     size_t len;
     certificates_begin(&subject, n, bytes, &len);
     sim_sign_subject(node, &subject, signature);
-    certificates_add(bytes, &len, me, signature);
+    for (uint16_t i = 0; i < n; i++) {
+        if (i == me || made_up > 0) {
+            made_up = (uint16_t)(i == me ? made_up : made_up - 1);
+            certificates_add(bytes, &len, i, signature);
+        }
+    }
     set_certificate(a, bytes_of(bytes, len));
     return true;
+}
+
+static bool alone(struct false_range *a) {
+    return own_final(a, 0);
+}
+
+static bool made_up(struct false_range *a) {
+    return own_final(a, (uint16_t)(validators_quorum(chain_epoch(a->node->chain)->count) - 1));
 }
 
 /* The finalization of the block below. */
@@ -230,6 +243,7 @@ static const struct lie lies[] = {
     {"a notarization as a finalization", as_final, COUNT_LIE_NOTARIZED},
     {"too few signers", too_few, COUNT_LIE_TOO_FEW},
     {"a quorum of one", alone, COUNT_LIE_ALONE},
+    {"signatures made up", made_up, COUNT_LIE_MADE_UP},
     {"another block's finalization", anothers, COUNT_LIE_ANOTHERS},
     {"blocks that nobody asked for", unasked, COUNT_LIE_UNASKED},
 };

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DECIDED_MAX 40u /* blocks that a node may have told of and died before they were final in its store */
+
 static bool same(const uint8_t *a, const uint8_t *b) {
     return memcmp(a, b, HASH_LEN) == 0;
 }
@@ -227,6 +229,16 @@ static void refuses_for_a_reason(struct sim_node *node) {
     }
 }
 
+/* What it takes for the height of the others is one that somebody correct has reached, however many liars there are. */
+static void believes_no_liar(struct sim_node *node) {
+    struct replica_stats stats;
+    replica_stats(node->replica, &stats);
+    if (stats.best_height > node->world->top_height + DECIDED_MAX) {
+        sim_fail(node->world, "claims", "node %u believes that others are at height %llu, and nobody is above %llu",
+                 node->number, (unsigned long long)stats.best_height, (unsigned long long)node->world->top_height);
+    }
+}
+
 static void invariants_hold(struct sim_node *node) {
     replica_check(node->replica);
 }
@@ -243,6 +255,7 @@ static const struct oracle oracles[] = {
     {"parameters are those voted for", sim_ledger_check_params},
     {"queues are bounded", queues_are_bounded},
     {"refuses for a reason", refuses_for_a_reason},
+    {"believes no liar", believes_no_liar},
     {"invariants hold", invariants_hold},
 };
 

@@ -1,0 +1,243 @@
+"""The deliberate breaks: name: (edits, scenario). An edit is (file, text that stands there once, what it becomes). A
+mutant with a scenario is found by it alone; the others by seeds."""
+
+RULES = "consensus/rules.c"
+VIEWS = "consensus/views.c"
+RESTART = "consensus/restart.c"
+CORE = "consensus/consensus.c"
+CORE_H = "consensus/core.h"
+CERTIFICATES = "consensus/certificates.c"
+EXECUTE = "node/ledger/chain_execute.c"
+CANDIDATES = "node/ledger/chain_candidates.c"
+CATCHUP = "node/ledger/replica_catchup.c"
+BLOCKS = "node/ledger/replica_blocks.c"
+EFFECTS = "node/ledger/replica_effects.c"
+NO_ASSERT_PROMISE = (CORE, "        ASSERT(!(views_cast(own, VOTE_NULLIFY) && views_cast(own, VOTE_FINALIZE)));\n", "")
+
+MUTANTS = {
+    "quorum of f + 1": ([
+        (CORE, "core->quorum = validators_quorum(n);", "core->quorum = (uint16_t)(validators_faulty(n) + 1);"),
+        (CERTIFICATES, "parts.signers < validators_quorum(n)", "parts.signers < validators_faulty(n) + 1"),
+    ], None),
+    "no journal sync before sending": ([
+        ("node/ledger/replica.c", "        e = replica_sync_journal(r);\n", "        e = OK;\n"),
+    ], None),
+    "votes forgotten at a restart": ([
+        (RESTART, "        restore_vote(core, &restored->votes[i], out);\n", ""),
+    ], None),
+    "stale parent accepted": ([
+        (RULES, "        ask_certificates(core, slot, missing, out);\n        return false;\n    case ANCESTRY_REFUSED:\n"
+                "        slot->proposal_bad = true;\n        return true;\n", "    case ANCESTRY_REFUSED:\n"),
+    ], None),
+    "roots unchecked": ([
+        (EXECUTE, "    return which == NULL;\n", "    return true;\n"),
+    ], None),
+    "finalize after nullify": ([
+        (RULES, "if (other || too_early || views_cast(own, VOTE_NULLIFY) ||", "if (other || too_early ||"),
+        (RULES, "    ASSERT(kind == VOTE_NULLIFY || !views_cast(own, VOTE_NULLIFY));\n", ""),
+        NO_ASSERT_PROMISE,
+    ], None),
+    "nullify after finalize": ([
+        (RULES, "    if (views_cast(own, VOTE_NULLIFY) || views_cast(own, VOTE_FINALIZE)) {\n",
+                "    if (views_cast(own, VOTE_NULLIFY)) {\n"),
+        (RULES, "    ASSERT(kind != VOTE_NULLIFY || !views_cast(own, VOTE_FINALIZE));\n", ""),
+        (RULES, "kind == VOTE_FINALIZE ? slot->view : slot->view - 1", "slot->view - 1"),
+        (RESTART, "vote->subject.kind == VOTE_FINALIZE ? view + 1 : view", "view"),
+        (CORE, "        ASSERT(!views_cast(own, VOTE_FINALIZE) || v < core->view);\n", ""),
+        NO_ASSERT_PROMISE,
+    ], None),
+    "second proposal of a view voted on": ([
+        (VIEWS, "        note_equivocation(core, slot, &slot->proposal, &vote, out);\n        return false;\n", ""),
+        (RULES, "    if (views_cast(own, VOTE_NOTARIZE) || views_cast(own, VOTE_NULLIFY) || block == NULL",
+                "    if (views_cast(own, VOTE_NULLIFY) || block == NULL"),
+        (RULES, "    ASSERT(!views_cast(own, kind));\n",
+                "    if (kind != VOTE_NULLIFY && views_cast(own, kind) && core_same(own->blocks[kind], block)) {\n"
+                "        return;\n    }\n"),
+        (RULES, "    cast(core, slot, VOTE_NOTARIZE, block->hash, out);\n    return true;\n",
+                "    cast(core, slot, VOTE_NOTARIZE, block->hash, out);\n    return false;\n"),
+    ], None),
+    "proposal of another than the leader": ([
+        (VIEWS, "                                  .signer = core_leader(core, view)};\n",
+                "                                  .signer = header->proposer < core->n ? header->proposer\n"
+                "                                                                       : core_leader(core, view)};\n"),
+    ], None),
+    "signatures in certificates unchecked": ([
+        (VIEWS, "        if (!known && !views_signature_good(core, &vote)) {\n", "        if (!known && false) {\n"),
+    ], None),
+    "used ids unchecked": ([
+        (EXECUTE, "    *out_used = e == OK;\n", "    *out_used = false;\n"),
+    ], None),
+    "finalize without the bodies": ([
+        (RULES, "            !bodies_at_hand(core, slot, hash, false, out)) {\n", "            false) {\n"),
+    ], None),
+    "view left without a certificate": ([
+        (RULES, "    if (core->top_certified < core->view) {\n        return false;\n",
+                "    const struct slot *mine = views_get(core, core->view);\n"
+                "    if (mine != NULL && core_is_validator(core) && core->top_certified < core->view &&\n"
+                "        views_cast(views_own(core, mine), VOTE_NULLIFY)) {\n"
+                "        core->top_certified = core->view;\n    }\n"
+                "    if (core->top_certified < core->view) {\n        return false;\n"),
+    ], None),
+    "certificate of another epoch": ([
+        (VIEWS, "parts.subject.epoch != core->config.epoch ||", "false ||"),
+    ], None),
+    "child of a closing block in its own epoch": ([
+        (RULES, "    if (block != NULL && block->closes) {\n", "    if (false) {\n"),
+        (EXECUTE, "    if (h->epoch == parent->epoch && block_header_closes(parent)) {\n", "    if (false) {\n"),
+        (EXECUTE, " || (branch.count > 0 && block_header_closes(&branch.header))) {\n", ") {\n"),
+    ], None),
+    "new epoch on a notarized closing block": ([
+        (RULES, "    for (uint64_t v = core->top_finalized; v > core->final_view; v--) {\n",
+                "    for (uint64_t v = core->top_notarized; v > core->final_view; v--) {\n"),
+        (RULES, "        struct held_certificate *held = slot != NULL ? &slot->certificates[VOTE_FINALIZE] : NULL;\n",
+                "        struct held_certificate *held = slot != NULL ? &slot->certificates[VOTE_FINALIZE] : NULL;\n"
+                "        struct held_certificate *taken = slot != NULL ? &slot->certificates[VOTE_NOTARIZE] : NULL;\n"
+                "        struct slot_block *last =\n"
+                "            taken != NULL && taken->len != 0 ? views_block(slot, taken->block) : NULL;\n"
+                "        if (held != NULL && held->len == 0 && last != NULL && last->closes) {\n"
+                "            held = taken;\n        }\n"),
+    ], None),
+    "block log not durable at a new epoch": ([
+        ("node/ledger/replica_open.c", "    enum err e = replica_sync_chain(r);\n", "    enum err e = OK;\n"),
+    ], None),
+    "bodies not journaled": ([
+        (EFFECTS, "        if (body.data != NULL) {\n            e = journal_body(",
+                                          "        if (body.data == NULL) {\n            e = journal_body("),
+    ], None),
+    "certificates not journaled": ([
+        (RULES, "            if (held->len != 0 && !held->journaled) {\n", "            if (false) {\n"),
+    ], None),
+    "journal shortened too far": ([
+        (EFFECTS, "block_header_closes(head) ? UINT64_MAX : head->view", "UINT64_MAX"),
+    ], None),
+    "nothing is resent": ([
+        ("consensus/pace.c", "    return core->active && core->now_ms >= since + core->config.timing.resend_ms;\n",
+                             "    return false && core->now_ms >= since;\n"),
+    ], None),
+
+    # ---- Catch-up ----
+    "catch-up takes any kind of certificate": ([
+        (CATCHUP, "subject.kind != VOTE_FINALIZE || ", ""),
+    ], None),
+    "catch-up takes a certificate of another epoch": ([
+        (CATCHUP, " subject.epoch != r->epoch.number ||", ""),
+    ], "another epoch"),
+    "catch-up takes another block's certificate": ([
+        (CATCHUP, "        memcmp(subject.block, hash, HASH_LEN) != 0 || ", "        "),
+    ], None),
+    "quorum of one in certificates": ([
+        ("verify/certificate.c", "signers >= validators_quorum(n)", "signers >= 1"),
+    ], None),
+    "catch-up checks no signatures": ([
+        ("verify/certificate.c", "        if (!crypto->ed25519_verify(set->keys[i], message, sizeof message, sig)) {\n",
+                                 "        if (!crypto->ed25519_verify(set->keys[i], message, sizeof message, sig) && false) {\n"),
+    ], None),
+    "nobody catches up": ([
+        (CATCHUP, "    if (r->behind_since_ms == 0 || r->mono_ms < r->behind_since_ms + patience(r)) {\n",
+                  "    if (r->mono_ms >= r->behind_since_ms) {\n"),
+    ], None),
+    # ---- Recall ----
+    "no recall before the first vote": ([
+        (RESTART, "    core->recalling = core_is_validator(core) && core->config.may_vote && core->n > 1;\n",
+                  "    core->recalling = false;\n"),
+    ], None),
+    "any one answer ends a recall": ([
+        (RESTART, "(waited && answers >= core->quorum - 1)", "answers >= 1"),
+    ], None),
+    "answers to a recall are not checked": ([
+        (RESTART, " && views_signature_good(core, vote)) {\n", ") {\n"),
+    ], None),
+    "a vote of ours in a recall stops nobody": ([
+        (RESTART, "            restart_found_own(core, vote, out);\n", "            (void)out;\n"),
+    ], None),
+    "a vote of ours in a certificate stops nobody": ([
+        (VIEWS, "                restart_found_own(core, &vote, out);\n            }\n        } else",
+                "                (void)out;\n            }\n        } else"),
+    ], None),
+    "who refuses votes all the same": ([
+        (CORE_H, "!core->recalling && !core->refused &&", "!core->recalling &&"),
+    ], None),
+    "votes of others are not remembered": ([
+        (VIEWS, "    slot->touched = true;\n    views_remember(core, vote);\n", "    slot->touched = true;\n"),
+    ], None),
+    "proposals forgotten at a restart": ([
+        (RESTART, "        restore_proposal(core, &restored->proposals[i]);\n", ""),
+    ], None),
+    # ---- Evidence ----
+    "a contradiction is not reported": ([
+        (VIEWS, "    struct consensus_effect *effect = core_effect(out, EFFECT_EVIDENCE, signer, slot->view);\n",
+                "    struct consensus_effect scratch, *effect = &scratch;\n"),
+    ], None),
+    "a broken promise is not reported": ([
+        (VIEWS, "    if (nullified || other) {\n", "    if (nullified && other) {\n"),
+    ], None),
+    # ---- Blocks ----
+    "signatures of transactions unchecked": ([
+        (EXECUTE, " && !chain->replaying && !signatures_good(chain, tx)) {\n", " && false && !signatures_good(chain, tx)) {\n"),
+    ], None),
+    "a transaction twice in a block": ([
+        (EXECUTE, "        *out = *out || compare_ids(&sorted[i - 1], &sorted[i]) == 0;\n", ""),
+    ], None),
+    "expired transactions in blocks": ([
+        (EXECUTE, "    } else if (tx->expiry_ms <= time_ms) {\n", "    } else if (false) {\n"),
+        (EXECUTE, "    return tx->expiry_ms > time_ms && tx->expiry_ms - time_ms <=",
+                  "    return tx->expiry_ms <= time_ms || tx->expiry_ms - time_ms <="),
+    ], None),
+    "untimely transactions in blocks": ([
+        (EXECUTE, "    } else if (!tx_is_timely(params, tx, time_ms)) {\n", "    } else if (false) {\n"),
+    ], None),
+    "transactions of other chains in blocks": ([
+        (EXECUTE, "    if (memcmp(tx->chain_id, chain->id, CHAIN_ID_LEN) != 0) {\n", "    if (false) {\n"),
+    ], None),
+    "blocks over the limit": ([
+        (EXECUTE, "    if (block->tx_count > params.max_block_txs ||", "    if ("),
+    ], "over a limit"),
+    "header of another proposer": ([
+        (VIEWS, "header->proposer != vote.signer;", "false;"),
+    ], None),
+    "any block may be proposed again": ([
+        (VIEWS, "again ? !block_header_closes(header) :", "again ? false :"),
+    ], None),
+    "a time that is not later than the parent's": ([
+        (EXECUTE, "    if (h->time_ms <= parent->time_ms) {\n", "    if (false) {\n"),
+    ], None),
+    "a height that is not the next": ([
+        (EXECUTE, "    if (h->height != parent->height + 1) {\n", "    if (false) {\n"),
+    ], None),
+    "another validator set in a header": ([
+        (EXECUTE, "    return memcmp(h->validators_hash, chain->epoch.hash, HASH_LEN) != 0 ?", "    return false ?"),
+    ], None),
+    "the receipts root unchecked": ([
+        (EXECUTE, "    } else if (memcmp(h->receipts_root, r->receipts_root, HASH_LEN) != 0) {\n", "    } else if (false) {\n"),
+    ], None),
+    "the next set unchecked": ([
+        (EXECUTE, "    } else if (memcmp(h->next_validators_hash, next_hash(chain, outcome->next), HASH_LEN) != 0) {\n",
+                  "    } else if (false) {\n"),
+    ], None),
+    "parameters of the head and not of the parent": ([
+        (EXECUTE, "    *out = record.params;\n", "    *out = chain->params;\n"),
+    ], None),
+    # ---- Room ----
+    "no budget for a proposer": ([
+        (CANDIDATES, "offered + len > chain->limits.proposer_bytes", "false"),
+    ], "liar fills"),
+    "old proposals keep their place": ([
+        (CANDIDATES, "offer->worth <= CHAIN_WORTH_OFFERED && offered + len > chain->limits.proposer_bytes", "false"),
+        (CANDIDATES, "            goes = victim(chain, &ranking, offer, offered + len);\n", "            goes = NULL;\n"),
+        (CANDIDATES, "            goes = goes == NULL && offered > 0 ? oldest_of(chain, &ranking, offer->payer) : goes;\n", ""),
+    ], "liar fills"),
+    "what was given up keeps its place": ([
+        ("node/ledger/replica_room.c", "[STANDING_OVER] = CHAIN_WORTH_NOTHING,", "[STANDING_OVER] = CHAIN_WORTH_FINAL,"),
+    ], "420 s"),
+    # ---- Clocks ----
+    "proposals ahead of every clock": ([
+        (BLOCKS, "    bool ahead = h->time_ms > r->wall_ms + r->config.timing.max_ahead_ms;\n", "    bool ahead = false;\n"),
+    ], None),
+    "proposals long past": ([
+        (BLOCKS, "    bool behind = h->time_ms + r->config.timing.max_behind_ms < r->wall_ms;\n", "    bool behind = false;\n"),
+    ], "long past"),
+    # ---- Claims ----
+    "the highest claim is believed": ([
+        (CATCHUP, "    size_t kept = (size_t)validators_faulty(r->epoch.count) + 1;\n", "    size_t kept = 1;\n"),
+    ], None),
+}
