@@ -325,9 +325,11 @@ static void shut_down(struct gateway *g) {
     }
     uplink_stop(g->uplink);
     source_watch_free(g->watch);
-    images_free(g->images);
+    /* What follows the ledger and what fetches images call each other: neither goes before both have ended. */
+    images_join(g->images);
     uplink_free(g->uplink);
     follow_free(g->follow);
+    images_free(g->images);
     device_api_free(g->devices);
     http_server_free(g->server);
     statement_queue_close(g->queue);

@@ -273,14 +273,19 @@ void images_stop(struct images *images) {
     }
 }
 
+void images_join(struct images *images) {
+    if (images != NULL && images->running) {
+        images_stop(images);
+        (void)pthread_join(images->thread, NULL);
+        images->running = false;
+    }
+}
+
 void images_free(struct images *images) {
     if (images == NULL) {
         return;
     }
-    images_stop(images);
-    if (images->running) {
-        (void)pthread_join(images->thread, NULL);
-    }
+    images_join(images);
     (void)pthread_cond_destroy(&images->changed);
     (void)pthread_mutex_destroy(&images->lock);
     free(images);

@@ -35,6 +35,8 @@ struct images_wish {
 NODISCARD enum err images_new(const struct images_config *config, struct images **out);
 /* Ends the fetch under way, without waiting. */
 void images_stop(struct images *images);
+/* Waits for it: nothing is fetched and nobody is told of an image any more. The rest goes on. NULL is fine. */
+void images_join(struct images *images);
 void images_free(struct images *images);
 
 /* Says what is wanted now, all of it; what is not among it may go. At most IMAGES_WANTED_MAX are heeded. */

@@ -7,8 +7,8 @@
  *
  * To add an option: a member of sim_options, a row in `options` and a line in sim_options_of_seed (sim_options.c).
  * To add a fault that strikes: a row in `faults` (sim_faults.c) and its option. To add something that faulty validators
- * say: a row in `forgeries` (sim_forge.c) or `lies` (sim_lies.c), or a trick in sim_byzantine.c and its option. To add an
- * oracle: a row in `oracles` (sim_oracles.c). To add a regression: a row in `scenarios` (sim_scenarios.c) or
+ * say: a row in `forgeries` (sim_forge.c) or `lies` (sim_lies.c), or a trick in sim_byzantine.c and its option. To add
+ * an oracle: a row in `oracles` (sim_oracles.c). To add a regression: a row in `scenarios` (sim_scenarios.c) or
  * `sim_foe_scenarios` (sim_foes.c). To count that something happened: sim_counters.h.
  */
 #ifndef ASSAY_SIM_H
