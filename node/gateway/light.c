@@ -63,12 +63,14 @@ static void accept_head(struct light *light, const struct light_value *value) {
     }
 }
 
-static void accept_heartbeat(struct light *light, uint32_t heartbeat_ms) {
+static void accept_params(struct light *light, const struct genesis_params *params) {
     struct light_trust *trust = &light->trust;
+    uint32_t heartbeat_ms = params->heartbeat_ms;
     bool changed = !trust->heartbeat_known || trust->heartbeat_ms != heartbeat_ms;
     (void)pthread_mutex_lock(&light->lock);
     trust->heartbeat_known = true;
     trust->heartbeat_ms = heartbeat_ms;
+    trust->max_lifetime_ms = params->tx_max_lifetime_ms;
     (void)pthread_mutex_unlock(&light->lock);
     if (changed && heartbeat_ms == 0) {
         log_event(LOG_WARN, "light.no_freshness",
@@ -154,7 +156,6 @@ struct proof_question {
     bool tells_heartbeat; /* it is the record of the chain's parameters that is asked for */
     uint64_t now_ms;
     struct light_value best;
-    uint32_t heartbeat_ms; /* that holds at best's height */
     bool have;
     bool no_memory;
 };
@@ -228,7 +229,6 @@ static enum light_answer judge_proof(void *arg, struct bytes body, const char **
     best->height = result.header.height;
     best->time_ms = result.header.time_ms;
     best->present = result.present;
-    q->heartbeat_ms = heartbeat_ms;
     q->have = buffer_ok(&best->value) == OK && buffer_ok(&best->bundle) == OK;
     q->no_memory = !q->have;
     return ANSWER_GOOD;
@@ -259,9 +259,13 @@ static enum err ask_proof(struct light *light, struct proof_question *q) {
 /* With `asking` held. */
 static enum err learn_heartbeat(struct light *light) {
     struct proof_question q = {.contract = GOVERNANCE, .user_key = bytes_str("params"), .tells_heartbeat = true};
+    struct params_record params;
     enum err e = ask_proof(light, &q);
     if (e == OK) {
-        accept_heartbeat(light, q.heartbeat_ms);
+        e = params_decode(buffer_bytes(&q.best.value), &params); /* it was, to judge the head */
+    }
+    if (e == OK) {
+        accept_params(light, &params.params);
     }
     light->params_due_ms = clock_mono_ms() + LIGHT_PARAMS_MS;
     light_value_free(&q.best);
@@ -336,7 +340,12 @@ enum err light_hints(struct light *light, const char *path, size_t limit, bool (
 static struct light_head head_of(const struct light *light, uint64_t now_ms) {
     enum verdict verdict = light_trust_judge(&light->trust, now_ms);
     return (struct light_head){
-        .height = light->trust.height, .time_ms = light->trust.time_ms, .verdict = verdict, .frozen = verdict != GOOD};
+        .height = light->trust.height,
+        .time_ms = light->trust.time_ms,
+        .max_lifetime_ms = light->trust.max_lifetime_ms,
+        .verdict = verdict,
+        .frozen = verdict != GOOD,
+    };
 }
 
 void light_head(struct light *light, struct light_head *out) {

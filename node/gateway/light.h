@@ -66,8 +66,9 @@ NODISCARD enum err light_hints(struct light *light, const char *path, size_t lim
 struct light_head {
     uint64_t height;
     uint64_t time_ms;
-    enum verdict verdict; /* of light_trust_judge, now */
-    bool frozen;          /* it is not GOOD: nothing may be answered from this head as if it were current */
+    uint64_t max_lifetime_ms; /* of a transaction, as the organisations had it when that was last proven */
+    enum verdict verdict;     /* of light_trust_judge, now */
+    bool frozen;              /* it is not GOOD: nothing may be answered from this head as if it were current */
 };
 struct light_status {
     struct light_head head;

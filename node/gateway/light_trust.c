@@ -20,7 +20,8 @@ static void start_at(struct light_trust *trust, uint64_t time_ms, enum light_ori
 }
 
 void light_trust_init(struct light_trust *trust, const struct genesis *genesis, uint64_t configured_ms) {
-    *trust = (struct light_trust){.start_ms = genesis->time_ms, .configured_ms = configured_ms};
+    *trust = (struct light_trust){
+        .start_ms = genesis->time_ms, .configured_ms = configured_ms, .max_lifetime_ms = LIMIT_TX_LIFETIME_MS};
     genesis_chain_id(genesis, &host_crypto, trust->chain_id);
     trust->validator_count = genesis_validators(genesis, trust->keys);
 }

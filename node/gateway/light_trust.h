@@ -31,6 +31,7 @@ struct light_trust {
     uint64_t configured_ms; /* gateway.freshness_ms */
     bool heartbeat_known;   /* proven since this process began */
     uint32_t heartbeat_ms;
+    uint64_t max_lifetime_ms; /* of a transaction, proven with it; before that the most there can be */
 };
 
 void light_trust_init(struct light_trust *trust, const struct genesis *genesis, uint64_t configured_ms);

@@ -87,7 +87,7 @@ static enum err wrap(struct lane *lane, const struct statement_item *item, struc
     struct light_head head;
     light_head(config->light, &head);
     return statement_tx_build(light_chain_id(config->light), config->secret, item->body, item->statement.kind,
-                              ledger_time_now(clock_wall_ms(), head.time_ms), LIMIT_TX_LIFETIME_MS, out);
+                              ledger_time_now(clock_wall_ms(), head.time_ms), head.max_lifetime_ms, out);
 }
 
 /* ---- Settling -------------------------------------------------------------------------------------------- */
