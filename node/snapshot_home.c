@@ -16,7 +16,7 @@ enum err snapshot_home_finish(const struct daemon_home *home, char why[DAEMON_WH
     char dir[CONFIG_PATH_MAX];
     enum err e = home_path(home, "", dir);
     const struct snapshot_place place = place_of(dir);
-    return e == OK ? snapshot_join_finish(&place, why) : e;
+    return e == OK ? snapshot_place_finish(&place, why) : e;
 }
 
 static size_t choose_sources(const struct snapshot_home_config *config, const char *urls[SNAPSHOT_SOURCES_MAX]) {

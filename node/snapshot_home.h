@@ -21,7 +21,7 @@ struct snapshot_home_config {
 NODISCARD enum err snapshot_home_join(const struct snapshot_home_config *config, struct snapshot_join_report *out,
                                       char why[DAEMON_WHY_MAX]);
 
-/* As snapshot_join_finish, with the home's lock held. */
+/* As snapshot_place_finish, with the home's lock held. */
 NODISCARD enum err snapshot_home_finish(const struct daemon_home *home, char why[DAEMON_WHY_MAX]);
 
 #endif

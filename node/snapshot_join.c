@@ -5,7 +5,6 @@
 #include "node/snapshot_install.h"
 #include "node/snapshot_window.h"
 #include "store/disk_files.h"
-#include "store/seglog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,19 +14,10 @@
 #define MAKING_WAIT_MS 300000u                /* for a snapshot that is being made for us */
 #define POLL_MS 300u
 
-/* Where this home's own ledger stands. */
-struct own {
-    bool any;
-    struct block_header head;
-    uint64_t epoch;      /* the newest it knows */
-    uint64_t log_height; /* the last block in its log: the state may stand below */
-    struct buffer epoch_entry;
-};
-
 struct join {
     const struct snapshot_join_config *config;
     char *why;
-    struct own own;
+    struct snapshot_own own;
     struct snapshot_fetch *fetch;
     struct buffer encoded; /* of the manifest */
     struct snapshot_manifest manifest;
@@ -43,186 +33,11 @@ static enum err say(char *why, enum err e, const char *what) {
     return e;
 }
 
-/* A path in the ledger's folder. */
-static enum err path_in(const struct snapshot_place *place, const char *name, char out[DISK_PATH_MAX]) {
-    int n = snprintf(out, DISK_PATH_MAX, "%s%s%s", place->dir, name[0] != '\0' ? "/" : "", name);
-    return n > 0 && (unsigned)n < DISK_PATH_MAX ? OK : ERR_TOOLARGE;
-}
-
-static enum err exists(const struct snapshot_place *place, const char *path, bool *out) {
-    enum disk_kind kind;
-    enum err e = place->disk.ops->kind(place->disk.ctx, path, &kind);
-    *out = e == OK && kind != DISK_NOTHING;
-    return e;
-}
-
-/* ---- Changing places --------------------------------------------------------------------------------------------- */
-
-/* One folder: the old one out of the way first, then the new one in its place. Either may have happened already. */
-static enum err change_place(const struct snapshot_place *place, const char *name) {
-    char from[DISK_PATH_MAX], to[DISK_PATH_MAX], old[DISK_PATH_MAX], part[64];
-    const struct disk *disk = &place->disk;
-    bool new_here = false, old_here = false;
-    (void)snprintf(part, sizeof part, "join/store/%s", name);
-    enum err e = path_in(place, part, from);
-    if (e == OK) {
-        (void)snprintf(part, sizeof part, "join/old/%s", name);
-        e = path_in(place, part, old);
-    }
-    if (e == OK) {
-        e = path_in(place, name, to);
-    }
-    if (e == OK) {
-        e = exists(place, from, &new_here);
-    }
-    if (e == OK) {
-        e = exists(place, to, &old_here);
-    }
-    if (e == OK && new_here && old_here) {
-        e = disk->ops->rename(disk->ctx, to, old);
-    }
-    return e == OK && new_here ? disk->ops->rename(disk->ctx, from, to) : e;
-}
-
-static enum err sync_folder(const struct snapshot_place *place, const char *name) {
-    char path[DISK_PATH_MAX];
-    enum err e = path_in(place, name, path);
-    return e == OK ? place->disk.ops->sync_dir(place->disk.ctx, path) : e;
-}
-
-enum err snapshot_join_finish(const struct snapshot_place *place, char why[DAEMON_WHY_MAX]) {
-    static const char *const synced[] = {"", "join/store", "join/old"};
-    char ready[DISK_PATH_MAX], path[DISK_PATH_MAX];
-    bool is_ready = false;
-    enum err e = path_in(place, "join/ready", ready);
-    if (e == OK) {
-        e = exists(place, ready, &is_ready);
-    }
-    if (e != OK || !is_ready) {
-        return e;
-    }
-    e = path_in(place, "join/old", path);
-    if (e == OK) {
-        e = disk_make_folder(&place->disk, path);
-    }
-    if (e == OK) {
-        e = change_place(place, "blocks");
-    }
-    if (e == OK) {
-        e = change_place(place, "state");
-    }
-    for (size_t i = 0; i < sizeof synced / sizeof synced[0] && e == OK; i++) {
-        e = sync_folder(place, synced[i]);
-    }
-    /* The mark goes first and for good: what is left of the folder then means nothing. */
-    if (e == OK) {
-        e = place->disk.ops->remove(place->disk.ctx, ready);
-    }
-    if (e == OK) {
-        e = sync_folder(place, "join");
-    }
-    if (e == OK) {
-        e = path_in(place, "join", path);
-    }
-    if (e == OK) {
-        e = disk_remove_all(&place->disk, path);
-    }
-    return say(why, e, "putting the joined ledger in its place");
-}
-
-/* ---- Where we stand ---------------------------------------------------------------------------------------------- */
-
-static void note_log(void *arg, const char *name) {
-    bool *any = arg;
-    *any = *any || strncmp(name, "block-", strlen("block-")) == 0;
-}
-
-/* Is there a block log? Then the state can be made again from it, and nothing is new. */
-static enum err has_log(const struct snapshot_place *place, bool *out) {
-    char path[DISK_PATH_MAX];
-    *out = false;
-    enum err e = path_in(place, "blocks", path);
-    if (e == OK) {
-        e = place->disk.ops->list(place->disk.ctx, path, note_log, out);
-    }
-    return e == ERR_NOTFOUND ? OK : e;
-}
-
-static enum err read_own(struct kv_view *view, struct own *own) {
-    static const uint8_t last[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    struct chain_store_head head;
-    struct bytes key, value;
-    enum err e = chain_store_head(&host_crypto, view, &head);
-    if (e == OK) {
-        e = kv_seek_back(view, KV_EPOCHS, bytes_of(last, sizeof last), &key, &value);
-    }
-    if (e == OK && key.len == 8) {
-        own->any = true;
-        own->head = head.header;
-        own->epoch = load_u64(key.data);
-        buffer_put(&own->epoch_entry, value.data, value.len);
-        e = buffer_ok(&own->epoch_entry);
-    }
-    return e;
-}
-
-/* What was final here must not be given up: nobody else may have it, and the vote journal builds on it. */
-static enum err find_log(struct join *j) {
-    const struct snapshot_place *place = &j->config->place;
-    char path[DISK_PATH_MAX];
-    struct seglog *log = NULL;
-    bool any = false;
-    enum err e = has_log(place, &any);
-    if (e == OK) {
-        e = path_in(place, "blocks", path);
-    }
-    if (e != OK || !any) {
-        return e;
-    }
-    const struct seglog_config config = {.disk = place->disk,
-                                         .dir = path,
-                                         .stem = "block",
-                                         .segment_bytes = j->config->segment_bytes,
-                                         .trusted_below = j->own.any ? j->own.head.height + 1 : 0};
-    e = seglog_open(&config, NULL, NULL, &log);
-    if (e == OK) {
-        j->own.log_height = seglog_last(log);
-    }
-    seglog_close(log);
-    return e == ERR_CORRUPT ? OK : e; /* for whoever opens the ledger to say */
-}
-
-static enum err find_own(struct join *j) {
-    char state[DISK_PATH_MAX];
-    const struct snapshot_place *place = &j->config->place;
-    struct kv_backend backend;
-    struct kv *kv = NULL;
-    struct kv_view *view = NULL;
-    enum err e = path_in(place, "state", state);
-    if (e == OK) {
-        e = place->state.open(&place->state, state, true, &backend);
-    }
-    if (e == OK) {
-        e = kv_open(backend, &kv);
-    }
-    if (e == OK) {
-        e = kv_view_open(kv, &view);
-    }
-    if (e == OK) {
-        e = read_own(view, &j->own);
-    }
-    kv_view_close(view);
-    kv_close(kv);
-    /* Whatever is wrong with a store is for whoever opens it to say; a joined one takes its place only if asked for. */
-    return e == ERR_NOMEM ? e : find_log(j);
-}
+/* ---- What is worth it --------------------------------------------------------------------------------------------- */
 
 /* Is there anything to do? A node that has a block log but no state makes that from the log. */
-static enum err is_new(const struct join *j, bool *out) {
-    bool log = false;
-    enum err e = has_log(&j->config->place, &log);
-    *out = !log && (!j->own.any || j->own.head.height == 0);
-    return e;
+static bool is_new(const struct join *j) {
+    return !j->own.has_log && (!j->own.any || j->own.head.height == 0);
 }
 
 static bool worth(const struct join *j, bool fresh, const struct snapshot_offer *offer) {
@@ -360,7 +175,7 @@ static bool is_below_file(const struct join *j) {
 static enum err load_manifest(struct join *j) {
     char path[DISK_PATH_MAX], words[SNAPSHOT_WHY_SIZE];
     forget_manifest(j);
-    enum err e = path_in(&j->config->place, "join/manifest", path);
+    enum err e = snapshot_place_path(&j->config->place, "join/manifest", path);
     if (e == OK) {
         e = disk_read_file(&j->config->place.disk, path, SNAPSHOT_MANIFEST_MAX, &j->encoded);
     }
@@ -378,18 +193,18 @@ static enum err load_manifest(struct join *j) {
 
 static enum err save_manifest(struct join *j) {
     char path[DISK_PATH_MAX];
-    enum err e = path_in(&j->config->place, "join", path);
+    enum err e = snapshot_place_path(&j->config->place, "join", path);
     if (e == OK) {
         e = disk_remove_all(&j->config->place.disk, path);
     }
     if (e == OK) {
-        e = path_in(&j->config->place, "join/chunks", path);
+        e = snapshot_place_path(&j->config->place, "join/chunks", path);
     }
     if (e == OK) {
         e = disk_make_folder(&j->config->place.disk, path);
     }
     if (e == OK) {
-        e = path_in(&j->config->place, "join/manifest", path);
+        e = snapshot_place_path(&j->config->place, "join/manifest", path);
     }
     return e == OK ? disk_write_file(&j->config->place.disk, path, buffer_bytes(&j->encoded)) : e;
 }
@@ -464,7 +279,7 @@ static enum err settle_manifest(struct join *j, const struct snapshot_offer *off
 
 static enum err fetch_chunks(struct join *j) {
     char path[DISK_PATH_MAX];
-    enum err e = path_in(&j->config->place, "join/chunks", path);
+    enum err e = snapshot_place_path(&j->config->place, "join/chunks", path);
     if (e == OK) {
         e = disk_make_folder(&j->config->place.disk, path);
     }
@@ -492,9 +307,9 @@ static bool build_progress(void *arg, uint64_t done, uint64_t total) {
 
 static enum err build(struct join *j) {
     char join[DISK_PATH_MAX], ready[DISK_PATH_MAX];
-    enum err e = path_in(&j->config->place, "join", join);
+    enum err e = snapshot_place_path(&j->config->place, "join", join);
     if (e == OK) {
-        e = path_in(&j->config->place, "join/ready", ready);
+        e = snapshot_place_path(&j->config->place, "join/ready", ready);
     }
     const struct snapshot_install_config install = {.genesis = j->config->genesis,
                                                     .manifest = &j->manifest,
@@ -512,7 +327,7 @@ static enum err build(struct join *j) {
     if (e == OK) {
         e = disk_write_file(&j->config->place.disk, ready, bytes_str("whole\n"));
     }
-    return e == OK ? snapshot_join_finish(&j->config->place, j->why) : e;
+    return e == OK ? snapshot_place_finish(&j->config->place, j->why) : e;
 }
 
 /* One try with one snapshot. ERR_NOTFOUND and ERR_INVALID without words: another round may do better. */
@@ -547,14 +362,11 @@ static enum err one_round(struct join *j, bool fresh, struct snapshot_join_repor
 }
 
 static enum err rounds(struct join *j, struct snapshot_join_report *report) {
-    bool fresh = false, done = false;
-    enum err e = is_new(j, &fresh);
-    if (e == OK && !fresh && !j->own.any && !j->config->wanted) {
+    bool fresh = is_new(j), done = false;
+    if (!fresh && !j->own.any && !j->config->wanted) {
         return OK;
     }
-    if (e == OK) {
-        e = load_manifest(j);
-    }
+    enum err e = load_manifest(j);
     if (e != OK) {
         return e;
     }
@@ -591,9 +403,9 @@ static enum err join(struct join *j, struct snapshot_join_report *report) {
                                                 .progress = fetch_progress,
                                                 .source_left = source_left,
                                                 .arg = j};
-    enum err e = snapshot_join_finish(&j->config->place, j->why);
+    enum err e = snapshot_place_finish(&j->config->place, j->why);
     if (e == OK) {
-        e = find_own(j);
+        e = snapshot_own_find(&j->config->place, j->config->segment_bytes, &j->own);
     }
     if (e == OK) {
         e = snapshot_fetch_new(&fetch, j->config->sources, j->config->source_count, &j->fetch);
@@ -618,7 +430,7 @@ enum err snapshot_join(const struct snapshot_join_config *config, struct snapsho
     enum err e = join(j, &report);
     forget_manifest(j);
     buffer_free(&j->encoded);
-    buffer_free(&j->own.epoch_entry);
+    snapshot_own_free(&j->own);
     free(j);
     if (e == OK) {
         *out = report;

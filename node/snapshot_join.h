@@ -20,17 +20,10 @@
 #include "node/checkpoint_file.h"
 #include "node/daemon.h"
 #include "node/snapshot_fetch.h"
+#include "node/snapshot_place.h"
 #include "node/snapshot_verify.h"
-#include "store/kv.h"
 
 enum snapshot_join_part { JOIN_WAIT, JOIN_FETCH, JOIN_BUILD };
-
-/* Where a ledger is kept. */
-struct snapshot_place {
-    struct disk disk;
-    struct kv_opener state;
-    const char *dir; /* holds state, blocks and join; exists */
-};
 
 struct snapshot_join_config {
     struct snapshot_place place; /* its owner has locked it */
@@ -62,8 +55,5 @@ struct snapshot_join_report {
  * trust alone: a checkpoint is needed), ERR_CLOSED, local faults, each explained in `why`, which is empty at first. */
 NODISCARD enum err snapshot_join(const struct snapshot_join_config *config, struct snapshot_join_report *out,
                                  char why[DAEMON_WHY_MAX]);
-
-/* Completes a change of places that was interrupted. For whoever opens a ledger. */
-NODISCARD enum err snapshot_join_finish(const struct snapshot_place *place, char why[DAEMON_WHY_MAX]);
 
 #endif
