@@ -74,10 +74,12 @@ void restart_begin(struct consensus *core, const struct consensus_event *event, 
     for (size_t i = 0; restored != NULL && i < restored->proposal_count; i++) {
         restore_proposal(core, &restored->proposals[i]);
     }
+    /* From here on a vote of ours that the journal lacks shows an old copy, also in a certificate that it kept: a later
+     * one of the same view would be passed over. */
+    core->recalling = core_is_validator(core) && core->config.may_vote && core->n > 1;
     for (size_t i = 0; restored != NULL && i < restored->certificate_count; i++) {
         (void)views_take_certificate(core, restored->certificates[i], CONSENSUS_ALL, out);
     }
-    core->recalling = core_is_validator(core) && core->config.may_vote && core->n > 1;
     if (core->recalling) {
         ask_recall(core, out);
     }

@@ -379,6 +379,25 @@ static void book_votes(struct consensus *core, struct slot *slot, const struct c
     }
 }
 
+/* A certificate that adds nothing may still have a vote of ours in it that the one held has not, and that our journal
+ * lacks: an old copy must see it. */
+static void look_for_own(struct consensus *core, const struct slot *slot, const struct certificate_parts *parts,
+                         struct consensus_effects *out) {
+    uint16_t me = core->config.me;
+    if (!core->recalling || !certificates_has(parts, me) || views_cast(views_own(core, slot), parts->subject.kind)) {
+        return;
+    }
+    struct consensus_vote vote = {.subject = parts->subject, .signer = me};
+    size_t place = 0;
+    for (uint16_t i = 0; i < me; i++) {
+        place += certificates_has(parts, i) ? 1 : 0;
+    }
+    memcpy(vote.signature, parts->signatures + place * SIG_LEN, SIG_LEN);
+    if (views_signature_good(core, &vote)) {
+        restart_found_own(core, &vote, out);
+    }
+}
+
 bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16_t from,
                             struct consensus_effects *out) {
     struct certificate_parts parts;
@@ -397,6 +416,7 @@ bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16
     struct held_certificate *held = &slot->certificates[kind];
     bool second = held->len != 0;
     if (second && (slot->safety_alarmed || core_same(held->block, parts.subject.block))) {
+        look_for_own(core, slot, &parts, out);
         return drop(core);
     }
     if (!signatures_good(core, slot, &parts)) {

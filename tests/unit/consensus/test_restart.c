@@ -209,6 +209,45 @@ static void who_shows_an_old_view_is_helped_once_a_second(void **state) {
     fixture_end(f);
 }
 
+/* Three of four signatures are in the notarization that is held, and the fourth, ours, only in the next one that comes.
+ */
+static void a_vote_of_ours_in_a_certificate_that_adds_nothing_else_is_seen(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, false);
+    fixture_send_certificate(f, 3, VOTE_NOTARIZE, 0xa3, 0xe);
+    assert_int_equal(fixture_find(f, EFFECT_ALARM), -1);
+    fixture_send_certificate(f, 3, VOTE_NOTARIZE, 0xa3, 0x7);
+    assert_true(fixture_find(f, EFFECT_ALARM) >= 0);
+    struct consensus_status status;
+    consensus_status(f->core, &status);
+    assert_true(status.refused);
+    fixture_end(f);
+}
+
+/* The journal kept a certificate with a vote of ours in it, and not the vote: a disk that lied. */
+static void a_vote_of_ours_in_a_certificate_of_the_journal_is_seen(void **state) {
+    (void)state;
+    uint8_t bytes[CERTIFICATE_MAX];
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_send_certificate(f, 3, VOTE_NOTARIZE, 0xa3, 0xe);
+    struct vote_subject subject = {.view = 3, .kind = VOTE_NOTARIZE};
+    size_t len;
+    fixture_hash(0xa3, subject.block);
+    certificates_begin(&subject, 4, bytes, &len);
+    for (uint16_t i = 0; i < 3; i++) {
+        struct consensus_vote vote = fixture_vote(f, i, 3, VOTE_NOTARIZE, 0xa3);
+        certificates_add(bytes, &len, i, vote.signature);
+    }
+    fixture_end(f);
+    struct bytes kept = bytes_of(bytes, len);
+    const struct consensus_restored restored = {.certificates = &kept, .certificate_count = 1};
+    f = fixture_begin(4, 0, &restored, true);
+    struct consensus_status status;
+    consensus_status(f->core, &status);
+    assert_true(status.refused);
+    fixture_end(f);
+}
+
 static bool says(const struct fixture *f, uint64_t view, enum vote_kind kind) {
     for (size_t i = 0; i < f->effects.count; i++) {
         const struct consensus_effect *effect = &f->effects.items[i];
@@ -275,6 +314,8 @@ static void a_block_stands_as_its_certificates_say(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_vote_of_ours_in_a_certificate_that_adds_nothing_else_is_seen),
+        cmocka_unit_test(a_vote_of_ours_in_a_certificate_of_the_journal_is_seen),
         cmocka_unit_test(votes_of_long_ago_are_said_again_in_their_turn),
         cmocka_unit_test(a_block_stands_as_its_certificates_say),
         cmocka_unit_test(no_vote_before_the_recall_is_answered),
