@@ -196,7 +196,10 @@ MUTANTS = {
         (VIEWS, "header->proposer != vote.signer;", "false;"),
     ], None),
     "any block may be proposed again": ([
+        # The core keeps the rule in two places: what is no closing block gets no verdict in a later view either.
         (VIEWS, "again ? !block_header_closes(header) :", "again ? false :"),
+        (CORE, "    uint64_t end = event->u.block.closes ? core->final_view + CONSENSUS_WINDOW : 0;\n",
+               "    uint64_t end = core->final_view + CONSENSUS_WINDOW;\n"),
     ], None),
     "a time that is not later than the parent's": ([
         (EXECUTE, "    if (h->time_ms <= parent->time_ms) {\n", "    if (false) {\n"),
@@ -226,9 +229,6 @@ MUTANTS = {
         (CANDIDATES, "            goes = victim(chain, &ranking, offer, offered + len);\n", "            goes = NULL;\n"),
         (CANDIDATES, "            goes = goes == NULL && offered > 0 ? oldest_of(chain, &ranking, offer->payer) : goes;\n", ""),
     ], "liar fills"),
-    "what was given up keeps its place": ([
-        ("node/ledger/replica_room.c", "[STANDING_OVER] = CHAIN_WORTH_NOTHING,", "[STANDING_OVER] = CHAIN_WORTH_FINAL,"),
-    ], "420 s"),
     # ---- Clocks ----
     "proposals ahead of every clock": ([
         (BLOCKS, "    bool ahead = h->time_ms > r->wall_ms + r->config.timing.max_ahead_ms;\n", "    bool ahead = false;\n"),

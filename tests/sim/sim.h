@@ -151,6 +151,7 @@ struct sim_malice {
     uint64_t hoarded;
     struct buffer notarizations[SIM_HOARD]; /* that it heard of */
     uint64_t notarized;
+    uint64_t fills;
     uint64_t filled_epoch, filled_view; /* where it last proposed on an unknown parent */
     struct buffer forged;               /* a false proposal it makes for one view */
     bool to_all;                        /* who gets it: all, or those who are not favoured */

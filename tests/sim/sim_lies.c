@@ -9,6 +9,8 @@
 
 #define RANGE_MAX 48
 #define FLOOD_AHEAD 600u
+#define LARGE_FILLS 32u
+#define HALVINGS_MAX 12u
 
 static void send(struct sim_node *node, struct sim_node *to, const struct peer_message *m) {
     struct buffer message = BUFFER_INIT;
@@ -333,8 +335,8 @@ static void flood(struct sim_node *node) {
     sim_count(node->world, node->key < node->world->options.validators ? COUNT_FLOOD : COUNT_FLOOD_OBSERVER);
 }
 
-/* How many nodes hold as much for this proposer as they will? */
-static void count_full(const struct sim_node *node, uint16_t me) {
+/* What nodes hold for this proposer: no more than one has room for. The block that is being voted on is held beside. */
+static void judge_room(const struct sim_node *node, uint16_t me) {
     struct sim_world *w = node->world;
     for (uint16_t i = 0; i < w->node_count; i++) {
         const struct chain *chain = w->nodes[i].up && !w->nodes[i].faulty ? w->nodes[i].chain : NULL;
@@ -346,7 +348,28 @@ static void count_full(const struct sim_node *node, uint16_t me) {
         if (chain != NULL && held + w->options.fill_bytes > chain->limits.proposer_bytes) {
             sim_count(w, COUNT_FULL_BUDGET);
         }
+        if (chain != NULL &&
+            held > chain->limits.proposer_bytes + LIMIT_BLOCK_BYTES / (w->options.limits > 0 ? 64 : 1)) {
+            sim_fail(w, "room", "node %u holds %zu bytes of proposals of validator %u", i, held, me);
+        }
     }
+}
+
+/* Of the node that has got least far: it is to have no room left. */
+static uint64_t lowest_height(const struct sim_world *w) {
+    uint64_t lowest = UINT64_MAX;
+    for (uint16_t i = 0; i < w->node_count; i++) {
+        uint64_t height = w->nodes[i].up ? chain_head(w->nodes[i].chain)->header.height : UINT64_MAX;
+        lowest = height < lowest ? height : lowest;
+    }
+    return lowest;
+}
+
+/* Large ones first, then ever smaller ones for what room the large ones leave. */
+static uint64_t next_size(struct sim_node *node) {
+    uint64_t halvings = node->malice->fills < LARGE_FILLS ? 0 : node->malice->fills - LARGE_FILLS;
+    node->malice->fills++;
+    return node->world->options.fill_bytes >> (halvings < HALVINGS_MAX ? halvings : HALVINGS_MAX);
 }
 
 /* A proposal on an unknown parent in the next view that it leads and has none in. */
@@ -356,7 +379,8 @@ static void fill(struct sim_node *node) {
     replica_stats(node->replica, &stats);
     uint64_t n = chain_epoch(node->chain)->count, epoch = stats.consensus.epoch, view = stats.consensus.view;
     uint16_t me = sim_index_of(node->world, epoch, node->key);
-    if (me == CONSENSUS_OBSERVER || n == 1 || chain_epoch(node->chain)->number != epoch) {
+    /* Before its recall is over it would be shown these very proposals, and refuse to vote for good. */
+    if (me == CONSENSUS_OBSERVER || n == 1 || chain_epoch(node->chain)->number != epoch || !stats.consensus.voting) {
         return;
     }
     if (malice->filled_epoch == epoch && malice->filled_view >= view) {
@@ -365,9 +389,9 @@ static void fill(struct sim_node *node) {
     view += (me + n - view % n) % n;
     struct peer_message m = {.kind = PEER_PROPOSAL, .epoch = epoch, .number = view};
     struct buffer body = BUFFER_INIT;
-    uint64_t height = stats.height + 1 + sim_below(&node->tricks, 8);
+    uint64_t height = lowest_height(node->world) + 1 + sim_below(&node->tricks, 8);
     if (view <= stats.consensus.view + CONSENSUS_AHEAD &&
-        sim_forge_orphan(node, view, height, node->world->options.fill_bytes, &body)) {
+        sim_forge_orphan(node, view, height, next_size(node), &body)) {
         struct block_header header;
         struct vote_subject subject = {.epoch = epoch, .view = view, .kind = VOTE_PROPOSE};
         m.body = buffer_bytes(&body);
@@ -375,7 +399,7 @@ static void fill(struct sim_node *node) {
             sim_sign_subject(node, &subject, m.signature);
             send_all(node, &m);
             sim_count(node->world, COUNT_FILLING);
-            count_full(node, me);
+            judge_room(node, me);
         }
         malice->filled_epoch = epoch;
         malice->filled_view = view;
