@@ -199,19 +199,20 @@ static bool is_lacking(const struct sim_node *node, const struct sim_expected *x
     return epoch == x->before.epoch && view > x->before.final_view && !has;
 }
 
-/* Does the message show a node on an old copy a vote of its own that the copy lacks? */
+/* Does the message show a node on an old copy a vote of its own that the copy lacks? What stands first in it counts:
+ * with that the recall may be over. */
 static bool shows_own(struct sim_node *node, const struct sim_expected *x) {
     const struct peer_message *m = &x->message;
     uint16_t me = sim_index_of(node->world, x->before.epoch, node->key);
     bool answer = m->kind == PEER_RECALL && m->number == node->recall_nonce, shown = false;
-    for (size_t i = 0; (answer || m->kind == PEER_VOTES) && i < m->vote_count && i < 4; i++) {
+    for (size_t i = 0; (answer || m->kind == PEER_VOTES) && i < m->vote_count && i < (answer ? 4u : 1u); i++) {
         const struct consensus_vote *v = &m->votes[i];
         bool votes = v->subject.kind != VOTE_PROPOSE && v->subject.view <= x->before.view;
         shown = shown || (v->signer == me && (answer || votes) && is_good(node, v) &&
                           is_lacking(node, x, v->subject.kind, v->subject.epoch, v->subject.view));
     }
     bool bears = (m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL) && !x->from_faulty;
-    for (size_t i = 0; bears && i < m->span_count; i++) {
+    for (size_t i = 0; bears && i < m->span_count && i < 1; i++) {
         struct certificate_parts parts;
         shown =
             shown || (certificates_parse(m->spans[i], sim_validators_of(node->world, x->before.epoch), &parts) == OK &&
