@@ -147,6 +147,8 @@ NODISCARD enum err chain_execute(struct chain *chain, const uint8_t hash[HASH_LE
  * heights as there may be stand above the head). */
 NODISCARD enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view, uint16_t proposer,
                                uint64_t wall_ms, uint8_t out_hash[HASH_LEN]);
+/* May a transaction with this expiry stand in a block of that time, under these parameters? */
+bool chain_tx_is_timely(const struct genesis_params *params, const struct transaction *tx, uint64_t time_ms);
 /* Would a block on the head that is made when the clock says this have anything to do (due-queues)? While the head is
  * ahead of the clock what fell due before the head's time still is; what falls due after it waits for the clock. */
 bool chain_has_due(const struct chain *chain, uint64_t wall_ms);

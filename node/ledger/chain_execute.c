@@ -50,7 +50,7 @@ static enum err tx_is_used(struct kv_view *view, const uint8_t id[HASH_LEN], boo
     return OK;
 }
 
-static bool tx_is_timely(const struct genesis_params *params, const struct transaction *tx, uint64_t time_ms) {
+bool chain_tx_is_timely(const struct genesis_params *params, const struct transaction *tx, uint64_t time_ms) {
     return tx->expiry_ms > time_ms && tx->expiry_ms - time_ms <= params->tx_max_lifetime_ms;
 }
 
@@ -119,7 +119,7 @@ static enum err judge_tx(struct chain *chain, struct kv_view *view, const struct
         *out_why = "is for another chain";
     } else if (tx->expiry_ms <= time_ms) {
         *out_why = "has expired";
-    } else if (!tx_is_timely(params, tx, time_ms)) {
+    } else if (!chain_tx_is_timely(params, tx, time_ms)) {
         *out_why = "expires too far ahead";
     }
     enum err e = *out_why == NULL ? tx_is_used(view, tx->id, &used) : OK;
@@ -341,7 +341,8 @@ static bool gather(void *arg, const struct transaction *tx) {
     if (g->count == g->params->max_block_txs) {
         return false;
     }
-    if (g->body->len + 4 + tx->envelope.len > g->params->max_block_bytes || !tx_is_timely(g->params, tx, g->time_ms)) {
+    if (g->body->len + 4 + tx->envelope.len > g->params->max_block_bytes ||
+        !chain_tx_is_timely(g->params, tx, g->time_ms)) {
         return true;
     }
     bool used;

@@ -358,6 +358,26 @@ static enum err load_of(struct replica *r, const uint8_t hash[HASH_LEN], size_t 
     return OK;
 }
 
+struct timely {
+    const struct genesis_params *params;
+    uint64_t time_ms;
+    bool any;
+};
+
+static bool look_for_timely(void *arg, const struct transaction *tx) {
+    struct timely *t = arg;
+    t->any = chain_tx_is_timely(t->params, tx, t->time_ms);
+    return !t->any;
+}
+
+/* Is there one that the next block could take? After a vote for a shorter lifetime what waits may have to wait on. */
+static bool any_timely(const struct replica *r) {
+    struct timely t = {.params = chain_params(r->config.chain),
+                       .time_ms = block_next_time(&chain_head(r->config.chain)->header, r->wall_ms)};
+    mempool_each(r->config.mempool, look_for_timely, &t);
+    return t.any;
+}
+
 /* Waiting transactions that stand in no notarized block yet, or a due item. */
 static enum err has_work(struct replica *r, bool *out) {
     size_t waiting = mempool_count(r->config.mempool);
@@ -381,7 +401,7 @@ static enum err has_work(struct replica *r, bool *out) {
         taken += load;
         memcpy(at, h->parent, HASH_LEN);
     }
-    *out = waiting > taken;
+    *out = waiting > taken && any_timely(r);
     return OK;
 }
 

@@ -215,10 +215,10 @@ static void say(struct fixture *f, uint16_t from, const struct peer_message *mes
     buffer_free(&bytes);
 }
 
-static void submit(struct fixture *f, uint8_t salt, enum err expected) {
+static void submit_until(struct fixture *f, uint8_t salt, uint64_t expiry_ms, enum err expected) {
     const uint8_t(*secrets[])[ED25519_SECRET_LEN] = {(const uint8_t(*)[ED25519_SECRET_LEN]) & f->secrets[0]};
     const struct transaction_draft draft = {.chain_id = chain_id(f->chain),
-                                            .expiry_ms = START_MS + 600000,
+                                            .expiry_ms = expiry_ms,
                                             .salt = {salt},
                                             .contract = "test",
                                             .method = "test",
@@ -229,6 +229,10 @@ static void submit(struct fixture *f, uint8_t salt, enum err expected) {
     assert_int_equal(transaction_decode(buffer_bytes(&envelope), &tx, NULL), OK);
     assert_int_equal(replica_transaction(f->replica, &tx, true), expected);
     buffer_free(&envelope);
+}
+
+static void submit(struct fixture *f, uint8_t salt, enum err expected) {
+    submit_until(f, salt, START_MS + 600000, expected);
 }
 
 static void one_validator_makes_a_transaction_final_in_one_turn_and_one_sync(void **state) {
@@ -408,6 +412,22 @@ static void wait(struct fixture *f, uint64_t ms) {
     }
 }
 
+/* After a vote for a shorter lifetime, what was sent before must wait: it is no reason for a block. */
+static void a_transaction_that_no_block_may_take_yet_is_no_work(void **state) {
+    (void)state;
+    struct fixture *f = begin(1);
+    submit_until(f, 1, START_MS + 2 * LIMIT_TX_LIFETIME_MS, OK);
+    wait(f, 5000);
+    assert_int_equal(f->blocks, 0);
+    submit(f, 2, OK);
+    turn(f);
+    assert_int_equal(f->blocks, 1);
+    wait(f, 3000);
+    assert_int_equal(f->blocks, 1);
+    assert_int_equal(mempool_count(f->mempool), 1);
+    end(f);
+}
+
 /* One of four may lie, and observers may say what they like. */
 static void a_liar_and_observers_move_no_height_that_is_believed(void **state) {
     (void)state;
@@ -583,6 +603,7 @@ static void where_most_clocks_differ_ours_is_the_one_to_look_at(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_transaction_that_no_block_may_take_yet_is_no_work),
         cmocka_unit_test(a_liar_and_observers_move_no_height_that_is_believed),
         cmocka_unit_test(a_claim_that_is_not_honoured_is_forgotten),
         cmocka_unit_test(a_flood_of_claims_is_cut_off),
