@@ -274,7 +274,9 @@ static enum err open_log(struct chain *chain, const struct chain_config *config)
     }
     chain->synced_height = seglog_last(chain->log);
     if (chain->synced_height < chain->head.header.height) {
-        return chain_fail(chain, ERR_CORRUPT, "block log ends at %llu, before the checkpoint at %llu",
+        return chain_fail(chain, ERR_CORRUPT,
+                          "the block log ends at %llu, before the checkpoint at %llu, so blocks are lost: move "
+                          "data/blocks and data/state away, or put a backup there",
                           (unsigned long long)chain->synced_height, (unsigned long long)chain->head.header.height);
     }
     return replay(chain);

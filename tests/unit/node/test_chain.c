@@ -604,6 +604,7 @@ static void a_log_behind_the_checkpoint_is_corrupt(void **state) {
     fixture_wipe_folder(blocks);
     assert_int_equal(fixture_try_open(&f), ERR_CORRUPT);
     assert_non_null(strstr(chain_error(f.chain), "before the checkpoint at 2"));
+    assert_non_null(strstr(chain_error(f.chain), "move data/blocks and data/state away"));
     fixture_close(&f);
 }
 
