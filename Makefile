@@ -232,7 +232,7 @@ check-tidy: $(GEN_HEADERS)
 
 .PHONY: check-e2e
 check-e2e: all
-	@ASSAY_BIN=$(abspath $(BUILD)/bin) tests/check/run-e2e $(or $(TIER),check) $(T)
+	@ASSAY_BIN=$(abspath $(BUILD)/bin) tests/check/run-e2e $(or $(TIER),check) $(if $(T),"$(T)")
 
 # ---- Fuzzers ------------------------------------------------------------------------------------------------------
 

@@ -7,14 +7,18 @@
  * An organisation speaks through its admins, at its threshold of signatures; nobody speaks for another.
  *
  * Records (contract "governance"; a record begins with the stamp of state.h, indices and "validators" do not):
- *   "org/" || id              stamp | id text | name text | kind (1) | threshold (1) | admin count (1) | admins (32
- * each) "admin/" || key || id     one byte 1: this key is an admin of that organisation "node/" || signing key    stamp
- * | key (32) | link key (32) | role (1) | org text | peer text | http text "link/" || link key       signing key (32)
- * of the node with that link key "org_node/" || id || "/" || signing key    one byte 1: this node is of that
- * organisation "validators"              count (2) | signing keys (32 each); a validator's index is its place "params"
- * stamp | heartbeat ms (4) | block txs (4) | block bytes (4) | tx lifetime ms (8) | vote threshold percent (4) |
- * protocol version (4) | window: floor ms (8) | longest ms (8) | until ms (8) "totals"                  stamp |
- * organisations (4) | validators (4) | observers (4) | gateways (4)
+ *   "org/" || id                           stamp | id text | name text | kind (1) | threshold (1) |
+ *                                          admin count (1) | admins (32 each)
+ *   "admin/" || key || id                  one byte 1: this key is an admin of that organisation
+ *   "node/" || signing key                 stamp | key (32) | link key (32) | role (1) | org text |
+ *                                          peer text | http text
+ *   "link/" || link key                    signing key (32) of the node with that link key
+ *   "org_node/" || id || "/" || key       one byte 1: the node with this signing key is of that organisation
+ *   "validators"                           count (2) | signing keys (32 each); a validator's index is its place
+ *   "params"                               stamp | heartbeat ms (4) | block txs (4) | block bytes (4) |
+ *                                          tx lifetime ms (8) | vote threshold percent (4) | protocol version (4) |
+ *                                          window: floor ms (8) | longest ms (8) | until ms (8)
+ *   "totals"                               stamp | organisations (4) | validators (4) | observers (4) | gateways (4)
  */
 #ifndef ASSAY_CONTRACTS_GOVERNANCE_H
 #define ASSAY_CONTRACTS_GOVERNANCE_H
