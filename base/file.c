@@ -120,14 +120,18 @@ enum err file_write_atomic(const char *path, struct bytes data, mode_t mode) {
 }
 
 /* A folder's entry stands in its parent and is lost with it, with all that was synced inside. One that is there may be
- * what an earlier life made and was killed before it could sync; whose parent can't be opened is not ours. */
+ * what an earlier life made and was killed before it could sync; but not where the parent can't be opened, or lies on
+ * a file system that takes no changes or has no sync of folders: that is not ours. */
 static enum err sync_entry(const char *path, bool made) {
     char parent[PATH_MAX];
     enum err e = parent_of(path, parent);
-    if (e == OK) {
-        e = dir_sync(parent);
+    if (e != OK) {
+        return e;
     }
-    return made || (e != ERR_DENIED && e != ERR_MODE) ? e : OK;
+    errno = 0;
+    e = dir_sync(parent);
+    bool not_ours = e == ERR_DENIED || e == ERR_MODE || errno == EINVAL || errno == EROFS;
+    return made || !not_ours ? e : OK;
 }
 
 enum err dir_make_new(const char *path) {

@@ -154,6 +154,21 @@ void snapshot_fetch_refuse_content(struct snapshot_fetch *fetch, const uint8_t c
     }
 }
 
+void snapshot_fetch_refuse_false(struct snapshot_fetch *fetch, const struct snapshot_offer *proven) {
+    for (size_t i = 0; i < fetch->source_count; i++) {
+        struct source *source = &fetch->sources[i];
+        for (size_t k = 0; k < source->offer_count; k++) {
+            const struct snapshot_offer *o = &source->offers[k];
+            bool same = memcmp(o->content, proven->content, HASH_LEN) == 0;
+            if (same && (o->height != proven->height || o->time_ms != proven->time_ms)) {
+                source->left = false;
+                leave(fetch, source, ERR_MISMATCH, "lists a snapshot with another height or time than it has");
+                break;
+            }
+        }
+    }
+}
+
 bool snapshot_fetch_best(const struct snapshot_fetch *fetch, const uint8_t *content, struct snapshot_offer *out) {
     const struct snapshot_offer *best = NULL;
     for (size_t i = 0; i < fetch->source_count; i++) {

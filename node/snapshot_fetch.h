@@ -57,6 +57,9 @@ void snapshot_fetch_refuse(struct snapshot_fetch *fetch, size_t source, const ch
 /* So did everybody who offers this content. */
 void snapshot_fetch_refuse_content(struct snapshot_fetch *fetch, const uint8_t content[HASH_LEN], const char *what);
 
+/* And everybody who lists this content with another height or time than it has. */
+void snapshot_fetch_refuse_false(struct snapshot_fetch *fetch, const struct snapshot_offer *proven);
+
 /* Which chunks are wanted: the bodies and the state chunk that says how far back they must reach (snapshot_window.h),
  * or all of them. */
 enum snapshot_part { SNAPSHOT_WINDOW, SNAPSHOT_WHOLE };

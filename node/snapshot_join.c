@@ -24,6 +24,8 @@ struct join {
     struct block_header header;
     uint8_t refused[ROUNDS_MAX][HASH_LEN]; /* content ids of snapshots that can't be used */
     size_t refused_count;
+    enum err unfit;             /* that the last of those proved what this node can't use; OK: none was so */
+    char unfit_why[DAEMON_WHY_MAX];
 };
 
 static enum err say(char *why, enum err e, const char *what) {
@@ -89,13 +91,13 @@ static enum err meet_epoch(void *arg, const struct snapshot_epoch *epoch) {
 static enum err check_pin(struct join *j, const struct meeting *m) {
     const struct snapshot_pin *pin = named_block(j->config);
     if (m->contradicted || (pin->height == j->manifest.height && memcmp(pin->hash, j->manifest.block, HASH_LEN) != 0)) {
-        daemon_explain(j->why, "the chain that is offered has another block at the checkpoint's height %llu",
+        daemon_explain(j->unfit_why, "the chain that is offered has another block at the checkpoint's height %llu",
                        (unsigned long long)pin->height);
         return ERR_INVALID;
     }
     bool in_window = pin->height >= j->manifest.bodies[0].first && pin->height <= j->manifest.height;
     if (!m->pin_met && !in_window) {
-        daemon_explain(j->why,
+        daemon_explain(j->unfit_why,
                        "the checkpoint at height %llu is not among what the snapshot at %llu proves: give a block from "
                        "%llu to %llu",
                        (unsigned long long)pin->height, (unsigned long long)j->manifest.height,
@@ -115,15 +117,18 @@ static enum err check_walk(struct join *j) {
     enum verdict v = checkpoint_judge(j->config->genesis, from, j->manifest.bundle, room);
     free(room);
     if (v != GOOD) {
-        daemon_explain(j->why, "the snapshot at height %llu does not follow from the checkpoint at %llu: %s",
+        daemon_explain(j->unfit_why, "the snapshot at height %llu does not follow from the checkpoint at %llu: %s",
                        (unsigned long long)j->manifest.height, (unsigned long long)from->pin.height, verdict_text(v));
         return v == BAD_HEIGHT ? ERR_DENIED : ERR_INVALID;
     }
     return OK;
 }
 
-/* Is what the walk started from recent enough? */
+/* Is what the walk starts from recent enough? A block given as HEIGHT:HASH is the operator's word of today. */
 static enum err check_start(struct join *j) {
+    if (named_block(j->config) != NULL) {
+        return OK;
+    }
     uint64_t since_ms = checkpoint_start_ms(j->config->genesis, j->config->pin);
     if (j->own.any && j->own.head.time_ms > since_ms) {
         since_ms = j->own.head.time_ms;
@@ -138,25 +143,25 @@ static enum err check_start(struct join *j) {
     return OK;
 }
 
-static enum err check_trust(struct join *j) {
+/* Does it lead on from what this node trusts? What does not costs its sources, for others may have one that does. */
+static enum err check_fit(struct join *j) {
     struct meeting m = {.join = j};
     struct block_header header;
     struct bytes finalization;
     enum err e = snapshot_epochs(&j->manifest, meet_epoch, &m, &header, &finalization);
     if (e != OK) {
+        daemon_explain(j->unfit_why, "the epochs of the snapshot that is offered can't be followed: %s", err_text(e));
         return e;
     }
     if (j->own.any && j->own.epoch > 0 && !m.own_met) {
-        daemon_explain(j->why, "the chain that is offered does not contain epoch %llu of this node's own",
+        daemon_explain(j->unfit_why, "the chain that is offered does not contain epoch %llu of this node's own",
                        (unsigned long long)j->own.epoch);
         return ERR_INVALID;
     }
-    /* A block given as HEIGHT:HASH is the operator's word of today. */
-    if (named_block(j->config) != NULL) {
-        return check_pin(j, &m);
+    if (j->config->pin == NULL) {
+        return OK;
     }
-    e = j->config->pin != NULL ? check_walk(j) : OK;
-    return e == OK ? check_start(j) : e;
+    return named_block(j->config) != NULL ? check_pin(j, &m) : check_walk(j);
 }
 
 /* ---- The manifest ------------------------------------------------------------------------------------------------ */
@@ -243,6 +248,13 @@ static bool is_refused(const struct join *j, const uint8_t content[HASH_LEN]) {
     return false;
 }
 
+/* This content is no use, and neither is whoever offers it. */
+static void refuse(struct join *j, const char *what) {
+    snapshot_fetch_refuse_content(j->fetch, j->manifest.content, what);
+    memcpy(j->refused[j->refused_count++], j->manifest.content, HASH_LEN);
+    forget_manifest(j);
+}
+
 static bool go_on(const struct join *j, enum snapshot_join_part part, uint64_t done, uint64_t total) {
     return j->config->progress == NULL || j->config->progress(j->config->arg, part, done, total);
 }
@@ -270,11 +282,33 @@ static enum err find_offer(struct join *j, struct snapshot_offer *out, bool *out
     }
 }
 
+/* What the list said was only said: it must be what the manifest proves, or whoever said so is asked no more. */
+static enum err check_offer(struct join *j, const struct snapshot_offer *offer) {
+    struct snapshot_offer proven = {.height = j->manifest.height, .time_ms = j->header.time_ms};
+    memcpy(proven.content, j->manifest.content, HASH_LEN);
+    snapshot_fetch_refuse_false(j->fetch, &proven);
+    return proven.height == offer->height && proven.time_ms == offer->time_ms ? OK : ERR_INVALID;
+}
+
 /* The manifest of the offer: the one at hand, or a new one, for which what arrived of the old is thrown away. */
 static enum err settle_manifest(struct join *j, const struct snapshot_offer *offer) {
     bool same = j->manifest.state != NULL && memcmp(j->manifest.content, offer->content, HASH_LEN) == 0;
     enum err e = same ? OK : get_manifest(j, offer);
-    return e == OK ? check_trust(j) : e;
+    if (e == OK) {
+        e = check_offer(j, offer);
+    }
+    if (e == OK && check_start(j) != OK) {
+        return ERR_DENIED;
+    }
+    if (e == OK) {
+        e = check_fit(j);
+        if (e != OK && e != ERR_NOMEM) {
+            j->unfit = e;
+            refuse(j, j->unfit_why);
+            e = ERR_INVALID;
+        }
+    }
+    return e;
 }
 
 static enum err fetch_chunks(struct join *j) {
@@ -293,10 +327,7 @@ static enum err fetch_chunks(struct join *j) {
         e = snapshot_fetch_chunks(j->fetch, &j->manifest, SNAPSHOT_WHOLE, path);
     }
     if (e == ERR_INVALID) {
-        snapshot_fetch_refuse_content(j->fetch, j->manifest.content,
-                                      "lists bodies that do not belong together or do not reach back far enough");
-        memcpy(j->refused[j->refused_count++], j->manifest.content, HASH_LEN);
-        forget_manifest(j);
+        refuse(j, "lists bodies that do not belong together or do not reach back far enough");
     }
     return e;
 }
@@ -338,9 +369,13 @@ static enum err one_round(struct join *j, bool fresh, struct snapshot_join_repor
     if (e != OK) {
         return e;
     }
-    if (!found || is_refused(j, offer.content)) {
+    if (!found) {
         *out_done = true;
-        return j->config->wanted ? ERR_NOTFOUND : OK;
+        return ERR_NOTFOUND;
+    }
+    if (is_refused(j, offer.content)) {
+        snapshot_fetch_refuse_content(j->fetch, offer.content, "offers a snapshot that was refused");
+        return ERR_INVALID;
     }
     if (!worth(j, fresh, &offer)) {
         *out_done = true;
@@ -351,8 +386,10 @@ static enum err one_round(struct join *j, bool fresh, struct snapshot_join_repor
         e = fetch_chunks(j);
     }
     if (e == OK) {
-        *report = (struct snapshot_join_report){
-            .height = j->manifest.height, .bytes = snapshot_bytes(&j->manifest), .joined = true};
+        *report = (struct snapshot_join_report){.before = j->own.log_height,
+                                                .height = j->manifest.height,
+                                                .bytes = snapshot_bytes(&j->manifest),
+                                                .joined = true};
         memcpy(report->block, j->manifest.block, HASH_LEN);
         e = build(j);
         *out_done = e == OK;
@@ -377,8 +414,13 @@ static enum err rounds(struct join *j, struct snapshot_join_report *report) {
             break;
         }
     }
-    if (e == ERR_NOTFOUND && !j->config->wanted) {
+    bool needs_one = j->config->wanted || (fresh && j->unfit != OK);
+    if (e == ERR_NOTFOUND && !needs_one) {
         return OK; /* the blocks themselves are there too */
+    }
+    if (e == ERR_NOTFOUND && j->unfit != OK) {
+        memcpy(j->why, j->unfit_why, DAEMON_WHY_MAX);
+        return j->unfit;
     }
     return say(j->why, e, e == ERR_NOTFOUND ? "no source has a snapshot that can be used" : "joining by snapshot");
 }

@@ -44,6 +44,7 @@ struct snapshot_join_config {
 
 struct snapshot_join_report {
     bool joined;
+    uint64_t before; /* how far the block log reached; the new state is never below */
     uint64_t height;
     uint8_t block[HASH_LEN];
     uint64_t bytes;   /* of the snapshot */

@@ -207,11 +207,12 @@ static enum err find_unsynced(const struct walk *w, uint64_t *out_offset) {
 }
 
 /* A sync that failed leaves pages that look written: an earlier life may have met that, and reading them shows nothing
- * of it. What is not known to be durable is therefore written again, so that the sync which follows takes it along. */
+ * of it. What is not known to be durable is therefore written again, so that the sync which follows takes it along;
+ * also what stands behind the last record, for those may be the zeros with which an earlier life cut its tail. */
 static enum err write_again(const struct walk *w) {
     const struct disk_ops *ops = w->log->disk.ops;
     uint8_t *bytes = malloc(WINDOW_BYTES);
-    uint64_t at = 0, end = w->offset < w->size ? w->offset : w->size; /* a record's padding may be missing */
+    uint64_t at = 0, end = w->size;
     enum err e = bytes != NULL ? find_unsynced(w, &at) : ERR_NOMEM;
     while (e == OK && at < end) {
         size_t len = end - at < WINDOW_BYTES ? (size_t)(end - at) : WINDOW_BYTES;

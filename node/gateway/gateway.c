@@ -111,7 +111,8 @@ static const char *light_words(enum err e) {
     case ERR_CONFIG:
         return "gateway.sources must be http:// or https:// URLs";
     case ERR_CORRUPT:
-        return "data/light is damaged or of another chain; remove it to begin anew";
+        return "data/light is damaged, or genesis.json is not that of the chain it follows: put the right one back, or "
+               "remove data/light to begin anew";
     case ERR_MISMATCH:
         return "gateway.checkpoint is of another chain; make one of this";
     case ERR_INVALID:
@@ -119,12 +120,16 @@ static const char *light_words(enum err e) {
                "history; compare with other organisations, and remove data/light if the checkpoint is theirs";
     case ERR_DENIED:
         return "TRUST_EXPIRED: the newest block this gateway trusts is older than 90 days by its clock; if the clock "
-               "is "
-               "right, set gateway.checkpoint to a recent one ('assay checkpoint make', on the machine of somebody you "
-               "trust)";
+               "is right, set gateway.checkpoint to a recent one ('assay checkpoint make', on the machine of somebody "
+               "you trust)";
     default:
         return NULL;
     }
+}
+
+/* What no other start mends is named as what it is (node/exit_status.h): a setting, or something to look into. */
+static enum err trust_error(enum err e) {
+    return e == ERR_MISMATCH || e == ERR_DENIED ? ERR_CONFIG : e == ERR_INVALID ? ERR_CORRUPT : e;
 }
 
 static enum err open_light(struct gateway *g) {
@@ -135,6 +140,7 @@ static enum err open_light(struct gateway *g) {
     bool has_pin = config->gateway.checkpoint[0] != '\0';
     if (e == OK && has_pin) {
         e = say(g, checkpoint_file_load(config->gateway.checkpoint, NULL, pinned, why), "gateway.checkpoint", why);
+        e = e == OK || e == ERR_NOMEM ? e : ERR_CONFIG;
     }
     const struct light_config light = {.genesis = &g->home->genesis,
                                        .sources = &config->gateway.sources,
@@ -145,7 +151,7 @@ static enum err open_light(struct gateway *g) {
         e = light_new(&light, &g->light);
     }
     free(pinned);
-    return say(g, e, "light client", light_words(e));
+    return trust_error(say(g, e, "light client", light_words(e)));
 }
 
 /* Every class with a device is followed from the start. */

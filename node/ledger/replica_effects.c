@@ -177,6 +177,7 @@ enum err replica_finalize_all(struct replica *r) {
     if (!any) {
         return OK;
     }
+    replica_note_room(r, true, "");
     if (chain_head(r->config.chain)->header.height - chain_synced_height(r->config.chain) >= UNSYNCED_MAX) {
         enum err e = replica_sync_chain(r);
         if (e != OK) {
@@ -317,7 +318,9 @@ static enum err carry_out(struct replica *r, const struct consensus_effect *effe
         return header != NULL ? replica_decide(r, effect->u.block.hash, header->height, effect->u.block.certificate)
                               : replica_fail(r, ERR_NOTFOUND, "a final block is gone");
     case EFFECT_BEHIND:
-        if (effect->to < r->epoch.count && r->peer_of[effect->to] != NO_PEER) {
+        /* At least one more than we have; it may have said more itself. */
+        if (effect->to < r->epoch.count && r->peer_of[effect->to] != NO_PEER &&
+            r->peers[r->peer_of[effect->to]].height <= r->decided_height) {
             replica_take_status(r, r->peer_of[effect->to], r->decided_height + 1);
         }
         return OK;

@@ -238,7 +238,7 @@ NODISCARD enum err replica_refresh_work(struct replica *r, bool *out_changed);
 void replica_judge_blocks(struct replica *r);
 /* The next block that went, as an event that takes it back from the core; false when there is none. */
 bool replica_next_gone(struct replica *r, struct consensus_event *out);
-/* The core's answer to a block that was built, or could not be for want of room: an alarm once, until one can. */
+/* Is there room above the head? An alarm once, until a block can be built or something becomes final. */
 void replica_note_room(struct replica *r, bool has_room, const char *what);
 /* Does so much stand above the head with this block that a voter waits for finality first? */
 bool replica_is_crowded(struct replica *r, const uint8_t hash[HASH_LEN]);

@@ -11,6 +11,8 @@ EXECUTE = "node/ledger/chain_execute.c"
 CANDIDATES = "node/ledger/chain_candidates.c"
 CATCHUP = "node/ledger/replica_catchup.c"
 BLOCKS = "node/ledger/replica_blocks.c"
+RESTORE = "node/ledger/replica_restore.c"
+SCAN = "store/seglog_scan.c"
 EFFECTS = "node/ledger/replica_effects.c"
 NO_ASSERT_PROMISE = (CORE, "        ASSERT(!(views_cast(own, VOTE_NULLIFY) && views_cast(own, VOTE_FINALIZE)));\n", "")
 
@@ -184,7 +186,7 @@ MUTANTS = {
                   "    return tx->expiry_ms <= time_ms || tx->expiry_ms - time_ms <="),
     ], None),
     "untimely transactions in blocks": ([
-        (EXECUTE, "    } else if (!tx_is_timely(params, tx, time_ms)) {\n", "    } else if (false) {\n"),
+        (EXECUTE, "    } else if (!chain_tx_is_timely(params, tx, time_ms)) {\n", "    } else if (false) {\n"),
     ], None),
     "transactions of other chains in blocks": ([
         (EXECUTE, "    if (memcmp(tx->chain_id, chain->id, CHAIN_ID_LEN) != 0) {\n", "    if (false) {\n"),
@@ -239,5 +241,47 @@ MUTANTS = {
     # ---- Claims ----
     "the highest claim is believed": ([
         (CATCHUP, "    size_t kept = (size_t)validators_faulty(r->epoch.count) + 1;\n", "    size_t kept = 1;\n"),
+    ], None),
+    # ---- Disks ----
+    "no sync of the block log before a checkpoint": ([
+        ("node/ledger/chain_final.c", "    enum err e = chain_sync(chain);\n    return e == OK ? kv_checkpoint_begin(",
+                                      "    enum err e = OK;\n    return e == OK ? kv_checkpoint_begin("),
+    ], None),
+    "a new folder is not synced in its parent": ([
+        ("store/disk_files.c", "    return e == OK || e == ERR_EXISTS ? sync_parent(disk, path) : e;\n",
+                               "    return e == ERR_EXISTS ? OK : e;\n"),
+    ], None),
+    "a new segment is not synced in its folder": ([
+        ("store/seglog_segment.c", "        log->spare_count -= log->spare_count > 0;\n"
+                                   "        e = log->disk.ops->sync_dir(log->disk.ctx, log->dir);\n",
+                                   "        log->spare_count -= log->spare_count > 0;\n"),
+    ], None),
+    "what a failed sync left is not written again": ([
+        (SCAN, "        e = write_again(w);\n", "        e = OK;\n"),
+    ], None),
+    "synced damage is cut like a torn tail": ([
+        (SCAN, "    if (e == OK && tail.synced >= w->sequence) {\n", "    if (false) {\n"),
+    ], None),
+    "votes of a later epoch are forgotten": ([
+        (RESTORE, "    if (vote->subject.epoch < r->epoch.number) {\n", "    if (vote->subject.epoch != r->epoch.number) {\n"),
+    ], None),
+    # ---- Used ids ----
+    "only the present lifetime counts": ([
+        ("contracts/governance.c", "time_ms < w->until_ms && w->longest_ms > lifetime ? w->longest_ms : lifetime;", "lifetime;"),
+        ("contracts/governance.c", "    return start > w->floor_ms ? start : w->floor_ms;\n", "    return start;\n"),
+    ], None),
+    "a snapshot's bodies may begin anywhere": ([
+        ("node/snapshot_window.c", "        e = whole ? OK : ERR_INVALID;\n", "        e = whole ? OK : OK;\n"),
+    ], None),
+    "what a list of snapshots says is believed": ([
+        ("node/snapshot_join.c", "    return proven.height == offer->height && proven.time_ms == offer->time_ms ? OK : ERR_INVALID;\n",
+                                 "    return OK;\n"),
+        ("node/snapshot_join.c", "    snapshot_fetch_refuse_false(j->fetch, &proven);\n", ""),
+    ], None),
+    "the least time is refused like any that is ahead": ([
+        (BLOCKS, "    if (parent != NULL && h->time_ms == block_next_time(parent, 0)) {\n", "    if (false) {\n"),
+    ], None),
+    "more is proposed and voted for than can stand": ([
+        (BLOCKS, " && !replica_is_crowded(r, hash));", ");"),
     ], None),
 }

@@ -278,6 +278,7 @@ bool sim_node_survived(struct sim_node *node, enum err e, const char *what) {
     bool harmed = (e == ERR_CORRUPT || e == ERR_DIVERGED) && !node->lost_votes;
     if (!expected && (!node->faulty || harmed)) {
         sim_fail(w, "stopped", "node %u: %s failed: %s: %s", node->number, what, err_text(e), why(node));
+        sim_node_close(node);
         return false;
     }
     sim_trace(w, "node %u %s inside %s: %s", node->number, killed ? "dies" : "stops", what, killed ? "" : why(node));

@@ -175,6 +175,10 @@ enum err sim_snapshots_join(struct sim_node *node) {
     if (e == OK && report.joined) {
         sim_trace(w, "node %u joins by snapshot at height %llu", node->number, (unsigned long long)report.height);
         sim_count(w, COUNT_SNAPSHOT_JOINED);
+        if (report.height <= report.before) {
+            sim_fail(w, "rolled back", "node %u joins at height %llu, below its own log at %llu", node->number,
+                     (unsigned long long)report.height, (unsigned long long)report.before);
+        }
     } else if (e != OK) {
         sim_trace(w, "node %u can't join: %s", node->number, why);
     }

@@ -615,6 +615,92 @@ static void shorten(struct fixture *f, size_t source, uint32_t left_out) {
     buffer_free(&again);
 }
 
+/* Lists a snapshot of somebody else's, as if it were far higher. */
+static char false_list[400];
+
+static void list_falsely(void *ctx, struct http_request *request) {
+    (void)ctx;
+    http_respond(request, http_bytes(200, "application/json", bytes_str(false_list)));
+}
+
+static void serve_false_list(struct fixture *f, size_t i, size_t of, uint64_t height) {
+    static const struct http_route route = {.method = HTTP_GET, .path = "/v1/snapshots", .handler = list_falsely};
+    struct buffer encoded = BUFFER_INIT;
+    struct snapshot_manifest m;
+    struct http_config settings;
+    char path[300], content[2 * HASH_LEN + 1], why[200];
+    (void)snprintf(path, sizeof path, "%s/%llu/manifest", f->dir[of], (unsigned long long)height);
+    assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &encoded), OK);
+    assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
+    hex_encode(m.content, HASH_LEN, content);
+    (void)snprintf(false_list, sizeof false_list,
+                   "{\"snapshots\":[{\"height\":%llu,\"time_ms\":%llu,\"content\":\"%s\"}]}",
+                   (unsigned long long)height + 1000000000, (unsigned long long)clock_wall_ms(), content);
+    snapshot_manifest_free(&m);
+    buffer_free(&encoded);
+    http_config_default(&settings);
+    settings.listen = "127.0.0.1:0";
+    assert_int_equal(http_server_new(&settings, &f->server[i]), OK);
+    assert_int_equal(http_server_route(f->server[i], &route), OK);
+    assert_int_equal(http_server_start(f->server[i], why), OK);
+    (void)snprintf(f->url[i], sizeof f->url[i], "http://%s", http_server_address(f->server[i]));
+    f->urls[i] = f->url[i];
+}
+
+static void a_false_list_takes_no_node_back_below_its_own_blocks(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report = {0};
+    char why[DAEMON_WHY_MAX] = "";
+    open_all(&f, 10, 2);
+    make(&f, 0);
+    blocks(&f, 5, 1);
+    make(&f, 1);
+    serve(&f, 1);
+    f.urls[0] = f.url[1];
+    joins(&f, 1, &report);
+    assert_int_equal(report.height, 15);
+    stop_serving(&f, 1);
+    serve(&f, 0);
+    serve_false_list(&f, 1, 0, 10);
+    assert_int_equal(join(&f, 2, &report, why), OK);
+    assert_false(report.joined);
+    assert_int_equal(f.refused, 1); /* and not the one that has it */
+    struct home_chain store;
+    assert_int_equal(home_chain_open(&f.home, NULL, &store, why), OK);
+    assert_int_equal(chain_head(store.chain)->header.height, 15);
+    home_chain_close(&store);
+    close_all(&f);
+}
+
+/* A pinned block that one source's snapshot does not prove is no reason to leave the others. */
+static void a_snapshot_that_does_not_fit_the_checkpoint_costs_its_source_alone(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    open_all(&f, 20, 8);
+    make(&f, 1);
+    struct checkpoint_file honest = f.pin;
+    honest.pin.height = 1; /* in the first body chunk, which the other leaves out */
+    struct chain_view view;
+    struct chain_block_info info;
+    assert_int_equal(chain_view_open(f.ledger.chain, &view), OK);
+    assert_int_equal(chain_view_block(&view, 1, &info), OK);
+    memcpy(honest.pin.hash, info.hash, HASH_LEN);
+    chain_view_close(&view);
+    blocks(&f, 3, 8);
+    make(&f, 0);
+    shorten(&f, 0, 1);
+    f.pin = honest;
+    serve(&f, 0);
+    serve(&f, 1);
+    joins(&f, 2, &report);
+    assert_int_equal(f.refused, 1);
+    assert_int_equal(report.height, 20);
+    is_as_good(&f, 20, 1);
+    close_all(&f);
+}
+
 /* Everything in it is proven, and yet whoever believed it would not know which ids are used up. */
 static void a_snapshot_whose_bodies_do_not_reach_back_far_enough_is_refused(void **state) {
     (void)state;
@@ -1184,6 +1270,8 @@ int main(void) {
         cmocka_unit_test(every_flipped_byte_of_a_manifest_is_refused),
         cmocka_unit_test(every_flipped_byte_of_a_body_chunk_is_refused),
         cmocka_unit_test(a_manifest_that_lies_about_its_bodies_is_found_out),
+        cmocka_unit_test(a_false_list_takes_no_node_back_below_its_own_blocks),
+        cmocka_unit_test(a_snapshot_that_does_not_fit_the_checkpoint_costs_its_source_alone),
         cmocka_unit_test(a_snapshot_whose_bodies_do_not_reach_back_far_enough_is_refused),
         cmocka_unit_test(a_killed_join_goes_on_where_it_was),
         cmocka_unit_test(a_chunk_damaged_on_our_disk_is_fetched_again),
