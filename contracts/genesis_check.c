@@ -115,9 +115,11 @@ static enum err check_params(const struct check *c) {
         return broken(c, "params.vote_threshold_percent must be 51 to 100");
     }
     if (p->protocol_version < PROTOCOL_VERSION) {
-        return broken(c, "params.protocol_version %u is an older release's: that chain goes on as a new one, by its own release's "
-                      "'assay node export' and version %u in the genesis.json that comes out",
-                      p->protocol_version, PROTOCOL_VERSION);
+        return broken(
+            c,
+            "params.protocol_version %u is an older release's: that chain goes on as a new one, by its own release's "
+            "'assay node export' and version %u in the genesis.json that comes out",
+            p->protocol_version, PROTOCOL_VERSION);
     }
     if (p->protocol_version > PROTOCOL_VERSION) {
         return broken(c, "params.protocol_version %u is not known to this program", p->protocol_version);

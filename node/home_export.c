@@ -278,6 +278,7 @@ enum err home_export(const struct daemon_home *home, const char *dir, const stru
     if (e == OK) {
         uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
         *out = (struct home_export_report){.from = x.genesis.predecessor,
+                                           .begin_ms = x.genesis.time_ms,
                                            .records = x.record_count,
                                            .validators = genesis_validators(&x.genesis, keys)};
         genesis_chain_id(&x.genesis, &host_crypto, out->chain_id);

@@ -23,6 +23,7 @@ struct home_export_wish {
 struct home_export_report {
     struct genesis_predecessor from;
     uint8_t chain_id[CHAIN_ID_LEN]; /* of the new chain */
+    uint64_t begin_ms;
     uint64_t records;
     size_t validators;
 };

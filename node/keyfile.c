@@ -48,6 +48,17 @@ void keyfile_wipe(struct keyfile *key) {
     secure_wipe(key, sizeof *key);
 }
 
+bool keyfile_looks_like_one(const char *path) {
+    char word[sizeof FORMAT_WORD] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t n = read(fd, word, sizeof word - 1);
+    (void)close(fd);
+    return n == (ssize_t)sizeof word - 1 && strcmp(word, FORMAT_WORD) == 0;
+}
+
 /* ---- Writing ---- */
 
 static enum err render(const struct keyfile *key, struct bytes passphrase, struct buffer *out) {

@@ -24,6 +24,9 @@ struct keyfile {
     uint8_t secret[ED25519_SECRET_LEN]; /* Ed25519: libsodium's form; X25519: the scalar in the first 32 bytes */
 };
 
+/* Is there a key file of that name, that can be read? By its first word. */
+bool keyfile_looks_like_one(const char *path);
+
 /* Makes a new key from the system's generator. */
 void keyfile_generate(enum keyfile_type type, struct keyfile *out);
 void keyfile_from_seed(enum keyfile_type type, const uint8_t seed[ED25519_SEED_LEN], struct keyfile *out);

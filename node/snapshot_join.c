@@ -24,7 +24,7 @@ struct join {
     struct block_header header;
     uint8_t refused[ROUNDS_MAX][HASH_LEN]; /* content ids of snapshots that can't be used */
     size_t refused_count;
-    enum err unfit;             /* that the last of those proved what this node can't use; OK: none was so */
+    enum err unfit; /* that the last of those proved what this node can't use; OK: none was so */
     char unfit_why[DAEMON_WHY_MAX];
 };
 

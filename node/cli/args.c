@@ -274,6 +274,17 @@ int args_dispatch(const char *noun, const struct args_verb *verbs, int argc, cha
     return args_wrong("%s has no verb '%s'; '%s %s --help' lists them", noun, given, program, noun);
 }
 
+/* 2001-09-09: a smaller number is a year, a date without its dashes, or seconds. */
+#define FIRST_MS 1000000000000u
+
+/* Seconds since 1970, or 0: no such moment, like the 30th of February, which timegm takes for the 2nd of March. */
+static uint64_t seconds_of(const struct tm *tm) {
+    struct tm there = *tm;
+    time_t seconds = timegm(&there);
+    bool same = there.tm_mday == tm->tm_mday && there.tm_mon == tm->tm_mon && there.tm_sec == tm->tm_sec;
+    return same && seconds > 0 ? (uint64_t)seconds : 0;
+}
+
 bool args_time(const char *text, uint64_t *out_ms) {
     struct tm tm = {0};
     const char *end = strptime(text, "%Y-%m-%d", &tm);
@@ -285,14 +296,13 @@ bool args_time(const char *text, uint64_t *out_ms) {
         tm.tm_sec = clock.tm_sec;
     }
     if (end != NULL && *end == '\0') {
-        time_t seconds = timegm(&tm);
-        *out_ms = seconds > 0 ? (uint64_t)seconds * 1000 : 0;
-        return seconds > 0;
+        *out_ms = seconds_of(&tm) * 1000;
+        return *out_ms > 0;
     }
     char *rest;
     errno = 0;
     unsigned long long ms = strtoull(text, &rest, 10);
-    if (errno != 0 || rest == text || *rest != '\0' || text[0] == '-' || ms == 0) {
+    if (errno != 0 || rest == text || *rest != '\0' || text[0] == '-' || ms < FIRST_MS) {
         return false;
     }
     *out_ms = ms;

@@ -4,6 +4,7 @@
 #include "node/cli/moment.h"
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
+#include "node/cli/out_file.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -189,16 +190,11 @@ static int sign(const struct make *m, struct checkpoint *c, uint8_t raw[CHECKPOI
 static int write_file(const struct make *m, const uint8_t *raw, size_t len) {
     static uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
     struct checkpoint back;
-    struct stat st;
     enum verdict v = checkpoint_decode(&host_crypto, (struct span){raw, len}, keys, LIMIT_VALIDATORS, &back);
     if (v != GOOD) {
         return args_fail("no checkpoint: what was made does not read back: %s", verdict_text(v));
     }
-    if (stat(m->out, &st) == 0 && !S_ISREG(st.st_mode)) {
-        return args_fail("%s: is no file; name one", m->out);
-    }
-    enum err e = file_write_atomic(m->out, bytes_of(raw, len), 0644);
-    return e == OK ? ARGS_GO_ON : args_fail("%s: %s", m->out, err_text(e));
+    return out_file_write(m->out, bytes_of(raw, len));
 }
 
 static int tell_made(const struct make *m, const struct checkpoint *c) {

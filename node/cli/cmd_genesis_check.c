@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "node/cli/args.h"
+#include "node/cli/out_file.h"
 #include "node/config.h"
 #include "node/host_crypto.h"
 
@@ -270,8 +271,10 @@ static int seal(const char *path, const char *out, bool json) {
         status = args_fail("%s: %s", path, why);
     }
     if (status == ARGS_GO_ON) {
-        enum err e = file_write_atomic(out, buffer_bytes(&text), 0644);
-        status = e == OK ? check_genesis(out, buffer_bytes(&text), json) : args_fail("%s: %s", out, err_text(e));
+        status = out_file_write(out, buffer_bytes(&text));
+    }
+    if (status == ARGS_GO_ON) {
+        status = check_genesis(out, buffer_bytes(&text), json);
     }
     if (status == 0 && !json) {
         printf("next: every organisation seals for itself and compares the SHA-256 with the others, by voice or on "

@@ -1,28 +1,31 @@
 /* assay node export: the last final state of a lost chain as the beginning of a new one. */
 #include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
+#include "node/cli/moment.h"
 #include "node/home_export.h"
 
 #include <stdio.h>
 
 static int tell(const char *dir, const struct home_export_report *r, bool json) {
-    char chain[65], old[65], hash[65], root[65], records[65];
+    char chain[65], old[65], hash[65], root[65], records[65], begin[MOMENT_MAX];
+    moment_text(r->begin_ms, begin);
     hex_encode(r->chain_id, CHAIN_ID_LEN, chain);
     hex_encode(r->from.chain_id, CHAIN_ID_LEN, old);
     hex_encode(r->from.block_hash, HASH_LEN, hash);
     hex_encode(r->from.state_root, HASH_LEN, root);
     hex_encode(r->from.records_hash, SHA256_LEN, records);
     if (json) {
-        return args_print_json(json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:I, s:I}", "dir", dir, "chain_id", chain,
-                                         "predecessor_chain_id", old, "height", (json_int_t)r->from.height,
-                                         "block_hash", hash, "state_root", root, "records_hash", records, "records",
-                                         (json_int_t)r->records, "validators", (json_int_t)r->validators));
+        return args_print_json(json_pack("{s:s, s:s, s:I, s:s, s:I, s:s, s:s, s:s, s:I, s:I}", "dir", dir, "chain_id",
+                                         chain, "begin_ms", (json_int_t)r->begin_ms, "predecessor_chain_id", old,
+                                         "height", (json_int_t)r->from.height, "block_hash", hash, "state_root", root,
+                                         "records_hash", records, "records", (json_int_t)r->records, "validators",
+                                         (json_int_t)r->validators));
     }
     printf("%s: a new chain %s of %zu validators that takes over %llu records from\n"
-           "chain %s, block %llu (%s)\n"
+           "chain %s, block %llu (%s), and begins at %s\n"
            "Compare with the other organisations before anybody starts: sha256 of genesis.json, and records_hash\n%s\n",
            dir, chain, r->validators, (unsigned long long)r->records, old, (unsigned long long)r->from.height, hash,
-           records);
+           begin, records);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "node/cli/names.h"
 #include "node/cli/publish.h"
 #include "node/cli/txcmd.h"
+#include "node/cli/out_file.h"
 
 #include "base/file.h"
 #include "contracts/proto/firmware.pb-c.h"
@@ -68,8 +69,7 @@ static int save_proof(struct client *client, const char *path, const char *file)
     if (e != OK) {
         status = args_fail("%s", client_why(client));
     } else {
-        e = file_write_atomic(file, buffer_bytes(&proof), 0644);
-        status = e == OK ? ARGS_GO_ON : args_fail("%s: %s", file, err_text(e));
+        status = out_file_write(file, buffer_bytes(&proof));
     }
     buffer_free(&proof);
     return status;

@@ -3,6 +3,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/suit_key.h"
 #include "node/cli/suit_show.h"
+#include "node/cli/out_file.h"
 
 #include "base/file.h"
 #include "node/host_crypto.h"
@@ -163,8 +164,8 @@ static int sign_envelope(const char *path, struct bytes in, const struct suit_ke
         return args_fail("%s cannot take another signature: at most %d fit, in %u bytes", path, SUIT_SIGNATURES_MAX,
                          SUIT_ENVELOPE_MAX);
     }
-    enum err e = file_write_atomic(out_path, bytes_of(out, len), 0644);
-    return e == OK ? EXIT_SUCCESS : args_fail("cannot write %s: %s", out_path, err_text(e));
+    int status = out_file_write(out_path, bytes_of(out, len));
+    return status == ARGS_GO_ON ? EXIT_SUCCESS : status;
 }
 
 static int suit_sign(int argc, char **argv) {

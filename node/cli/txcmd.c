@@ -1,4 +1,5 @@
 #include "node/cli/txcmd.h"
+#include "node/cli/out_file.h"
 
 #include "base/clock.h"
 
@@ -162,11 +163,9 @@ static int write_out(const struct txcmd_options *options, struct bytes envelope,
     struct transaction tx;
     char id[2 * HASH_LEN + 1];
     enum err e = transaction_decode(envelope, &tx, NULL);
-    if (e == OK) {
-        e = file_write_atomic(options->out, envelope, 0644);
-    }
-    if (e != OK) {
-        return args_fail("%s: %s", options->out, err_text(e));
+    int status = e == OK ? out_file_write(options->out, envelope) : args_fail("%s: %s", options->out, err_text(e));
+    if (status != ARGS_GO_ON) {
+        return status;
     }
     hex_encode(tx.id, sizeof tx.id, id);
     *out = json_pack("{s:s, s:s}", "tx_id", id, "out", options->out);

@@ -103,6 +103,29 @@ static void durations_have_units(void **state) {
     assert_int_equal(parse("x a --window 18446744073709551615d"), 2);
 }
 
+static void moments_exist_or_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } good[] = {{"2026-11-21", 1795219200000},
+                {"2026-11-21T06:50:00Z", 1795243800000},
+                {"1795243800000", 1795243800000},
+                {"2028-02-29", 1835395200000}};
+    static const char *const bad[] = {
+        "2026-02-30",           "2026-02-29", "2026-06-31", "2026-13-01", "2026-11-21T24:00:00Z",
+        "2026-11-21T17:00:60Z", "2026",       "20261130",   "1795243800", "1",
+        "2026-11-21T06:50",     "-1",         "",           "tomorrow",   "0x1000000000000"};
+    uint64_t ms = 0;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(args_time(good[i].text, &ms));
+        assert_int_equal(ms, good[i].ms);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(args_time(bad[i], &ms));
+    }
+}
+
 static void mistakes_are_explained_in_one_line(void **state) {
     (void)state;
     assert_int_equal(parse("x a --numbr 3"), 2);
@@ -146,9 +169,9 @@ static void verbs_are_found_or_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_and_operands_mix),           cmocka_unit_test(durations_have_units),
-        cmocka_unit_test(mistakes_are_explained_in_one_line), cmocka_unit_test(help_lists_the_options),
-        cmocka_unit_test(verbs_are_found_or_named),
+        cmocka_unit_test(options_and_operands_mix),     cmocka_unit_test(durations_have_units),
+        cmocka_unit_test(moments_exist_or_are_refused), cmocka_unit_test(mistakes_are_explained_in_one_line),
+        cmocka_unit_test(help_lists_the_options),       cmocka_unit_test(verbs_are_found_or_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,21 @@ static void other_texts_are_no_keys(void **state) {
     }
 }
 
+/* Whatever else a command was told to write to, it is never in the place of a key. */
+static void a_key_is_known_by_its_first_word(void **state) {
+    (void)state;
+    struct keyfile key;
+    assert_false(keyfile_looks_like_one(path));
+    keyfile_generate(KEYFILE_X25519, &key);
+    assert_int_equal(keyfile_write(path, &key, none), OK);
+    assert_true(keyfile_looks_like_one(path));
+    keyfile_wipe(&key);
+    put("assay-key", 0600);
+    assert_false(keyfile_looks_like_one(path));
+    put("ASPB", 0644);
+    assert_false(keyfile_looks_like_one(path));
+}
+
 static void a_passphrase_locks_the_key(void **state) {
     (void)state;
     struct keyfile made;
@@ -134,6 +149,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(known_seeds_give_known_public_keys, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(an_open_file_is_refused, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(other_texts_are_no_keys, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(a_key_is_known_by_its_first_word, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(a_passphrase_locks_the_key, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(a_passphrase_is_the_first_line_of_a_private_file, open_dir, close_dir),
     };

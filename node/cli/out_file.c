@@ -1,0 +1,19 @@
+#include "node/cli/out_file.h"
+
+#include "base/file.h"
+#include "node/cli/args.h"
+#include "node/keyfile.h"
+
+#include <sys/stat.h>
+
+int out_file_write(const char *path, struct bytes bytes) {
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return args_fail("%s: is no file; name one", path);
+    }
+    if (keyfile_looks_like_one(path)) {
+        return args_fail("%s: holds a private key and is not overwritten; name another file", path);
+    }
+    enum err e = file_write_atomic(path, bytes, 0644);
+    return e == OK ? ARGS_GO_ON : args_fail("%s: %s", path, err_text(e));
+}
