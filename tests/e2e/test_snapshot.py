@@ -53,7 +53,8 @@ def test_a_joining_node_killed_again_and_again_ends_with_the_same_state(consorti
         time.sleep(random.uniform(0.02, 0.3))  # wherever it is by then
         joiner.kill()
     joiner.start()
-    assert "snapshot.joined" in joiner.log()
+    # It may have been killed between the change of places and the line about it; whoever did not join begins at 0.
+    assert int(re.search(r"node\.ready .*height=(\d+)", joiner.log())[1]) > 0, joiner.log()
     net.wait_height(net.validators[0].height(), [joiner])
     net.epoch(1)
     load.stop()

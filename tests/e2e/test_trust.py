@@ -153,7 +153,7 @@ def test_a_chain_of_100_days_wants_a_checkpoint():
         net.start(net.validators)
         sequence = pushed(net, "1.0.0")
         gateway.start(wait=False)
-        assert gateway.process.wait(20) == 1
+        assert gateway.process.wait(20) == 2
         assert "TRUST_EXPIRED" in gateway.log() and "gateway.checkpoint" in gateway.log()
         gateway.kill()
 
@@ -173,7 +173,7 @@ def test_a_chain_of_100_days_wants_a_checkpoint():
 
         configure(gateway, checkpoint=damaged)
         gateway.start(wait=False)
-        assert gateway.process.wait(20) == 1 and "damaged" in gateway.log()
+        assert gateway.process.wait(20) == 2 and "damaged" in gateway.log()
         gateway.kill()
         configure(gateway, checkpoint=file)
         gateway.start()

@@ -11,7 +11,6 @@ EXECUTE = "node/ledger/chain_execute.c"
 CANDIDATES = "node/ledger/chain_candidates.c"
 CATCHUP = "node/ledger/replica_catchup.c"
 BLOCKS = "node/ledger/replica_blocks.c"
-RESTORE = "node/ledger/replica_restore.c"
 SCAN = "store/seglog_scan.c"
 EFFECTS = "node/ledger/replica_effects.c"
 NO_ASSERT_PROMISE = (CORE, "        ASSERT(!(views_cast(own, VOTE_NULLIFY) && views_cast(own, VOTE_FINALIZE)));\n", "")
@@ -259,17 +258,7 @@ MUTANTS = {
     "what a failed sync left is not written again": ([
         (SCAN, "        e = write_again(w);\n", "        e = OK;\n"),
     ], None),
-    "synced damage is cut like a torn tail": ([
-        (SCAN, "    if (e == OK && tail.synced >= w->sequence) {\n", "    if (false) {\n"),
-    ], None),
-    "votes of a later epoch are forgotten": ([
-        (RESTORE, "    if (vote->subject.epoch < r->epoch.number) {\n", "    if (vote->subject.epoch != r->epoch.number) {\n"),
-    ], None),
     # ---- Used ids ----
-    "only the present lifetime counts": ([
-        ("contracts/governance.c", "time_ms < w->until_ms && w->longest_ms > lifetime ? w->longest_ms : lifetime;", "lifetime;"),
-        ("contracts/governance.c", "    return start > w->floor_ms ? start : w->floor_ms;\n", "    return start;\n"),
-    ], None),
     "a snapshot's bodies may begin anywhere": ([
         ("node/snapshot_window.c", "        e = whole ? OK : ERR_INVALID;\n", "        e = whole ? OK : OK;\n"),
     ], None),
