@@ -162,7 +162,7 @@ def test_a_damaged_vote_journal_is_never_guessed_over(net):
     segment.write_bytes(raw)
     assert "damaged" in refused("node", "recover", "--home", node.home)
     node.start()
-    assert "journal-damaged" in node.status()["alarm"]
+    wait_for("its alarm", lambda: "journal-damaged" in node.status()["alarm"])
     with pytest.raises(urllib.error.HTTPError) as unhealthy:
         node.get("/healthz")
     assert unhealthy.value.code == 503
