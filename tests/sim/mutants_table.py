@@ -262,11 +262,6 @@ MUTANTS = {
     "a snapshot's bodies may begin anywhere": ([
         ("node/snapshot_window.c", "        e = whole ? OK : ERR_INVALID;\n", "        e = whole ? OK : OK;\n"),
     ], None),
-    "what a list of snapshots says is believed": ([
-        ("node/snapshot_join.c", "    return proven.height == offer->height && proven.time_ms == offer->time_ms ? OK : ERR_INVALID;\n",
-                                 "    return OK;\n"),
-        ("node/snapshot_join.c", "    snapshot_fetch_refuse_false(j->fetch, &proven);\n", ""),
-    ], None),
     "the least time is refused like any that is ahead": ([
         (BLOCKS, "    if (parent != NULL && h->time_ms == block_next_time(parent, 0)) {\n", "    if (false) {\n"),
     ], None),
