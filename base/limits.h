@@ -14,7 +14,9 @@
 
 /* Consensus. */
 #define LIMIT_VALIDATORS 100u
-#define LIMIT_UNFINAL_DEPTH 64u /* notarized blocks above the last final one that a node keeps */
+/* Notarized blocks above the last final one that a node keeps: one for each view that the voting core keeps, so that it is
+ * the core's rule for the end of its window that ends an outage, never a lack of room. */
+#define LIMIT_UNFINAL_DEPTH 256u
 
 /* State. */
 #define LIMIT_STATE_KEY 200u /* user key; contract name and separator come on top */

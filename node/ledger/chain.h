@@ -27,9 +27,8 @@ struct chain_limits {
     size_t candidate_bytes; /* their bodies together: CHAIN_CANDIDATE_BYTES */
     size_t proposer_bytes;  /* of one proposer, as long as nobody else speaks for them: CHAIN_PROPOSER_BYTES */
     size_t unfinal_bytes;   /* a block and its ancestors above the head, to be voted on: CHAIN_UNFINAL_BYTES */
-    size_t unfinal_depth;   /* heights above the head: LIMIT_UNFINAL_DEPTH */
 };
-#define CHAIN_CANDIDATES (4 * LIMIT_UNFINAL_DEPTH)
+#define CHAIN_CANDIDATES (2 * LIMIT_UNFINAL_DEPTH)
 #define CHAIN_CANDIDATE_BYTES ((size_t)64 << 20)
 #define CHAIN_PROPOSER_BYTES ((size_t)8 << 20)
 #define CHAIN_UNFINAL_BYTES ((size_t)32 << 20)

@@ -22,7 +22,6 @@ struct chain_limits chain_limits_of(const struct chain_limits *configured) {
         .candidate_bytes = limit_of(configured->candidate_bytes, CHAIN_CANDIDATE_BYTES),
         .proposer_bytes = limit_of(configured->proposer_bytes, CHAIN_PROPOSER_BYTES),
         .unfinal_bytes = limit_of(configured->unfinal_bytes, CHAIN_UNFINAL_BYTES),
-        .unfinal_depth = limit_of(configured->unfinal_depth, LIMIT_UNFINAL_DEPTH),
     };
 }
 
@@ -80,9 +79,23 @@ static enum chain_worth judge(const struct chain *chain, const struct block_head
     return chain->judge.worth != NULL ? chain->judge.worth(chain->judge.ctx, header, hash) : CHAIN_WORTH_NOTHING;
 }
 
-/* A block is worth what the most valuable one that stands on it is. Chains are short, so a few rounds settle it. */
+#define NO_PARENT CHAIN_CANDIDATES
+
+/* Where the parent of each stands in the table. */
+static void find_parents(const struct chain *chain, size_t out[CHAIN_CANDIDATES]) {
+    for (size_t i = 0; i < chain->limits.candidates; i++) {
+        const struct candidate *c = &chain->candidates[i];
+        const struct candidate *parent =
+            c->status != CHAIN_UNKNOWN ? chain_candidate(chain, c->block.header.parent) : NULL;
+        out[i] = parent != NULL ? (size_t)(parent - chain->candidates) : NO_PARENT;
+    }
+}
+
+/* A block is worth what the most valuable one that stands on it is. A round a generation settles it, at most. */
 static void rank(const struct chain *chain, struct ranking *out) {
+    size_t parents[CHAIN_CANDIDATES];
     memset(out, 0, sizeof *out);
+    find_parents(chain, parents);
     for (size_t i = 0; i < chain->limits.candidates; i++) {
         const struct candidate *c = &chain->candidates[i];
         if (c->status == CHAIN_HELD || c->status == CHAIN_VALID) {
@@ -94,15 +107,12 @@ static void rank(const struct chain *chain, struct ranking *out) {
     while (changed) {
         changed = false;
         for (size_t i = 0; i < chain->limits.candidates; i++) {
-            const struct candidate *c = &chain->candidates[i];
-            const struct candidate *parent =
-                c->status != CHAIN_UNKNOWN ? chain_candidate(chain, c->block.header.parent) : NULL;
-            if (parent == NULL) {
+            size_t at = parents[i];
+            if (at == NO_PARENT) {
                 continue;
             }
-            size_t at = (size_t)(parent - chain->candidates);
-            bool raises = out->worth[at] < out->worth[i] && parent->status != CHAIN_INVALID;
-            bool carries = c->status == CHAIN_VALID && !out->carries[at];
+            bool raises = out->worth[at] < out->worth[i] && chain->candidates[at].status != CHAIN_INVALID;
+            bool carries = chain->candidates[i].status == CHAIN_VALID && !out->carries[at];
             out->worth[at] = raises ? out->worth[i] : out->worth[at];
             out->carries[at] = out->carries[at] || carries;
             changed = changed || raises || carries;
@@ -291,7 +301,7 @@ enum err chain_add(struct chain *chain, struct bytes encoded, const struct chain
     if (header.height <= final) {
         return ERR_INVALID;
     }
-    if (header.height - final > chain->limits.unfinal_depth) {
+    if (header.height - final > LIMIT_UNFINAL_DEPTH) {
         return ERR_FULL;
     }
     struct chain_offer made = {.worth = CHAIN_WORTH_OFFERED, .payer = header.proposer};

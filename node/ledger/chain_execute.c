@@ -425,7 +425,7 @@ enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64
     if (!branch_of(chain, parent, &branch) || (branch.count > 0 && block_header_closes(&branch.header))) {
         return ERR_NOTFOUND;
     }
-    if (branch.count >= chain->limits.unfinal_depth) {
+    if (branch.count >= LIMIT_UNFINAL_DEPTH) {
         return ERR_FULL;
     }
     struct block_header header = {

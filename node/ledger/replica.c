@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+_Static_assert(LIMIT_UNFINAL_DEPTH >= CONSENSUS_WINDOW, "the core's window ends before the room for its blocks does");
+
 #define HOUSEKEEPING_MS 1000
 #define TELL_BYTES_MAX (1024u * 1024u) /* of transactions, to a validator whose link came up */
 

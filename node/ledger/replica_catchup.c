@@ -415,7 +415,7 @@ enum err replica_catch_up(struct replica *r) {
 }
 
 bool replica_far_behind(const struct replica *r) {
-    return replica_believed_height(r) > r->decided_height + LIMIT_UNFINAL_DEPTH;
+    return replica_believed_height(r) > r->decided_height + PEER_BODIES_MAX;
 }
 
 bool replica_catching_up(const struct replica *r) {

@@ -89,6 +89,7 @@ struct sim_options {
     uint64_t snapshot_lies;                      /* per mille of the occasions on which a Byzantine source is asked */
     uint64_t limits; /* blocks above the head that a node keeps, and room for small ones; 0: as the product has it */
     uint64_t blocks_bytes; /* what a catch-up answer holds; 0: a whole message */
+    uint64_t timeout_cap_ms; /* where the back-off of time-outs ends; 0: as the product has it */
     uint64_t real_signatures;
     uint64_t chaos_ms;
 };

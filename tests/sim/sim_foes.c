@@ -75,6 +75,7 @@ static bool bears(const struct peer_message *m, enum vote_kind kind) {
 #define FILLED 60u        /* bodies of 2 MiB, then smaller ones: all that a table holds */
 #define OUTAGE_MS 420000u /* of notarize votes */
 #define UNFINAL_VIEWS 68u /* more than may be notarized and not final */
+#define HALFWAY_VIEWS 160u /* time-outs double every eight of them: more would take too long */
 #define LARGE_TXS 34u     /* of 60 KiB: what fills a block */
 #define LARGE_BYTES 60000u
 
@@ -170,6 +171,57 @@ static void tune_unfinal(struct sim_options *o) {
     o->chaos_ms = 300000;
 }
 
+/* Nodes 2 and 3 vote for a block, hear that it is notarized when they have given its view up, and the others promise to
+ * finalize it: no view ends final, none is nullified, and each block stands on the one before. */
+static bool notarizes_past(const struct peer_message *m, uint64_t view) {
+    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
+        if (m->votes[i].subject.kind == VOTE_NOTARIZE && m->votes[i].subject.view > view) {
+            return true;
+        }
+    }
+    bool bears_certificates = m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL;
+    for (size_t i = 0; bears_certificates && i < m->span_count; i++) {
+        if (m->spans[i].data[1] == VOTE_NOTARIZE && load_u64(m->spans[i].data + 10) > view) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_given_up(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
+                          const uint8_t *block) {
+    (void)epoch;
+    (void)block;
+    if (kind == VOTE_NULLIFY && view > scene.given_up[from->key % 4]) {
+        scene.given_up[from->key % 4] = view;
+    }
+}
+
+static bool halfway(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    struct sim_world *w = from->world;
+    struct replica_stats stats;
+    replica_stats(from->replica, &stats);
+    bool over = w->healed || scene.casts > 0 || stats.consensus.view > stats.consensus.final_view + HALFWAY_VIEWS;
+    scene.height = over && scene.casts == 0 ? w->top_height : scene.height;
+    scene.casts += over ? 1 : 0;
+    if (over && !w->healed && w->top_height > scene.height + HALFWAY_VIEWS / 2) {
+        scene.happened++;
+        w->seen_enough = true;
+    }
+    return over || to->key < 2 || !notarizes_past(m, scene.given_up[to->key]);
+}
+
+static void prepare_halfway(struct sim_world *w) {
+    w->lets_pass = halfway;
+    w->on_cast = note_given_up;
+}
+
+static void tune_halfway(struct sim_options *o) {
+    o->tx_every_ms = 1000;
+    o->timeout_cap_ms = 1;
+    o->chaos_ms = 7200000;
+}
+
 /* ---- Far behind --------------------------------------------------------------------------------------------------- */
 
 /* Two leaders of four are never heard, so half of all views are given up. Node 3 hears nothing until it is far behind;
@@ -217,6 +269,7 @@ const struct scenario sim_foe_scenarios[] = {
     {"a liar fills the table of a node that lags, and falls silent", prepare_lagging, 0, 20, tune_lagging, 0, true},
     {"no notarize vote arrives for 420 s, and blocks are full", prepare_no_notarize, 0, 8, tune_no_notarize, 0, true},
     {"more is notarized than may stand above the final block", prepare_unfinal, 0, 60, tune_unfinal, 0, false},
+    {"nothing is final and nothing nullified in 160 views", prepare_halfway, 0, 80, tune_halfway, 0, true},
     {"more than 100 views behind, and lied to", prepare_far, 0, 40, tune_far, COUNT_FAR_BEHIND, false},
 };
 

@@ -167,6 +167,9 @@ static enum err open_replica(struct sim_node *node) {
         .ctx = node,
     };
     replica_timing_default(&config.timing);
+    if (w->options.timeout_cap_ms != 0) {
+        config.timing.consensus.timeout_cap_ms = (uint32_t)w->options.timeout_cap_ms;
+    }
     enum err e = replica_open(&config, wall_ms(node), mono_ms(node), &node->replica);
     uint64_t keys = w->options.validators + w->options.observers;
     for (uint16_t i = 0; i < keys && e == OK; i++) {

@@ -90,6 +90,7 @@ static const struct option options[] = {
     OPTION(snapshot_lies),
     OPTION(limits),
     OPTION(blocks_bytes),
+    OPTION(timeout_cap_ms),
     OPTION(real_signatures),
     OPTION_OR(chaos_ms, 3000),
 };

@@ -20,6 +20,7 @@ struct sim_scene {
     uint64_t happened;
     uint64_t casts;
     uint64_t height; /* of the chain when it began */
+    uint64_t given_up[4]; /* the highest view that each nullified */
     uint8_t closing[HASH_LEN];
     struct {
         uint16_t from, to;

@@ -315,7 +315,7 @@ static void asks_within_its_epoch(struct sim_node *from, uint64_t first) {
     struct sim_world *w = from->world;
     uint64_t next = chain_epoch(from->chain)->number + 1, height = chain_head(from->chain)->header.height;
     uint64_t closing = next < w->epoch_count ? w->epochs[next].closing : 0;
-    if (closing > height && closing - height < LIMIT_UNFINAL_DEPTH && first == closing + 1) {
+    if (closing > height && closing - height < PEER_BODIES_MAX && first == closing + 1) {
         sim_fail(w, "catch-up", "node %u, at height %llu, takes block %llu for proven by another epoch than its own",
                  from->number, (unsigned long long)height, (unsigned long long)closing);
     }
