@@ -81,7 +81,7 @@ MUTANTS = {
     ], None),
     "certificate of another epoch": ([
         (VIEWS, "parts.subject.epoch != core->config.epoch ||", "false ||"),
-    ], None),
+    ], "a set comes back"),
     "child of a closing block in its own epoch": ([
         (RULES, "    if (block != NULL && block->closes) {\n", "    if (false) {\n"),
         (EXECUTE, "    if (h->epoch == parent->epoch && block_header_closes(parent)) {\n", "    if (false) {\n"),
@@ -100,14 +100,14 @@ MUTANTS = {
     ], None),
     "block log not durable at a new epoch": ([
         ("node/ledger/replica_open.c", "    enum err e = replica_sync_chain(r);\n", "    enum err e = OK;\n"),
-    ], None),
+    ], "epochs change, and power"),
     "bodies not journaled": ([
         (EFFECTS, "        if (body.data != NULL) {\n            e = journal_body(",
                                           "        if (body.data == NULL) {\n            e = journal_body("),
     ], None),
     "certificates not journaled": ([
         (RULES, "            if (held->len != 0 && !held->journaled) {\n", "            if (false) {\n"),
-    ], None),
+    ], "proof of a view"),
     "journal shortened too far": ([
         (EFFECTS, "block_header_closes(head) ? UINT64_MAX : head->view", "UINT64_MAX"),
     ], None),
@@ -264,8 +264,27 @@ MUTANTS = {
     ], None),
     "the least time is refused like any that is ahead": ([
         (BLOCKS, "    if (parent != NULL && h->time_ms == block_next_time(parent, 0)) {\n", "    if (false) {\n"),
-    ], None),
+    ], "clocks were ahead"),
     "more is proposed and voted for than can stand": ([
         (BLOCKS, " && !replica_is_crowded(r, hash));", ");"),
+    ], None),
+    "less may stand above the head than views are kept": ([
+        (EXECUTE, "branch.count >= LIMIT_UNFINAL_DEPTH", "branch.count >= 64"),
+    ], "nothing is final"),
+    "only the present lifetime counts": ([
+        ("contracts/governance.c", "time_ms < w->until_ms && w->longest_ms > lifetime ? w->longest_ms : lifetime;\n",
+                                   "lifetime;\n"),
+    ], None),
+    "votes of a later epoch are forgotten": ([
+        ("node/ledger/replica_restore.c", "    if (vote->subject.epoch < r->epoch.number) {\n",
+                                          "    if (vote->subject.epoch != r->epoch.number) {\n"),
+    ], None),
+    "synced damage is cut like a torn tail": ([
+        ("store/seglog_scan.c", "    if (e == OK && tail.synced >= w->sequence) {\n", "    if (false) {\n"),
+    ], None),
+    "what a list of snapshots says is believed": ([
+        ("node/snapshot_join.c", "    return proven.height == offer->height && proven.time_ms == offer->time_ms ? OK : ERR_INVALID;\n",
+                                 "    return OK;\n"),
+        ("node/snapshot_join.c", "    snapshot_fetch_refuse_false(j->fetch, &proven);\n", ""),
     ], None),
 }

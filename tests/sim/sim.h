@@ -227,7 +227,7 @@ struct sim_view {
 struct sim_final_tx {
     struct sim_final_tx *next;
     uint8_t id[HASH_LEN];
-    uint64_t height;
+    uint64_t height, expiry_ms;
 };
 
 /* A block that nobody may vote for, and why. */

@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "node/host_crypto.h"
+#include "node/ledger/chain_state.h"
 #include "node/ledger/chain_store.h"
 #include "node/ledger/chain_verify.h"
 #include "verify/bundle.h"
@@ -43,6 +44,7 @@ void sim_oracle_executed(struct sim_world *w, const struct transaction *tx, uint
     struct sim_final_tx *t = calloc(1, sizeof *t);
     memcpy(t->id, tx->id, HASH_LEN);
     t->height = height;
+    t->expiry_ms = tx->expiry_ms;
     t->next = w->txs[tx_bucket(t->id)];
     w->txs[tx_bucket(t->id)] = t;
 }
@@ -162,6 +164,27 @@ void sim_oracle_final(struct sim_node *node, const struct block *block) {
 }
 
 /* A process can die between making a block final and saying so. What it finds when it starts again is final, too. */
+/* However it came by its ledger: it knows every id that could be sent again. */
+static void judge_memory(struct sim_node *node) {
+    struct sim_world *w = node->world;
+    const struct block_header *head = &chain_head(node->chain)->header;
+    struct kv_view *view;
+    struct bytes value;
+    if (kv_view_open(node->chain->kv, &view) != OK) {
+        return;
+    }
+    for (size_t i = 0; i < SIM_VIEW_BUCKETS; i++) {
+        for (const struct sim_final_tx *t = w->txs[i]; t != NULL; t = t->next) {
+            bool lives = t->height <= head->height && t->expiry_ms > head->time_ms;
+            if (lives && kv_get(view, KV_TXS, bytes_of(t->id, HASH_LEN), &value) == ERR_NOTFOUND) {
+                sim_fail(w, "memory", "node %u, at height %llu, has forgotten a transaction of block %llu that lives on",
+                         node->number, (unsigned long long)head->height, (unsigned long long)t->height);
+            }
+        }
+    }
+    kv_view_close(view);
+}
+
 void sim_oracle_started(struct sim_node *node) {
     struct sim_world *w = node->world;
     uint64_t head = chain_head(node->chain)->header.height;
@@ -175,6 +198,7 @@ void sim_oracle_started(struct sim_node *node) {
         }
     }
     buffer_free(&body);
+    judge_memory(node);
 }
 
 /* ---- After every turn -------------------------------------------------------------------------------------------- */

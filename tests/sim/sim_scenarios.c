@@ -193,7 +193,7 @@ static void prepare_again(struct sim_world *w) {
 static bool keep_words(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
     bool words = m->kind == PEER_VOTES || m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL;
     if (words && m->epoch == 0 && scene.kept_count + 1 < REPLAYS_MAX) {
-        for (uint64_t epoch = 0; epoch < 2; epoch++) {
+        for (uint64_t epoch = 0; epoch < 3; epoch++) {
             struct peer_message again = *m;
             again.epoch = epoch;
             scene.kept[scene.kept_count].from = from->number;
@@ -225,6 +225,109 @@ static void prepare_reuse(struct sim_world *w) {
     w->on_cast = say_again;
 }
 
+/* The set of the first epoch comes back in the third: what was said in the first is said again there, and its
+ * signatures are good. */
+static bool keep_first_words(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    struct sim_world *w = from->world;
+    if (w->epoch_count == 1 && scene.casts == 0 && w->top_height >= 8) {
+        scene.casts = 1;
+        sim_work_change(from, 3, 4, 1);
+    }
+    if (w->epoch_count == 2 && scene.casts == 1 && w->top_height > w->epochs[1].closing + 2) {
+        scene.casts = 2;
+        sim_work_change(from, 4, 3, 2);
+    }
+    return keep_words(from, to, m);
+}
+
+static void say_again_in_third(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
+                               const uint8_t *block) {
+    if (epoch == 2) {
+        say_again(from, 1, view, kind, block);
+    }
+}
+
+static void tune_return(struct sim_options *o) {
+    o->observers = 2;
+}
+
+static void prepare_return(struct sim_world *w) {
+    w->lets_pass = keep_first_words;
+    w->on_cast = say_again_in_third;
+}
+
+/* ---- The proof of a view goes with the power ---------------------------------------------------------------------- */
+
+/* Nodes 0, 1 and 2 vote for a block, 0 and 1 alone see that it is notarized, promise to finalize it and vote in the next
+ * view; node 3 gives the view up. All lose power, and node 2 stays away. Of the three that are back none can end the view
+ * by new votes: only the proof in the journals of 0 and 1 leads on. */
+static uint64_t proven_view(const struct sim_world *w) {
+    const struct sim_epoch *set = &w->epochs[0];
+    uint64_t view = VIEW;
+    while (set->key[consensus_leader(view, set->count)] == 3 || set->key[consensus_leader(view + 1, set->count)] > 1) {
+        view++;
+    }
+    return view;
+}
+
+static bool proof_to_two(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    struct sim_world *w = from->world;
+    uint64_t view = proven_view(w);
+    bool proof = has_vote(m, VOTE_NOTARIZE, view) || has_certificate(m, VOTE_NOTARIZE, view);
+    bool proposal = m->kind == PEER_PROPOSAL && m->number == view;
+    if (scene.since_us != 0 && w->top_height > scene.height + 2 && !w->healed) {
+        scene.happened++;
+    }
+    return scene.since_us != 0 || ((!proof || to->key < 2) && (!proposal || to->key != 3));
+}
+
+static void power_goes_in_next(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
+                               const uint8_t *block) {
+    struct sim_world *w = from->world;
+    uint64_t proven = proven_view(w);
+    (void)epoch;
+    (void)block;
+    scene.given_up[3] |= from->key == 3 && kind == VOTE_NULLIFY && view == proven ? 1 : 0;
+    scene.casts += from->key < 2 && kind == VOTE_NOTARIZE && view == proven + 1 ? 1 : 0;
+    if (scene.since_us == 0 && scene.casts == 2 && scene.given_up[3] != 0) {
+        scene.since_us = w->now_us;
+        scene.height = w->top_height;
+        sim_crash_all_after(from);
+        w->nodes[2].paused = true;
+    }
+}
+
+static void prepare_proof(struct sim_world *w) {
+    w->lets_pass = proof_to_two;
+    w->on_cast = power_goes_in_next;
+}
+
+/* ---- Clocks once ahead -------------------------------------------------------------------------------------------- */
+
+#define AHEAD_MS 7200000
+
+/* For one block, and then they are right. */
+static void clocks_ahead(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
+                         const uint8_t *block) {
+    struct sim_world *w = from->world;
+    (void)epoch;
+    (void)view;
+    (void)kind;
+    (void)block;
+    if (scene.height == 0 && w->top_height >= 3) {
+        scene.height = w->top_height;
+        w->leap_ms += AHEAD_MS;
+    }
+    if (scene.happened == 0 && scene.height != 0 && w->final_header[w->top_height].time_ms > SIM_GENESIS_MS + AHEAD_MS) {
+        scene.happened++;
+        w->leap_ms -= AHEAD_MS;
+    }
+}
+
+static void prepare_ahead(struct sim_world *w) {
+    w->on_cast = clocks_ahead;
+}
+
 /* ---- The table --------------------------------------------------------------------------------------------------- */
 
 static const struct scenario scenarios[] = {
@@ -236,6 +339,9 @@ static const struct scenario scenarios[] = {
     {"a closing block is proposed again", prepare_again, 400, 20, NULL, 0, false},
     {"an epoch changes during a partition", prepare_partition, 400, 20, NULL, 0, false},
     {"views are used again in the next epoch", prepare_reuse, 400, 20, NULL, 0, false},
+    {"a set comes back, and what it said is said again", prepare_return, 0, 20, tune_return, 0, false},
+    {"the proof of a view goes with the power", prepare_proof, 0, 10, NULL, 0, false},
+    {"clocks were ahead for one block", prepare_ahead, 0, 10, NULL, 0, false},
 };
 
 static void forget_scene(void) {
@@ -294,8 +400,42 @@ static void play_all(const struct scenario *list, size_t count, const struct tal
     }
 }
 
+static bool swarms_well(const struct swarm *s, const struct tally *tally) {
+    uint64_t happened = 0;
+    bool good = true;
+    for (uint64_t seed = 1; seed <= s->seeds && good; seed++) {
+        const struct sim_case played = {.seed = seed, .options = s->options};
+        struct sim_result r;
+        sim_run(&played, true, NULL, &r);
+        sim_counters_merge(tally->counted, r.counted);
+        happened += r.counted[s->counter];
+        good = !r.failed;
+        if (!good) {
+            printf("FAILED %s (seed %llu): %s: %s\n", s->name, (unsigned long long)seed, r.kind, r.failure);
+        }
+    }
+    if (good && happened == 0) {
+        printf("FAILED %s: no %s\n", s->name, sim_counter_text(s->counter));
+    }
+    return good && happened > 0;
+}
+
+static void play_swarms(const struct tally *tally) {
+    for (const struct swarm *s = sim_swarms; s < sim_swarms + sim_swarm_count; s++) {
+        if (strstr(s->name, tally->part) == NULL) {
+            continue;
+        }
+        bool good = swarms_well(s, tally);
+        if (good) {
+            printf("ok %s\n", s->name);
+        }
+        *(good ? tally->passed : tally->failed) += 1;
+    }
+}
+
 void sim_scenarios(const char *part, atomic_ullong *counted, unsigned long long *passed, unsigned long long *failed) {
     const struct tally tally = {part, counted, passed, failed};
     play_all(scenarios, sizeof scenarios / sizeof scenarios[0], &tally);
     play_all(sim_foe_scenarios, sim_foe_scenario_count, &tally);
+    play_swarms(&tally);
 }

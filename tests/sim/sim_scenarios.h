@@ -37,4 +37,14 @@ bool sim_begun_for(const struct sim_world *world, uint64_t ms);
 extern const struct scenario sim_foe_scenarios[];
 extern const size_t sim_foe_scenario_count;
 
+/* A swarm with few options leads often to what seeds with all of them lead to seldom: sim_swarms.c. */
+struct swarm {
+    const char *name;
+    uint64_t seeds;
+    struct sim_options options;
+    enum sim_counter counter; /* what must have happened in one of them */
+};
+extern const struct swarm sim_swarms[];
+extern const size_t sim_swarm_count;
+
 #endif

@@ -203,6 +203,10 @@ static void may_be_voted_for(struct sim_node *from, uint64_t epoch, uint64_t vie
         sim_fail(w, "again", "node %u notarizes view %llu with a block of view %llu that may not be proposed again",
                  from->number, number, (unsigned long long)h->view);
     }
+    if (h->view == view && chain_is_crowded(from->chain, block)) {
+        sim_fail(w, "room", "node %u notarizes view %llu, with %zu bytes above its head", from->number, number,
+                 chain_unfinal_bytes(from->chain, block));
+    }
     const struct block_header *parent = chain_header(from->chain, h->parent);
     bool hurries = parent == NULL || h->time_ms > parent->time_ms + 1;
     bool own = h->proposer == sim_index_of(w, epoch, from->key);
