@@ -131,7 +131,8 @@ const struct block_header *chain_header(const struct chain *chain, const uint8_t
 struct bytes chain_body(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 /* Bytes of a candidate and its ancestors above the head; 0 when unknown. */
 size_t chain_unfinal_bytes(const struct chain *chain, const uint8_t hash[HASH_LEN]);
-/* Are these more than a voter should let stand without finality? (What was voted on must find room everywhere.) */
+/* Does it bring transactions, though more stands without finality than a voter should let? (What was voted on must find
+ * room everywhere.) Empty ones never crowd: by them the chain goes on to where something is final again. */
 bool chain_is_crowded(const struct chain *chain, const uint8_t hash[HASH_LEN]);
 
 /* Executes a held block on its parent (which must be CHAIN_VALID or the final head). An answer about the block is

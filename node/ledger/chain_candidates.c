@@ -360,5 +360,6 @@ size_t chain_unfinal_bytes(const struct chain *chain, const uint8_t hash[HASH_LE
 }
 
 bool chain_is_crowded(const struct chain *chain, const uint8_t hash[HASH_LEN]) {
-    return chain_unfinal_bytes(chain, hash) > chain->limits.unfinal_bytes;
+    const struct candidate *c = chain_candidate(chain, hash);
+    return c != NULL && c->block.tx_count > 0 && chain_unfinal_bytes(chain, hash) > chain->limits.unfinal_bytes;
 }

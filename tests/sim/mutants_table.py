@@ -261,30 +261,30 @@ MUTANTS = {
     # ---- Used ids ----
     "a snapshot's bodies may begin anywhere": ([
         ("node/snapshot_window.c", "        e = whole ? OK : ERR_INVALID;\n", "        e = whole ? OK : OK;\n"),
-    ], None),
+    ], "sources lie"),
     "the least time is refused like any that is ahead": ([
         (BLOCKS, "    if (parent != NULL && h->time_ms == block_next_time(parent, 0)) {\n", "    if (false) {\n"),
     ], "clocks were ahead"),
     "more is proposed and voted for than can stand": ([
         (BLOCKS, " && !replica_is_crowded(r, hash));", ");"),
-    ], None),
+    ], "a leader fills blocks"),
     "less may stand above the head than views are kept": ([
         (EXECUTE, "branch.count >= LIMIT_UNFINAL_DEPTH", "branch.count >= 64"),
     ], "nothing is final"),
     "only the present lifetime counts": ([
         ("contracts/governance.c", "time_ms < w->until_ms && w->longest_ms > lifetime ? w->longest_ms : lifetime;\n",
                                    "lifetime;\n"),
-    ], None),
+    ], "lifetimes are voted down"),
     "votes of a later epoch are forgotten": ([
         ("node/ledger/replica_restore.c", "    if (vote->subject.epoch < r->epoch.number) {\n",
                                           "    if (vote->subject.epoch != r->epoch.number) {\n"),
     ], None),
     "synced damage is cut like a torn tail": ([
         ("store/seglog_scan.c", "    if (e == OK && tail.synced >= w->sequence) {\n", "    if (false) {\n"),
-    ], None),
+    ], "bits rot"),
     "what a list of snapshots says is believed": ([
         ("node/snapshot_join.c", "    return proven.height == offer->height && proven.time_ms == offer->time_ms ? OK : ERR_INVALID;\n",
                                  "    return OK;\n"),
         ("node/snapshot_join.c", "    snapshot_fetch_refuse_false(j->fetch, &proven);\n", ""),
-    ], None),
+    ], "sources lie"),
 }

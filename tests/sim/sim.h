@@ -177,6 +177,7 @@ struct sim_node {
     bool up, paused, flush_due;
     bool lost_votes;  /* runs on a damaged or an old journal: follows, does not count for progress */
     bool damaged;     /* the next start may find the store damaged */
+    bool must_notice; /* and has to say so */
     bool lost_log;    /* it once had, of the ledger, less than its journal builds on: it may have to refuse */
     bool lost_ledger; /* it has lost blocks or state, and its journal is whole: the next start may say so */
     uint32_t incarnation;
@@ -448,6 +449,7 @@ void sim_oracle_started(struct sim_node *node);
 void sim_oracle_evidence(struct sim_node *node, uint16_t accused, const struct consensus_vote *first,
                          const struct consensus_vote *second);
 void sim_oracle_alarm(struct sim_node *node, const char *name, const char *text);
+void sim_rot_noticed(struct sim_node *node);
 void sim_oracles_step(struct sim_node *node);
 void sim_oracles_end(struct sim_world *world);
 /* A transaction became final for the first time. */

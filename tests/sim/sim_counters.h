@@ -19,6 +19,7 @@
     X(COUNT_CUT_AFTER_FAILED_SYNC, "power cuts after a failed sync and a restart")                                     \
     X(COUNT_NAMES_VANISHED, "power cuts that undid changes of names")                                                  \
     X(COUNT_LEDGER_LOST, "ledgers lost beside a good journal")                                                         \
+    X(COUNT_ROT_NOTICED, "damaged records of a synced log that were noticed")                                          \
     X(COUNT_CHECKPOINT, "checkpoints")                                                                                 \
     X(COUNT_CHECKPOINT_CUT, "checkpoints that a crash broke off")                                                      \
     X(COUNT_PRUNED, "prunes of bodies")                                                                                \

@@ -168,6 +168,21 @@ bool disk_sync_fails(struct sim_disk *disk) {
     return fails;
 }
 
+/* What is written now begins behind what was synced: the log says so in its records. Zeros only make room. */
+static void vouch(struct inode *inode) {
+    size_t first = SIZE_MAX;
+    for (const struct write *w = inode->first; w != NULL; w = w->next) {
+        bool says_something = false;
+        for (size_t i = 0; i < w->len && !says_something; i++) {
+            says_something = w->data[i] != 0;
+        }
+        first = says_something && w->offset < first ? w->offset : first;
+    }
+    if (first != SIZE_MAX && first > inode->vouched) {
+        inode->vouched = first;
+    }
+}
+
 static enum err disk_sync(struct disk_file *handle) {
     struct inode *inode = handle->inode;
     if (disk_halted(handle->disk)) {
@@ -175,11 +190,13 @@ static enum err disk_sync(struct disk_file *handle) {
     }
     if (disk_sync_fails(handle->disk)) {
         inode_forget_writes(inode);
+        inode->failed = true;
         return ERR_IO;
     }
     if (handle->disk->lies) {
         return OK;
     }
+    vouch(inode);
     for (const struct write *w = inode->first; w != NULL; w = w->next) {
         inode_patch(&inode->platter, w->offset, w->data, w->len);
     }
@@ -205,7 +222,8 @@ static enum err disk_remove(void *ctx, const char *path) {
 
 static enum err disk_rename(void *ctx, const char *from, const char *to) {
     struct sim_disk *disk = ctx;
-    const struct inode *inode = names_find(&disk->now, from), *over = names_find(&disk->now, to);
+    struct inode *inode = names_find(&disk->now, from);
+    const struct inode *over = names_find(&disk->now, to);
     if (disk_halted(disk)) {
         return ERR_IO;
     }
@@ -215,6 +233,7 @@ static enum err disk_rename(void *ctx, const char *from, const char *to) {
     if (over != NULL && over->folder && !names_is_empty(&disk->now, to)) {
         return ERR_IO;
     }
+    inode->vouched = 0; /* a file that begins another life */
     disk_change(disk, from, to, NULL);
     return OK;
 }

@@ -43,8 +43,9 @@ void sim_disk_set_lies(struct sim_disk *disk, bool lies);
 void sim_disk_mend(struct sim_disk *disk);
 /* Did it fail an operation of its own accord since this was last asked? */
 bool sim_disk_failed(struct sim_disk *disk);
-/* Flips a bit in the written middle of a file whose path contains `part`; false when there is none. */
-bool sim_disk_rot(struct sim_disk *disk, const char *part);
+/* Flips a bit in the written middle of a file whose path contains `part`; false when there is none.
+ * `*out_vouched`: the file itself tells that this had been synced. */
+bool sim_disk_rot(struct sim_disk *disk, const char *part, bool *out_vouched);
 /* Somebody empties the folder, for good; false when there was nothing in it. */
 bool sim_disk_lose(struct sim_disk *disk, const char *dir);
 /* A copy of what is durable, or of what a process sees, and putting one in the place of all there is. */

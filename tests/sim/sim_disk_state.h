@@ -21,6 +21,8 @@ struct inode {
     bool folder;
     struct buffer platter, cache;
     struct write *first, *last; /* in the cache, not on the platter */
+    size_t vouched;             /* up to here it was synced before something behind it was written and synced too */
+    bool failed;                /* a sync of it did: nothing is vouched for any more */
     struct kv_backend store;    /* of a state store: such a file has no bytes; ops NULL: it is not one */
     struct kv_backend store_platter;
 };

@@ -236,8 +236,10 @@ static void rot(struct sim_world *w, struct sim_random *random, const char *part
         return;
     }
     sim_node_crash(node, SIM_POWER_CUT);
-    if (sim_disk_rot(node->disk, part)) {
+    bool vouched = false;
+    if (sim_disk_rot(node->disk, part, &vouched)) {
         sim_trace(w, "bit rot in %s of node %u", part, node->number);
+        node->must_notice = vouched && (!stops || w->options.checkpoint_bytes == 0); /* below one nobody looks */
         node->lost_votes = true; /* of a log that is cut short nobody can tell what stood there */
         node->damaged = stops;
     }

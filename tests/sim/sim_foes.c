@@ -74,8 +74,9 @@ static bool bears(const struct peer_message *m, enum vote_kind kind) {
 
 #define FILLED 60u        /* bodies of 2 MiB, then smaller ones: all that a table holds */
 #define OUTAGE_MS 420000u /* of notarize votes */
-#define UNFINAL_VIEWS 68u /* more than may be notarized and not final */
+#define UNFINAL_VIEWS 68u
 #define HALFWAY_VIEWS 160u /* time-outs double every eight of them: more would take too long */
+#define CROWD_TXS 60u /* each all that a small block holds */
 #define LARGE_TXS 34u     /* of 60 KiB: what fills a block */
 #define LARGE_BYTES 60000u
 
@@ -141,7 +142,7 @@ static void tune_no_notarize(struct sim_options *o) {
     o->chaos_ms = OUTAGE_MS + 120000;
 }
 
-/* Finalize votes get lost until more is notarized than may stand above the last final block. */
+/* Finalize votes get lost for a while. */
 static bool no_finalize(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
     struct sim_world *w = from->world;
     struct replica_stats stats;
@@ -164,6 +165,27 @@ static bool no_finalize(struct sim_node *from, struct sim_node *to, const struct
 
 static void prepare_unfinal(struct sim_world *w) {
     w->lets_pass = no_finalize;
+}
+
+/* Meanwhile a Byzantine leader fills its blocks, though nothing before them is final. */
+static bool no_finalize_and_full(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    bool begins = scene.height == 0;
+    bool passes = no_finalize(from, to, m);
+    for (uint64_t i = 0; begins && scene.height != 0 && i < CROWD_TXS; i++) {
+        sim_work_large(from, SIM_SMALL_BLOCK - 1000, i);
+    }
+    return passes;
+}
+
+static void prepare_crowd(struct sim_world *w) {
+    w->lets_pass = no_finalize_and_full;
+}
+
+static void tune_crowd(struct sim_options *o) {
+    o->byzantine = 1;
+    o->limits = 160;
+    o->tx_every_ms = 200;
+    o->chaos_ms = 300000;
 }
 
 static void tune_unfinal(struct sim_options *o) {
@@ -268,7 +290,8 @@ const struct scenario sim_foe_scenarios[] = {
     {"blocks proven by another epoch", prepare_other_epoch, 0, 20, tune_other_epoch, COUNT_LIE_EPOCH, false},
     {"a liar fills the table of a node that lags, and falls silent", prepare_lagging, 0, 20, tune_lagging, 0, true},
     {"no notarize vote arrives for 420 s, and blocks are full", prepare_no_notarize, 0, 8, tune_no_notarize, 0, true},
-    {"more is notarized than may stand above the final block", prepare_unfinal, 0, 60, tune_unfinal, 0, false},
+    {"nothing is final for 68 views", prepare_unfinal, 0, 60, tune_unfinal, 0, false},
+    {"a leader fills blocks though nothing is final", prepare_crowd, 0, 60, tune_crowd, COUNT_UNFINAL_FULL, false},
     {"nothing is final and nothing nullified in 160 views", prepare_halfway, 0, 80, tune_halfway, 0, true},
     {"more than 100 views behind, and lied to", prepare_far, 0, 40, tune_far, COUNT_FAR_BEHIND, false},
 };

@@ -103,14 +103,16 @@ uint64_t sim_block_segment(const struct sim_world *w) {
 
 /* As the product's limits are to its largest block, so these to a small one. Heights stay what they are: a range that
  * a peer sends may have so many. */
-static struct chain_limits limits_of(const struct sim_world *w) {
+static struct chain_limits limits_of(const struct sim_node *node) {
+    const struct sim_world *w = node->world;
     if (w->options.limits == 0) {
         return (struct chain_limits){0};
     }
+    const size_t many = node->byzantine ? 4 : 1; /* it builds on as if there were room */
     return (struct chain_limits){.candidates = (size_t)w->options.limits,
-                                 .candidate_bytes = 32 * SIM_SMALL_BLOCK,
-                                 .proposer_bytes = 4 * SIM_SMALL_BLOCK,
-                                 .unfinal_bytes = 16 * SIM_SMALL_BLOCK};
+                                 .candidate_bytes = many * 32 * SIM_SMALL_BLOCK,
+                                 .proposer_bytes = many * 4 * SIM_SMALL_BLOCK,
+                                 .unfinal_bytes = many * 16 * SIM_SMALL_BLOCK};
 }
 
 static enum err open_chain(struct sim_node *node) {
@@ -139,7 +141,7 @@ static enum err open_chain(struct sim_node *node) {
         .segment_bytes = sim_block_segment(node->world),
         .version_keep_ms = 600000,
         .checkpoint_bytes = checkpoint_bytes != 0 ? (size_t)checkpoint_bytes : NEVER_DUE,
-        .limits = limits_of(node->world),
+        .limits = limits_of(node),
     };
     return chain_open(&config, &node->chain);
 }
@@ -262,6 +264,7 @@ static void begin_anew(struct sim_node *node) {
     sim_disk_free(empty);
     node->faulty = node->lost_votes = true;
     node->damaged = false;
+    sim_rot_noticed(node);
 }
 
 bool sim_node_survived(struct sim_node *node, enum err e, const char *what) {

@@ -62,10 +62,20 @@ void sim_oracles_free(struct sim_world *w) {
 
 /* ---- Alarms ------------------------------------------------------------------------------------------------------ */
 
+void sim_rot_noticed(struct sim_node *node) {
+    if (node->must_notice) {
+        node->must_notice = false;
+        sim_count(node->world, COUNT_ROT_NOTICED);
+    }
+}
+
 /* Some alarms must not be raised, whatever the faulty do. */
 void sim_oracle_alarm(struct sim_node *node, const char *name, const char *text) {
     struct sim_world *w = node->world;
     sim_trace(w, "node %u: alarm %s: %s", node->number, name, text);
+    if (strcmp(name, "journal-damaged") == 0) {
+        sim_rot_noticed(node);
+    }
     if (node->faulty || node->lost_votes) {
         return;
     }
@@ -199,6 +209,10 @@ void sim_oracle_started(struct sim_node *node) {
     }
     buffer_free(&body);
     judge_memory(node);
+    if (node->must_notice) {
+        sim_fail(w, "rot", "node %u starts and does not say that a record is damaged that had been synced",
+                 node->number);
+    }
 }
 
 /* ---- After every turn -------------------------------------------------------------------------------------------- */

@@ -116,17 +116,23 @@ bool sim_disk_failed(struct sim_disk *disk) {
     return failed;
 }
 
-bool sim_disk_rot(struct sim_disk *disk, const char *part) {
+bool sim_disk_rot(struct sim_disk *disk, const char *part, bool *out_vouched) {
     for (size_t i = 0; i < disk->durable.count; i++) {
         struct inode *inode = disk->durable.at[i].inode;
         size_t written = inode->platter.len;
         while (written > 0 && inode->platter.data[written - 1] == 0) {
             written--;
         }
-        if (strstr(disk->durable.at[i].path, part) != NULL && written > 2048) {
+        const char *path = disk->durable.at[i].path;
+        bool in_use = strstr(path, part) != NULL && strstr(path, ".log") != NULL;
+        if (in_use && written > 2048) {
             size_t at = (size_t)sim_between(&disk->random, 64, written / 2);
+            while (inode->platter.data[at] == 0) {
+                at++; /* what fills up between records bears nothing */
+            }
             inode->platter.data[at] ^= 0x10;
             inode->cache.data[at] ^= 0x10;
+            *out_vouched = at < inode->vouched && !inode->failed;
             return true;
         }
     }

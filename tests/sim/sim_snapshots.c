@@ -140,6 +140,7 @@ struct joining {
 static void source_left(void *arg, const char *url, enum err reason, const char *what) {
     const struct joining *j = arg;
     sim_trace(j->node->world, "node %u leaves source %s: %s", j->node->number, url, what);
+    sim_sources_leave(j->sources, url);
     if (reason != ERR_MISMATCH) {
         return;
     }
@@ -175,9 +176,14 @@ enum err sim_snapshots_join(struct sim_node *node) {
     if (e == OK && report.joined) {
         sim_trace(w, "node %u joins by snapshot at height %llu", node->number, (unsigned long long)report.height);
         sim_count(w, COUNT_SNAPSHOT_JOINED);
+        node->must_notice = node->must_notice && !node->damaged; /* a damaged block log is gone */
         if (report.height <= report.before) {
             sim_fail(w, "rolled back", "node %u joins at height %llu, below its own log at %llu", node->number,
                      (unsigned long long)report.height, (unsigned long long)report.before);
+        }
+        if (sim_sources_believed(joining.sources)) {
+            sim_fail(w, "believed", "node %u joins, and goes on asking a source whose list its manifest disproved",
+                     node->number);
         }
     } else if (e != OK) {
         sim_trace(w, "node %u can't join: %s", node->number, why);

@@ -35,5 +35,9 @@ struct snapshot_transport sim_sources_transport(struct sim_sources *sources);
 size_t sim_sources_list(const struct sim_sources *sources, const char *out[SIM_NODES_MAX]);
 /* Did the source with that address lie? */
 bool sim_sources_lied(const struct sim_sources *sources, const char *address);
+/* The joiner asks this one no more. */
+void sim_sources_leave(struct sim_sources *sources, const char *address);
+/* Is there one whose own manifest showed that its list had lied, and that was not left for it? */
+bool sim_sources_believed(const struct sim_sources *sources);
 
 #endif

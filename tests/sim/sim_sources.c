@@ -36,7 +36,8 @@ struct asked {
 struct source {
     char address[ADDRESS_SIZE];
     enum lie lie;
-    bool lied;
+    bool lied, disproven; /* disproven: its manifest showed that its list had lied */
+    bool left;
     struct sim_snapshot forged; /* what it serves in the place of its newest */
 };
 
@@ -196,6 +197,7 @@ static enum err answer_file(struct sim_sources *s, uint16_t i, const char *path,
     if (at == NULL || (!manifest && chunk >= at->count)) {
         return ERR_NOTFOUND;
     }
+    source->disproven = source->disproven || (manifest && source->lie == LIE_HEIGHT);
     const struct buffer *bytes = manifest ? &at->manifest : &at->chunks[chunk];
     buffer_put(out, bytes->data, bytes->len);
     if (source->lie == (manifest ? LIE_MANIFEST : LIE_CHUNK)) {
@@ -329,6 +331,23 @@ size_t sim_sources_list(const struct sim_sources *sources, const char *out[SIM_N
     return count;
 }
 
+static unsigned long place_of(const char *address) {
+    return strtoul(address + strlen("node:"), NULL, 10);
+}
+
 bool sim_sources_lied(const struct sim_sources *sources, const char *address) {
-    return sources->at[strtoul(address + strlen("node:"), NULL, 10)].lied;
+    return sources->at[place_of(address)].lied;
+}
+
+void sim_sources_leave(struct sim_sources *sources, const char *address) {
+    sources->at[place_of(address)].left = true;
+}
+
+bool sim_sources_believed(const struct sim_sources *sources) {
+    for (size_t i = 0; i < SIM_NODES_MAX; i++) {
+        if (sources->at[i].disproven && !sources->at[i].left) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -275,7 +275,7 @@ static void a_wanted_parent_is_worth_what_waits_for_it(void **state) {
     fixture_close(&f);
 }
 
-static void a_block_on_much_that_is_not_final_is_empty_and_gets_no_vote(void **state) {
+static void a_block_on_much_that_is_not_final_must_be_empty(void **state) {
     (void)state;
     struct chain_fixture f;
     uint8_t at[HASH_LEN], next[HASH_LEN];
@@ -293,11 +293,17 @@ static void a_block_on_much_that_is_not_final_is_empty_and_gets_no_vote(void **s
     }
     assert_false(chain_is_crowded(f.chain, at));
     fixture_pool_devices(&f, 3);
-    while (!chain_is_crowded(f.chain, at)) {
+    while (chain_unfinal_bytes(f.chain, at) <= 8000) {
         fixture_build(&f, at, next);
         memcpy(at, next, HASH_LEN);
         assert_int_equal(chain_candidate(f.chain, at)->block.tx_count, 0);
     }
+    assert_false(chain_is_crowded(f.chain, at)); /* without an empty one on top nothing may ever be final again */
+    f.chain->limits.unfinal_bytes = SIZE_MAX;    /* as a leader that keeps no measure has it */
+    fixture_build(&f, at, next);
+    f.chain->limits.unfinal_bytes = 8000;
+    assert_true(chain_candidate(f.chain, next)->block.tx_count > 0);
+    assert_true(chain_is_crowded(f.chain, next));
     assert_int_equal(fixture_finalize(&f, at), OK);
     fixture_build(&f, at, next);
     assert_true(chain_candidate(f.chain, next)->block.tx_count > 0);
@@ -313,7 +319,7 @@ int main(void) {
         cmocka_unit_test(invalid_ones_give_way_to_anything),
         cmocka_unit_test(a_block_stays_as_long_as_what_stands_on_it),
         cmocka_unit_test(a_wanted_parent_is_worth_what_waits_for_it),
-        cmocka_unit_test(a_block_on_much_that_is_not_final_is_empty_and_gets_no_vote),
+        cmocka_unit_test(a_block_on_much_that_is_not_final_must_be_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
