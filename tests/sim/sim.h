@@ -88,7 +88,7 @@ struct sim_options {
     uint64_t snapshot_chunk, snapshot_behind_ms; /* bytes of one; how far behind the offered a ledger must be */
     uint64_t snapshot_lies;                      /* per mille of the occasions on which a Byzantine source is asked */
     uint64_t limits; /* blocks above the head that a node keeps, and room for small ones; 0: as the product has it */
-    uint64_t blocks_bytes; /* what a catch-up answer holds; 0: a whole message */
+    uint64_t blocks_bytes;   /* what a catch-up answer holds; 0: a whole message */
     uint64_t timeout_cap_ms; /* where the back-off of time-outs ends; 0: as the product has it */
     uint64_t real_signatures;
     uint64_t chaos_ms;
@@ -418,6 +418,8 @@ void sim_crash_all(struct sim_world *world);
 void sim_return(struct sim_node *node);
 /* Everybody dies at this moment; what `last` is about to send still leaves. */
 void sim_crash_all_after(struct sim_node *last);
+/* Its process dies, and its blocks and state are gone when it starts again; the journal is whole. */
+void sim_lose_ledger(struct sim_node *node);
 /* What a Byzantine validator does with a message of its own before it leaves; false: keeps it back. */
 bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct bytes bytes, struct buffer *changed,
                             uint64_t *extra_delay_us);

@@ -274,12 +274,9 @@ static void fault_disk_lies(struct sim_world *w, struct sim_random *random) {
 }
 
 /* Blocks or state are gone, and the journal is not. */
-static void lose(struct sim_world *w, struct sim_random *random, const char *const *dirs, size_t count) {
-    struct sim_node *node = forgetful(w);
+static void lose_of(struct sim_node *node, struct sim_random *random, const char *const *dirs, size_t count) {
+    struct sim_world *w = node->world;
     bool any = false;
-    if (node == NULL || !node->up) {
-        return;
-    }
     sim_node_crash(node, sim_node_death(node));
     node->height = 0;
     for (size_t i = 0; i < count; i++) {
@@ -291,6 +288,18 @@ static void lose(struct sim_world *w, struct sim_random *random, const char *con
         sim_count(w, COUNT_LEDGER_LOST);
     }
     restart_later(node, random);
+}
+
+static void lose(struct sim_world *w, struct sim_random *random, const char *const *dirs, size_t count) {
+    struct sim_node *node = forgetful(w);
+    if (node != NULL && node->up) {
+        lose_of(node, random, dirs, count);
+    }
+}
+
+void sim_lose_ledger(struct sim_node *node) {
+    static const char *const dirs[] = {SIM_HOME "/blocks", SIM_HOME "/state"};
+    lose_of(node, &node->random, dirs, 2);
 }
 
 static void fault_lose_blocks(struct sim_world *w, struct sim_random *random) {

@@ -76,8 +76,8 @@ static bool bears(const struct peer_message *m, enum vote_kind kind) {
 #define OUTAGE_MS 420000u /* of notarize votes */
 #define UNFINAL_VIEWS 68u
 #define HALFWAY_VIEWS 160u /* time-outs double every eight of them: more would take too long */
-#define CROWD_TXS 60u /* each all that a small block holds */
-#define LARGE_TXS 34u     /* of 60 KiB: what fills a block */
+#define CROWD_TXS 60u      /* each all that a small block holds */
+#define LARGE_TXS 34u      /* of 60 KiB: what fills a block */
 #define LARGE_BYTES 60000u
 
 /* Node 3 hears of views, and of no block but those that a liar makes up, and nobody hears it; then the liar is silent

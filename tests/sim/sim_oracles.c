@@ -187,7 +187,8 @@ static void judge_memory(struct sim_node *node) {
         for (const struct sim_final_tx *t = w->txs[i]; t != NULL; t = t->next) {
             bool lives = t->height <= head->height && t->expiry_ms > head->time_ms;
             if (lives && kv_get(view, KV_TXS, bytes_of(t->id, HASH_LEN), &value) == ERR_NOTFOUND) {
-                sim_fail(w, "memory", "node %u, at height %llu, has forgotten a transaction of block %llu that lives on",
+                sim_fail(w, "memory",
+                         "node %u, at height %llu, has forgotten a transaction of block %llu that lives on",
                          node->number, (unsigned long long)head->height, (unsigned long long)t->height);
             }
         }

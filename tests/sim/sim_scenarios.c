@@ -20,7 +20,7 @@ bool sim_begun_for(const struct sim_world *w, uint64_t ms) {
     return w->now_us > scene.since_us + ms * 1000;
 }
 
-static bool has_certificate(const struct peer_message *m, enum vote_kind kind, uint64_t view) {
+bool sim_bears_certificate(const struct peer_message *m, enum vote_kind kind, uint64_t view) {
     bool bears = m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL;
     for (size_t i = 0; bears && i < m->span_count; i++) {
         if (m->spans[i].data[1] == kind && load_u64(m->spans[i].data + 10) == view) {
@@ -30,7 +30,7 @@ static bool has_certificate(const struct peer_message *m, enum vote_kind kind, u
     return false;
 }
 
-static bool has_vote(const struct peer_message *m, enum vote_kind kind, uint64_t view) {
+bool sim_bears_vote(const struct peer_message *m, enum vote_kind kind, uint64_t view) {
     for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
         if (m->votes[i].subject.kind == kind && m->votes[i].subject.view == view) {
             return true;
@@ -44,7 +44,7 @@ static bool has_vote(const struct peer_message *m, enum vote_kind kind, uint64_t
 /* Node 0 alone gets the votes, and node 1 alone its certificate. Both have promised to finalize, so the others can't
  * give the view up without them: only a resent notarization brings them on. */
 static bool certificate_to_one(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
-    bool vote = has_vote(m, VOTE_NOTARIZE, VIEW), certificate = has_certificate(m, VOTE_NOTARIZE, VIEW);
+    bool vote = sim_bears_vote(m, VOTE_NOTARIZE, VIEW), certificate = sim_bears_certificate(m, VOTE_NOTARIZE, VIEW);
     if ((!vote && !certificate) || sim_begun_for(from->world, HELD_MS)) {
         return true;
     }
@@ -136,131 +136,11 @@ static void prepare_no_body(struct sim_world *w) {
     w->on_cast = one_goes;
 }
 
-/* ---- Epochs ------------------------------------------------------------------------------------------------------ */
-
-static bool closes(const struct sim_node *node, const uint8_t *block) {
-    const struct block_header *header = chain_header(node->chain, block);
-    return header != NULL && block_header_closes(header);
-}
-
-/* From the second vote for the first closing block on, two and two hear only each other. */
-static void part_at_close(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
-                          const uint8_t *block) {
-    struct sim_world *w = from->world;
-    (void)view;
-    if (epoch == 0 && kind == VOTE_NOTARIZE && closes(from, block) && ++scene.casts == 2) {
-        scene.since_us = w->now_us;
-    }
-}
-
-static bool halves(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
-    (void)m;
-    if (scene.since_us == 0 || sim_begun_for(from->world, 2000)) {
-        return true;
-    }
-    scene.happened++;
-    return from->key / 2 % 2 == to->key / 2 % 2;
-}
-
-static void prepare_partition(struct sim_world *w) {
-    w->on_cast = part_at_close;
-    w->lets_pass = halves;
-}
-
-/* The closing block is notarized, and its finalize votes get lost: leaders must propose it again. */
-static bool no_finalize(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
-    struct block_header header;
-    uint8_t hash[HASH_LEN];
-    (void)to;
-    if (m->kind == PEER_PROPOSAL && block_peek(m->body, &header, hash) == OK && m->number > header.view) {
-        scene.happened++;
-    }
-    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
-        const struct vote_subject *s = &m->votes[i].subject;
-        if (s->kind == VOTE_FINALIZE && s->epoch == 0 && closes(from, s->block) && !sim_begun_for(from->world, 1500)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void prepare_again(struct sim_world *w) {
-    w->lets_pass = no_finalize;
-}
-
-/* Whatever was said in the first epoch is said again in the second, under its number too: views have the same numbers.
- */
-static bool keep_words(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
-    bool words = m->kind == PEER_VOTES || m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL;
-    if (words && m->epoch == 0 && scene.kept_count + 1 < REPLAYS_MAX) {
-        for (uint64_t epoch = 0; epoch < 3; epoch++) {
-            struct peer_message again = *m;
-            again.epoch = epoch;
-            scene.kept[scene.kept_count].from = from->number;
-            scene.kept[scene.kept_count].to = to->number;
-            if (peer_encode(&again, &scene.kept[scene.kept_count].message) == OK) {
-                scene.kept_count++;
-            }
-        }
-    }
-    return true;
-}
-
-static void say_again(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind, const uint8_t *block) {
-    struct sim_world *w = from->world;
-    (void)view;
-    (void)kind;
-    (void)block;
-    if (epoch != 1 || scene.happened > 0) {
-        return;
-    }
-    scene.happened++;
-    for (size_t i = 0; i < scene.kept_count; i++) {
-        sim_inject(&w->nodes[scene.kept[i].from], &w->nodes[scene.kept[i].to], buffer_bytes(&scene.kept[i].message), 0);
-    }
-}
-
-static void prepare_reuse(struct sim_world *w) {
-    w->lets_pass = keep_words;
-    w->on_cast = say_again;
-}
-
-/* The set of the first epoch comes back in the third: what was said in the first is said again there, and its
- * signatures are good. */
-static bool keep_first_words(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
-    struct sim_world *w = from->world;
-    if (w->epoch_count == 1 && scene.casts == 0 && w->top_height >= 8) {
-        scene.casts = 1;
-        sim_work_change(from, 3, 4, 1);
-    }
-    if (w->epoch_count == 2 && scene.casts == 1 && w->top_height > w->epochs[1].closing + 2) {
-        scene.casts = 2;
-        sim_work_change(from, 4, 3, 2);
-    }
-    return keep_words(from, to, m);
-}
-
-static void say_again_in_third(struct sim_node *from, uint64_t epoch, uint64_t view, enum vote_kind kind,
-                               const uint8_t *block) {
-    if (epoch == 2) {
-        say_again(from, 1, view, kind, block);
-    }
-}
-
-static void tune_return(struct sim_options *o) {
-    o->observers = 2;
-}
-
-static void prepare_return(struct sim_world *w) {
-    w->lets_pass = keep_first_words;
-    w->on_cast = say_again_in_third;
-}
-
 /* ---- The proof of a view goes with the power ---------------------------------------------------------------------- */
 
-/* Nodes 0, 1 and 2 vote for a block, 0 and 1 alone see that it is notarized, promise to finalize it and vote in the next
- * view; node 3 gives the view up. All lose power, and node 2 stays away. Of the three that are back none can end the view
- * by new votes: only the proof in the journals of 0 and 1 leads on. */
+/* Nodes 0, 1 and 2 vote for a block, 0 and 1 alone see that it is notarized, promise to finalize it and vote in the
+ * next view; node 3 gives the view up. All lose power, and node 2 stays away. Of the three that are back none can end
+ * the view by new votes: only the proof in the journals of 0 and 1 leads on. */
 static uint64_t proven_view(const struct sim_world *w) {
     const struct sim_epoch *set = &w->epochs[0];
     uint64_t view = VIEW;
@@ -273,7 +153,7 @@ static uint64_t proven_view(const struct sim_world *w) {
 static bool proof_to_two(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
     struct sim_world *w = from->world;
     uint64_t view = proven_view(w);
-    bool proof = has_vote(m, VOTE_NOTARIZE, view) || has_certificate(m, VOTE_NOTARIZE, view);
+    bool proof = sim_bears_vote(m, VOTE_NOTARIZE, view) || sim_bears_certificate(m, VOTE_NOTARIZE, view);
     bool proposal = m->kind == PEER_PROPOSAL && m->number == view;
     if (scene.since_us != 0 && w->top_height > scene.height + 2 && !w->healed) {
         scene.happened++;
@@ -318,7 +198,8 @@ static void clocks_ahead(struct sim_node *from, uint64_t epoch, uint64_t view, e
         scene.height = w->top_height;
         w->leap_ms += AHEAD_MS;
     }
-    if (scene.happened == 0 && scene.height != 0 && w->final_header[w->top_height].time_ms > SIM_GENESIS_MS + AHEAD_MS) {
+    if (scene.happened == 0 && scene.height != 0 &&
+        w->final_header[w->top_height].time_ms > SIM_GENESIS_MS + AHEAD_MS) {
         scene.happened++;
         w->leap_ms -= AHEAD_MS;
     }
@@ -336,10 +217,6 @@ static const struct scenario scenarios[] = {
     {"all crash right after nullify", prepare_crash_nullify, 0, 20, NULL, 0, false},
     {"all crash right after finalize", prepare_crash_finalize, 0, 20, NULL, 0, false},
     {"the parent is known and its body is missing", prepare_no_body, 0, 20, NULL, 0, false},
-    {"a closing block is proposed again", prepare_again, 400, 20, NULL, 0, false},
-    {"an epoch changes during a partition", prepare_partition, 400, 20, NULL, 0, false},
-    {"views are used again in the next epoch", prepare_reuse, 400, 20, NULL, 0, false},
-    {"a set comes back, and what it said is said again", prepare_return, 0, 20, tune_return, 0, false},
     {"the proof of a view goes with the power", prepare_proof, 0, 10, NULL, 0, false},
     {"clocks were ahead for one block", prepare_ahead, 0, 10, NULL, 0, false},
 };
@@ -436,6 +313,7 @@ static void play_swarms(const struct tally *tally) {
 void sim_scenarios(const char *part, atomic_ullong *counted, unsigned long long *passed, unsigned long long *failed) {
     const struct tally tally = {part, counted, passed, failed};
     play_all(scenarios, sizeof scenarios / sizeof scenarios[0], &tally);
+    play_all(sim_epoch_scenarios, sim_epoch_scenario_count, &tally);
     play_all(sim_foe_scenarios, sim_foe_scenario_count, &tally);
     play_swarms(&tally);
 }

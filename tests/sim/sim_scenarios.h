@@ -19,7 +19,7 @@ struct sim_scene {
     uint64_t since_us; /* when it began to interfere */
     uint64_t happened;
     uint64_t casts;
-    uint64_t height; /* of the chain when it began */
+    uint64_t height;      /* of the chain when it began */
     uint64_t given_up[4]; /* the highest view that each nullified */
     uint8_t closing[HASH_LEN];
     struct {
@@ -33,6 +33,13 @@ extern struct sim_scene scene;
 /* Did it begin (now, at the latest) more than that long ago? */
 bool sim_begun_for(const struct sim_world *world, uint64_t ms);
 
+/* Does it bring such a vote, or such a certificate? */
+bool sim_bears_vote(const struct peer_message *message, enum vote_kind kind, uint64_t view);
+bool sim_bears_certificate(const struct peer_message *message, enum vote_kind kind, uint64_t view);
+
+/* Epochs: sim_epochs.c. */
+extern const struct scenario sim_epoch_scenarios[];
+extern const size_t sim_epoch_scenario_count;
 /* Foes: sim_foes.c. */
 extern const struct scenario sim_foe_scenarios[];
 extern const size_t sim_foe_scenario_count;
