@@ -190,11 +190,10 @@ sim: $(BUILD)/bin/sim
 	@$(BUILD)/bin/sim $(SEEDS) $(FIRST)
 
 .PHONY: sim-mutants sim-mutants-random
-unit_libs_consensus := $(foreach f,$(NEEDS_consensus),$(call lib,$(f)))
-unit_libs_node := $(node_libs)
+$(foreach f,$(FOLDERS),$(eval unit_libs_$(f) := $(foreach n,$(NEEDS_$(f)),$(call lib,$(n)))))
 sim-mutants-random: $(BUILD)/bin/sim $(UNIT_consensus) $(UNIT_node)
 	@tests/sim/mutants.py $(BUILD) random $(FIRST)
-sim-mutants: $(BUILD)/bin/sim
+sim-mutants: $(BUILD)/bin/sim $(UNIT_verify) $(UNIT_contracts)
 	@tests/sim/mutants.py $(BUILD)
 
 # ---- Model ---------------------------------------------------------------------------------------------------------

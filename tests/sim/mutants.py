@@ -7,6 +7,8 @@ tests/sim/mutants.py BUILD [NAME-PART]   those of mutants_table.py. Each is a co
 tests/sim/mutants.py BUILD random SEED   COUNT conditions chosen at random are turned into their opposite; the unit
                                          tests of the folder and the simulator are run, and what both let live is named.
 
+What no run of the simulator can show (a gateway's trust, the rules of the contracts) is for a unit test to find.
+
 Only what an oracle names is a find: an assertion, a crash or a run that does not end is none. A replacement whose text
 does not stand in its file exactly once ends everything: the rule it breaks has moved, and the mutant with it. Limits are
 of processor time, for other programs run beside."""
@@ -30,6 +32,7 @@ MEDIAN = 300
 SECONDS = 400  # of processor time, from one first seed on
 COUNT = 30
 RANDOM_SEEDS = 300
+UNIT_PARTS = ["consensus", "contracts", "node", "verify"]
 NO_ORACLE = {"assertion", "crash", "endless"}
 RANDOM_FILES = ["consensus/*.c", "node/ledger/chain*.c", "node/ledger/journal.c", "node/ledger/replica*.c",
                 "node/snapshot*.c"]
@@ -116,7 +119,12 @@ def first_find(program, first, seeds):
 def hunt(build, make, name, edits, scenario):
     """(found, line to print)"""
     folder = folder_of(build, name)
-    program = link_sim(build, make, folder, compile_files(make, folder, mutate(folder, edits)))
+    objects = compile_files(make, folder, mutate(folder, edits))
+    if scenario is not None and scenario.startswith("unit "):
+        test = scenario.removeprefix("unit ")
+        found = unit_fails(build, make, test, objects, folder)
+        return found, f"found {name} by {test}" if found else f"NOT FOUND {name}"
+    program = link_sim(build, make, folder, objects)
     if scenario is not None:
         failure = re.search(r"^FAILED (.*)$", run(program, "0", f"scenario={scenario}"), re.M)
         return (True, f"found {name} by its scenario ({failure[1]})") if failure else (False, f"NOT FOUND {name}")
@@ -145,6 +153,20 @@ def conditions(path):
             yield match.start(1), match.end(1)
 
 
+def unit_fails(build, make, test, objects, folder):
+    """Does the unit test FOLDER/test_NAME fail with the changed files? False also when it can't be linked with them."""
+    part = test.split("/")[0]
+    program = str(folder / test.replace("/", "_"))
+    linked = subprocess.run([*make["CC"], *make["LDFLAGS"], f"{build}/obj/tests/unit/{test}.o", *objects,
+                             *make[f"unit_libs_{part}"], *make["LIBS_node"], "-lcmocka", "-o", program],
+                            stderr=subprocess.DEVNULL, check=False)
+    if linked.returncode != 0:
+        return False
+    ended = subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (30, 30)))
+    return ended.returncode != 0
+
+
 def unit_kills(build, make, path, objects, folder):
     """Which unit test of the part fails with the changed file."""
     part = "consensus" if path.startswith("consensus/") else "node"
@@ -153,16 +175,8 @@ def unit_kills(build, make, path, objects, folder):
         if part == "node" and not any(word in stem for word in ("chain", "replica", "journal", "execute", "epoch",
                                                                 "snapshot", "block", "mempool")):
             continue
-        source = f"tests/unit/{part}/test_{stem}"
-        program = str(folder / f"unit_{stem}")
-        libs = make[f"unit_libs_{part}"]
-        linked = subprocess.run([*make["CC"], *make["LDFLAGS"], f"{build}/obj/{source}.o", *objects, *libs,
-                                 *make["LIBS_node"], "-lcmocka", "-o", program], stderr=subprocess.DEVNULL, check=False)
-        if linked.returncode == 0:
-            ended = subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (30, 30)))
-            if ended.returncode != 0:
-                return stem
+        if unit_fails(build, make, f"{part}/test_{stem}", objects, folder):
+            return stem
     return None
 
 
@@ -202,7 +216,7 @@ def main():
     build, part = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
     os.chdir(pathlib.Path(__file__).resolve().parents[2])
     make = variables(build, "CC", "CPPFLAGS", "CFLAGS", "LDFLAGS", "LIBS_node", "sim_SRCS", "node_libs",
-                     "UNIT_consensus", "UNIT_node", "unit_libs_consensus", "unit_libs_node")
+                     "UNIT_consensus", "UNIT_node", *[f"unit_libs_{part}" for part in UNIT_PARTS])
     if part == "random":
         jobs = [(judge_random, (build, make, choice)) for choice in random_choices(int(sys.argv[3]))]
     else:

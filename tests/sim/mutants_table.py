@@ -287,4 +287,26 @@ MUTANTS = {
                                  "    return OK;\n"),
         ("node/snapshot_join.c", "    snapshot_fetch_refuse_false(j->fetch, &proven);\n", ""),
     ], "sources lie"),
+    "an empty block may crowd": ([
+        ("node/ledger/chain_candidates.c", "c != NULL && c->block.tx_count > 0 && ", "c != NULL && "),
+    ], "a leader fills blocks"),
+    "a gateway begins from where it stood however long ago": ([
+        ("verify/freshness.c", "[FOLLOWER_GATEWAY] = {true, true}", "[FOLLOWER_GATEWAY] = {true, false}"),
+    ], "unit verify/test_freshness"),
+    "a gateway shows heads of any age": ([
+        ("verify/freshness.c", "limit_ms > 0 && is_older(head_ms, now_ms, limit_ms) ? BAD_STALE : GOOD", "GOOD"),
+    ], "unit verify/test_freshness"),
+    "a due item that writes too much is kept all the same": ([
+        ("node/ledger/execute.c", "    if (operation_is_over(op)) {\n        operation_begin(", "    if (false) {\n        operation_begin("),
+    ], "unit node/test_execute_due"),
+    "what an item makes due is done in the same block": ([
+        ("contracts/due_queue.c", "        item.due_ms = call->time_ms + 1;\n", "        item.due_ms = call->time_ms;\n"),
+    ], "unit contracts/test_due_queue"),
+    "one kind of due items takes the turns of all": ([
+        ("contracts/due_queue.c", "    if (!lane->empty && round->in_turn < DUE_TURN) {\n", "    if (!lane->empty) {\n"),
+    ], "unit contracts/test_due_queue"),
+    "a recount goes over nobody but the first": ([
+        ("contracts/governance_vote.c", "    e = found ? recount_put(call, &place) : recount_end(call);\n",
+                                        "    e = recount_end(call);\n"),
+    ], "unit contracts/test_governance_recount"),
 }
