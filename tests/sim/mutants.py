@@ -32,6 +32,7 @@ MEDIAN = 300
 SECONDS = 400  # of processor time, from one first seed on
 COUNT = 30
 RANDOM_SEEDS = 300
+WAITS_SECONDS = 300  # a unit test that waits for so long waits for ever
 UNIT_PARTS = ["consensus", "contracts", "node", "verify"]
 NO_ORACLE = {"assertion", "crash", "endless"}
 RANDOM_FILES = ["consensus/*.c", "node/ledger/chain*.c", "node/ledger/journal.c", "node/ledger/replica*.c",
@@ -162,8 +163,11 @@ def unit_fails(build, make, test, objects, folder):
                             stderr=subprocess.DEVNULL, check=False)
     if linked.returncode != 0:
         return False
-    ended = subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (30, 30)))
+    try:
+        ended = subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+                               timeout=WAITS_SECONDS, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (30, 30)))
+    except subprocess.TimeoutExpired:
+        return True
     return ended.returncode != 0
 
 

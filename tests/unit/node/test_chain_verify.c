@@ -228,6 +228,34 @@ static void a_damaged_block_log_is_named(void **state) {
     fixture_close(&f);
 }
 
+/* Behind the checkpoint the log alone tells, and its finalizations are looked at too. */
+static void what_the_log_has_beyond_the_checkpoint_is_verified(void **state) {
+    (void)state;
+    for (size_t signers = 2; signers <= 3; signers++) {
+        struct chain_fixture f;
+        struct chain_view checkpoint;
+        struct buffer certificate = BUFFER_INIT;
+        uint8_t hash[HASH_LEN];
+        fill(&f);
+        assert_int_equal(chain_view_open(f.chain, &checkpoint), OK);
+        fixture_block(&f, 2);
+        fixture_build(&f, chain_head(f.chain)->hash, hash);
+        fixture_certify(&f, hash, chain_header(f.chain, hash)->view, VOTE_FINALIZE, signers, &certificate);
+        assert_int_equal(chain_finalize(f.chain, hash, buffer_bytes(&certificate), NULL, NULL), OK);
+        const struct chain_verify_input input = {
+            .crypto = &host_crypto, .genesis = &f.world.genesis, .view = checkpoint.kv, .log = f.chain->log};
+        assert_int_equal(chain_verify(&input, &report), signers == 3 ? OK : ERR_CORRUPT);
+        assert_string_equal(report.wrong,
+                            signers == 3 ? "" : "block 6: its finalization is bad: fewer signers than a quorum");
+        assert_int_equal(report.height, 4);
+        assert_int_equal(report.log_height, 6);
+        assert_int_equal(report.blocks, 6);
+        chain_view_close(&checkpoint);
+        buffer_free(&certificate);
+        fixture_close(&f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_store_is_right),
@@ -238,6 +266,7 @@ int main(void) {
         cmocka_unit_test(a_certificate_that_proves_nothing_is_named),
         cmocka_unit_test(a_transaction_that_no_block_holds_is_noticed),
         cmocka_unit_test(a_damaged_block_log_is_named),
+        cmocka_unit_test(what_the_log_has_beyond_the_checkpoint_is_verified),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

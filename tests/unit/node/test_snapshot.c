@@ -270,6 +270,13 @@ static void same_state(struct kv_view *a, struct kv_view *b) {
     }
 }
 
+/* Nothing is left of the genesis that the node began with. */
+static void has_no_genesis_root(struct kv_view *view) {
+    struct bytes key, value;
+    assert_int_equal(kv_seek(view, KV_ROOTS, bytes_of("", 0), &key, &value), OK);
+    assert_true(load_u64(key.data) > 0);
+}
+
 static void same_blocks(struct fixture *f, struct chain *joined, uint64_t first, uint64_t last) {
     struct chain_view a, b;
     struct buffer x = BUFFER_INIT, y = BUFFER_INIT;
@@ -377,6 +384,7 @@ static void is_as_good(struct fixture *f, uint64_t height, uint64_t first) {
     assert_int_equal(chain_view_open(f->ledger.chain, &a), OK);
     assert_int_equal(chain_view_open(store.chain, &b), OK);
     same_state(a.kv, b.kv);
+    has_no_genesis_root(b.kv);
     chain_view_close(&a);
     chain_view_close(&b);
     same_blocks(f, store.chain, first, chain_head(store.chain)->header.height);
@@ -435,14 +443,15 @@ static void epochs_come_along_with_the_blocks_that_closed_them(void **state) {
         char why[DAEMON_WHY_MAX] = "";
         open_all(&f, 3, 2);
         close_first_epoch(&f); /* block 5 */
+        blocks_of_second_epoch(&f, 3, 1);
         f.ledger.time_ms += in_window ? 1000 : LIMIT_TX_LIFETIME_MS;
         blocks_of_second_epoch(&f, 9, 3);
         make(&f, 0);
         serve(&f, 0);
         joins(&f, 1, &report);
-        assert_int_equal(report.height, 14);
+        assert_int_equal(report.height, 17);
         blocks_of_second_epoch(&f, 2, 1);
-        is_as_good(&f, 14, in_window ? 1 : 5);
+        is_as_good(&f, 17, in_window ? 1 : 8);
         assert_int_equal(home_chain_open(&f.home, NULL, &store, why), OK);
         assert_int_equal(chain_view_open(store.chain, &view), OK);
         assert_int_equal(chain_view_epoch(&view, 1, &epoch), OK);
@@ -452,6 +461,9 @@ static void epochs_come_along_with_the_blocks_that_closed_them(void **state) {
         close_all(&f);
     }
 }
+
+#define ROOTS_AT (4 + 1 + CHAIN_ID_LEN + 8 + HASH_LEN + 1) /* in a manifest */
+#define ROOT_ENTRY (HASH_LEN + 4)
 
 static void several_sources_share_the_work_and_a_liar_is_dropped(void **state) {
     (void)state;
@@ -473,6 +485,25 @@ static void several_sources_share_the_work_and_a_liar_is_dropped(void **state) {
     close_all(&f);
 }
 
+static void who_sends_another_manifest_than_it_lists_is_dropped(void **state) {
+    (void)state;
+    static const size_t places[] = {0, ROOTS_AT + 3}; /* it can't be read, or is of another content */
+    for (size_t k = 0; k < sizeof places / sizeof places[0]; k++) {
+        struct fixture f;
+        struct snapshot_join_report report;
+        open_all(&f, 8, 5);
+        for (size_t i = 0; i < SOURCES; i++) {
+            make(&f, i);
+            serve(&f, i);
+        }
+        spoil(&f, 0, "manifest", places[k]);
+        joins(&f, SOURCES, &report);
+        assert_int_equal(f.refused, 1);
+        is_as_good(&f, 8, 1);
+        close_all(&f);
+    }
+}
+
 static void nothing_is_taken_from_liars_alone(void **state) {
     (void)state;
     struct fixture f;
@@ -490,9 +521,6 @@ static void nothing_is_taken_from_liars_alone(void **state) {
     assert_int_not_equal(access(path, F_OK), 0);
     close_all(&f);
 }
-
-#define ROOTS_AT (4 + 1 + CHAIN_ID_LEN + 8 + HASH_LEN + 1) /* in a manifest */
-#define ROOT_ENTRY (HASH_LEN + 4)
 
 /* The bundle, too: whatever byte of a manifest is changed, it is refused or is another snapshot's. */
 static void every_flipped_byte_of_a_manifest_is_refused(void **state) {
@@ -1014,6 +1042,18 @@ static void without_sources_a_new_node_just_starts(void **state) {
     close_all(&f);
 }
 
+/* Soon. */
+static bool is_made(struct snapshots *snapshots, uint64_t height) {
+    struct snapshots_entry entries[SNAPSHOTS_KEPT];
+    for (int i = 0; i < 1000; i++) {
+        if (snapshots_list(snapshots, entries) > 0 && entries[0].height == height) {
+            return true;
+        }
+        (void)usleep(10000);
+    }
+    return false;
+}
+
 /* Two are kept; a half one that an earlier life left goes; a multiple of the interval makes one. */
 static void snapshots_are_made_when_due_and_the_newest_two_stay(void **state) {
     (void)state;
@@ -1035,20 +1075,17 @@ static void snapshots_are_made_when_due_and_the_newest_two_stay(void **state) {
         uint64_t due = chain_head(f.ledger.chain)->header.height;
         snapshots_tick(f.snapshots[0]);
         blocks(&f, 1, 1); /* the ledger goes on meanwhile */
-        for (int i = 0; i < 1000; i++) {
-            size_t count = snapshots_list(f.snapshots[0], entries);
-            if (count > 0 && entries[0].height == due) {
-                break;
-            }
-            (void)usleep(10000);
-        }
-        assert_int_equal(entries[0].height, due);
+        assert_true(is_made(f.snapshots[0], due));
     }
     assert_int_equal(snapshots_list(f.snapshots[0], entries), 2);
     assert_int_equal(entries[0].height, 12);
     assert_int_equal(entries[1].height, 8);
     (void)snprintf(path, sizeof path, "%s/4", f.dir[0]);
     assert_int_not_equal(access(path, F_OK), 0);
+    struct chain_view view; /* whoever has one at hand offers it */
+    assert_int_equal(chain_view_open(f.ledger.chain, &view), OK);
+    snapshots_offer(f.snapshots[0], &view);
+    assert_true(is_made(f.snapshots[0], 13));
     close_all(&f);
 }
 
@@ -1266,6 +1303,7 @@ int main(void) {
         cmocka_unit_test(a_snapshot_of_a_closing_block_knows_who_follows),
         cmocka_unit_test(a_log_that_reaches_further_is_not_given_up_for_a_snapshot),
         cmocka_unit_test(several_sources_share_the_work_and_a_liar_is_dropped),
+        cmocka_unit_test(who_sends_another_manifest_than_it_lists_is_dropped),
         cmocka_unit_test(nothing_is_taken_from_liars_alone),
         cmocka_unit_test(every_flipped_byte_of_a_manifest_is_refused),
         cmocka_unit_test(every_flipped_byte_of_a_body_chunk_is_refused),
