@@ -315,9 +315,6 @@ static enum err fetch_chunks(struct join *j) {
     char path[DISK_PATH_MAX];
     enum err e = snapshot_place_path(&j->config->place, "join/chunks", path);
     if (e == OK) {
-        e = disk_make_folder(&j->config->place.disk, path);
-    }
-    if (e == OK) {
         e = snapshot_fetch_chunks(j->fetch, &j->manifest, SNAPSHOT_WINDOW, path);
     }
     if (e == OK) {

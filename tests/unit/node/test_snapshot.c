@@ -17,6 +17,7 @@
 #include "node/snapshot_make.h"
 #include "node/snapshots.h"
 #include "store/snapshot_split.h"
+#include "tests/unit/listen_port.h"
 #include "tests/unit/node/chain_fixture.h"
 
 #include <curl/curl.h>
@@ -35,6 +36,7 @@ struct fixture {
     struct snapshots *snapshots[SOURCES];
     struct api api[SOURCES];
     struct http_server *server[SOURCES];
+    char listen[SOURCES][32]; /* "": any port */
     char url[SOURCES][CONFIG_URL_MAX];
     const char *urls[SOURCES];
     char home_dir[64];
@@ -68,7 +70,7 @@ static void serve(struct fixture *f, size_t i) {
     char why[200];
     const struct snapshots_config config = {.chain = f->ledger.chain, .dir = f->dir[i]};
     http_config_default(&settings);
-    settings.listen = "127.0.0.1:0";
+    settings.listen = f->listen[i][0] != '\0' ? f->listen[i] : "127.0.0.1:0";
     assert_int_equal(snapshots_open(&config, &f->snapshots[i]), OK);
     f->api[i] = (struct api){.chain = f->ledger.chain, .snapshots = f->snapshots[i]};
     assert_int_equal(http_server_new(&settings, &f->server[i]), OK);
@@ -1029,6 +1031,31 @@ static void a_node_far_behind_joins_and_one_close_by_does_not(void **state) {
     close_all(&f);
 }
 
+/* Those of other nodes, gateways left out. */
+static void without_configured_sources_the_genesis_names_them(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    memset(&f, 0, sizeof f);
+    fixture_setup(&f.ledger);
+    struct genesis_node *other = &f.ledger.world.genesis.nodes[1];
+    (void)snprintf(f.listen[0], sizeof f.listen[0], "127.0.0.1:%u", listen_port());
+    (void)snprintf(other->http, sizeof other->http, "http://%s", f.listen[0]);
+    genesis_chain_id(&f.ledger.world.genesis, &host_crypto, f.ledger.world.chain_id);
+    assert_int_equal(fixture_try_open(&f.ledger), OK);
+    for (size_t i = 0; i < SOURCES; i++) {
+        strcpy(f.dir[i], "/tmp/assay-snaps-XXXXXX");
+        assert_non_null(mkdtemp(f.dir[i]));
+    }
+    blocks(&f, 20, 1);
+    open_home(&f);
+    make(&f, 0);
+    serve(&f, 0);
+    joins(&f, 0, &report);
+    is_as_good(&f, 20, 1);
+    close_all(&f);
+}
+
 static void without_sources_a_new_node_just_starts(void **state) {
     (void)state;
     struct fixture f;
@@ -1318,6 +1345,7 @@ int main(void) {
         cmocka_unit_test(an_old_chain_needs_a_checkpoint_and_a_wrong_one_is_refused),
         cmocka_unit_test(a_checkpoint_file_is_where_the_walk_starts),
         cmocka_unit_test(a_node_far_behind_joins_and_one_close_by_does_not),
+        cmocka_unit_test(without_configured_sources_the_genesis_names_them),
         cmocka_unit_test(without_sources_a_new_node_just_starts),
         cmocka_unit_test(snapshots_are_made_when_due_and_the_newest_two_stay),
         cmocka_unit_test(the_same_height_gives_the_same_content),
