@@ -1031,6 +1031,20 @@ static void a_node_far_behind_joins_and_one_close_by_does_not(void **state) {
     close_all(&f);
 }
 
+/* A source that has none begins to make one when it is asked, and the joiner waits for it. */
+static void a_snapshot_in_the_making_is_waited_for(void **state) {
+    (void)state;
+    struct fixture f;
+    struct snapshot_join_report report;
+    open_all(&f, SNAPSHOTS_WORTH_BLOCKS, 0);
+    f.pin.pin.height = SNAPSHOTS_WORTH_BLOCKS;
+    memcpy(f.pin.pin.hash, chain_head(f.ledger.chain)->hash, HASH_LEN);
+    serve(&f, 0);
+    joins(&f, 1, &report);
+    assert_int_equal(report.height, SNAPSHOTS_WORTH_BLOCKS);
+    close_all(&f);
+}
+
 /* Those of other nodes, gateways left out. */
 static void without_configured_sources_the_genesis_names_them(void **state) {
     (void)state;
@@ -1345,6 +1359,7 @@ int main(void) {
         cmocka_unit_test(an_old_chain_needs_a_checkpoint_and_a_wrong_one_is_refused),
         cmocka_unit_test(a_checkpoint_file_is_where_the_walk_starts),
         cmocka_unit_test(a_node_far_behind_joins_and_one_close_by_does_not),
+        cmocka_unit_test(a_snapshot_in_the_making_is_waited_for),
         cmocka_unit_test(without_configured_sources_the_genesis_names_them),
         cmocka_unit_test(without_sources_a_new_node_just_starts),
         cmocka_unit_test(snapshots_are_made_when_due_and_the_newest_two_stay),
