@@ -14,8 +14,8 @@
 
 /* Consensus. */
 #define LIMIT_VALIDATORS 100u
-/* Notarized blocks above the last final one that a node keeps: one for each view that the voting core keeps, so that it is
- * the core's rule for the end of its window that ends an outage, never a lack of room. */
+/* Notarized blocks above the last final one that a node keeps: one for each view that the voting core keeps, so that it
+ * is the core's rule for the end of its window that ends an outage, never a lack of room. */
 #define LIMIT_UNFINAL_DEPTH 256u
 
 /* State. */

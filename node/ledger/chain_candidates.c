@@ -215,8 +215,8 @@ static enum err make_room(struct chain *chain, size_t len, const struct chain_of
     for (;;) {
         struct candidate *slot = free_slot(chain);
         bool fits = slot != NULL && len <= chain->limits.candidate_bytes - chain->candidate_bytes;
-        bool in_budget = chain->candidate_bytes + len <= chain->limits.proposer_bytes;
-        if (fits && (in_budget || offer->worth > CHAIN_WORTH_OFFERED)) {
+        bool all_in_one_budget = chain->candidate_bytes + len <= chain->limits.proposer_bytes; /* nobody is over his */
+        if (fits && (all_in_one_budget || offer->worth > CHAIN_WORTH_OFFERED)) {
             *out = slot;
             return OK;
         }
