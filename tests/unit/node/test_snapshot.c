@@ -1135,6 +1135,32 @@ static void snapshots_are_made_when_due_and_the_newest_two_stay(void **state) {
     close_all(&f);
 }
 
+/* A disk that takes no more bytes leaves nothing of it behind. */
+static void a_snapshot_that_cannot_be_written_leaves_nothing(void **state) {
+    (void)state;
+    struct fixture f;
+    struct chain_view view;
+    struct rlimit before, small;
+    char path[300];
+    open_all(&f, 9, 4);
+    assert_int_equal(chain_view_open(f.ledger.chain, &view), OK);
+    const struct snapshot_make_config config = {
+        .chain = f.ledger.chain, .view = &view, .dir = f.dir[0], .chunk_target = TARGET};
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 512;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum err e = snapshot_make(&config);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_not_equal(e, OK);
+    (void)snprintf(path, sizeof path, "%s/9.tmp", f.dir[0]);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(snapshot_make(&config), OK);
+    chain_view_close(&view);
+    close_all(&f);
+}
+
 /* Nodes that make one at the same height make the same chunks, whatever they had in memory. */
 static void the_same_height_gives_the_same_content(void **state) {
     (void)state;
@@ -1368,6 +1394,7 @@ int main(void) {
         cmocka_unit_test(without_configured_sources_the_genesis_names_them),
         cmocka_unit_test(without_sources_a_new_node_just_starts),
         cmocka_unit_test(snapshots_are_made_when_due_and_the_newest_two_stay),
+        cmocka_unit_test(a_snapshot_that_cannot_be_written_leaves_nothing),
         cmocka_unit_test(the_same_height_gives_the_same_content),
         cmocka_unit_test(a_checkpoint_is_read_from_text),
     };
