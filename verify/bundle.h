@@ -17,7 +17,7 @@
 #include "verify/freshness.h"
 #include "verify/state_proof.h"
 
-#define BUNDLE_LINKS_MAX 64
+#define BUNDLE_LINKS_MAX 255 /* what may stand above a final block (LIMIT_UNFINAL_DEPTH), but for the first */
 #define BUNDLE_EPOCH_STEPS_MAX 4096
 #define BUNDLE_NAME_MAX 32
 #define BUNDLE_USER_KEY_MAX 200

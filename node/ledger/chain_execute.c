@@ -16,6 +16,7 @@ static bool branch_of(const struct chain *chain, const uint8_t parent[HASH_LEN],
     out->count = 0;
     if (chain_is_head(chain, parent)) {
         out->root = chain->root;
+        out->due = chain->due;
         out->header = chain->head.header;
         return true;
     }
@@ -24,6 +25,7 @@ static bool branch_of(const struct chain *chain, const uint8_t parent[HASH_LEN],
         return false;
     }
     out->root = c->root;
+    out->due = c->due;
     out->header = c->block.header;
     struct kv_layer *newest_first[LIMIT_UNFINAL_DEPTH];
     size_t n = 0;
@@ -220,14 +222,21 @@ enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_
 /* What executing a block gives beside its writes. */
 struct outcome {
     struct execution_result result;
+    struct due_heads due;
     struct chain_epoch *next; /* NULL: the validator set stays */
 };
 
-static enum err run_block(struct chain *chain, struct kv_view *view, struct kv_layer *layer, struct tree_root parent,
-                          const struct block *block, struct outcome *out) {
+static enum err run_block(struct chain *chain, struct kv_view *view, struct kv_layer *layer,
+                          const struct branch *parent, const struct block *block, struct outcome *out) {
     const struct block_header *h = &block->header;
-    struct execution x = chain_execution(chain, view, layer, parent, h->height, h->time_ms);
+    struct execution x = chain_execution(chain, view, layer, parent->root, h->height, h->time_ms);
+    struct state state = state_of_view(view);
+    x.due = &parent->due; /* from the head's, each block would step over what all before it worked off */
+    out->due = parent->due;
     enum err e = execute_block(&x, block->txs, block->tx_count, &out->result);
+    if (e == OK) {
+        e = due_heads_move(&out->due, &state, h->time_ms);
+    }
     return e == OK ? chain_epoch_after(chain, view, h->height, &out->next) : e;
 }
 
@@ -271,7 +280,7 @@ static enum err execute_candidate(struct chain *chain, struct candidate *c, stru
     }
     e = txs_are_admissible(chain, view, &c->block, &good);
     if (e == OK && good) {
-        e = run_block(chain, view, layer, branch->root, &c->block, &outcome);
+        e = run_block(chain, view, layer, branch, &c->block, &outcome);
         good = e == OK && roots_equal(chain, h, &outcome);
     }
     kv_view_close(view);
@@ -283,6 +292,7 @@ static enum err execute_candidate(struct chain *chain, struct candidate *c, stru
     }
     c->layer = layer;
     c->root = outcome.result.root;
+    c->due = outcome.due;
     c->next = outcome.next;
     *out_good = true;
     return OK;
@@ -413,10 +423,41 @@ static enum err hold_built(struct chain *chain, struct block_header *header, con
     }
     c->layer = layer;
     c->root = outcome->result.root;
+    c->due = outcome->due;
     c->next = outcome->next;
     c->status = CHAIN_VALID;
     memcpy(out_hash, c->hash, HASH_LEN);
     return OK;
+}
+
+/* `header` is as far as it can be told without the transactions. */
+static enum err build_on(struct chain *chain, struct branch *branch, struct block_header header, bool empty,
+                         uint8_t out_hash[HASH_LEN]) {
+    struct kv_layer *layer;
+    struct kv_view *view;
+    enum err e = chain_open_above(chain, branch, &layer, &view);
+    if (e != OK) {
+        return e;
+    }
+    struct buffer body = BUFFER_INIT;
+    struct block draft = {0};
+    struct outcome outcome = {0};
+    e = gather_txs(chain, view, empty, &header, &body);
+    if (e == OK) {
+        e = block_decode(buffer_bytes(&body), &draft);
+    }
+    if (e == OK) {
+        e = run_block(chain, view, layer, branch, &draft, &outcome);
+    }
+    kv_view_close(view);
+    block_free(&draft);
+    if (e == OK) {
+        e = hold_built(chain, &header, &outcome, &body, layer, out_hash);
+    } else {
+        kv_layer_unref(layer);
+    }
+    buffer_free(&body);
+    return e;
 }
 
 enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view_number, uint16_t proposer,
@@ -438,31 +479,9 @@ enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64
     memcpy(header.chain_id, chain->id, CHAIN_ID_LEN);
     memcpy(header.parent, parent, HASH_LEN);
     memcpy(header.validators_hash, chain->epoch.hash, HASH_LEN);
-    struct kv_layer *layer;
-    struct kv_view *view;
-    enum err e = chain_open_above(chain, &branch, &layer, &view);
-    if (e != OK) {
-        return e;
-    }
-    struct buffer body = BUFFER_INIT;
-    struct block draft = {0};
-    struct outcome outcome = {0};
     /* Half of what voters allow, for theirs may be counted from a head that is behind ours. */
     bool crowded = chain_unfinal_bytes(chain, parent) > chain->limits.unfinal_bytes / 2;
-    e = gather_txs(chain, view, crowded, &header, &body);
-    if (e == OK) {
-        e = block_decode(buffer_bytes(&body), &draft);
-    }
-    if (e == OK) {
-        e = run_block(chain, view, layer, branch.root, &draft, &outcome);
-    }
-    kv_view_close(view);
-    block_free(&draft);
-    if (e == OK) {
-        e = hold_built(chain, &header, &outcome, &body, layer, out_hash);
-    } else {
-        kv_layer_unref(layer);
-    }
-    buffer_free(&body);
-    return e;
+    enum err e = build_on(chain, &branch, header, crowded, out_hash);
+    /* Where a full block finds no room, an empty one does. */
+    return e == ERR_FULL && !crowded ? build_on(chain, &branch, header, true, out_hash) : e;
 }

@@ -262,6 +262,7 @@ enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struc
             each(arg, &path[i]->block);
         }
     }
+    chain->due = path[0]->due;
     drop_stale(chain);
     return chain_refresh(chain);
 }

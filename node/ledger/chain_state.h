@@ -17,6 +17,7 @@ struct candidate {
     uint8_t *encoded; /* owned; block borrows from it */
     struct kv_layer *layer;
     struct tree_root root;
+    struct due_heads due;     /* of the state behind it */
     struct chain_epoch *next; /* owned; of a valid block that closes its epoch, NULL otherwise */
 };
 
@@ -96,6 +97,7 @@ struct branch {
     struct kv_layer *layers[LIMIT_UNFINAL_DEPTH + 1];
     size_t count;
     struct tree_root root;
+    struct due_heads due;
     struct block_header header; /* of the parent */
 };
 /* A fresh layer on top of a branch and a view that sees both. */

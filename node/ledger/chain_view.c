@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(BUNDLE_LINKS_MAX + 1 >= LIMIT_UNFINAL_DEPTH, "every block can be proven by the next finalization");
+
 enum err chain_view_open(struct chain *chain, struct chain_view *out) {
     (void)pthread_mutex_lock(&chain->head_lock);
     struct chain_view view = {.head = chain->head, .root = chain->root, .provable_from = chain->provable_from};

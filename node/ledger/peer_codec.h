@@ -12,8 +12,8 @@
 #define PEER_VERSION 1
 #define PEER_VOTES_MAX 256
 #define PEER_CERTIFICATES_MAX CONSENSUS_ATTACHED
-#define PEER_BODIES_MAX 64u
-_Static_assert(PEER_BODIES_MAX <= LIMIT_UNFINAL_DEPTH, "the asker of a range has a place for each of its blocks");
+#define PEER_BODIES_MAX LIMIT_UNFINAL_DEPTH
+_Static_assert(PEER_BODIES_MAX >= LIMIT_UNFINAL_DEPTH, "a range reaches the finalization that proves its first block");
 #define PEER_DECODE_MEMORY (LIMIT_PEER_MESSAGE + 1024u * 1024u)
 
 enum peer_kind {

@@ -115,41 +115,37 @@ static void tell(struct replica *r, const uint8_t hash[HASH_LEN], enum consensus
     memcpy(f->hash, hash, HASH_LEN);
 }
 
+static enum err execute_held(struct replica *r, const uint8_t hash[HASH_LEN], enum chain_status *out_status) {
+    uint64_t start_us = stage_times_now_us(r->config.times);
+    enum err e = chain_execute(r->config.chain, hash, out_status);
+    stage_times_since(r->config.times, STAGE_EXECUTION, start_us);
+    if (e == OK && *out_status == CHAIN_VALID) {
+        stage_times_valid(r->config.times, hash);
+    }
+    return e == OK ? OK : replica_fail(r, e, "executing a block: %s", chain_error(r->config.chain));
+}
+
 enum err replica_advance(struct replica *r, const uint8_t hash[HASH_LEN], enum chain_status *out_status,
                          uint8_t out_missing[HASH_LEN]) {
-    uint8_t at[HASH_LEN];
-    memcpy(at, hash, HASH_LEN);
-    for (unsigned depth = 0; depth <= LIMIT_UNFINAL_DEPTH; depth++) {
-        enum chain_status status = chain_status(r->config.chain, at);
-        if (status == CHAIN_HELD) {
-            uint64_t start_us = stage_times_now_us(r->config.times);
-            enum err e = chain_execute(r->config.chain, at, &status);
-            stage_times_since(r->config.times, STAGE_EXECUTION, start_us);
-            if (e == OK && status == CHAIN_VALID) {
-                stage_times_valid(r->config.times, at);
-            }
-            if (e != OK) {
-                return replica_fail(r, e, "executing a block: %s", chain_error(r->config.chain));
-            }
-        }
-        bool is_asked_one = memcmp(at, hash, HASH_LEN) == 0;
-        if (is_asked_one) {
-            *out_status = status;
-        }
-        if (status == CHAIN_UNKNOWN) {
-            memcpy(out_missing, at, HASH_LEN);
-            return OK;
-        }
-        if (status != CHAIN_HELD) {
-            if (is_asked_one) {
-                return OK;
-            }
-            memcpy(at, hash, HASH_LEN); /* a parent became ready (or was refused): start over from the asked one */
-            continue;
-        }
-        memcpy(at, chain_header(r->config.chain, at)->parent, HASH_LEN);
+    uint8_t held[LIMIT_UNFINAL_DEPTH][HASH_LEN]; /* from the asked one down */
+    size_t n = 0;
+    memcpy(out_missing, hash, HASH_LEN);
+    *out_status = chain_status(r->config.chain, hash);
+    while (*out_status == CHAIN_HELD && n < LIMIT_UNFINAL_DEPTH) {
+        memcpy(held[n++], out_missing, HASH_LEN);
+        memcpy(out_missing, chain_header(r->config.chain, out_missing)->parent, HASH_LEN);
+        *out_status = chain_status(r->config.chain, out_missing);
     }
-    memcpy(out_missing, at, HASH_LEN);
+    bool waits = *out_status == CHAIN_UNKNOWN || *out_status == CHAIN_HELD;
+    while (n > 0 && !waits) {
+        memcpy(out_missing, held[--n], HASH_LEN);
+        enum err e = execute_held(r, out_missing, out_status);
+        if (e != OK) {
+            return e;
+        }
+        waits = *out_status == CHAIN_HELD;
+    }
+    *out_status = n > 0 ? CHAIN_HELD : *out_status;
     return OK;
 }
 
@@ -169,7 +165,8 @@ enum err replica_pursue(struct replica *r, const uint8_t hash[HASH_LEN], uint64_
     }
     struct pending *asked = add_pending(r, hash, view);
     struct pending *lacking = add_pending(r, missing, memcmp(missing, hash, HASH_LEN) == 0 ? view : 0);
-    if (asked != NULL && lacking != NULL && !lacking->want_body) {
+    bool is_here = chain_status(r->config.chain, missing) != CHAIN_UNKNOWN;
+    if (asked != NULL && lacking != NULL && !lacking->want_body && !is_here) {
         lacking->want_body = true;
         lacking->asked_ms = r->mono_ms;
         lacking->tries = 0;

@@ -7,12 +7,12 @@
 #include "node/ledger/peer_codec.h"
 #include "node/ledger/replica.h"
 
-#define PENDING_MAX 128          /* blocks the core waits for, and parents these wait for */
-#define FOLLOWUPS_MAX 512        /* answers to the core's effects that it has not been told yet */
-#define FINALS_MAX 32            /* finalizations of one turn before it is cut short */
-#define OUTBOX_MESSAGES_MAX 4096 /* of one turn; what is over is dropped and resent later */
+#define PENDING_MAX (2u * LIMIT_UNFINAL_DEPTH) /* blocks the core waits for, and parents these wait for */
+#define FOLLOWUPS_MAX 512                      /* answers to the core's effects that it has not been told yet */
+#define FINALS_MAX 32                          /* finalizations of one turn before it is cut short */
+#define OUTBOX_MESSAGES_MAX 4096               /* of one turn; what is over is dropped and resent later */
 #define OUTBOX_BYTES_MAX (64u * 1024u * 1024u)
-#define LOADS_MAX 128
+#define LOADS_MAX LIMIT_UNFINAL_DEPTH
 #define UNSYNCED_MAX 16       /* final blocks that only the journal would bring back after a power cut */
 #define SERVED_RANGES_MAX 64  /* ranges of final blocks sent to one peer in a second */
 #define SERVED_BODIES_MAX 256 /* and bodies of blocks that are not final yet */
@@ -217,8 +217,8 @@ void replica_step(struct replica *r, struct consensus_event *event);
 NODISCARD enum err replica_follow(struct replica *r);
 
 /* Blocks: replica_blocks.c */
-/* Executes a block, and its ancestors first. When one of them is not here, `out_missing` names it and the status is
- * CHAIN_HELD or CHAIN_UNKNOWN. */
+/* Executes a block, and its ancestors first. Where that has to wait, the status is CHAIN_HELD or CHAIN_UNKNOWN and
+ * `out_missing` names what it waits for: a block that is not here, or one behind the end of its epoch. */
 NODISCARD enum err replica_advance(struct replica *r, const uint8_t hash[HASH_LEN], enum chain_status *out_status,
                                    uint8_t out_missing[HASH_LEN]);
 NODISCARD enum err replica_pursue(struct replica *r, const uint8_t hash[HASH_LEN], uint64_t view);

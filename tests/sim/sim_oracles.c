@@ -254,7 +254,7 @@ static void state_is_the_headers(struct sim_node *node) {
 static void queues_are_bounded(struct sim_node *node) {
     struct replica_stats stats;
     replica_stats(node->replica, &stats);
-    if (stats.wanted_bodies > 128 || stats.outbox > 4096 || mempool_count(node->mempool) > 4096) {
+    if (stats.wanted_bodies > 512 || stats.outbox > 4096 || mempool_count(node->mempool) > 4096) {
         sim_fail(node->world, "queue", "node %u: a queue is over its bound", node->number);
     }
 }

@@ -601,6 +601,127 @@ static void where_most_clocks_differ_ours_is_the_one_to_look_at(void **state) {
     end_among_others(f);
 }
 
+/* ---- As many blocks as a window has views ----------------------------------------------------------------------------- */
+
+#define DEEP 254u
+
+/* The others build one on the other without any of them being final. */
+static void build_deep(struct fixture *f, uint8_t hashes[DEEP][HASH_LEN]) {
+    const uint8_t *at = chain_head(f->others)->hash;
+    for (unsigned v = 1; v <= DEEP; v++) {
+        assert_int_equal(chain_build(f->others, at, v, (uint16_t)(v % 4), START_MS + v, hashes[v - 1]), OK);
+        at = hashes[v - 1];
+    }
+}
+
+/* Validators 1 to 3 stand behind a block. */
+static void certify(const struct fixture *f, enum vote_kind kind, uint64_t view, const uint8_t hash[HASH_LEN],
+                    struct buffer *out) {
+    static uint8_t sigs[4][SIG_LEN];
+    uint8_t bitmap[1] = {0xe}, encoded[CERTIFICATE_MAX];
+    struct vote_subject subject = {.view = view, .kind = kind};
+    memcpy(subject.block, hash, HASH_LEN);
+    for (uint16_t i = 1; i < 4; i++) {
+        sign_as(f, i, &subject, sigs[i]);
+    }
+    buffer_reset(out);
+    buffer_put(out, encoded, certificate_encode(&subject, 4, bitmap, (const uint8_t(*)[SIG_LEN])sigs, encoded));
+}
+
+/* A node that knows the newest block alone asks for its parent, that one's parent, and so on down. */
+static void a_deep_run_is_fetched_from_its_newest_block_on(void **state) {
+    (void)state;
+    static uint8_t hashes[DEEP][HASH_LEN];
+    struct fixture *f = begin_among_others();
+    struct buffer certificate = BUFFER_INIT;
+    build_deep(f, hashes);
+    certify(f, VOTE_NOTARIZE, DEEP, hashes[DEEP - 1], &certificate);
+    struct bytes span = buffer_bytes(&certificate);
+    say(f, 1, &(struct peer_message){.kind = PEER_CERTIFICATES, .spans = &span, .span_count = 1});
+    turn(f);
+    for (unsigned i = DEEP; i-- > 0;) {
+        assert_int_equal(chain_status(f->chain, hashes[i]), CHAIN_UNKNOWN);
+        say(f, 1, &(struct peer_message){.kind = PEER_BODY, .body = chain_body(f->others, hashes[i])});
+        turn(f);
+    }
+    for (unsigned i = 0; i < DEEP; i++) {
+        assert_int_equal(chain_status(f->chain, hashes[i]), CHAIN_VALID);
+    }
+    buffer_free(&certificate);
+    end_among_others(f);
+}
+
+static struct buffer served;
+
+static void keep_blocks(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
+    struct peer_message m;
+    (void)ctx;
+    (void)peer;
+    (void)class;
+    assert_int_equal(peer_decode(message, &m), OK);
+    if (m.kind == PEER_BLOCKS) {
+        buffer_reset(&served);
+        buffer_put(&served, message.data, message.len);
+    }
+    peer_free(&m);
+}
+
+/* What a node on the others' chain answers to whoever asks for blocks from the first on. */
+static void ask_others(struct fixture *f) {
+    const struct mempool_config pool = {.max_count = 100, .max_bytes = 1u << 20, .max_per_sender = 100};
+    struct mempool *mempool;
+    struct replica *server;
+    struct buffer ask = BUFFER_INIT;
+    assert_int_equal(mempool_new(&pool, &mempool), OK);
+    struct replica_config config = {
+        .crypto = &host_crypto,
+        .chain = f->others,
+        .mempool = mempool,
+        .disk = disk_posix(),
+        .ops = {.send = keep_blocks, .multicast = op_multicast, .set_timer = op_set_timer},
+        .ctx = f,
+    };
+    replica_timing_default(&config.timing);
+    assert_int_equal(replica_open(&config, START_MS, 5000, &server), OK);
+    assert_int_equal(replica_set_peer(server, 0, f->keys[0]), OK);
+    assert_int_equal(peer_encode(&(struct peer_message){.kind = PEER_BLOCKS_ASK, .number = 1}, &ask), OK);
+    assert_int_equal(replica_message(server, 0, buffer_bytes(&ask)), OK);
+    assert_int_equal(replica_flush(server), OK);
+    replica_close(server);
+    mempool_free(mempool);
+    buffer_free(&ask);
+}
+
+/* One finalization makes all of it final: whoever asks for the first block gets all up to that, and can prove it. */
+static void a_deep_run_that_is_final_is_caught_up_with_and_proven(void **state) {
+    (void)state;
+    static uint8_t hashes[DEEP][HASH_LEN];
+    struct fixture *f = begin_among_others();
+    struct buffer certificate = BUFFER_INIT, bundle = BUFFER_INIT;
+    struct chain_view view;
+    build_deep(f, hashes);
+    certify(f, VOTE_FINALIZE, DEEP, hashes[DEEP - 1], &certificate);
+    assert_int_equal(chain_finalize(f->others, hashes[DEEP - 1], buffer_bytes(&certificate), NULL, NULL), OK);
+    assert_int_equal(chain_view_open(f->others, &view), OK);
+    assert_int_equal(chain_view_prove(&view, bytes_str("governance"), bytes_str("validators"), 1, 0, &bundle), OK);
+    chain_view_close(&view);
+    ask_others(f);
+    assert_true(served.len > 0);
+    for (uint16_t peer = 1; peer < 4; peer++) {
+        claim(f, peer, DEEP);
+    }
+    wait(f, 3000);
+    for (uint16_t peer = 1; peer < 4; peer++) {
+        assert_int_equal(replica_message(f->replica, peer, buffer_bytes(&served)), OK);
+    }
+    turn(f);
+    assert_int_equal(chain_head(f->chain)->header.height, DEEP);
+    buffer_free(&served);
+    buffer_free(&certificate);
+    buffer_free(&bundle);
+    end_among_others(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_transaction_that_no_block_may_take_yet_is_no_work),
@@ -619,6 +740,8 @@ int main(void) {
         cmocka_unit_test(other_times_far_from_our_clock_are_refused),
         cmocka_unit_test(the_one_whose_clock_differs_is_named_and_nobody_else),
         cmocka_unit_test(where_most_clocks_differ_ours_is_the_one_to_look_at),
+        cmocka_unit_test(a_deep_run_is_fetched_from_its_newest_block_on),
+        cmocka_unit_test(a_deep_run_that_is_final_is_caught_up_with_and_proven),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
