@@ -193,7 +193,7 @@ sim: $(BUILD)/bin/sim
 $(foreach f,$(FOLDERS),$(eval unit_libs_$(f) := $(foreach n,$(NEEDS_$(f)),$(call lib,$(n)))))
 sim-mutants-random: $(BUILD)/bin/sim $(UNIT_consensus) $(UNIT_node)
 	@tests/sim/mutants.py $(BUILD) random $(FIRST)
-sim-mutants: $(BUILD)/bin/sim $(UNIT_verify) $(UNIT_contracts)
+sim-mutants: $(BUILD)/bin/sim $(UNIT_verify) $(UNIT_contracts) $(UNIT_node)
 	@tests/sim/mutants.py $(BUILD)
 
 # ---- Model ---------------------------------------------------------------------------------------------------------

@@ -240,7 +240,8 @@ void replica_judge_blocks(struct replica *r);
 bool replica_next_gone(struct replica *r, struct consensus_event *out);
 /* Is there room above the head? An alarm once, until a block can be built or something becomes final. */
 void replica_note_room(struct replica *r, bool has_room, const char *what);
-/* Does so much stand above the head with this block that a voter waits for finality first? */
+/* Does this block bring transactions, and so much stand above the head with it that a voter waits for finality first?
+ */
 bool replica_is_crowded(struct replica *r, const uint8_t hash[HASH_LEN]);
 
 /* Catch-up: replica_catchup.c */

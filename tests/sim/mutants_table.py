@@ -270,7 +270,7 @@ MUTANTS = {
     ], "a leader fills blocks"),
     "less may stand above the head than views are kept": ([
         (EXECUTE, "branch.count >= LIMIT_UNFINAL_DEPTH", "branch.count >= 64"),
-    ], "nothing is final"),
+    ], "two of four give up"),
     "only the present lifetime counts": ([
         ("contracts/governance.c", "time_ms < w->until_ms && w->longest_ms > lifetime ? w->longest_ms : lifetime;\n",
                                    "lifetime;\n"),
@@ -278,7 +278,7 @@ MUTANTS = {
     "votes of a later epoch are forgotten": ([
         ("node/ledger/replica_restore.c", "    if (vote->subject.epoch < r->epoch.number) {\n",
                                           "    if (vote->subject.epoch != r->epoch.number) {\n"),
-    ], None),
+    ], "a ledger is lost"),
     "synced damage is cut like a torn tail": ([
         ("store/seglog_scan.c", "    if (e == OK && tail.synced >= w->sequence) {\n", "    if (false) {\n"),
     ], "bits rot"),

@@ -1,6 +1,8 @@
 /* Scenarios of foes: what the seeds seldom lead up to, and full tables with the limits that the product has. */
 #include "tests/sim/sim_scenarios.h"
 
+#include "node/ledger/chain_state.h"
+
 #include <string.h>
 
 /* ---- One kind of foe --------------------------------------------------------------------------------------------- */
@@ -38,6 +40,7 @@ static bool liar_alone(struct sim_node *from, struct sim_node *to, const struct 
     struct sim_world *w = from->world;
     if (scene.since_us == 0 && w->top_height >= 10) {
         scene.since_us = w->now_us;
+        scene.happened++;
         sim_work_change(from, 3, 4, 1);
     }
     bool over = w->epoch_count > 1 && w->top_height > w->epochs[1].closing + 4;
@@ -57,8 +60,10 @@ static void tune_other_epoch(struct sim_options *o) {
     o->lie_kind = COUNT_LIE_EPOCH;
 }
 
+/* What it is about is counted. */
 static void prepare_nothing(struct sim_world *w) {
     (void)w;
+    scene.happened = 1;
 }
 
 /* ---- Full tables, with the limits that the product has ------------------------------------------------------------ */
@@ -72,9 +77,8 @@ static bool bears(const struct peer_message *m, enum vote_kind kind) {
     return false;
 }
 
-#define FILLED 60u        /* bodies of 2 MiB, then smaller ones: all that a table holds */
-#define OUTAGE_MS 420000u /* of notarize votes */
-#define UNFINAL_VIEWS 68u
+#define FILLED 60u         /* bodies of 2 MiB, then smaller ones: all that a table holds */
+#define OUTAGE_MS 420000u  /* of notarize votes */
 #define HALFWAY_VIEWS 160u /* time-outs double every eight of them: more would take too long */
 #define CROWD_TXS 60u      /* each all that a small block holds */
 #define LARGE_TXS 34u      /* of 60 KiB: what fills a block */
@@ -142,11 +146,20 @@ static void tune_no_notarize(struct sim_options *o) {
     o->chaos_ms = OUTAGE_MS + 120000;
 }
 
-/* Finalize votes get lost for a while. */
-static bool no_finalize(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+/* Heights above the head that a node has executed. */
+static uint64_t depth_of(const struct sim_node *node) {
+    uint64_t head = chain_head(node->chain)->header.height, top = head;
+    for (size_t i = 0; i < CHAIN_CANDIDATES; i++) {
+        const struct candidate *c = &node->chain->candidates[i];
+        top = c->status == CHAIN_VALID && c->block.header.height > top ? c->block.header.height : top;
+    }
+    return top - head;
+}
+
+/* Finalize votes get lost for so many views; then so many blocks stand there, and become final together. */
+static bool no_finalize(struct sim_node *from, const struct peer_message *m, uint64_t views, uint64_t blocks) {
     struct sim_world *w = from->world;
     struct replica_stats stats;
-    (void)to;
     if (w->top_height < 5) {
         return true;
     }
@@ -154,23 +167,29 @@ static bool no_finalize(struct sim_node *from, struct sim_node *to, const struct
         scene.height = w->top_height;
     }
     replica_stats(from->replica, &stats);
-    bool over = w->healed || scene.casts > 0 || stats.consensus.view > stats.consensus.final_view + UNFINAL_VIEWS;
-    scene.casts += over ? 1 : 0;
-    if (over && !w->healed && w->top_height > scene.height + UNFINAL_VIEWS / 2) {
-        scene.happened++;
-        w->seen_enough = true;
+    bool over = w->healed || scene.casts > 0 || stats.consensus.view > stats.consensus.final_view + views;
+    if (over && !w->healed && scene.casts++ == 0) {
+        scene.happened += depth_of(from) >= blocks ? 1 : 0;
     }
+    w->seen_enough = w->seen_enough || (over && !w->healed && w->top_height > scene.height + blocks);
     return over || !bears(m, VOTE_FINALIZE);
 }
 
-static void prepare_unfinal(struct sim_world *w) {
-    w->lets_pass = no_finalize;
+static bool none_final(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    (void)to;
+    return no_finalize(from, m, 110, 95);
 }
 
-/* Meanwhile a Byzantine leader fills its blocks, though nothing before them is final. */
-static bool no_finalize_and_full(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+static void prepare_unfinal(struct sim_world *w) {
+    w->lets_pass = none_final;
+}
+
+/* Meanwhile a Byzantine leader fills its blocks, though nothing before them is final: in its views nobody votes, from
+ * when there is too much, and in the others' everybody does. */
+static bool none_final_and_full(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
     bool begins = scene.height == 0;
-    bool passes = no_finalize(from, to, m);
+    bool passes = no_finalize(from, m, 110, 65);
+    (void)to;
     for (uint64_t i = 0; begins && scene.height != 0 && i < CROWD_TXS; i++) {
         sim_work_large(from, SIM_SMALL_BLOCK - 1000, i);
     }
@@ -178,14 +197,31 @@ static bool no_finalize_and_full(struct sim_node *from, struct sim_node *to, con
 }
 
 static void prepare_crowd(struct sim_world *w) {
-    w->lets_pass = no_finalize_and_full;
+    w->lets_pass = none_final_and_full;
 }
 
 static void tune_crowd(struct sim_options *o) {
     o->byzantine = 1;
     o->limits = 160;
     o->tx_every_ms = 200;
-    o->chaos_ms = 300000;
+    o->timeout_cap_ms = 1;
+    o->chaos_ms = 7200000;
+}
+
+/* Node 3 is cut off meanwhile: later it must get over all of them at once. */
+static bool none_final_and_one_away(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
+    bool begun = scene.height != 0, passes = no_finalize(from, m, 160, 70);
+    return passes && (!begun || scene.casts > 0 || (from->key != 3 && to->key != 3));
+}
+
+static void prepare_unheard(struct sim_world *w) {
+    w->lets_pass = none_final_and_one_away;
+}
+
+static void tune_unheard(struct sim_options *o) {
+    o->tx_every_ms = 100;
+    o->timeout_cap_ms = 1;
+    o->chaos_ms = 7200000;
 }
 
 static void tune_unfinal(struct sim_options *o) {
@@ -194,7 +230,7 @@ static void tune_unfinal(struct sim_options *o) {
 }
 
 /* Nodes 2 and 3 vote for a block, hear that it is notarized when they have given its view up, and the others promise to
- * finalize it: no view ends final, none is nullified, and each block stands on the one before. */
+ * finalize it: no view ends final, about half are not nullified either, and the blocks stand one on the other. */
 static bool notarizes_past(const struct peer_message *m, uint64_t view) {
     for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
         if (m->votes[i].subject.kind == VOTE_NOTARIZE && m->votes[i].subject.view > view) {
@@ -290,9 +326,10 @@ const struct scenario sim_foe_scenarios[] = {
     {"blocks proven by another epoch", prepare_other_epoch, 0, 20, tune_other_epoch, COUNT_LIE_EPOCH, false},
     {"a liar fills the table of a node that lags, and falls silent", prepare_lagging, 0, 20, tune_lagging, 0, true},
     {"no notarize vote arrives for 420 s, and blocks are full", prepare_no_notarize, 0, 8, tune_no_notarize, 0, true},
-    {"nothing is final for 68 views", prepare_unfinal, 0, 60, tune_unfinal, 0, false},
-    {"a leader fills blocks though nothing is final", prepare_crowd, 0, 60, tune_crowd, COUNT_UNFINAL_FULL, false},
-    {"nothing is final and nothing nullified in 160 views", prepare_halfway, 0, 80, tune_halfway, 0, true},
+    {"nothing is final for 110 views", prepare_unfinal, 0, 100, tune_unfinal, 0, false},
+    {"nothing is final for 160 views, and one hears nothing of them", prepare_unheard, 0, 75, tune_unheard, 0, false},
+    {"a leader fills blocks though nothing is final", prepare_crowd, 0, 70, tune_crowd, COUNT_UNFINAL_FULL, false},
+    {"two of four give up what the others finalize, for 160 views", prepare_halfway, 0, 80, tune_halfway, 0, true},
     {"more than 100 views behind, and lied to", prepare_far, 0, 40, tune_far, COUNT_FAR_BEHIND, false},
 };
 

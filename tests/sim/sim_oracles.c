@@ -173,7 +173,6 @@ void sim_oracle_final(struct sim_node *node, const struct block *block) {
     w->top_height = height > w->top_height ? height : w->top_height;
 }
 
-/* A process can die between making a block final and saying so. What it finds when it starts again is final, too. */
 /* However it came by its ledger: it knows every id that could be sent again. */
 static void judge_memory(struct sim_node *node) {
     struct sim_world *w = node->world;
@@ -181,6 +180,7 @@ static void judge_memory(struct sim_node *node) {
     struct kv_view *view;
     struct bytes value;
     if (kv_view_open(node->chain->kv, &view) != OK) {
+        sim_fail(w, "memory", "node %u has no view of its state", node->number);
         return;
     }
     for (size_t i = 0; i < SIM_VIEW_BUCKETS; i++) {
@@ -196,6 +196,7 @@ static void judge_memory(struct sim_node *node) {
     kv_view_close(view);
 }
 
+/* A process can die between making a block final and saying so. What it finds when it starts again is final, too. */
 void sim_oracle_started(struct sim_node *node) {
     struct sim_world *w = node->world;
     uint64_t head = chain_head(node->chain)->header.height;

@@ -244,12 +244,14 @@ static bool plays_out(const struct scenario *s, uint64_t seed, atomic_ullong *co
     }
     sim_run(&played, true, s->prepare, &r);
     sim_counters_merge(counted, r.counted);
-    scene.happened += s->counter != 0 ? r.counted[s->counter] : 0;
-    bool good = !r.failed && scene.happened > 0 && r.blocks >= s->blocks;
+    bool counts = s->counter == 0 || r.counted[s->counter] > 0;
+    bool good = !r.failed && scene.happened > 0 && counts && r.blocks >= s->blocks;
     if (!good) {
         printf("FAILED %s (seed %llu): %s; it happened %llu times, %llu blocks\n", s->name, (unsigned long long)seed,
-               r.failed ? r.failure : "nothing found", (unsigned long long)scene.happened,
-               (unsigned long long)r.blocks);
+               r.failed ? r.failure
+               : counts ? "it did not go on as it must"
+                        : "what it is about was not met",
+               (unsigned long long)scene.happened, (unsigned long long)r.blocks);
     }
     forget_scene();
     return good;

@@ -9,7 +9,7 @@ struct scenario {
     void (*prepare)(struct sim_world *world);
     uint64_t membership, blocks; /* at least so many, all in all */
     void (*tune)(struct sim_options *options);
-    enum sim_counter counter; /* what must have happened beside; 0: what scene.happened counts is enough */
+    enum sim_counter counter; /* what must have happened beside what scene.happened counts; 0: nothing */
     bool costly;              /* played with one seed */
 };
 
