@@ -23,7 +23,7 @@ struct mempool;
 /* Bounds of what stands above the head. Fields of the configuration so that the simulator can run with small ones; 0,
  * or more than the product's own: the product's own, which are the most there can be. */
 struct chain_limits {
-    size_t candidates;      /* blocks: CHAIN_CANDIDATES */
+    size_t candidates;      /* blocks: CHAIN_CANDIDATES; LIMIT_UNFINAL_DEPTH at least, or what is final finds no room */
     size_t candidate_bytes; /* their bodies together: CHAIN_CANDIDATE_BYTES */
     size_t proposer_bytes;  /* of one proposer, as long as nobody else speaks for them: CHAIN_PROPOSER_BYTES */
     size_t unfinal_bytes;   /* a block and its ancestors above the head, to be voted on: CHAIN_UNFINAL_BYTES */

@@ -5,6 +5,8 @@
  * most bytes pays. A block on which an executed one stands stays as long as that does: its state is made of both. */
 #include "node/ledger/chain_state.h"
 
+#include "base/assert.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@ static size_t limit_of(size_t configured, size_t most) {
 }
 
 struct chain_limits chain_limits_of(const struct chain_limits *configured) {
+    ASSERT(configured->candidates == 0 || configured->candidates >= LIMIT_UNFINAL_DEPTH);
     return (struct chain_limits){
         .candidates = limit_of(configured->candidates, CHAIN_CANDIDATES),
         .candidate_bytes = limit_of(configured->candidate_bytes, CHAIN_CANDIDATE_BYTES),

@@ -202,7 +202,7 @@ static void prepare_crowd(struct sim_world *w) {
 
 static void tune_crowd(struct sim_options *o) {
     o->byzantine = 1;
-    o->limits = 160;
+    o->limits = LIMIT_UNFINAL_DEPTH + 16;
     o->tx_every_ms = 200;
     o->timeout_cap_ms = 1;
     o->chaos_ms = 7200000;

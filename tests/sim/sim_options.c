@@ -249,7 +249,7 @@ static void choose_foes(uint64_t seed, struct sim_options *o) {
     o->flood = liars || o->lying_observer > 0 ? maybe(&random, 300, 20, 300) : 0;
     o->fill = liars ? maybe(&random, 200, 10, 200) : 0;
     o->fill_bytes = sim_between(&random, 300, 4000);
-    o->limits = maybe(&random, 350, 80, 160);
+    o->limits = maybe(&random, 350, LIMIT_UNFINAL_DEPTH + 16, LIMIT_UNFINAL_DEPTH + 96); /* a run that ends has room */
     o->blocks_bytes = o->limits > 0 ? sim_between(&random, 1, 3 * SIM_SMALL_BLOCK) : o->blocks_bytes;
 }
 
