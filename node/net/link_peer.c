@@ -23,64 +23,126 @@ enum err link_peer_new(struct links *links, uint16_t member, const struct links_
     peer->queue.max_bytes = links->queue_bytes;
     peer->queue.max_messages = links->queue_messages;
     peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
-    peer->redial_delay_ms = OUTBOX_REDIAL_MIN_MS;
+    peer->redial_delay_ms = LINKS_RETRY_MIN_MS;
     session_init(&peer->session, &links->self, member, info->key);
     *out = peer;
     return OK;
 }
 
-enum err link_peer_start(struct link_peer *peer) {
-    if (peer->address[0] == '\0') {
-        return OK;
-    }
-    peer->dialed_ms = clock_mono_ms();
-    return outbox_open(peer->address, SESSION_DATAGRAM_MAX, links_outbox_changed, peer, &peer->outbox);
+/* ---- Dialing ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t with_jitter(uint32_t delay_ms) {
+    uint32_t r;
+    random_fill(&r, sizeof r);
+    return delay_ms - delay_ms / 4 + r % (delay_ms / 2);
 }
 
-/* A spent outbox is replaced by a new one after a while, longer and longer until one lasts. */
-static void retire_outbox(struct link_peer *peer, uint64_t now_ms) {
-    outbox_close(peer->outbox);
-    peer->outbox = NULL;
-    peer->redial_at_ms = now_ms + peer->redial_delay_ms;
-    uint64_t doubled = peer->redial_delay_ms * 2;
-    peer->redial_delay_ms = doubled < OUTBOX_REDIAL_MAX_MS ? doubled : OUTBOX_REDIAL_MAX_MS;
+/* The next attempt comes later and later, until one leads to a session. A name that nobody knows is asked for seldom.
+ */
+static void dial_later(struct link_peer *peer, bool no_name, uint64_t now_ms) {
+    uint32_t most = no_name ? LINKS_REDIAL_NAME_MAX_MS : LINKS_REDIAL_MAX_MS;
+    uint32_t delay = peer->redial_delay_ms < most ? peer->redial_delay_ms : most;
+    peer->redial_at_ms = now_ms + with_jitter(delay);
+    peer->redial_delay_ms = delay * 2;
+    links_tick_at_once(peer->links);
+}
+
+/* Connections of our own making that no session stands on. */
+static void hang_up(struct link_peer *peer) {
+    dial_free(peer->dial);
+    peer->dial = NULL;
+    links_drop_wire(peer->links, peer->calling);
+    peer->calling = NULL;
+}
+
+void link_peer_look_at_dial(struct link_peer *peer, uint64_t now_ms) {
+    nng_stream *stream;
+    bool no_name;
+    if (!dial_ended(peer->dial, &stream, &no_name)) {
+        return;
+    }
+    dial_free(peer->dial);
+    peer->dial = NULL;
+    if (stream == NULL || wire_new(peer->links->hub, stream, SESSION_INITIATION_LEN, &peer->calling) != OK) {
+        peer->calling = NULL;
+        dial_later(peer, no_name, now_ms);
+        return;
+    }
+    peer->called_ms = now_ms;
+    links_tick_at_once(peer->links);
 }
 
 /* Gives when to call again. */
-static uint64_t redial(struct link_peer *peer, uint64_t now_ms) {
-    if (peer->dead || peer->address[0] == '\0') {
-        return UINT64_MAX;
+static uint64_t call(struct link_peer *peer, uint64_t now_ms) {
+    if (peer->address[0] == '\0' || peer->dial != NULL) {
+        return UINT64_MAX; /* whoever dials, or nng, will be heard of */
     }
-    if (peer->outbox != NULL) {
-        if (now_ms < peer->dialed_ms + OUTBOX_DIAL_MS) {
-            return peer->dialed_ms + OUTBOX_DIAL_MS;
+    if (peer->calling != NULL) {
+        if (now_ms < peer->called_ms + LINKS_SILENT_MS) {
+            return peer->called_ms + LINKS_SILENT_MS;
         }
-        retire_outbox(peer, now_ms);
+        link_peer_lose(peer, peer->calling, now_ms);
     }
-    if (now_ms < peer->redial_at_ms) {
-        return peer->redial_at_ms;
+    if (now_ms >= peer->redial_at_ms && dial_begin(peer->links->hub, peer->address, &peer->dial) != OK) {
+        peer->dial = NULL;
+        dial_later(peer, false, now_ms);
     }
-    if (link_peer_start(peer) != OK) {
-        peer->redial_at_ms = now_ms + OUTBOX_REDIAL_MAX_MS;
-        return peer->redial_at_ms;
-    }
-    return peer->dialed_ms + OUTBOX_DIAL_MS;
+    return peer->dial != NULL ? UINT64_MAX : peer->redial_at_ms;
 }
+
+void link_peer_adopt(struct link_peer *peer, struct wire *wire) {
+    struct wire *before = peer->wire;
+    if (wire == before) {
+        return;
+    }
+    peer->wire = wire;
+    peer->strikes = 0;
+    peer->calling = peer->calling == wire ? NULL : peer->calling;
+    hang_up(peer);
+    door_favour(peer->links->door, wire_address(wire));
+    if (before != NULL) {
+        link_peer_down(peer); /* what was under way on it is lost */
+        links_drop_wire(peer->links, before);
+    }
+    /* What we dialled took small frames so far; a guest's wire is as wide as it gets. */
+    if (peer->dead || wire_widen(wire, SESSION_DATAGRAM_MAX) != OK) {
+        links_drop_wire(peer->links, wire); /* dead by what the other's end led to */
+        peer->wire = NULL;
+    }
+}
+
+void link_peer_lose(struct link_peer *peer, struct wire *wire, uint64_t now_ms) {
+    links_drop_wire(peer->links, wire);
+    peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
+    peer->retry_at_ms = now_ms; /* on the next connection at once */
+    if (wire == peer->calling) {
+        peer->calling = NULL;
+        dial_later(peer, false, now_ms);
+    } else if (wire == peer->wire) {
+        peer->wire = NULL;
+        link_peer_down(peer);
+        if (!peer->dead) {
+            dial_later(peer, false, now_ms);
+        }
+    }
+}
+
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 void link_peer_bury(struct link_peer *peer) {
     peer->dead = true;
     link_peer_down(peer);
-    outbox_close(peer->outbox);
-    peer->outbox = NULL;
-    peer->connection = 0;
-    peer->handshake_len = 0;
+    hang_up(peer);
+    links_drop_wire(peer->links, peer->wire);
+    peer->wire = NULL;
 }
 
 void link_peer_free(struct link_peer *peer) {
     if (peer == NULL) {
         return;
     }
-    outbox_close(peer->outbox);
+    hang_up(peer);
+    links_drop_wire(peer->links, peer->wire);
     sendq_clear(&peer->queue);
     frame_sink_reset(&peer->sink);
     session_close(&peer->session);
@@ -90,42 +152,27 @@ void link_peer_free(struct link_peer *peer) {
 
 /* ---- Sending ----------------------------------------------------------------------------------------------------- */
 
-static void hand_over(struct link_peer *peer, nng_msg *msg) {
-    peer->stats.bytes_out += nng_msg_len(msg);
-    outbox_send(peer->outbox, msg);
-}
-
-static void send_handshake(struct link_peer *peer) {
-    nng_msg *msg;
-    if (nng_msg_alloc(&msg, peer->handshake_len) != 0) {
-        return; /* the retry timer makes another one */
-    }
-    memcpy(nng_msg_body(msg), peer->handshake, peer->handshake_len);
-    peer->handshake_len = 0;
-    hand_over(peer, msg);
-}
-
-/* One datagram with as many frames as are waiting and fit; without any it is a sign of life. */
-static void send_transport(struct link_peer *peer, uint64_t now_ms) {
+/* One datagram with as many frames as are waiting and fit; without any it is a sign of life. False: not now. */
+static bool send_transport(struct link_peer *peer, uint64_t now_ms) {
     size_t need = sendq_need(&peer->queue);
     size_t room = need < SENDQ_ROOM_MIN ? SENDQ_ROOM_MIN : need;
     room = room < SESSION_PLAIN_MAX ? room : SESSION_PLAIN_MAX;
-    nng_msg *msg;
-    if (nng_msg_alloc(&msg, SESSION_HEADER_LEN + room + AEAD_TAG_LEN) != 0) {
-        return; /* the queue is as it was; the next turn tries again */
+    uint8_t *datagram = wire_room(peer->wire, SESSION_HEADER_LEN + room + AEAD_TAG_LEN);
+    if (datagram == NULL) {
+        links_blocked(peer->links); /* the queue is as it was */
+        return false;
     }
-    uint8_t *datagram = nng_msg_body(msg);
     bool gossip = peer->queue.list[FRAME_GOSSIP].first != NULL;
     size_t n = sendq_fill(&peer->queue, datagram + SESSION_HEADER_LEN, room, &peer->stats.messages_out);
-    (void)nng_msg_chop(msg, room - n);
     if (session_seal(&peer->session, now_ms, datagram, n) != OK) {
-        nng_msg_free(msg);
-        return;
+        return false;
     }
+    wire_put(peer->wire, SESSION_HEADER_LEN + n + AEAD_TAG_LEN);
+    peer->stats.bytes_out += WIRE_LENGTH_LEN + SESSION_HEADER_LEN + n + AEAD_TAG_LEN;
     peer->must_answer = false;
     peer->sent_ms = now_ms;
     peer->links->gossip_left |= gossip;
-    hand_over(peer, msg);
+    return true;
 }
 
 /* Gossip alone, when some went out just before, waits a little for company: a datagram costs the same whether it
@@ -139,42 +186,24 @@ bool link_peer_is_due(const struct link_peer *peer) {
 
 void link_peer_pump(struct link_peer *peer) {
     uint64_t now = clock_mono_ms();
-    for (;;) {
-        bool handshake = peer->handshake_len > 0;
-        bool transport = peer->must_answer || (peer->up && link_peer_is_due(peer));
-        if (peer->connection == 0 || !(handshake || (transport && session_can_send(&peer->session, now)))) {
-            return;
-        }
-        if (!outbox_ready(peer->outbox)) {
-            return;
-        }
-        if (handshake) {
-            send_handshake(peer);
-            if (peer->handshake_len > 0) {
-                return;
-            }
-        } else {
-            uint64_t counter = peer->session.current.send_counter;
-            send_transport(peer, now);
-            if (peer->session.current.send_counter == counter) {
-                return;
-            }
-        }
+    bool goes_on = peer->wire != NULL;
+    while (goes_on) {
+        bool due = peer->must_answer || (peer->up && link_peer_is_due(peer));
+        goes_on = due && session_can_send(&peer->session, now) && send_transport(peer, now);
+    }
+    if (peer->wire != NULL && !wire_flush(peer->wire)) {
+        links_blocked(peer->links);
     }
 }
 
 /* ---- Up and down ------------------------------------------------------------------------------------------------- */
 
-void link_peer_heard(struct link_peer *peer, uint32_t pipe, uint64_t now_ms) {
+void link_peer_heard(struct link_peer *peer, uint64_t now_ms) {
     peer->heard_ms = now_ms;
-    if (peer->inbound_pipe != pipe) {
-        inbox_vouch(peer->links->inbox, pipe);
-        peer->inbound_pipe = pipe;
-    }
-    if (!peer->dead && !peer->up && peer->connection != 0 && session_can_send(&peer->session, now_ms)) {
+    if (!peer->dead && !peer->up && peer->wire != NULL && session_can_send(&peer->session, now_ms)) {
         peer->up = true;
         peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
-        peer->redial_delay_ms = OUTBOX_REDIAL_MIN_MS;
+        peer->redial_delay_ms = LINKS_RETRY_MIN_MS;
         peer->links->ops.on_up(peer->links->ops.ctx, peer->member);
     }
 }
@@ -189,39 +218,13 @@ void link_peer_down(struct link_peer *peer) {
     }
 }
 
-void link_peer_connection(struct link_peer *peer, uint64_t now_ms) {
-    uint32_t connection = outbox_connection(peer->outbox);
-    if (outbox_spent(peer->outbox)) {
-        connection = 0;
-        retire_outbox(peer, now_ms);
-        links_tick_at_once(peer->links);
-    }
-    if (connection == peer->connection) {
-        return;
-    }
-    peer->connection = connection;
-    link_peer_down(peer);
-    if (peer->dead) {
-        return; /* by what its end led to */
-    }
-    if (connection == 0) {
-        return;
-    }
-    peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
-    peer->retry_at_ms = now_ms;
-    peer->heard_ms = now_ms; /* silence is counted from here */
-}
-
-static uint64_t with_jitter(uint32_t delay_ms) {
-    uint32_t r;
-    random_fill(&r, sizeof r);
-    return delay_ms - delay_ms / 4 + r % (delay_ms / 2);
-}
-
-/* A new initiation when one is needed and the last had its time. */
-static void initiate(struct link_peer *peer, uint64_t now_ms) {
-    if (session_initiate(&peer->session, clock_wall_ms(), peer->handshake) == OK) {
-        peer->handshake_len = SESSION_INITIATION_LEN;
+/* A new initiation when one is needed and the last had its time: on the session's own wire, or on the one we dialled.
+ */
+static void initiate(struct link_peer *peer, struct wire *wire, uint64_t now_ms) {
+    uint8_t said[SESSION_INITIATION_LEN];
+    if (session_initiate(&peer->session, clock_wall_ms(), said) == OK) {
+        links_say(peer->links, wire, bytes_of(said, sizeof said));
+        peer->stats.bytes_out += WIRE_LENGTH_LEN + sizeof said;
     }
     peer->retry_at_ms = now_ms + with_jitter(peer->retry_delay_ms);
     uint32_t doubled = peer->retry_delay_ms * 2;
@@ -233,30 +236,27 @@ static uint64_t sooner(uint64_t a, uint64_t b) {
 }
 
 uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms) {
-    if (peer->connection == 0) {
-        return redial(peer, now_ms);
+    bool silent = peer->up && (now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms));
+    if (silent) {
+        /* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. */
+        link_peer_lose(peer, peer->wire, now_ms);
     }
-    if (peer->up && (now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms))) {
-        link_peer_down(peer);
-        if (!peer->dead) {
-            /* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. */
-            outbox_cut(peer->outbox);
-        }
-        return UINT64_MAX;
+    if (peer->dead) {
+        return UINT64_MAX; /* by what its going down led to */
     }
-    bool needed = !peer->up || session_wants_rekey(&peer->session, now_ms);
+    uint64_t next = peer->wire == NULL ? call(peer, now_ms) : UINT64_MAX;
+    struct wire *wire = peer->wire != NULL ? peer->wire : peer->calling;
+    bool needed = wire != NULL && (!peer->up || session_wants_rekey(&peer->session, now_ms));
     if (needed && now_ms >= peer->retry_at_ms) {
-        initiate(peer, now_ms);
+        initiate(peer, wire, now_ms);
     }
-    uint64_t next = needed ? peer->retry_at_ms : UINT64_MAX;
+    next = needed ? sooner(next, peer->retry_at_ms) : next;
     if (peer->up) {
         if (now_ms - peer->sent_ms >= LINKS_KEEPALIVE_MS) {
             peer->must_answer = true;
-        } else {
-            next = sooner(next, peer->sent_ms + LINKS_KEEPALIVE_MS);
+            link_peer_pump(peer);
         }
-        next = sooner(next, peer->heard_ms + LINKS_SILENT_MS);
+        next = sooner(next, sooner(peer->sent_ms + LINKS_KEEPALIVE_MS, peer->heard_ms + LINKS_SILENT_MS));
     }
-    link_peer_pump(peer);
     return next;
 }

@@ -3,8 +3,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
-#include "node/log.h"
-#include "node/net/socket_close.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,24 +17,42 @@ _Static_assert(sizeof PSK_TAG == PSK_TAG_LEN, "a tag has 16 bytes");
 #define FITTING_ADDRESS(members) (2 * (size_t)(members) + 16)
 
 /* The longest sleep of the timer: strangers' connections are looked at that often. */
-#define TICK_MAX_MS 5000u
+#define TICK_MAX_MS 1000u
+/* How soon the network is asked again that took no more. */
+#define BLOCKED_MS 1u
 
 void links_psk(const uint8_t chain_id[SHA256_LEN], struct bytes swarm_key, uint8_t out_psk[NOISE_KEY_LEN]) {
     struct bytes parts[] = {bytes_of(PSK_TAG, PSK_TAG_LEN), bytes_of(chain_id, SHA256_LEN), swarm_key};
     sha256_parts(parts, 3, out_psk);
 }
 
-/* ---- Turns of the loop ------------------------------------------------------------------------------------------- */
+/* ---- Wires ------------------------------------------------------------------------------------------------------- */
 
-void links_wake(void *arg) {
-    struct links *links = arg;
-    (void)uv_async_send(&links->async);
+void links_drop_wire(struct links *links, struct wire *wire) {
+    if (wire != NULL) {
+        door_left(links->door, wire);
+        wire_close(wire);
+    }
 }
 
-void links_outbox_changed(void *arg) {
-    struct link_peer *peer = arg;
-    atomic_store(&peer->links->outboxes_changed, true);
-    links_wake(peer->links);
+void links_say(struct links *links, struct wire *wire, struct bytes datagram) {
+    uint8_t *room = wire_room(wire, datagram.len);
+    if (room == NULL) {
+        return; /* the retry timer makes another one */
+    }
+    memcpy(room, datagram.data, datagram.len);
+    wire_put(wire, datagram.len);
+    if (!wire_flush(wire)) {
+        links_blocked(links);
+    }
+}
+
+/* ---- Turns of the loop ------------------------------------------------------------------------------------------- */
+
+/* Of the hub; any thread. */
+static void wake(void *arg) {
+    struct links *links = arg;
+    (void)uv_async_send(&links->async);
 }
 
 static void free_dead(struct links *links) {
@@ -47,22 +63,14 @@ static void free_dead(struct links *links) {
     }
 }
 
-/* nng did not let go of sockets of members that left: said once for each. */
-static void look_for_left_behind(struct links *links) {
-    size_t n = socket_close_left_behind();
-    if (n > links->left_behind) {
-        log_event(LOG_WARN, "links.left_behind", log_number("sockets", n));
-    }
-    links->left_behind = n;
-}
-
 static void on_timer(uv_timer_t *timer) {
     struct links *links = timer->data;
     uint64_t now = clock_mono_ms();
     uint64_t next = now + TICK_MAX_MS;
     free_dead(links);
-    look_for_left_behind(links);
-    inbox_tick(links->inbox, now);
+    door_tick(links->door, now);
+    uint64_t guests = links_tick_guests(links, now);
+    next = guests < next ? guests : next;
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         if (links->peers[i] != NULL) {
             uint64_t wants = link_peer_tick(links->peers[i], now);
@@ -107,30 +115,34 @@ static void on_linger(uv_timer_t *timer) {
     pump_all(links);
 }
 
-static void look_at_outboxes(struct links *links) {
-    uint64_t now = clock_mono_ms();
+static void on_wake(uv_async_t *async) {
+    if (links_receive(async->data)) {
+        (void)uv_async_send(async);
+    }
+}
+
+static void on_blocked(uv_timer_t *timer) {
+    struct links *links = timer->data;
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         struct link_peer *peer = links->peers[i];
-        if (peer == NULL || peer->outbox == NULL) {
-            continue;
+        if (peer != NULL && peer->calling != NULL && !wire_flush(peer->calling)) {
+            links_blocked(links);
         }
-        uint32_t before = peer->connection;
-        link_peer_connection(peer, now);
-        if (peer->connection != before) {
-            links_tick_at_once(links);
+        if (peer != NULL) {
+            link_peer_pump(peer);
         }
-        link_peer_pump(peer);
+    }
+    for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
+        if (links->guests[i].wire != NULL && !wire_flush(links->guests[i].wire)) {
+            links_blocked(links);
+        }
     }
     linger_after_gossip(links);
 }
 
-static void on_wake(uv_async_t *async) {
-    struct links *links = async->data;
-    if (atomic_exchange(&links->outboxes_changed, false)) {
-        look_at_outboxes(links);
-    }
-    if (links_receive(links)) {
-        (void)uv_async_send(async);
+void links_blocked(struct links *links) {
+    if (links->loop != NULL && !uv_is_active((uv_handle_t *)&links->blocked)) {
+        (void)uv_timer_start(&links->blocked, on_blocked, BLOCKED_MS, 0);
     }
 }
 
@@ -158,6 +170,9 @@ static void flush_this_turn(struct links *links) {
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static void release(struct links *links) {
+    if (links->hub != NULL) {
+        wire_hub_unref(links->hub);
+    }
     secure_wipe(links, sizeof *links);
     free(links);
 }
@@ -178,18 +193,15 @@ void links_close(struct links *links) {
     if (links == NULL) {
         return;
     }
-    /* nng's side first: afterwards none of its threads wakes the loop's. */
-    inbox_close(links->inbox);
+    if (links->hub != NULL) {
+        wire_hub_silence(links->hub); /* none of nng's threads wakes the loop's any more */
+    }
+    links_drop_guests(links);
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         link_peer_free(links->peers[i]);
     }
     free_dead(links);
-    /* All together, so that the port is free and the peers have seen us go; what doesn't end in time is left. Where
-     * nng's reaper hangs already, hardly anything will end. */
-    size_t left = socket_close_wait(socket_close_left_behind() == 0 ? SOCKET_CLOSE_MS : SOCKET_CLOSE_MS / 10);
-    if (left > 0) {
-        log_event(LOG_WARN, "links.left_behind", log_number("sockets", left));
-    }
+    door_close(links->door);
     if (links->loop == NULL) {
         release(links);
         return;
@@ -197,6 +209,7 @@ void links_close(struct links *links) {
     close_handle(links, (uv_handle_t *)&links->async);
     close_handle(links, (uv_handle_t *)&links->timer);
     close_handle(links, (uv_handle_t *)&links->linger);
+    close_handle(links, (uv_handle_t *)&links->blocked);
     close_handle(links, (uv_handle_t *)&links->flush);
     close_handle(links, (uv_handle_t *)&links->hurry);
 }
@@ -215,19 +228,18 @@ enum err links_open(const struct links_config *config, const struct links_ops *o
     links->queue_messages = config->queue_messages == 0 ? LINKS_QUEUE_MESSAGES : config->queue_messages;
     session_self_init(&links->self, config->link_secret, config->psk);
 
-    size_t fitting = FITTING(LINKS_MEMBERS_MAX);
-    struct inbox_config inbox = {
+    links->fixed_connections = config->max_connections;
+    links->fixed_connections_per_address = config->max_connections_per_address;
+    links->hub = wire_hub_new(wake, links);
+    struct door_config door = {
+        .hub = links->hub,
+        .self = &links->self,
         .listen = config->listen,
-        .max_message = SESSION_DATAGRAM_MAX,
-        .max_pipes = config->max_connections == 0 ? fitting : config->max_connections,
-        .max_pipes_per_address = config->max_connections_per_address == 0 ? FITTING_ADDRESS(config->member_count)
-                                                                          : config->max_connections_per_address,
-        .wake = links_wake,
-        .arg = links,
+        .max_connections = config->max_connections == 0 ? FITTING(LINKS_MEMBERS_MAX) : config->max_connections,
+        .max_connections_per_address = config->max_connections_per_address == 0 ? FITTING_ADDRESS(config->member_count)
+                                                                                : config->max_connections_per_address,
     };
-    links->fixed_pipes = config->max_connections;
-    links->fixed_pipes_per_address = config->max_connections_per_address;
-    enum err e = inbox_open(&inbox, &links->inbox);
+    enum err e = links->hub != NULL ? door_open(&door, &links->door) : ERR_NOMEM;
     for (size_t i = 0; e == OK && i < config->member_count; i++) {
         e = links_set_member(links, i, &config->members[i]);
     }
@@ -240,7 +252,7 @@ enum err links_open(const struct links_config *config, const struct links_ops *o
 }
 
 uint16_t links_port(const struct links *links) {
-    return inbox_port(links->inbox);
+    return door_port(links->door);
 }
 
 enum err links_attach(struct links *links, uv_loop_t *loop) {
@@ -251,20 +263,14 @@ enum err links_attach(struct links *links, uv_loop_t *loop) {
     }
     (void)uv_timer_init(loop, &links->timer);
     (void)uv_timer_init(loop, &links->linger);
+    (void)uv_timer_init(loop, &links->blocked);
     (void)uv_prepare_init(loop, &links->flush);
     (void)uv_idle_init(loop, &links->hurry);
-    links->async.data = links->timer.data = links->linger.data = links->flush.data = links->hurry.data = links;
+    links->async.data = links->timer.data = links->linger.data = links->blocked.data = links->flush.data =
+        links->hurry.data = links;
     links->loop = loop;
-    inbox_start(links->inbox);
+    door_start(links->door);
     links_tick_at_once(links);
-    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
-        if (links->peers[i] != NULL) {
-            enum err e = link_peer_start(links->peers[i]);
-            if (e != OK) {
-                return e;
-            }
-        }
-    }
     return OK;
 }
 
@@ -283,14 +289,15 @@ static bool key_is_taken(const struct links *links, size_t member, const uint8_t
     return false;
 }
 
-/* The inbox's limits follow the number of members, unless they were given. */
+/* The door's limits follow the number of members, unless they were given. */
 static void follow_members(struct links *links) {
     size_t members = 0;
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         members += links->peers[i] != NULL;
     }
-    inbox_limit(links->inbox, links->fixed_pipes == 0 ? FITTING(members) : links->fixed_pipes,
-                links->fixed_pipes_per_address == 0 ? FITTING_ADDRESS(members) : links->fixed_pipes_per_address);
+    door_limit(links->door, links->fixed_connections == 0 ? FITTING(members) : links->fixed_connections,
+               links->fixed_connections_per_address == 0 ? FITTING_ADDRESS(members)
+                                                         : links->fixed_connections_per_address);
 }
 
 static bool is_as_told(const struct link_peer *peer, const struct links_member *info) {
@@ -311,11 +318,7 @@ enum err links_set_member(struct links *links, size_t member, const struct links
             return ERR_EXISTS;
         }
         enum err e = link_peer_new(links, (uint16_t)member, info, &fresh);
-        if (e == OK && links->loop != NULL) {
-            e = link_peer_start(fresh);
-        }
         if (e != OK) {
-            link_peer_free(fresh);
             return e;
         }
     }
@@ -325,8 +328,8 @@ enum err links_set_member(struct links *links, size_t member, const struct links
         link_peer_bury(old);
         old->next_dead = links->dead;
         links->dead = old;
-        links_tick_at_once(links);
     }
+    links_tick_at_once(links);
     follow_members(links);
     return OK;
 }
@@ -404,7 +407,7 @@ struct links_peer_stats links_peer_stats(const struct links *links, size_t membe
     }
     const struct link_peer *peer = links->peers[member];
     struct links_peer_stats stats = peer->stats;
-    stats.known = peer->address[0] != '\0';
+    stats.known = true;
     stats.up = peer->up;
     stats.lost = peer->sink.lost;
     stats.heard_ms = peer->heard_ms;
@@ -415,10 +418,11 @@ struct links_peer_stats links_peer_stats(const struct links *links, size_t membe
 
 struct links_stats links_stats(struct links *links) {
     struct links_stats stats = links->stats;
-    struct inbox_stats inbox = inbox_stats(links->inbox);
-    stats.connections = inbox.pipes;
-    stats.connections_refused = inbox.refused;
-    stats.connections_cut = inbox.cut;
-    stats.left_behind = socket_close_left_behind();
+    struct door_stats door = door_stats(links->door);
+    stats.connections = door.connections;
+    stats.connections_refused = door.refused;
+    stats.connections_cut += door.cut;
+    stats.garbage += door.garbage;
+    stats.throttled += door.throttled;
     return stats;
 }

@@ -1,10 +1,11 @@
 /* Links: secured conversations between this node and the other members.
  *
- * One inbox for all, one outbox a member, both directions through both ends' outboxes. Members are known by their
- * X25519 link keys, which stand on the ledger; all share a swarm key. A link is up while the outbox is connected and
- * the peer has proven within LINKS_SILENT_MS that it is there; messages are taken only for links that are up. Delivery
- * is not promised: a message is lost when a link breaks with it on its way, or when it had to make place for one of
- * more value.
+ * One connection a pair of nodes, dialled by either: each dials the members that have an address, and the session that
+ * comes about first decides which connection stays (where both begin at once, that of the lower link key's). Members
+ * are known by their X25519 link keys, which stand on the ledger; all share a swarm key. A link is up while a session
+ * stands and the peer has proven within LINKS_SILENT_MS that it is there; messages are taken only for links that are
+ * up. Delivery is not promised: a message is lost when a link breaks with it on its way, or when it had to make place
+ * for one of more value.
  *
  * Everything here belongs to the thread of the loop given to links_attach, callbacks included. Life: links_open,
  * links_attach, ..., links_close, and the loop must run until its handles are closed. links_close must
@@ -25,6 +26,9 @@
 #define LINKS_SILENT_MS 8000u
 #define LINKS_RETRY_MIN_MS 250u
 #define LINKS_RETRY_MAX_MS 5000u
+/* Between attempts to connect; to a name that has no address. */
+#define LINKS_REDIAL_MAX_MS 5000u
+#define LINKS_REDIAL_NAME_MAX_MS 120000u
 /* How long gossip waits for more to send with it when some went out just before, unless there are so many bytes or a
  * message of more value. After a quiet time it goes at once. */
 #define LINKS_LINGER_MS 3u
@@ -39,7 +43,7 @@ struct links;
 
 struct links_member {
     uint8_t key[X25519_LEN]; /* zeros: nobody has this number */
-    const char *address;     /* host:port of its inbox; NULL or "" when it has none: no link to it is kept */
+    const char *address;     /* host:port of its door; NULL or "": it dials us */
 };
 
 struct links_config {
@@ -51,7 +55,7 @@ struct links_config {
     const char *listen;                 /* host:port; port 0 picks a free one */
     size_t queue_bytes;                 /* of one peer; 0: LINKS_QUEUE_BYTES */
     size_t queue_messages;              /* of one peer; 0: LINKS_QUEUE_MESSAGES */
-    size_t max_connections;             /* to the inbox; 0: two for each member there is and 64 more */
+    size_t max_connections;             /* at the door; 0: two for each member there is and 64 more */
     size_t max_connections_per_address; /* 0: two for each member there is and 16 more */
 };
 
@@ -72,7 +76,7 @@ NODISCARD enum err links_open(const struct links_config *config, const struct li
 uint16_t links_port(const struct links *links);
 /* Begins to receive and to dial. ERR_NOMEM, ERR_CONFIG (a member's address); close links then as well. */
 NODISCARD enum err links_attach(struct links *links, uv_loop_t *loop);
-/* Cuts everything without waiting for a peer, in SOCKET_CLOSE_MS (node/net/socket_close.h) at most; memory goes when
+/* Cuts everything without waiting for anybody, and frees the port; memory goes when
  * the loop has closed the handles. Accepts NULL. */
 void links_close(struct links *links);
 
@@ -93,7 +97,7 @@ size_t links_multicast(struct links *links, const uint16_t *members, size_t coun
 bool links_up(const struct links *links, size_t member);
 
 struct links_peer_stats {
-    bool known; /* has a key and an address */
+    bool known; /* has a key */
     bool up;
     uint64_t bytes_in, bytes_out; /* datagrams, without TCP */
     uint64_t messages_in, messages_out;
@@ -107,7 +111,7 @@ struct links_peer_stats {
 struct links_peer_stats links_peer_stats(const struct links *links, size_t member);
 
 struct links_stats {
-    size_t connections;           /* to the inbox */
+    size_t connections;           /* at the door */
     uint64_t connections_refused; /* over a limit */
     uint64_t connections_cut;     /* for garbage, for too many refused datagrams, for staying a stranger */
     uint64_t garbage;             /* not a datagram, or a handshake without the right code */
@@ -116,7 +120,6 @@ struct links_stats {
     uint64_t replayed;            /* initiations seen before or too old */
     uint64_t throttled;           /* initiations over a connection's rate */
     uint64_t unknown;             /* datagrams for an index of no member */
-    size_t left_behind;           /* sockets of this process that nng did not let go of in SOCKET_CLOSE_MS */
 };
 struct links_stats links_stats(struct links *links);
 

@@ -6,10 +6,17 @@
 
 /* Datagrams looked at before other events of the loop get their turn. */
 #define BATCH 64
+/* Refused datagrams in a row after which a member's connection is cut. */
+#define STRIKES 64u
+/* A member's initiations on its session's own wire are looked at this often at most. */
+#define GREETING_MS 100u
 
+/* A datagram, and on what it came: a peer's wire, or a guest's. */
 struct arrival {
     struct links *links;
-    uint32_t pipe;
+    struct wire *wire;
+    struct link_peer *peer;    /* whose wire it is; NULL: a guest's */
+    struct links_guest *guest; /* NULL: a peer's */
     uint8_t *data;
     size_t len;
     uint64_t now_ms;
@@ -19,10 +26,68 @@ static struct bytes datagram_of(const struct arrival *a) {
     return bytes_of(a->data, a->len);
 }
 
+/* ---- Guests ------------------------------------------------------------------------------------------------------ */
+
+static void drop_guest(struct links *links, struct links_guest *guest) {
+    links_drop_wire(links, guest->wire);
+    *guest = (struct links_guest){0};
+}
+
+/* The oldest makes place for the newest. */
+static void welcome(struct links *links, struct wire *wire, uint64_t now_ms) {
+    struct links_guest *place = &links->guests[0];
+    for (size_t i = 0; i < LINKS_GUESTS_MAX && place->wire != NULL; i++) {
+        struct links_guest *guest = &links->guests[i];
+        place = guest->wire == NULL || guest->since_ms < place->since_ms ? guest : place;
+    }
+    if (place->wire != NULL) {
+        drop_guest(links, place);
+    }
+    *place = (struct links_guest){.wire = wire, .since_ms = now_ms};
+}
+
+uint64_t links_tick_guests(struct links *links, uint64_t now_ms) {
+    uint64_t next = UINT64_MAX;
+    for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
+        struct links_guest *guest = &links->guests[i];
+        if (guest->wire != NULL && now_ms >= guest->since_ms + LINKS_GUEST_MS) {
+            links->stats.connections_cut++;
+            drop_guest(links, guest);
+        } else if (guest->wire != NULL && guest->since_ms + LINKS_GUEST_MS < next) {
+            next = guest->since_ms + LINKS_GUEST_MS;
+        }
+    }
+    return next;
+}
+
+void links_drop_guests(struct links *links) {
+    for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
+        if (links->guests[i].wire != NULL) {
+            drop_guest(links, &links->guests[i]);
+        }
+    }
+}
+
+/* ---- Refusing ---------------------------------------------------------------------------------------------------- */
+
+static void cut(const struct arrival *a) {
+    a->links->stats.connections_cut++;
+    if (a->guest != NULL) {
+        drop_guest(a->links, a->guest);
+    } else {
+        link_peer_lose(a->peer, a->wire, a->now_ms);
+    }
+}
+
+/* A stream brings everything in order, so whoever sends what no keys open has none; a member's may have changed. */
 static void refuse(const struct arrival *a, uint64_t *counter) {
     ++*counter;
-    inbox_blame(a->links->inbox, a->pipe);
+    if (a->guest != NULL || a->wire != a->peer->wire || ++a->peer->strikes >= STRIKES) {
+        cut(a);
+    }
 }
+
+/* ---- Handshakes -------------------------------------------------------------------------------------------------- */
 
 static struct link_peer *peer_of_key(struct links *links, const uint8_t key[X25519_LEN]) {
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
@@ -39,61 +104,81 @@ static struct link_peer *peer_of_index(const struct arrival *a) {
     return member < LINKS_MEMBERS_MAX ? a->links->peers[member] : NULL;
 }
 
+/* Is it worth its curve arithmetic? The door has paid for a guest's first. */
+static bool is_greeting_allowed(const struct arrival *a) {
+    if (a->guest != NULL) {
+        return a->guest->initiations++ < LINKS_GUEST_INITIATIONS;
+    }
+    bool allowed = a->wire == a->peer->wire && a->now_ms >= a->peer->greeted_ms + GREETING_MS;
+    a->peer->greeted_ms = allowed ? a->now_ms : a->peer->greeted_ms;
+    return allowed;
+}
+
+static void answer(const struct arrival *a, struct link_peer *peer, struct session_hello *hello) {
+    uint8_t said[SESSION_ANSWER_LEN];
+    enum err e = session_accept(&peer->session, hello, a->now_ms, said);
+    if (e == ERR_DUPLICATE) {
+        refuse(a, &a->links->stats.replayed);
+    } else if (e == OK && wire_widen(a->wire, SESSION_DATAGRAM_MAX) == OK) {
+        /* Our own attempt, if there was one, gave way: leave the peer time to confirm. */
+        peer->retry_at_ms = a->now_ms + LINKS_RETRY_MIN_MS;
+        links_say(a->links, a->wire, bytes_of(said, sizeof said));
+    } else if (e != OK && e != ERR_BUSY) {
+        refuse(a, &a->links->stats.forged);
+    }
+}
+
 static void on_initiation(const struct arrival *a) {
     struct links *links = a->links;
-    if (!inbox_allows_initiation(links->inbox, a->pipe, a->now_ms)) {
-        links->stats.throttled++;
+    struct session_hello hello;
+    if (!is_greeting_allowed(a)) {
+        refuse(a, &links->stats.throttled);
         return;
     }
-    struct session_hello hello;
     if (session_hello(&links->self, datagram_of(a), &hello) != OK) {
         refuse(a, &links->stats.forged);
         return;
     }
     struct link_peer *peer = peer_of_key(links, hello.noise.remote_static);
-    if (peer == NULL || peer->address[0] == '\0') {
+    if (peer == NULL || (a->peer != NULL && a->peer != peer)) {
         refuse(a, &links->stats.strangers);
     } else {
-        uint8_t answer[SESSION_ANSWER_LEN];
-        enum err e = session_accept(&peer->session, &hello, a->now_ms, answer);
-        if (e == OK) {
-            memcpy(peer->handshake, answer, sizeof answer);
-            peer->handshake_len = sizeof answer;
-            /* Our own attempt, if there was one, gave way: leave the peer time to confirm. */
-            peer->retry_at_ms = a->now_ms + LINKS_RETRY_MIN_MS;
-            inbox_vouch(links->inbox, a->pipe);
-            link_peer_pump(peer);
-        } else if (e == ERR_DUPLICATE) {
-            refuse(a, &links->stats.replayed);
-        } else if (e != ERR_BUSY) {
-            refuse(a, &links->stats.forged);
-        }
+        answer(a, peer, &hello);
     }
     noise_wipe(&hello.noise);
 }
 
-static void completed(struct link_peer *peer) {
+static void completed(struct link_peer *peer, const struct arrival *a) {
     peer->stats.handshakes++;
     peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
+    if (a->guest != NULL) {
+        *a->guest = (struct links_guest){0};
+    }
+    link_peer_adopt(peer, a->wire);
 }
 
 static void on_answer(const struct arrival *a) {
     struct link_peer *peer = peer_of_index(a);
-    if (peer == NULL) {
+    if (peer == NULL || peer != a->peer) {
         refuse(a, &a->links->stats.unknown);
         return;
     }
     enum err e = session_finish(&peer->session, datagram_of(a), a->now_ms);
+    if (e == ERR_NOTFOUND && a->wire == peer->calling) {
+        return; /* the attempt gave way to one of the peer's */
+    }
     if (e != OK) {
         refuse(a, e == ERR_NOTFOUND ? &a->links->stats.unknown : &a->links->stats.forged);
         return;
     }
-    completed(peer);
-    peer->stats.bytes_in += a->len;
+    peer->stats.bytes_in += WIRE_LENGTH_LEN + a->len;
+    completed(peer, a);
     peer->must_answer = true;
-    link_peer_heard(peer, a->pipe, a->now_ms);
+    link_peer_heard(peer, a->now_ms);
     link_peer_pump(peer);
 }
+
+/* ---- Transport --------------------------------------------------------------------------------------------------- */
 
 static void deliver(void *arg, enum frame_class class, struct bytes message) {
     struct link_peer *peer = arg;
@@ -105,6 +190,13 @@ static void deliver(void *arg, enum frame_class class, struct bytes message) {
     peer->links->ops.on_message(peer->links->ops.ctx, peer->member, message);
 }
 
+/* A session belongs to the wire it was made on: elsewhere only the first datagram under new keys counts. */
+static bool is_in_place(const struct arrival *a, const struct link_peer *peer) {
+    uint32_t index = load_u32(a->data + 1);
+    bool confirms = peer->session.next.live && index == peer->session.next.local_index;
+    return a->wire == peer->wire || (a->guest != NULL && confirms);
+}
+
 static void on_transport(const struct arrival *a) {
     struct link_peer *peer = peer_of_index(a);
     if (peer == NULL) {
@@ -113,15 +205,16 @@ static void on_transport(const struct arrival *a) {
     }
     uint32_t keys_before = peer->session.current.local_index;
     struct bytes plain;
-    if (session_open(&peer->session, a->now_ms, a->data, a->len, &plain) != OK) {
+    if (!is_in_place(a, peer) || session_open(&peer->session, a->now_ms, a->data, a->len, &plain) != OK) {
         refuse(a, &peer->stats.rejected);
         return;
     }
+    peer->strikes = 0;
+    peer->stats.bytes_in += WIRE_LENGTH_LEN + a->len;
     if (peer->session.current.local_index != keys_before) {
-        completed(peer);
+        completed(peer, a);
     }
-    peer->stats.bytes_in += a->len;
-    link_peer_heard(peer, a->pipe, a->now_ms);
+    link_peer_heard(peer, a->now_ms);
     if (frame_read(&peer->sink, plain, deliver, peer) != OK) {
         peer->stats.rejected++;
         frame_sink_reset(&peer->sink);
@@ -131,7 +224,7 @@ static void on_transport(const struct arrival *a) {
 static void on_datagram(const struct arrival *a) {
     if (session_check(&a->links->self, datagram_of(a)) != OK) {
         a->links->stats.garbage++;
-        inbox_cut(a->links->inbox, a->pipe);
+        cut(a);
         return;
     }
     switch (a->data[0]) {
@@ -147,20 +240,64 @@ static void on_datagram(const struct arrival *a) {
     }
 }
 
-bool links_receive(struct links *links) {
-    for (size_t i = 0; i < BATCH; i++) {
-        uint32_t pipe;
-        nng_msg *msg = inbox_take(links->inbox, &pipe);
-        if (msg == NULL) {
-            return false;
+/* ---- Wires ------------------------------------------------------------------------------------------------------- */
+
+/* A guest's wire may become a peer's by what is read from it; then `guest` is free again. */
+static bool is_still(const struct arrival *a) {
+    return !wire_is_closed(a->wire) && (a->guest == NULL || a->guest->wire == a->wire);
+}
+
+static void read_wire(struct links *links, struct wire *wire, struct link_peer *peer, struct links_guest *guest,
+                      size_t *left) {
+    struct arrival a = {.links = links, .wire = wire, .peer = peer, .guest = guest, .now_ms = clock_mono_ms()};
+    bool goes_on = true;
+    wire_hold(wire);
+    while (goes_on && *left > 0) {
+        enum err e = wire_next(wire, &a.data, &a.len);
+        if (e == OK) {
+            --*left;
+            on_datagram(&a);
+        } else if (e != ERR_NOTFOUND) {
+            links->stats.garbage += e == ERR_MALFORMED;
+            cut(&a);
         }
-        struct arrival a = {.links = links,
-                            .pipe = pipe,
-                            .data = nng_msg_body(msg),
-                            .len = nng_msg_len(msg),
-                            .now_ms = clock_mono_ms()};
-        on_datagram(&a);
-        nng_msg_free(msg);
+        goes_on = e == OK && is_still(&a);
     }
-    return true;
+    wire_let_go(wire);
+}
+
+static void read_peer(struct links *links, size_t member, size_t *left) {
+    struct link_peer *peer = links->peers[member];
+    if (peer->dial != NULL) {
+        link_peer_look_at_dial(peer, clock_mono_ms());
+    }
+    if (peer->calling != NULL) {
+        read_wire(links, peer->calling, peer, NULL, left);
+    }
+    if (links->peers[member] == peer && peer->wire != NULL) {
+        read_wire(links, peer->wire, peer, NULL, left);
+    }
+}
+
+bool links_receive(struct links *links) {
+    size_t left = BATCH;
+    struct wire *wire;
+    while ((wire = door_take(links->door)) != NULL) {
+        welcome(links, wire, clock_mono_ms());
+    }
+    for (size_t i = 0; i < LINKS_GUESTS_MAX && left > 0; i++) {
+        if (links->guests[i].wire != NULL) {
+            read_wire(links, links->guests[i].wire, NULL, &links->guests[i], &left);
+        }
+    }
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX && left > 0; i++) {
+        size_t member = (links->turn + i) % LINKS_MEMBERS_MAX;
+        if (links->peers[member] != NULL) {
+            read_peer(links, member, &left);
+        }
+        if (left == 0) {
+            links->turn = member; /* it goes on; the ones before had their turn */
+        }
+    }
+    return left == 0;
 }

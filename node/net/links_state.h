@@ -2,39 +2,49 @@
 #ifndef ASSAY_NODE_NET_LINKS_STATE_H
 #define ASSAY_NODE_NET_LINKS_STATE_H
 
-#include "node/net/inbox.h"
+#include "node/net/dial.h"
+#include "node/net/door.h"
 #include "node/net/links.h"
-#include "node/net/outbox.h"
 #include "node/net/sendq.h"
 
-#include <stdatomic.h>
-
-#define LINKS_HANDSHAKE_MAX SESSION_INITIATION_LEN
+/* Guests of the door that have not shown yet who they are. */
+#define LINKS_GUESTS_MAX 128u
+#define LINKS_GUEST_MS 10000u
+/* Initiations that one guest may have looked at: repeated ones, where answers cross. */
+#define LINKS_GUEST_INITIATIONS 4u
 
 struct link_peer {
     struct links *links;
     uint16_t member;
-    char address[256];
+    char address[256]; /* "": only it dials */
     struct session session;
-    struct outbox *outbox; /* NULL: not dialing */
-    uint64_t redial_at_ms; /* when the next outbox is opened, where the last was spent */
-    uint64_t redial_delay_ms;
-    uint64_t dialed_ms; /* when the outbox was opened */
     struct sendq queue;
     struct frame_sink sink;
 
-    uint32_t connection;   /* of the outbox, as last seen; 0: none */
-    uint32_t inbound_pipe; /* that last carried something authentic */
+    struct wire *wire; /* that the session was made on; NULL: none */
+    /* A connection of our own making, until a session is made on it or on another. */
+    struct dial *dial;
+    struct wire *calling;
+    uint64_t called_ms;
+    uint64_t redial_at_ms;
+    uint32_t redial_delay_ms;
+
     bool up;
     bool dead; /* replaced or removed; memory goes with the next tick */
     struct link_peer *next_dead;
-    bool must_answer;                       /* the peer waits for a sign of life: it confirms new keys */
-    uint8_t handshake[LINKS_HANDSHAKE_MAX]; /* to be sent before anything else */
-    size_t handshake_len;                   /* 0: none */
+    bool must_answer; /* the peer waits for a sign of life: it confirms new keys */
     uint64_t retry_at_ms;
     uint32_t retry_delay_ms;
+    uint64_t greeted_ms; /* when its last initiation on the session's own wire was looked at */
+    unsigned strikes;
     uint64_t sent_ms, heard_ms;
     struct links_peer_stats stats;
+};
+
+struct links_guest {
+    struct wire *wire; /* NULL: the place is free */
+    uint64_t since_ms;
+    unsigned initiations;
 };
 
 struct links {
@@ -42,24 +52,26 @@ struct links {
     struct session_self self;
     size_t self_number;
     size_t queue_bytes, queue_messages;
-    struct inbox *inbox;
+    struct wire_hub *hub;
+    struct door *door;
     struct link_peer *peers[LINKS_MEMBERS_MAX];
+    struct links_guest guests[LINKS_GUESTS_MAX];
     struct link_peer *dead; /* may still be on the stack of a callback */
     struct links_stats stats;
+    size_t turn; /* whose wire is read first */
 
     uv_loop_t *loop; /* NULL before links_attach */
     uv_async_t async;
     uv_timer_t timer;
     uv_timer_t linger;  /* runs while gossip waits for company, since some has just gone */
+    uv_timer_t blocked; /* runs while the network takes no more of something */
     uv_prepare_t flush; /* runs while something was queued in this turn */
     uv_idle_t hurry;    /* keeps the loop from sleeping then, wherever in the turn it was queued */
     unsigned open_handles;
     bool flushing;
     bool lingering;
-    bool gossip_left;                            /* in this round of pumping */
-    size_t fixed_pipes, fixed_pipes_per_address; /* limits of the inbox; 0: they follow the number of members */
-    size_t left_behind;                          /* sockets, as last told */
-    atomic_bool outboxes_changed;
+    bool gossip_left;                                        /* in this round of pumping */
+    size_t fixed_connections, fixed_connections_per_address; /* limits of the door; 0: they follow the members */
 };
 
 /* ---- One peer (link_peer.c) -------------------------------------------------------------------------------------- */
@@ -68,8 +80,6 @@ NODISCARD enum err link_peer_new(struct links *links, uint16_t member, const str
                                  struct link_peer **out);
 /* Cuts and silences a peer whose memory may still be in use. */
 void link_peer_bury(struct link_peer *peer);
-/* Starts dialing. */
-NODISCARD enum err link_peer_start(struct link_peer *peer);
 /* Accepts NULL. */
 void link_peer_free(struct link_peer *peer);
 
@@ -77,23 +87,34 @@ void link_peer_free(struct link_peer *peer);
 bool link_peer_is_due(const struct link_peer *peer);
 /* Sends what is due and can be sent now. */
 void link_peer_pump(struct link_peer *peer);
-/* Looks at the outbox: a connection came, broke, or was replaced. */
-void link_peer_connection(struct link_peer *peer, uint64_t now_ms);
-/* Handshakes, signs of life, and silence; gives when it wants to be called again. */
+/* Has dialing ended? */
+void link_peer_look_at_dial(struct link_peer *peer, uint64_t now_ms);
+/* A session was made on this wire, which the peer owns from now on, whoever dialled it. */
+void link_peer_adopt(struct link_peer *peer, struct wire *wire);
+/* One of its wires ended, or is to end. */
+void link_peer_lose(struct link_peer *peer, struct wire *wire, uint64_t now_ms);
+/* Dialing, handshakes, signs of life, and silence; gives when it wants to be called again. */
 uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms);
-/* Something authentic arrived through this connection of the inbox. */
-void link_peer_heard(struct link_peer *peer, uint32_t pipe, uint64_t now_ms);
+/* Something authentic arrived on its wire. */
+void link_peer_heard(struct link_peer *peer, uint64_t now_ms);
 void link_peer_down(struct link_peer *peer);
 
 /* ---- Datagrams (links_receive.c) --------------------------------------------------------------------------------- */
 
-/* Takes what waits in the inbox, a bounded number; true when more may be waiting. */
+/* Takes what has arrived, a bounded number of datagrams; true when more may be waiting. */
 bool links_receive(struct links *links);
+/* Guests that stayed unknown go; gives when the next will. */
+uint64_t links_tick_guests(struct links *links, uint64_t now_ms);
+void links_drop_guests(struct links *links);
 
 /* ---- The whole (links.c) ----------------------------------------------------------------------------------------- */
 
-void links_wake(void *arg);           /* of the inbox, with the links; any thread */
-void links_outbox_changed(void *arg); /* of an outbox, with its peer; any thread */
+/* Closes a wire; where it came by the door, the door is told. */
+void links_drop_wire(struct links *links, struct wire *wire);
+/* Copies a handshake datagram to a wire, and writes it. */
+void links_say(struct links *links, struct wire *wire, struct bytes datagram);
+/* Part of what was put has to wait for the network: looked at again soon. */
+void links_blocked(struct links *links);
 void links_tick_at_once(struct links *links);
 
 #endif

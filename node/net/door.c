@@ -1,0 +1,406 @@
+#include "node/net/door.h"
+
+#include "base/clock.h"
+#include "node/log.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 512u
+#define FAVOURED 256u
+#define ACCEPT_AGAIN_MS 100u /* after one that failed, for want of descriptors or memory */
+
+enum place_state { PLACE_FREE, PLACE_STRANGER, PLACE_WAITING, PLACE_GUEST };
+
+struct place {
+    enum place_state state;
+    struct wire *wire;
+    uint64_t address;
+    uint64_t since_ms;
+};
+
+/* Tokens that come back with time. */
+struct bucket {
+    uint64_t address;
+    uint64_t filled_ms;
+    uint32_t tokens;
+};
+
+struct door {
+    atomic_uint refs; /* the owner's, the accept's, and one for each stranger's wire */
+    struct wire_hub *hub;
+    const struct session_self *self;
+    nng_stream_listener *listener;
+    nng_aio *accept;
+    uint16_t port;
+
+    pthread_mutex_t lock; /* over everything below */
+    bool closed;
+    bool accepting;
+    uint64_t accept_again_ms;
+    size_t max, max_per_address;
+    struct place *places;
+    size_t place_count;
+    struct bucket buckets[BUCKETS], all;
+    uint64_t favoured[FAVOURED];
+    size_t favoured_next;
+    struct door_stats stats;
+};
+
+static void unref(void *arg) {
+    struct door *door = arg;
+    if (atomic_fetch_sub(&door->refs, 1) == 1) {
+        nng_aio_reap(door->accept);
+        wire_hub_unref(door->hub);
+        (void)pthread_mutex_destroy(&door->lock);
+        free(door->places);
+        free(door);
+    }
+}
+
+static void ref(struct door *door) {
+    (void)atomic_fetch_add(&door->refs, 1);
+}
+
+/* ---- Budgets ----------------------------------------------------------------------------------------------------- */
+
+static bool spend(struct bucket *b, uint32_t burst, uint32_t period_ms, uint64_t now_ms) {
+    uint64_t earned = (now_ms - b->filled_ms) / period_ms;
+    if (earned > 0) {
+        b->tokens = earned + b->tokens < burst ? (uint32_t)earned + b->tokens : burst;
+        b->filled_ms = now_ms;
+    }
+    bool allowed = b->tokens > 0;
+    b->tokens -= allowed;
+    return allowed;
+}
+
+/* The one of this address; a new address takes the place of whoever has been away longest. */
+static struct bucket *bucket_of(struct door *door, uint64_t address, uint64_t now_ms) {
+    struct bucket *oldest = &door->buckets[0];
+    for (size_t i = 0; i < BUCKETS; i++) {
+        struct bucket *b = &door->buckets[i];
+        if (b->filled_ms != 0 && b->address == address) {
+            return b;
+        }
+        oldest = b->filled_ms < oldest->filled_ms ? b : oldest;
+    }
+    *oldest = (struct bucket){.address = address, .filled_ms = now_ms, .tokens = DOOR_ADDRESS_BURST};
+    return oldest;
+}
+
+static bool is_favoured(const struct door *door, uint64_t address) {
+    for (size_t i = 0; i < FAVOURED; i++) {
+        if (door->favoured[i] == address) {
+            return address != 0;
+        }
+    }
+    return false;
+}
+
+static bool is_affordable(struct door *door, uint64_t address) {
+    uint64_t now = clock_mono_ms();
+    return spend(bucket_of(door, address, now), DOOR_ADDRESS_BURST, DOOR_ADDRESS_MS, now) &&
+           (is_favoured(door, address) || spend(&door->all, DOOR_ALL_BURST, DOOR_ALL_MS, now));
+}
+
+/* ---- Strangers --------------------------------------------------------------------------------------------------- */
+
+static struct place *place_of(struct door *door, const struct wire *wire) {
+    for (size_t i = 0; i < door->place_count; i++) {
+        struct place *place = &door->places[i];
+        if (place->state != PLACE_FREE && place->wire == wire) {
+            return place;
+        }
+    }
+    return NULL;
+}
+
+static void cut(struct door *door, struct place *place) {
+    struct wire *wire = place->wire;
+    place->state = PLACE_FREE;
+    place->wire = NULL;
+    door->stats.connections--;
+    door->stats.cut++;
+    wire_close(wire);
+}
+
+/* The oldest stranger, of one address or of all (NULL); NULL when there is none. */
+static struct place *oldest_stranger(struct door *door, const uint64_t *address) {
+    struct place *oldest = NULL;
+    for (size_t i = 0; i < door->place_count; i++) {
+        struct place *place = &door->places[i];
+        bool counts = place->state == PLACE_STRANGER && (address == NULL || place->address == *address);
+        oldest = counts && (oldest == NULL || place->since_ms < oldest->since_ms) ? place : oldest;
+    }
+    return oldest;
+}
+
+static size_t count_of(const struct door *door, uint64_t address) {
+    size_t count = 0;
+    for (size_t i = 0; i < door->place_count; i++) {
+        count += door->places[i].state != PLACE_FREE && door->places[i].address == address;
+    }
+    return count;
+}
+
+/* A free place, for which the oldest stranger may have had to go. */
+static struct place *make_place(struct door *door, uint64_t address) {
+    bool crowd = count_of(door, address) >= door->max_per_address;
+    if (crowd || door->stats.connections >= door->max) {
+        struct place *goes = oldest_stranger(door, crowd ? &address : NULL);
+        if (goes == NULL) {
+            return NULL;
+        }
+        cut(door, goes);
+    }
+    for (size_t i = 0; i < door->place_count; i++) {
+        if (door->places[i].state == PLACE_FREE) {
+            return &door->places[i];
+        }
+    }
+    return NULL;
+}
+
+/* What a stranger has sent so far. False: it is cut. */
+static bool judge(struct door *door, struct place *place) {
+    uint8_t *data;
+    size_t len;
+    enum err e = wire_next(place->wire, &data, &len);
+    if (e == ERR_NOTFOUND) {
+        return true;
+    }
+    if (e == OK && (data[0] != SESSION_INITIATION || session_check(door->self, bytes_of(data, len)) != OK)) {
+        e = ERR_MALFORMED;
+    }
+    if (e != OK) {
+        door->stats.garbage += e == ERR_MALFORMED;
+        return false;
+    }
+    if (!is_affordable(door, place->address)) {
+        door->stats.throttled++;
+        return false;
+    }
+    wire_return(place->wire, len);
+    wire_own(place->wire);
+    place->state = PLACE_WAITING;
+    return true;
+}
+
+/* On one of nng's threads: a stranger has sent something, or ended. */
+static void on_words(struct wire *wire, void *arg) {
+    struct door *door = arg;
+    bool waits = false;
+    (void)pthread_mutex_lock(&door->lock);
+    struct place *place = place_of(door, wire);
+    if (place != NULL && place->state == PLACE_STRANGER) {
+        if (!judge(door, place)) {
+            cut(door, place);
+        } else {
+            waits = place->state == PLACE_WAITING;
+        }
+    }
+    (void)pthread_mutex_unlock(&door->lock);
+    if (waits) {
+        wire_hub_wake(door->hub);
+    }
+}
+
+static void admit(struct door *door, nng_stream *stream) {
+    struct wire *wire;
+    if (wire_new(door->hub, stream, SESSION_INITIATION_LEN, &wire) != OK) {
+        return;
+    }
+    uint64_t address = wire_address(wire);
+    struct place *place = door->closed ? NULL : make_place(door, address);
+    if (place == NULL) {
+        door->stats.refused++;
+        wire_close(wire);
+        return;
+    }
+    ref(door);
+    wire_attend(wire, on_words, unref, door);
+    *place = (struct place){.state = PLACE_STRANGER, .wire = wire, .address = address, .since_ms = clock_mono_ms()};
+    door->stats.connections++;
+    if (!judge(door, place)) {
+        cut(door, place);
+    }
+}
+
+static void accept_next(struct door *door) {
+    door->accepting = true;
+    ref(door);
+    nng_stream_listener_accept(door->listener, door->accept);
+}
+
+static void on_accept(void *arg) {
+    struct door *door = arg;
+    int rv = nng_aio_result(door->accept);
+    (void)pthread_mutex_lock(&door->lock);
+    door->accepting = false;
+    if (rv == 0) {
+        admit(door, nng_aio_get_output(door->accept, 0));
+    } else if (!door->closed) {
+        log_event(LOG_WARN, "links.no_accept", log_text("error", nng_strerror(rv)));
+        door->accept_again_ms = clock_mono_ms() + ACCEPT_AGAIN_MS;
+    }
+    if (rv == 0 && !door->closed) {
+        accept_next(door);
+    }
+    (void)pthread_mutex_unlock(&door->lock);
+    unref(door);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
+
+static enum err listen_on(struct door *door, const char *address) {
+    char url[300];
+    int port = 0, n = snprintf(url, sizeof url, "tcp://%s", address);
+    if (n < 0 || (size_t)n >= sizeof url) {
+        return ERR_CONFIG;
+    }
+    int rv = nng_stream_listener_alloc(&door->listener, url);
+    if (rv == 0) {
+        rv = nng_stream_listener_listen(door->listener);
+    }
+    if (rv == 0) {
+        rv = nng_stream_listener_get_int(door->listener, NNG_OPT_TCP_BOUND_PORT, &port);
+        door->port = (uint16_t)port;
+    }
+    switch (rv) {
+    case 0:
+        return OK;
+    case NNG_EADDRINUSE:
+        return ERR_BUSY;
+    case NNG_EADDRINVAL:
+    case NNG_EINVAL:
+        return ERR_CONFIG;
+    case NNG_ENOMEM:
+        return ERR_NOMEM;
+    default:
+        return ERR_NETWORK;
+    }
+}
+
+enum err door_open(const struct door_config *config, struct door **out) {
+    struct door *door = calloc(1, sizeof *door);
+    if (door == NULL) {
+        return ERR_NOMEM;
+    }
+    door->places = calloc(config->max_connections, sizeof *door->places);
+    if (door->places == NULL || nng_aio_alloc(&door->accept, on_accept, door) != 0) {
+        free(door->places);
+        free(door);
+        return ERR_NOMEM;
+    }
+    atomic_init(&door->refs, 1);
+    (void)pthread_mutex_init(&door->lock, NULL);
+    door->hub = wire_hub_ref(config->hub);
+    door->self = config->self;
+    door->max = door->place_count = config->max_connections;
+    door->max_per_address = config->max_connections_per_address;
+    door->all = (struct bucket){.filled_ms = clock_mono_ms(), .tokens = DOOR_ALL_BURST};
+    enum err e = listen_on(door, config->listen);
+    if (e != OK) {
+        door_close(door);
+        return e;
+    }
+    *out = door;
+    return OK;
+}
+
+void door_start(struct door *door) {
+    (void)pthread_mutex_lock(&door->lock);
+    accept_next(door);
+    (void)pthread_mutex_unlock(&door->lock);
+}
+
+void door_close(struct door *door) {
+    if (door == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&door->lock);
+    door->closed = true;
+    for (size_t i = 0; i < door->place_count; i++) {
+        if (door->places[i].state == PLACE_STRANGER || door->places[i].state == PLACE_WAITING) {
+            cut(door, &door->places[i]);
+        }
+    }
+    (void)pthread_mutex_unlock(&door->lock);
+    if (door->listener != NULL) {
+        nng_stream_listener_close(door->listener); /* ends the accept */
+        nng_stream_listener_free(door->listener);
+    }
+    unref(door);
+}
+
+void door_limit(struct door *door, size_t connections, size_t connections_per_address) {
+    (void)pthread_mutex_lock(&door->lock);
+    door->max = connections < door->place_count ? connections : door->place_count;
+    door->max_per_address = connections_per_address;
+    (void)pthread_mutex_unlock(&door->lock);
+}
+
+uint16_t door_port(const struct door *door) {
+    return door->port;
+}
+
+/* ---- Guests ------------------------------------------------------------------------------------------------------ */
+
+struct wire *door_take(struct door *door) {
+    struct place *first = NULL;
+    (void)pthread_mutex_lock(&door->lock);
+    for (size_t i = 0; i < door->place_count; i++) {
+        struct place *place = &door->places[i];
+        bool waits = place->state == PLACE_WAITING;
+        first = waits && (first == NULL || place->since_ms < first->since_ms) ? place : first;
+    }
+    if (first != NULL) {
+        first->state = PLACE_GUEST;
+    }
+    struct wire *wire = first != NULL ? first->wire : NULL;
+    (void)pthread_mutex_unlock(&door->lock);
+    return wire;
+}
+
+void door_left(struct door *door, const struct wire *guest) {
+    (void)pthread_mutex_lock(&door->lock);
+    struct place *place = place_of(door, guest);
+    if (place != NULL && place->state == PLACE_GUEST) {
+        *place = (struct place){.state = PLACE_FREE};
+        door->stats.connections--;
+    }
+    (void)pthread_mutex_unlock(&door->lock);
+}
+
+void door_favour(struct door *door, uint64_t address) {
+    (void)pthread_mutex_lock(&door->lock);
+    if (address != 0 && !is_favoured(door, address)) {
+        door->favoured[door->favoured_next++ % FAVOURED] = address;
+    }
+    (void)pthread_mutex_unlock(&door->lock);
+}
+
+void door_tick(struct door *door, uint64_t now_ms) {
+    (void)pthread_mutex_lock(&door->lock);
+    for (size_t i = 0; i < door->place_count; i++) {
+        struct place *place = &door->places[i];
+        if (place->state == PLACE_STRANGER && now_ms >= place->since_ms + DOOR_STRANGER_MS) {
+            cut(door, place);
+        }
+    }
+    if (!door->accepting && !door->closed && now_ms >= door->accept_again_ms && door->accept_again_ms != 0) {
+        accept_next(door);
+    }
+    (void)pthread_mutex_unlock(&door->lock);
+}
+
+struct door_stats door_stats(struct door *door) {
+    (void)pthread_mutex_lock(&door->lock);
+    struct door_stats stats = door->stats;
+    (void)pthread_mutex_unlock(&door->lock);
+    return stats;
+}
