@@ -707,19 +707,19 @@ def connect(held, port, sent=b""):
     return sock
 
 
-def test_garbage_after_a_good_greeting_at_the_peer_port(site):
+def test_garbage_after_a_good_beginning_at_the_peer_port(site):
     node = site.validators[0]
     rng = random.Random(11)
-    greetings = [b"\0SP\0" + struct.pack(">HH", kind, 0) for kind in (0x50, 0x51, 0x10, 0xffff)]
+    beginnings = [b"", struct.pack(">I", 126), struct.pack(">I", 126) + b"\1", struct.pack(">I", 73) + b"\2"]
 
     def attack(held):
         for i in range(120):
-            greeting = greetings[i % len(greetings)]
-            kind = i // len(greetings) % 5
-            frames = [rng.randbytes(2000), struct.pack(">Q", 1 << 62), struct.pack(">Q", 1 << 24) + b"x" * 100000,
-                      b"".join(struct.pack(">Q", n) + rng.randbytes(n) for n in (0, 1, 32, 48, 64, 96, 200)),
+            beginning = beginnings[i % len(beginnings)]
+            kind = i // len(beginnings) % 5
+            frames = [rng.randbytes(2000), struct.pack(">I", 1 << 31), struct.pack(">I", 1 << 24) + b"x" * 100000,
+                      b"".join(struct.pack(">I", n) + rng.randbytes(n) for n in (0, 1, 32, 48, 64, 96, 200)),
                       b"\0" * 8 * 2000][kind]
-            connect(held, node.peer_port, greeting + frames)
+            connect(held, node.peer_port, beginning + frames)
     attacked(site, node, attack)
     site.wait_equal()
 
