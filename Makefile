@@ -4,7 +4,7 @@
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-BUILD   ?= $(if $(SANITIZE),build/sanitize,build)
+BUILD   ?= $(if $(SANITIZE),build/$(if $(filter thread,$(SANITIZE)),threads,sanitize),build)
 PREFIX  ?= /usr/local
 VERSION := 0.1.0
 # make V=1 shows whole commands.
@@ -27,9 +27,11 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 OPTIMIZE ?= $(if $(SANITIZE),-O1,-O2)
 HARDEN   := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
 ifdef SANITIZE
+COMMA    := ,
 WARNINGS += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
-HARDEN   := -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LDHARDEN := -pie -fsanitize=address,undefined
+SANITIZERS := $(if $(filter thread,$(SANITIZE)),thread,address$(COMMA)undefined)
+HARDEN   := -fPIE -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDHARDEN := -pie -fsanitize=$(SANITIZERS)
 else
 LDHARDEN := -pie -Wl,-z,relro,-z,now
 endif
@@ -146,6 +148,7 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make bench                figures, with their targets
 ## make install              into PREFIX (default /usr/local) under DESTDIR
 ## make SANITIZE=1 ...       any of these with AddressSanitizer and UBSan, in build/sanitize
+## make check-threads        the links' unit tests with ThreadSanitizer, in build/threads
 ## make clean
 ## make check-unit           unit tests of every folder
 ## make check-unit-FOLDER    unit tests of one folder
@@ -244,7 +247,10 @@ fuzz:
 
 # ---- Everything ---------------------------------------------------------------------------------------------------
 
-.PHONY: check check-long check-peers check-judges
+.PHONY: check check-long check-peers check-judges check-threads
+check-threads:
+	@$(MAKE) --no-print-directory SANITIZE=thread build/threads/tests/node/test_links
+	@build/threads/tests/node/test_links
 check check-long:
 	@tests/check/deps --look "make deps-check" $(DEPS) $(DEPS_CHECK)
 	@tests/check/run-all $(@:check-%=%)
