@@ -172,6 +172,12 @@ class FarLoad:
     def running(self):
         return self.process.poll() is None
 
+    def final_so_far(self):
+        """How many; whoever waits for more hears why the load has ended."""
+        if not self.running():
+            raise AssertionError(f"the load beside {self.node.name} ended: {self.process.stderr.read().decode()[-1000:]}")
+        return len(self.final())
+
     def stop(self):
         self.process.terminate()
         try:

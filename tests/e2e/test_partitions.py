@@ -44,7 +44,7 @@ def through_a_cut(net, cut, moving):
     """Loads validators 0 and 3, cuts, watches, heals. `moving` are the validators that go on meanwhile. Gives figures."""
     loads = [namespaces.FarLoad(net, net.validators[i], CUT_S + SETTLE_S + 2 * HEALED_S + 60) for i in (0, 3)]
     try:
-        wait_for("transactions final at both", lambda: all(len(load.final()) >= 5 for load in loads), 30)
+        wait_for("transactions final at both", lambda: all(load.final_so_far() >= 5 for load in loads), 30)
         cut()
         pass_time(SETTLE_S)
         before = [node.height() for node in net.validators]
@@ -70,7 +70,7 @@ def through_a_cut(net, cut, moving):
         top = max(after)
         wait_for("all moving again", lambda: all(node.height() > top for node in net.validators), HEALED_S)
         moved = time.monotonic() - healed
-        wait_for("clients answered again", lambda: all(len(load.final()) > mark for load, mark in zip(loads, marks)), HEALED_S)
+        wait_for("clients answered again", lambda: all(load.final_so_far() > mark for load, mark in zip(loads, marks)), HEALED_S)
         answered = time.monotonic() - healed
         assert all(load.running() for load in loads)
     finally:
