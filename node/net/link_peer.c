@@ -113,6 +113,7 @@ void link_peer_adopt(struct link_peer *peer, struct wire *wire) {
 
 void link_peer_lose(struct link_peer *peer, struct wire *wire, uint64_t now_ms) {
     links_drop_wire(peer->links, wire);
+    session_give_up(&peer->session); /* or the peer's own initiations would find it busy for ever */
     peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
     peer->retry_at_ms = now_ms; /* on the next connection at once */
     if (wire == peer->calling) {

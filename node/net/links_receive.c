@@ -114,16 +114,36 @@ static bool is_greeting_allowed(const struct arrival *a) {
     return allowed;
 }
 
+/* A member has one connection at a time that no session stands on yet, so that it can't fill the door for others. */
+static void drop_older_guest_of(struct links *links, const struct link_peer *peer, const struct links_guest *newest) {
+    for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
+        struct links_guest *guest = &links->guests[i];
+        if (guest != newest && guest->wire != NULL && guest->greeted && guest->member == peer->member) {
+            drop_guest(links, guest);
+        }
+    }
+}
+
 static void answer(const struct arrival *a, struct link_peer *peer, struct session_hello *hello) {
     uint8_t said[SESSION_ANSWER_LEN];
+    if (a->guest != NULL) {
+        drop_older_guest_of(a->links, peer, a->guest);
+        a->guest->greeted = true;
+        a->guest->member = peer->member;
+    }
+    /* Whatever comes of it: a guest that has shown who it is may carry the first datagram under new keys. */
+    if (wire_widen(a->wire, SESSION_DATAGRAM_MAX) != OK) {
+        cut(a);
+        return;
+    }
     enum err e = session_accept(&peer->session, hello, a->now_ms, said);
     if (e == ERR_DUPLICATE) {
         refuse(a, &a->links->stats.replayed);
-    } else if (e == OK && wire_widen(a->wire, SESSION_DATAGRAM_MAX) == OK) {
+    } else if (e == OK) {
         /* Our own attempt, if there was one, gave way: leave the peer time to confirm. */
         peer->retry_at_ms = a->now_ms + LINKS_RETRY_MIN_MS;
         links_say(a->links, a->wire, bytes_of(said, sizeof said));
-    } else if (e != OK && e != ERR_BUSY) {
+    } else if (e != ERR_BUSY) {
         refuse(a, &a->links->stats.forged);
     }
 }
@@ -296,7 +316,7 @@ bool links_receive(struct links *links) {
             read_peer(links, member, &left);
         }
         if (left == 0) {
-            links->turn = member; /* it goes on; the ones before had their turn */
+            links->turn = member + 1; /* whoever has more waits for its next turn */
         }
     }
     return left == 0;

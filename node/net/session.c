@@ -75,7 +75,7 @@ static void retire(struct session_keys *k) {
     secure_wipe(k, sizeof *k);
 }
 
-static void give_up_handshake(struct session *s) {
+void session_give_up(struct session *s) {
     noise_wipe(&s->handshake.noise);
     s->handshake.active = false;
 }
@@ -136,7 +136,7 @@ enum err session_initiate(struct session *s, uint64_t wall_ms, uint8_t out[SESSI
     noise_start(&s->handshake.noise, true, bytes_str(PROLOGUE), &self->keys, self->psk, s->peer_key);
     enum err e = noise_write_first(&s->handshake.noise, bytes_of(hello, sizeof hello), datagram + 1);
     if (e != OK) {
-        give_up_handshake(s);
+        session_give_up(s);
         return e;
     }
     put_code(s->peer_code_key, datagram, sizeof datagram);
@@ -195,7 +195,7 @@ enum err session_accept(struct session *s, struct session_hello *hello, uint64_t
         return e;
     }
     put_code(s->peer_code_key, datagram, sizeof datagram);
-    give_up_handshake(s);
+    session_give_up(s);
     take_keys(&s->next, &hello->noise, index, hello->remote_index, now_ms);
     s->peer_timestamp = hello->timestamp;
     memcpy(out, datagram, sizeof datagram);
@@ -221,7 +221,7 @@ enum err session_finish(struct session *s, struct bytes datagram, uint64_t now_m
     if (e == OK) {
         struct session_keys fresh = {0};
         take_keys(&fresh, &noise, s->handshake.index, load_u32(payload), now_ms);
-        give_up_handshake(s);
+        session_give_up(s);
         s->handshake.attempts = 0;
         promote(s, &fresh);
     }
@@ -296,7 +296,7 @@ enum err session_open(struct session *s, uint64_t now_ms, uint8_t *datagram, siz
     if (k == &s->next) {
         promote(s, k);
         /* An attempt of our own that is still out is no longer needed, and must not have precedence later. */
-        give_up_handshake(s);
+        session_give_up(s);
         s->handshake.attempts = 0;
     }
     *out_plain = bytes_of(body, len - SESSION_HEADER_LEN - AEAD_TAG_LEN);

@@ -100,6 +100,9 @@ void session_close(struct session *s);
 /* A new initiation; the one before it is given up. `wall_ms` is the wall clock. ERR_INVALID: the peer's key is bad. */
 NODISCARD enum err session_initiate(struct session *s, uint64_t wall_ms, uint8_t out[SESSION_INITIATION_LEN]);
 
+/* Our attempt, if there is one, gets no answer any more: what it was said on is gone. */
+void session_give_up(struct session *s);
+
 /* The cheap check, without curve arithmetic: a known type, a fitting length, and the code of a handshake datagram.
  * ERR_MALFORMED or ERR_SIGNATURE: whoever sent it is no member. */
 NODISCARD enum err session_check(const struct session_self *self, struct bytes datagram);

@@ -121,6 +121,7 @@ enum err wire_new(struct wire_hub *hub, nng_stream *stream, size_t frame_max, st
         goto no_memory;
     }
     atomic_init(&w->refs, 1);
+    (void)nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true); /* what is ready goes in one write as it is */
     w->stream = stream;
     w->hub = wire_hub_ref(hub);
     *out = w;
@@ -324,7 +325,11 @@ uint64_t wire_address(const struct wire *w) {
     if (sa.s_family == NNG_AF_INET) {
         address = sa.s_in.sa_addr;
     } else if (sa.s_family == NNG_AF_INET6) {
+        static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* an IPv4 address on a socket for both */
+        uint32_t v4;
+        memcpy(&v4, sa.s_in6.sa_addr + sizeof mapped, sizeof v4);
         memcpy(&address, sa.s_in6.sa_addr, sizeof address);
+        address = memcmp(sa.s_in6.sa_addr, mapped, sizeof mapped) == 0 ? v4 : address;
     }
     return address;
 }
