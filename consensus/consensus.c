@@ -197,7 +197,7 @@ static void take_event(struct consensus *core, const struct consensus_event *eve
         (void)views_take_proposal(core, event, out);
         break;
     case EVENT_VOTE:
-        (void)views_take_vote(core, &event->u.vote, out);
+        (void)views_take_vote(core, &event->u.vote, event->from, out);
         if (event->u.vote.subject.epoch == core->config.epoch) {
             restart_help(core, event->from, event->u.vote.subject.view, out);
         }
@@ -242,6 +242,9 @@ void consensus_step(struct consensus *core, const struct consensus_event *event,
     take_event(core, event, out);
     restart_tick(core, out);
     rules_settle(core, out);
+    if (pace_wants_help(core)) {
+        restart_help_behind(core, out);
+    }
     if (pace_wants_resend(core)) {
         restart_resend(core, out);
         rules_settle(core, out);

@@ -9,7 +9,8 @@
 
 /* One validator's votes in one view. The first of each kind counts. */
 struct ballot {
-    uint8_t cast;     /* bit per kind */
+    uint8_t cast;      /* bit per kind */
+    uint8_t unchecked; /* of these: came late from the signer itself, the signature not looked at (views.h) */
     bool equivocated; /* proven once; later contradictions cost nothing */
     uint8_t blocks[KINDS][HASH_LEN];
     uint8_t signatures[KINDS][SIG_LEN];
@@ -60,9 +61,11 @@ struct highest {
 struct peer_view {
     bool silent;        /* let its view pass without a proposal and was not heard since */
     bool answered;      /* our recall */
+    uint64_t reached;   /* the view that its own words show it in, or past */
     uint64_t served_ms; /* last time it asked for certificates and got some */
     uint64_t helped_ms; /* last time we sent it what it lacks */
     struct highest highest[KINDS];
+    struct highest late[KINDS]; /* the same of unchecked votes: checked when it asks for them */
 };
 
 struct consensus {
@@ -89,6 +92,7 @@ struct consensus {
     bool active;
     uint64_t active_since_ms; /* of the current view's timers */
     uint64_t entered_ms, progress_ms, resent_ms, final_ms;
+    uint64_t helped_view; /* whoever seemed to lack what led here was sent it */
     uint64_t resend_from; /* older views whose votes are said again next go down from here */
     uint32_t backoff;
 

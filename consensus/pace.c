@@ -108,6 +108,21 @@ bool pace_wants_resend(const struct consensus *core) {
     return core->active && core->now_ms >= since + core->config.timing.resend_ms;
 }
 
+/* Votes that are late only by what lies between two nodes come well before; and a leader that is helped now still has
+ * most of its time. */
+static uint64_t help_at(const struct consensus *core) {
+    return core->active_since_ms + core->config.timing.leader_timeout_ms / 4;
+}
+
+/* Nothing led to view 1. */
+static bool is_help_due(const struct consensus *core) {
+    return core->active && core->view > 1 && core->helped_view < core->view;
+}
+
+bool pace_wants_help(const struct consensus *core) {
+    return is_help_due(core) && core->now_ms >= help_at(core);
+}
+
 static void sooner(uint64_t *deadline, uint64_t at) {
     if (*deadline == 0 || at < *deadline) {
         *deadline = at;
@@ -123,6 +138,9 @@ static void view_deadlines(const struct consensus *core, uint64_t *deadline) {
         if (!proposed && core_leader(core, core->view) == core->config.me && core->now_ms < filler_at(core)) {
             sooner(deadline, filler_at(core));
         }
+    }
+    if (is_help_due(core)) {
+        sooner(deadline, help_at(core));
     }
     uint64_t since = core->progress_ms > core->resent_ms ? core->progress_ms : core->resent_ms;
     sooner(deadline, since + core->config.timing.resend_ms);

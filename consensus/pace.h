@@ -18,6 +18,8 @@ bool pace_view_is_late(const struct consensus *core);
 /* A leader without transactions proposes anyway: the view is active, or a heartbeat is due. */
 bool pace_wants_filler(const struct consensus *core);
 bool pace_wants_resend(const struct consensus *core);
+/* The view has been active for so long that who has not shown itself in it seems to lack what led here. */
+bool pace_wants_help(const struct consensus *core);
 /* The next moment at which something may have to happen; 0: none. */
 uint64_t pace_deadline(const struct consensus *core);
 

@@ -92,10 +92,11 @@ void restart_asked(struct consensus *core, const struct consensus_event *event, 
         return;
     }
     size_t count = 0;
+    core->peers[event->from].reached = 0; /* it begins anew, and what it lost it may lack */
     for (int kind = VOTE_PROPOSE; kind <= VOTE_FINALIZE; kind++) {
-        const struct highest *highest = &core->peers[event->from].highest[kind];
-        if (highest->any) {
-            core->answer[count++] = highest->vote;
+        const struct consensus_vote *highest = views_highest(core, event->from, (enum vote_kind)kind);
+        if (highest != NULL) {
+            core->answer[count++] = *highest;
         }
     }
     struct consensus_effect *effect = core_effect(out, EFFECT_SEND_RECALL, event->from, 0);
@@ -247,6 +248,23 @@ void restart_help(struct consensus *core, uint16_t peer, uint64_t view, struct c
     if (core->view - 1 > core->final_view) {
         send_if_held(core, core->view - 1, VOTE_NOTARIZE, peer, out);
         send_if_held(core, core->view - 1, VOTE_NULLIFY, peer, out);
+    }
+}
+
+void restart_help_behind(struct consensus *core, struct consensus_effects *out) {
+    const struct slot *slot = views_get(core, core->view - 1);
+    core->helped_view = core->view;
+    if (slot == NULL || !core_is_validator(core)) {
+        return;
+    }
+    const struct held_certificate *held = slot->certificates;
+    enum vote_kind kind = held[VOTE_FINALIZE].len != 0   ? VOTE_FINALIZE
+                          : held[VOTE_NOTARIZE].len != 0 ? VOTE_NOTARIZE
+                                                         : VOTE_NULLIFY;
+    for (uint16_t i = 0; i < core->n; i++) {
+        if (i != core->config.me && core->peers[i].reached < core->view && held[kind].len != 0) {
+            core_send_certificate(out, i, slot, kind);
+        }
     }
 }
 

@@ -87,11 +87,33 @@ void views_sign(const struct consensus *core, const struct vote_subject *subject
     core->config.sign(core->config.sign_ctx, message, sizeof message, out->signature);
 }
 
-void views_remember(struct consensus *core, const struct consensus_vote *vote) {
-    struct highest *highest = &core->peers[vote->signer].highest[vote->subject.kind];
+static void raise(struct highest *highest, const struct consensus_vote *vote) {
     if (!highest->any || vote->subject.view > highest->vote.subject.view) {
         *highest = (struct highest){.any = true, .vote = *vote};
     }
+}
+
+/* Nobody acts in a view before it entered it, and nobody promises to finalize one before it left it. */
+static void note_reached(struct consensus *core, const struct consensus_vote *vote) {
+    uint64_t *reached = &core->peers[vote->signer].reached;
+    uint64_t view = vote->subject.view + (vote->subject.kind == VOTE_FINALIZE ? 1 : 0);
+    *reached = view > *reached ? view : *reached;
+}
+
+void views_remember(struct consensus *core, const struct consensus_vote *vote) {
+    raise(&core->peers[vote->signer].highest[vote->subject.kind], vote);
+    note_reached(core, vote);
+}
+
+const struct consensus_vote *views_highest(struct consensus *core, uint16_t signer, enum vote_kind kind) {
+    struct highest *highest = &core->peers[signer].highest[kind];
+    struct highest *late = &core->peers[signer].late[kind];
+    if (late->any && (!highest->any || late->vote.subject.view > highest->vote.subject.view) &&
+        views_signature_good(core, &late->vote)) {
+        *highest = *late;
+    }
+    late->any = false;
+    return highest->any ? &highest->vote : NULL;
 }
 
 /* ---- Certificates ------------------------------------------------------------------------------------------------ */
@@ -113,8 +135,8 @@ static bool contradicts(const struct slot *slot, enum vote_kind kind, const uint
     return false;
 }
 
-static void note_certificate(struct consensus *core, struct slot *slot, enum vote_kind kind,
-                             struct consensus_effects *out) {
+/* It is told to nobody: its votes went to everybody, and who seems to have missed some is helped (restart.h). */
+static void note_certificate(struct consensus *core, struct slot *slot, enum vote_kind kind) {
     slot->touched = true;
     if (slot->view > core->top_certified) {
         core->top_certified = slot->view;
@@ -127,10 +149,6 @@ static void note_certificate(struct consensus *core, struct slot *slot, enum vot
     }
     if (kind != VOTE_NULLIFY) {
         (void)views_add_block(slot, slot->certificates[kind].block);
-    }
-    /* A finalization needs no telling: the finalize votes went to everybody, and who missed them asks. */
-    if (core_is_validator(core) && kind != VOTE_FINALIZE && slot->view >= core->view) {
-        core_send_certificate(out, CONSENSUS_ALL, slot, kind);
     }
 }
 
@@ -177,17 +195,29 @@ static void count_votes(struct consensus *core, struct slot *slot, enum vote_kin
         }
     }
     memcpy(held->block, block, HASH_LEN);
-    note_certificate(core, slot, kind, out);
+    note_certificate(core, slot, kind);
 }
 
-static void record(struct consensus *core, struct slot *slot, const struct consensus_vote *vote) {
+static void fill_in(struct slot *slot, const struct consensus_vote *vote) {
     enum vote_kind kind = vote->subject.kind;
     struct ballot *ballot = &slot->ballots[vote->signer];
     ballot->cast = (uint8_t)(ballot->cast | 1u << kind);
     memcpy(ballot->blocks[kind], vote->subject.block, HASH_LEN);
     memcpy(ballot->signatures[kind], vote->signature, SIG_LEN);
     slot->touched = true;
+}
+
+static void record(struct consensus *core, struct slot *slot, const struct consensus_vote *vote) {
+    fill_in(slot, vote);
     views_remember(core, vote);
+}
+
+static void record_unchecked(struct consensus *core, struct slot *slot, const struct consensus_vote *vote) {
+    struct ballot *ballot = &slot->ballots[vote->signer];
+    fill_in(slot, vote);
+    ballot->unchecked = (uint8_t)(ballot->unchecked | 1u << vote->subject.kind);
+    raise(&core->peers[vote->signer].late[vote->subject.kind], vote);
+    note_reached(core, vote);
 }
 
 void views_record_own(struct consensus *core, struct slot *slot, const struct consensus_vote *vote,
@@ -229,19 +259,53 @@ static struct consensus_vote ballot_vote(const struct consensus *core, const str
     return vote;
 }
 
+/* Does a validator's vote of that kind stand? One that was not checked is checked now, and forgotten when it is bad. */
+static bool stands(struct consensus *core, struct slot *slot, uint16_t signer, enum vote_kind kind) {
+    struct ballot *b = &slot->ballots[signer];
+    uint8_t bit = (uint8_t)(1u << kind);
+    if ((b->unchecked & bit) != 0) {
+        struct consensus_vote vote = ballot_vote(core, slot, signer, kind);
+        b->unchecked = (uint8_t)(b->unchecked & ~bit);
+        if (views_signature_good(core, &vote)) {
+            views_remember(core, &vote);
+        } else {
+            b->cast = (uint8_t)(b->cast & ~bit);
+        }
+    }
+    return views_cast(b, kind);
+}
+
 /* A finalize vote says: I did not nullify this view and notarized no other block in it. */
+static bool breaks_promise(const struct ballot *b, enum vote_kind kind, const uint8_t *finalized) {
+    return views_cast(b, kind) && (kind == VOTE_NULLIFY || !core_same(b->blocks[kind], finalized));
+}
+
 static void check_promise(struct consensus *core, struct slot *slot, uint16_t signer, struct consensus_effects *out) {
     const struct ballot *b = &slot->ballots[signer];
-    if (b->equivocated || !views_cast(b, VOTE_FINALIZE)) {
-        return;
+    for (enum vote_kind kind = VOTE_NOTARIZE; kind <= VOTE_NULLIFY; kind++) {
+        if (!b->equivocated && views_cast(b, VOTE_FINALIZE) && breaks_promise(b, kind, b->blocks[VOTE_FINALIZE]) &&
+            stands(core, slot, signer, VOTE_FINALIZE) && stands(core, slot, signer, kind)) {
+            struct consensus_vote first = ballot_vote(core, slot, signer, kind);
+            struct consensus_vote second = ballot_vote(core, slot, signer, VOTE_FINALIZE);
+            note_equivocation(core, slot, &first, &second, out);
+        }
     }
-    bool nullified = views_cast(b, VOTE_NULLIFY);
-    bool other = views_cast(b, VOTE_NOTARIZE) && !core_same(b->blocks[VOTE_NOTARIZE], b->blocks[VOTE_FINALIZE]);
-    if (nullified || other) {
-        struct consensus_vote first = ballot_vote(core, slot, signer, nullified ? VOTE_NULLIFY : VOTE_NOTARIZE);
-        struct consensus_vote second = ballot_vote(core, slot, signer, VOTE_FINALIZE);
-        note_equivocation(core, slot, &first, &second, out);
+}
+
+/* Would a vote, were it good, contradict what else stands in its signer's ballot? */
+static bool would_contradict(const struct ballot *b, enum vote_kind kind, const uint8_t *block) {
+    if (kind == VOTE_FINALIZE) {
+        return breaks_promise(b, VOTE_NOTARIZE, block) || breaks_promise(b, VOTE_NULLIFY, block);
     }
+    return views_cast(b, VOTE_FINALIZE) && (kind == VOTE_NULLIFY || !core_same(b->blocks[VOTE_FINALIZE], block));
+}
+
+/* Does nothing depend on this vote any more? Only the signer's own word is believed for that: anybody else could put
+ * something false in the place of its late vote. */
+static bool is_beyond_need(const struct slot *slot, const struct consensus_vote *vote, uint16_t from) {
+    const struct held_certificate *held = &slot->certificates[vote->subject.kind];
+    return from == vote->signer && held->len != 0 && core_same(held->block, vote->subject.block) &&
+           !would_contradict(&slot->ballots[vote->signer], vote->subject.kind, vote->subject.block);
 }
 
 static bool drop(struct consensus *core) {
@@ -249,7 +313,21 @@ static bool drop(struct consensus *core) {
     return false;
 }
 
-bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, struct consensus_effects *out) {
+/* Is it the vote that stands there already, or one that can add nothing to it? */
+static bool is_known(struct consensus *core, struct slot *slot, const struct consensus_vote *vote) {
+    const struct ballot *b = &slot->ballots[vote->signer];
+    enum vote_kind kind = vote->subject.kind;
+    bool cast = views_cast(b, kind);
+    bool repeated = cast && core_same(b->blocks[kind], vote->subject.block) &&
+                    bytes_equal(bytes_of(b->signatures[kind], SIG_LEN), bytes_of(vote->signature, SIG_LEN));
+    if (repeated || (cast && b->equivocated)) {
+        return true;
+    }
+    return stands(core, slot, vote->signer, kind) && core_same(b->blocks[kind], vote->subject.block);
+}
+
+bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, uint16_t from,
+                     struct consensus_effects *out) {
     if (!vote_is_wellformed(core, vote) || vote->subject.view > core->view + CONSENSUS_AHEAD) {
         return drop(core);
     }
@@ -258,13 +336,17 @@ bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, 
         return drop(core);
     }
     enum vote_kind kind = vote->subject.kind;
-    struct ballot *ballot = &slot->ballots[vote->signer];
-    bool second = views_cast(ballot, kind);
-    if (second && (ballot->equivocated || core_same(ballot->blocks[kind], vote->subject.block))) {
+    bool own = vote->signer == core->config.me;
+    if (is_known(core, slot, vote) || (own && !core->recalling)) {
         return drop(core);
     }
-    bool own = vote->signer == core->config.me;
-    if ((own && !core->recalling) || !views_signature_good(core, vote)) {
+    bool second = views_cast(&slot->ballots[vote->signer], kind);
+    if (!own && !second && is_beyond_need(slot, vote, from)) {
+        core->peers[vote->signer].silent = false;
+        record_unchecked(core, slot, vote);
+        return true;
+    }
+    if (!views_signature_good(core, vote)) {
         return drop(core);
     }
     if (own) {
@@ -341,7 +423,7 @@ static bool signatures_good(struct consensus *core, const struct slot *slot, con
         signature += SIG_LEN;
         const struct ballot *b = slot != NULL ? &slot->ballots[i] : NULL;
         enum vote_kind kind = parts->subject.kind;
-        bool known = b != NULL && views_cast(b, kind) && core_same(b->blocks[kind], parts->subject.block) &&
+        bool known = b != NULL && views_checked(b, kind) && core_same(b->blocks[kind], parts->subject.block) &&
                      bytes_equal(bytes_of(b->signatures[kind], SIG_LEN), bytes_of(vote.signature, SIG_LEN));
         if (!known && !views_signature_good(core, &vote)) {
             return false;
@@ -364,7 +446,7 @@ static void book_votes(struct consensus *core, struct slot *slot, const struct c
         signature += SIG_LEN;
         struct ballot *b = &slot->ballots[i];
         core->peers[i].silent = false;
-        if (!views_cast(b, kind)) {
+        if (!stands(core, slot, i, kind)) {
             /* A vote of ours that our ballots lack is not taken over: only the journal says what we voted. */
             if (i != core->config.me) {
                 record(core, slot, &vote);
@@ -430,7 +512,7 @@ bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16
         memcpy(held->bytes, encoded.data, encoded.len);
         held->len = encoded.len;
         memcpy(held->block, parts.subject.block, HASH_LEN);
-        note_certificate(core, slot, kind, out);
+        note_certificate(core, slot, kind);
     }
     return !second;
 }

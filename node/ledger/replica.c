@@ -418,6 +418,10 @@ void replica_check(const struct replica *r) {
     ASSERT(r->failed != OK || r->decided_height == chain_head(r->config.chain)->header.height);
 }
 
+struct bytes replica_certificate(const struct replica *r, uint64_t view, enum vote_kind kind) {
+    return consensus_certificate(r->core, view, kind);
+}
+
 void replica_stats(const struct replica *r, struct replica_stats *out) {
     *out = (struct replica_stats){
         .height = chain_head(r->config.chain)->header.height,

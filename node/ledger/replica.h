@@ -131,5 +131,7 @@ struct replica_stats {
 /* Breaks off with an ASSERT when an invariant does not hold; tests run it after each turn. */
 void replica_check(const struct replica *replica);
 void replica_stats(const struct replica *replica, struct replica_stats *out);
+/* The certificate of that kind that is held of a view of this epoch; empty when there is none. */
+struct bytes replica_certificate(const struct replica *replica, uint64_t view, enum vote_kind kind);
 
 #endif

@@ -159,7 +159,7 @@ MUTANTS = {
         (CORE_H, "!core->recalling && !core->refused &&", "!core->recalling &&"),
     ], None),
     "votes of others are not remembered": ([
-        (VIEWS, "    slot->touched = true;\n    views_remember(core, vote);\n", "    slot->touched = true;\n"),
+        (VIEWS, "    fill_in(slot, vote);\n    views_remember(core, vote);\n", "    fill_in(slot, vote);\n"),
     ], None),
     "proposals forgotten at a restart": ([
         (RESTART, "        restore_proposal(core, &restored->proposals[i]);\n", ""),
@@ -170,8 +170,49 @@ MUTANTS = {
                 "    struct consensus_effect scratch, *effect = &scratch;\n"),
     ], None),
     "a broken promise is not reported": ([
-        (VIEWS, "    if (nullified || other) {\n", "    if (nullified && other) {\n"),
+        (VIEWS, "    return views_cast(b, kind) && (kind == VOTE_NULLIFY || !core_same(b->blocks[kind], finalized));\n",
+                "    return views_cast(b, kind) && kind == VOTE_NULLIFY && !core_same(b->blocks[kind], finalized) && false;\n"),
     ], None),
+    # ---- Late votes ----
+    "late votes are not remembered": ([
+        (VIEWS, "    raise(&core->peers[vote->signer].late[vote->subject.kind], vote);\n", ""),
+    ], None),
+    "late votes that contradict are not checked": ([
+        (VIEWS, "core_same(held->block, vote->subject.block) &&\n"
+                "           !would_contradict(&slot->ballots[vote->signer], vote->subject.kind, vote->subject.block);\n",
+                "core_same(held->block, vote->subject.block);\n"),
+    ], None),
+    "votes are not checked before their quorum either": ([
+        (VIEWS, "    return from == vote->signer && held->len != 0 && core_same(held->block, vote->subject.block) &&\n",
+                "    return from == vote->signer && held->len == 0 &&\n"),
+    ], None),
+    "a late vote that was never checked is evidence": ([
+        (VIEWS, "        if (views_signature_good(core, &vote)) {\n            views_remember(core, &vote);\n",
+                "        if (vote.signer < core->n) {\n            views_remember(core, &vote);\n"),
+    ], "unit consensus/test_late_votes"),
+    "late votes are told unchecked": ([
+        (VIEWS, " &&\n        views_signature_good(core, &late->vote)) {\n", ") {\n"),
+    ], "unit consensus/test_late_votes"),
+    "what others say is a late vote": ([
+        (VIEWS, "    return from == vote->signer && held->len", "    return from < UINT16_MAX && held->len"),
+    ], "unit consensus/test_late_votes"),
+    "late votes show no sign of life": ([
+        (VIEWS, "        core->peers[vote->signer].silent = false;\n        record_unchecked(", "        record_unchecked("),
+    ], "unit consensus/test_late_votes"),
+    # ---- Certificates to whom they help ----
+    "nobody is helped into a view": ([
+        ("consensus/pace.c", "    return is_help_due(core) && core->now_ms >= help_at(core);\n", "    return false && is_help_due(core);\n"),
+    ], "unit consensus/test_rules"),
+    "everybody is helped into every view": ([
+        (RESTART, "core->peers[i].reached < core->view && ", ""),
+    ], "unit consensus/test_rules"),
+    "who begins anew is taken to be where it was": ([
+        (RESTART, "    core->peers[event->from].reached = 0; /* it begins anew, and what it lost it may lack */\n", ""),
+    ], "unit consensus/test_late_votes"),
+    "late votes show nobody's view": ([
+        (VIEWS, "    raise(&core->peers[vote->signer].late[vote->subject.kind], vote);\n    note_reached(core, vote);\n",
+                "    raise(&core->peers[vote->signer].late[vote->subject.kind], vote);\n"),
+    ], "unit consensus/test_late_votes"),
     # ---- Blocks ----
     "signatures of transactions unchecked": ([
         (EXECUTE, " && !chain->replaying && !signatures_good(chain, tx)) {\n", " && false && !signatures_good(chain, tx)) {\n"),

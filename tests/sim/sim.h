@@ -178,6 +178,7 @@ struct sim_node {
     bool lost_votes;  /* runs on a damaged or an old journal: follows, does not count for progress */
     bool damaged;     /* the next start may find the store damaged */
     bool must_notice; /* and has to say so */
+    bool joined;      /* by snapshot, ever */
     bool lost_log;    /* it once had, of the ledger, less than its journal builds on: it may have to refuse */
     bool lost_ledger; /* it has lost blocks or state, and its journal is whole: the next start may say so */
     uint32_t incarnation;
@@ -254,6 +255,7 @@ struct sim_setting {
 /* What a message must lead to; sim_expect.c. */
 struct sim_expected {
     bool any, refuses, from_faulty;
+    uint16_t from;
     struct peer_message message; /* owned */
     struct consensus_status before;
 };
@@ -446,6 +448,7 @@ void sim_oracles_begin(struct sim_world *world);
 /* Learns from a correct node which epoch it is in. */
 void sim_oracle_epoch(struct sim_node *node);
 void sim_oracle_sent(struct sim_node *from, struct bytes bytes);
+void sim_oracle_held(struct sim_node *node);
 void sim_oracle_final(struct sim_node *node, const struct block *block);
 void sim_oracle_started(struct sim_node *node);
 void sim_oracle_evidence(struct sim_node *node, uint16_t accused, const struct consensus_vote *first,

@@ -35,6 +35,7 @@ struct sim_knowledge {
     uint64_t held_epoch[SIM_KEYS_MAX], held[SIM_KEYS_MAX][5]; /* highest view of a vote, by kind */
     uint64_t owed_epoch[SIM_KEYS_MAX], owed[SIM_KEYS_MAX][5]; /* the same, when that validator asked */
     uint32_t asks[SIM_KEYS_MAX];                              /* that were not answered yet */
+    bool spoils[SIM_KEYS_MAX]; /* sent bad votes of its own: what is held of it is its own affair */
 };
 
 static struct sim_knowledge *knowledge_of(struct sim_node *node) {
@@ -120,11 +121,16 @@ static void take_votes(struct sim_node *node, const struct sim_expected *x, cons
         uint16_t key = sim_key_at(node->world, s->epoch, vote->signer);
         bool formed = s->kind >= VOTE_NOTARIZE && s->kind <= VOTE_FINALIZE &&
                       (s->kind != VOTE_NULLIFY || bytes_is_zero(s->block, HASH_LEN));
-        if (!formed || !is_taken(x, now, s) || key >= SIM_KEYS_MAX || key == node->key || !is_good(node, vote)) {
+        if (key >= SIM_KEYS_MAX || key == node->key) {
+            continue;
+        }
+        struct sim_knowledge *k = knowledge_of(node);
+        bool good = is_good(node, vote);
+        k->spoils[key] = k->spoils[key] || (!good && key == x->from);
+        if (!formed || !is_taken(x, now, s) || !good) {
             continue;
         }
         judge_report(node, vote, key);
-        struct sim_knowledge *k = knowledge_of(node);
         struct seen *place = seen_at(k, s->view, key, s->kind);
         if (!is_seen(place, s->epoch, s->view, key, s->kind)) {
             *place = (struct seen){.epoch = s->epoch, .view = s->view, .key = key, .kind = (uint8_t)s->kind};
@@ -144,7 +150,7 @@ static void take_votes(struct sim_node *node, const struct sim_expected *x, cons
 static void judge_answer(struct sim_node *from, uint16_t to, const struct peer_message *m) {
     struct sim_knowledge *k = from->knowledge;
     for (int kind = VOTE_NOTARIZE; k != NULL && to < SIM_KEYS_MAX && kind <= VOTE_FINALIZE; kind++) {
-        bool named = k->owed[to][kind] == 0 || k->owed_epoch[to] != m->epoch;
+        bool named = k->spoils[to] || k->owed[to][kind] == 0 || k->owed_epoch[to] != m->epoch;
         for (size_t i = 0; i < m->vote_count; i++) {
             const struct vote_subject *s = &m->votes[i].subject;
             named = named || ((int)s->kind == kind && s->view >= k->owed[to][kind]);
@@ -228,7 +234,7 @@ void sim_expect(struct sim_node *node, uint16_t from, struct bytes bytes, struct
     struct sim_world *w = node->world;
     struct replica_stats stats;
     bool judged = !node->faulty && !node->lost_votes;
-    *out = (struct sim_expected){.from_faulty = sim_key_is_faulty(w, from)};
+    *out = (struct sim_expected){.from = from, .from_faulty = sim_key_is_faulty(w, from)};
     out->any = (judged || node->restored) && w->has_foes && peer_decode(bytes, &out->message) == OK;
     if (!out->any) {
         return;

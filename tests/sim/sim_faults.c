@@ -239,7 +239,8 @@ static void rot(struct sim_world *w, struct sim_random *random, const char *part
     bool vouched = false;
     if (sim_disk_rot(node->disk, part, &vouched)) {
         sim_trace(w, "bit rot in %s of node %u", part, node->number);
-        node->must_notice = vouched && (!stops || w->options.checkpoint_bytes == 0); /* below one nobody looks */
+        /* Below a checkpoint nobody looks, and a snapshot that was joined is one. */
+        node->must_notice = vouched && (!stops || (w->options.checkpoint_bytes == 0 && !node->joined));
         node->lost_votes = true; /* of a log that is cut short nobody can tell what stood there */
         node->damaged = stops;
     }

@@ -34,12 +34,15 @@ static void tune_too_many(struct sim_options *o) {
     o->forge_kind = COUNT_FORGED_TOO_MANY;
 }
 
-/* Validator 3 is cut off while an observer takes its place. When it is back it hears a liar alone, who proves to it by
+/* Validator 3 is cut off, and an observer takes its place. When it is back it hears a liar alone, who proves to it by
  * the new set where the epoch ended: all who signed are in the old set, too. */
 static bool liar_alone(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
     struct sim_world *w = from->world;
     if (scene.since_us == 0 && w->top_height >= 10) {
         scene.since_us = w->now_us;
+        scene.height = w->top_height;
+    }
+    if (scene.since_us != 0 && scene.happened == 0 && w->top_height >= scene.height + 2) {
         scene.happened++;
         sim_work_change(from, 3, 4, 1);
     }
@@ -320,7 +323,7 @@ static void tune_far(struct sim_options *o) {
 
 const struct scenario sim_foe_scenarios[] = {
     {"blocks of a time long past", prepare_nothing, 0, 20, tune_behind, COUNT_FORGED_BEHIND, false},
-    {"an epoch's closing block in the next one", prepare_nothing, 200, 20, tune_old_closing, COUNT_FORGED_OLD_CLOSING,
+    {"an epoch's closing block in the next one", prepare_nothing, 100, 20, tune_old_closing, COUNT_FORGED_OLD_CLOSING,
      false},
     {"blocks over a limit that was voted", prepare_nothing, 0, 20, tune_too_many, COUNT_FORGED_TOO_MANY, false},
     {"blocks proven by another epoch", prepare_other_epoch, 0, 20, tune_other_epoch, COUNT_LIE_EPOCH, false},

@@ -296,6 +296,7 @@ static const struct oracle oracles[] = {
     {"queues are bounded", queues_are_bounded},
     {"refuses for a reason", refuses_for_a_reason},
     {"believes no liar", believes_no_liar},
+    {"holds what quorums made", sim_oracle_held},
     {"invariants hold", invariants_hold},
 };
 

@@ -176,6 +176,7 @@ enum err sim_snapshots_join(struct sim_node *node) {
     if (e == OK && report.joined) {
         sim_trace(w, "node %u joins by snapshot at height %llu", node->number, (unsigned long long)report.height);
         sim_count(w, COUNT_SNAPSHOT_JOINED);
+        node->joined = true;
         node->must_notice = node->must_notice && !node->damaged; /* a damaged block log is gone */
         if (report.height <= report.before) {
             sim_fail(w, "rolled back", "node %u joins at height %llu, below its own log at %llu", node->number,

@@ -305,6 +305,38 @@ static void note_exclusive(struct sim_world *w, struct sim_view *v, enum vote_ki
     }
 }
 
+/* Certificates seldom go over the wire: what a node holds is judged, too, of the views where it stands. */
+#define HELD_VIEWS 4u
+
+static void judge_held(struct sim_node *node, uint64_t epoch, uint64_t view, enum vote_kind kind) {
+    struct sim_world *w = node->world;
+    struct bytes held = replica_certificate(node->replica, view, kind);
+    struct certificate_parts parts;
+    if (held.len == 0) {
+        return;
+    }
+    struct sim_view *v = find_view(w, epoch, view, true);
+    if (certificates_parse(held, sim_validators_of(w, epoch), &parts) != OK ||
+        !is_backed(w, v, node->key, kind, parts.subject.block)) {
+        sim_fail(w, "forged", "node %u holds a certificate of view %llu, kind %d, that no quorum made", node->number,
+                 (unsigned long long)view, (int)kind);
+        return;
+    }
+    note_exclusive(w, v, kind, parts.subject.block);
+}
+
+void sim_oracle_held(struct sim_node *node) {
+    struct replica_stats stats;
+    replica_stats(node->replica, &stats);
+    const struct consensus_status *c = &stats.consensus;
+    uint64_t first = c->view > c->final_view + HELD_VIEWS ? c->view - HELD_VIEWS : c->final_view;
+    for (uint64_t view = first; view <= c->view && !node->lost_votes; view++) {
+        for (enum vote_kind kind = VOTE_NOTARIZE; kind <= VOTE_FINALIZE; kind++) {
+            judge_held(node, c->epoch, view, kind);
+        }
+    }
+}
+
 static void note_certificate(struct sim_node *from, struct bytes encoded) {
     struct sim_world *w = from->world;
     struct certificate_parts parts;

@@ -197,6 +197,17 @@ static inline int fixture_find(const struct fixture *f, enum consensus_effect_ki
     return -1;
 }
 
+/* Was that validator sent a certificate of `view` in the last step, alone or with all? */
+static inline bool fixture_told(const struct fixture *f, uint16_t to, uint64_t view) {
+    for (size_t i = 0; i < f->effects.count; i++) {
+        const struct consensus_effect *e = &f->effects.items[i];
+        if (e->kind == EFFECT_SEND_CERTIFICATE && e->view == view && (e->to == to || e->to == CONSENSUS_ALL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Did the last step journal and send that vote, in this order? */
 static inline bool fixture_voted(const struct fixture *f, enum vote_kind kind, uint64_t view) {
     bool journaled = false;

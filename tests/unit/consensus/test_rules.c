@@ -187,7 +187,7 @@ static void rule_4_an_invalid_proposal_is_nullified_at_once(void **state) {
     fixture_end(f);
 }
 
-static void rule_5_a_notarization_is_told_to_all_and_followed_by_a_finalize(void **state) {
+static void rule_5_a_notarization_is_followed_by_a_finalize_and_told_to_whom_it_helps(void **state) {
     (void)state;
     struct fixture *f = four();
     fixture_propose(f, 1, 0xa1, 0);
@@ -196,8 +196,17 @@ static void rule_5_a_notarization_is_told_to_all_and_followed_by_a_finalize(void
     assert_int_equal(fixture_view(f), 1);
     fixture_send_vote(f, 2, 1, VOTE_NOTARIZE, 0xa1);
     assert_int_equal(fixture_view(f), 2);
-    assert_true(fixture_find(f, EFFECT_SEND_CERTIFICATE) >= 0);
     assert_true(fixture_voted(f, VOTE_FINALIZE, 1));
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1); /* the votes went to everybody */
+    fixture_send_vote(f, 1, 1, VOTE_FINALIZE, 0xa1);                /* 1 has left view 1 as well */
+    fixture_tick(f, 99);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1);
+    fixture_tick(f, 1);
+    assert_false(fixture_told(f, 1, 1));
+    assert_true(fixture_told(f, 2, 1));
+    assert_true(fixture_told(f, 3, 1));
+    fixture_tick(f, 100);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1); /* once */
     fixture_end(f);
 }
 
@@ -249,7 +258,7 @@ static void rule_5_an_ancestor_whose_notarization_never_came_does_not_hold_final
     fixture_end(f);
 }
 
-static void rule_6_a_quorum_of_nullify_votes_is_told_to_all(void **state) {
+static void rule_6_a_nullification_is_told_to_whom_it_helps(void **state) {
     (void)state;
     struct fixture *f = four();
     fixture_send_vote(f, 1, 1, VOTE_NULLIFY, 0);
@@ -257,7 +266,30 @@ static void rule_6_a_quorum_of_nullify_votes_is_told_to_all(void **state) {
     assert_int_equal(fixture_view(f), 1);
     fixture_send_vote(f, 3, 1, VOTE_NULLIFY, 0);
     assert_int_equal(fixture_view(f), 2);
-    assert_true(fixture_find(f, EFFECT_SEND_CERTIFICATE) >= 0);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1);
+    fixture_work(f, true);
+    fixture_propose(f, 2, 0xa2, 0); /* by 2 */
+    fixture_tick(f, 100);
+    assert_true(fixture_told(f, 1, 1));
+    assert_false(fixture_told(f, 2, 1));
+    assert_true(fixture_told(f, 3, 1));
+    fixture_end(f);
+}
+
+/* All is final and nothing to do: nobody needs to be in the next view, until there is work. */
+static void who_lacks_a_view_without_work_is_told_when_there_is_some(void **state) {
+    (void)state;
+    struct fixture *f = four();
+    notarize_view_1(f);
+    fixture_send_certificate(f, 1, VOTE_FINALIZE, 0xa1, 0x7);
+    fixture_tick(f, 5000);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1);
+    fixture_work(f, true);
+    fixture_tick(f, 99);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1);
+    fixture_tick(f, 1);
+    assert_true(fixture_told(f, 3, 1));
+    assert_false(fixture_told(f, 1, 1));
     fixture_end(f);
 }
 
@@ -374,12 +406,13 @@ int main(void) {
         cmocka_unit_test(rule_4_a_silent_leader_is_nullified_at_the_leader_timeout),
         cmocka_unit_test(rule_4_a_view_without_notarization_is_nullified_even_after_an_own_notarize),
         cmocka_unit_test(rule_4_an_invalid_proposal_is_nullified_at_once),
-        cmocka_unit_test(rule_5_a_notarization_is_told_to_all_and_followed_by_a_finalize),
+        cmocka_unit_test(rule_5_a_notarization_is_followed_by_a_finalize_and_told_to_whom_it_helps),
         cmocka_unit_test(rule_5_no_finalize_after_an_own_nullify),
         cmocka_unit_test(rule_5_no_finalize_when_the_leader_equivocated),
         cmocka_unit_test(rule_5_no_finalize_before_every_body_is_here),
         cmocka_unit_test(rule_5_an_ancestor_whose_notarization_never_came_does_not_hold_finality_up),
-        cmocka_unit_test(rule_6_a_quorum_of_nullify_votes_is_told_to_all),
+        cmocka_unit_test(rule_6_a_nullification_is_told_to_whom_it_helps),
+        cmocka_unit_test(who_lacks_a_view_without_work_is_told_when_there_is_some),
         cmocka_unit_test(rule_7_finalize_votes_of_an_old_view_count),
         cmocka_unit_test(rule_7_a_final_block_that_executes_to_something_else_is_divergence),
         cmocka_unit_test(a_vote_is_verified_once),
