@@ -11,7 +11,7 @@
 struct ballot {
     uint8_t cast;      /* bit per kind */
     uint8_t unchecked; /* of these: came late from the signer itself, the signature not looked at (views.h) */
-    bool equivocated; /* proven once; later contradictions cost nothing */
+    bool equivocated;  /* proven once; later contradictions cost nothing */
     uint8_t blocks[KINDS][HASH_LEN];
     uint8_t signatures[KINDS][SIG_LEN];
 };

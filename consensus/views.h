@@ -1,8 +1,8 @@
 /* What is known of each view: ballots, proposals, certificates, blocks. Everything signed is checked here, once.
  *
- * A vote beyond its quorum is kept and not checked, if the signer itself sent it and nothing it said contradicts it: the
- * certificate stands without it. It is checked when it matters after all, as evidence or when its signer asks what it
- * said before. Whoever lies about its own votes so harms itself alone.
+ * A vote beyond its quorum is kept and not checked, if the signer itself sent it and nothing it said contradicts it:
+ * the certificate stands without it. It is checked when it matters after all, as evidence or when its signer asks what
+ * it said before. Whoever lies about its own votes so harms itself alone.
  */
 #ifndef ASSAY_CONSENSUS_VIEWS_H
 #define ASSAY_CONSENSUS_VIEWS_H
