@@ -118,13 +118,13 @@ static void a_bad_late_vote_hides_no_good_one_of_before(void **state) {
     fixture_end(f);
 }
 
-/* Anybody else could put something false where the signer's own late vote belongs. */
+/* Anybody else could put something false where the signer's own late votes are remembered. */
 static void what_another_says_of_a_late_vote_is_checked(void **state) {
     (void)state;
     struct fixture *f = notarized();
-    send(f, 2, 3, 1, VOTE_NOTARIZE, 0xa1, false);
-    assert_int_equal(recalled(f, 3, VOTE_NOTARIZE), 0);
     send(f, 3, 3, 1, VOTE_NOTARIZE, 0xa1, true);
+    fixture_send_certificate(f, 2, VOTE_NOTARIZE, 0xa2, 0x7);
+    send(f, 2, 3, 2, VOTE_NOTARIZE, 0xa2, false);
     assert_int_equal(recalled(f, 3, VOTE_NOTARIZE), 1);
     fixture_end(f);
 }
