@@ -22,6 +22,7 @@
 #include "contracts/transaction.h"
 #include "node/ledger/chain.h"
 #include "node/ledger/mempool.h"
+#include "node/ledger/peer_codec.h"
 #include "node/ledger/stage_times.h"
 #include "store/disk.h"
 
@@ -35,12 +36,13 @@ enum replica_class {
     REPLICA_SYNC,      /* final blocks by height, and how far a node is */
     REPLICA_GOSSIP,    /* transactions */
 };
+enum replica_class replica_class_of(enum peer_kind kind);
 
 struct replica_ops {
     /* Bytes are borrowed for the call. Sending may drop silently; it never blocks. */
-    void (*send)(void *ctx, uint16_t peer, enum replica_class class, struct bytes message);
+    void (*send)(void *ctx, uint16_t peer, enum peer_kind kind, struct bytes message);
     /* The same message to several peers. */
-    void (*multicast)(void *ctx, const uint16_t *peers, size_t count, enum replica_class class, struct bytes message);
+    void (*multicast)(void *ctx, const uint16_t *peers, size_t count, enum peer_kind kind, struct bytes message);
     /* A call of replica_tick is wanted at this monotonic time; the latest call counts. */
     void (*set_timer)(void *ctx, uint64_t mono_ms);
     /* A gossiped envelope, unchecked: decode, check signatures once (on a pool), then call replica_transaction with

@@ -8,7 +8,7 @@
 
 /* ---- Out --------------------------------------------------------------------------------------------------------- */
 
-static enum replica_class class_of(enum peer_kind kind) {
+enum replica_class replica_class_of(enum peer_kind kind) {
     switch (kind) {
     case PEER_BLOCKS_ASK:
     case PEER_BLOCKS:
@@ -40,11 +40,8 @@ enum err replica_post_in(struct replica *r, uint64_t epoch, enum audience audien
     if (e != OK) {
         return replica_fail(r, e, "queueing a message: %s", err_text(e));
     }
-    r->out[r->out_count++] = (struct outgoing){.audience = audience,
-                                               .class = class_of(message->kind),
-                                               .peer = peer,
-                                               .offset = offset,
-                                               .len = r->out_bytes.len - offset};
+    r->out[r->out_count++] = (struct outgoing){
+        .audience = audience, .kind = message->kind, .peer = peer, .offset = offset, .len = r->out_bytes.len - offset};
     return OK;
 }
 
@@ -118,12 +115,12 @@ void replica_send_all(struct replica *r) {
         struct bytes bytes = bytes_of(r->out_bytes.data + out->offset, out->len);
         switch (out->audience) {
         case TO_PEER:
-            r->config.ops.send(r->config.ctx, out->peer, out->class, bytes);
+            r->config.ops.send(r->config.ctx, out->peer, out->kind, bytes);
             break;
         case TO_VALIDATORS:
         case TO_OBSERVERS:
             r->config.ops.multicast(r->config.ctx, peers, gather_peers(r, out->audience == TO_VALIDATORS, peers),
-                                    out->class, bytes);
+                                    out->kind, bytes);
             break;
         }
         r->messages_out++;

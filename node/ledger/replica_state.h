@@ -23,7 +23,7 @@ enum audience { TO_PEER, TO_VALIDATORS, TO_OBSERVERS };
 
 struct outgoing {
     enum audience audience;
-    enum replica_class class;
+    enum peer_kind kind;
     uint16_t peer;
     size_t offset, len;
 };

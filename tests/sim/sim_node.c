@@ -28,14 +28,13 @@ enum err sim_node_tick(struct sim_node *node) {
 
 /* ---- What the replica asks for ----------------------------------------------------------------------------------- */
 
-static void op_send(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
-    (void)class;
+static void op_send(void *ctx, uint16_t peer, enum peer_kind kind, struct bytes message) {
+    (void)kind;
     sim_send(ctx, peer, message);
 }
 
-static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum replica_class class,
-                         struct bytes message) {
-    (void)class;
+static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum peer_kind kind, struct bytes message) {
+    (void)kind;
     sim_multicast(ctx, peers, count, message);
 }
 

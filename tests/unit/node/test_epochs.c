@@ -60,11 +60,10 @@ struct network {
 
 /* ---- Nodes ------------------------------------------------------------------------------------------------------- */
 
-static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum replica_class class,
-                         struct bytes message) {
+static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum peer_kind kind, struct bytes message) {
     struct node *node = ctx;
     struct network *net = node->network;
-    (void)class;
+    (void)kind;
     for (size_t i = 0; i < count && net->queued < MESSAGES_MAX; i++) {
         uint8_t *copy = malloc(message.len);
         memcpy(copy, message.data, message.len);
@@ -72,8 +71,8 @@ static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum re
     }
 }
 
-static void op_send(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
-    op_multicast(ctx, &peer, 1, class, message);
+static void op_send(void *ctx, uint16_t peer, enum peer_kind kind, struct bytes message) {
+    op_multicast(ctx, &peer, 1, kind, message);
 }
 
 static void op_set_timer(void *ctx, uint64_t mono_ms) {

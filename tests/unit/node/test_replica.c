@@ -60,26 +60,25 @@ static void note_notarize(struct fixture *f, struct bytes message) {
     peer_free(&m);
 }
 
-static void on_sent(void *ctx, enum replica_class class, struct bytes message) {
+static void on_sent(void *ctx, enum peer_kind kind, struct bytes message) {
     struct fixture *f = ctx;
     note_notarize(f, message);
-    f->sent_in[class]++;
+    f->sent_in[replica_class_of(kind)]++;
     assert_true(message.len > 0);
     if (f->sent++ == 0) {
         f->syncs_at_first_send = syncs;
     }
 }
 
-static void op_send(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
+static void op_send(void *ctx, uint16_t peer, enum peer_kind kind, struct bytes message) {
     ((struct fixture *)ctx)->sent_to[peer]++;
-    on_sent(ctx, class, message);
+    on_sent(ctx, kind, message);
 }
 
-static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum replica_class class,
-                         struct bytes message) {
+static void op_multicast(void *ctx, const uint16_t *peers, size_t count, enum peer_kind kind, struct bytes message) {
     (void)peers;
     if (count > 0) {
-        on_sent(ctx, class, message);
+        on_sent(ctx, kind, message);
     }
 }
 
@@ -653,11 +652,11 @@ static void a_deep_run_is_fetched_from_its_newest_block_on(void **state) {
 
 static struct buffer served;
 
-static void keep_blocks(void *ctx, uint16_t peer, enum replica_class class, struct bytes message) {
+static void keep_blocks(void *ctx, uint16_t peer, enum peer_kind kind, struct bytes message) {
     struct peer_message m;
     (void)ctx;
     (void)peer;
-    (void)class;
+    (void)kind;
     assert_int_equal(peer_decode(message, &m), OK);
     if (m.kind == PEER_BLOCKS) {
         buffer_reset(&served);
