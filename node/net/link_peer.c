@@ -78,7 +78,7 @@ static uint64_t call(struct link_peer *peer, uint64_t now_ms) {
         return UINT64_MAX; /* whoever dials, or nng, will be heard of */
     }
     if (peer->calling != NULL) {
-        if (now_ms < peer->called_ms + LINKS_SILENT_MS) {
+        if (now_ms < peer->called_ms + LINKS_SILENT_MS && !wire_is_broken(peer->calling)) {
             return peer->called_ms + LINKS_SILENT_MS;
         }
         link_peer_lose(peer, peer->calling, now_ms);
@@ -160,7 +160,7 @@ static bool send_transport(struct link_peer *peer, uint64_t now_ms) {
     room = room < SESSION_PLAIN_MAX ? room : SESSION_PLAIN_MAX;
     uint8_t *datagram = wire_room(peer->wire, SESSION_HEADER_LEN + room + AEAD_TAG_LEN);
     if (datagram == NULL) {
-        links_blocked(peer->links); /* the queue is as it was */
+        links_blocked(peer->links, peer->wire); /* the queue is as it was */
         return false;
     }
     bool gossip = peer->queue.list[FRAME_GOSSIP].first != NULL;
@@ -192,8 +192,8 @@ void link_peer_pump(struct link_peer *peer) {
         bool due = peer->must_answer || (peer->up && link_peer_is_due(peer));
         goes_on = due && session_can_send(&peer->session, now) && send_transport(peer, now);
     }
-    if (peer->wire != NULL && !wire_flush(peer->wire)) {
-        links_blocked(peer->links);
+    if (peer->wire != NULL) {
+        links_flush(peer->links, peer->wire);
     }
 }
 
@@ -236,10 +236,16 @@ static uint64_t sooner(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
+/* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. One that talks and doesn't read is
+ * no better. */
+static bool is_over(const struct link_peer *peer, uint64_t now_ms) {
+    bool unread = wire_is_broken(peer->wire) || wire_stuck_ms(peer->wire, now_ms) >= LINKS_SILENT_MS;
+    bool silent = now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms);
+    return unread || (peer->up && silent);
+}
+
 uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms) {
-    bool silent = peer->up && (now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms));
-    if (silent) {
-        /* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. */
+    if (peer->wire != NULL && is_over(peer, now_ms)) {
         link_peer_lose(peer, peer->wire, now_ms);
     }
     if (peer->dead) {
@@ -252,12 +258,14 @@ uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms) {
         initiate(peer, wire, now_ms);
     }
     next = needed ? sooner(next, peer->retry_at_ms) : next;
+    if (peer->up && now_ms - peer->sent_ms >= LINKS_KEEPALIVE_MS) {
+        peer->must_answer = true;
+        link_peer_pump(peer);
+    }
     if (peer->up) {
-        if (now_ms - peer->sent_ms >= LINKS_KEEPALIVE_MS) {
-            peer->must_answer = true;
-            link_peer_pump(peer);
-        }
-        next = sooner(next, sooner(peer->sent_ms + LINKS_KEEPALIVE_MS, peer->heard_ms + LINKS_SILENT_MS));
+        /* One that the network doesn't take leaves once it does. */
+        next = peer->must_answer ? next : sooner(next, peer->sent_ms + LINKS_KEEPALIVE_MS);
+        next = sooner(next, peer->heard_ms + LINKS_SILENT_MS);
     }
     return next;
 }

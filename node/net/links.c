@@ -18,8 +18,9 @@ _Static_assert(sizeof PSK_TAG == PSK_TAG_LEN, "a tag has 16 bytes");
 
 /* The longest sleep of the timer: strangers' connections are looked at that often. */
 #define TICK_MAX_MS 1000u
-/* How soon the network is asked again that took no more. */
-#define BLOCKED_MS 1u
+/* How soon the network is asked again that takes no more: after a quarter of the time that it has not. */
+#define BLOCKED_MIN_MS 1u
+#define BLOCKED_MAX_MS 20u
 
 void links_psk(const uint8_t chain_id[SHA256_LEN], struct bytes swarm_key, uint8_t out_psk[NOISE_KEY_LEN]) {
     struct bytes parts[] = {bytes_of(PSK_TAG, PSK_TAG_LEN), bytes_of(chain_id, SHA256_LEN), swarm_key};
@@ -42,8 +43,14 @@ void links_say(struct links *links, struct wire *wire, struct bytes datagram) {
     }
     memcpy(room, datagram.data, datagram.len);
     wire_put(wire, datagram.len);
+    links_flush(links, wire);
+}
+
+void links_flush(struct links *links, struct wire *wire) {
     if (!wire_flush(wire)) {
-        links_blocked(links);
+        links_blocked(links, wire);
+    } else if (wire_is_broken(wire)) {
+        links_tick_at_once(links);
     }
 }
 
@@ -77,9 +84,10 @@ static void on_timer(uv_timer_t *timer) {
             next = wants < next ? wants : next;
         }
     }
-    /* Never zero: a peer whose time is now had its turn. */
-    uint64_t delay = next > now ? next - now : 1;
-    (void)uv_timer_start(timer, on_timer, delay, 0);
+    /* Never zero: a peer whose time is now had its turn. Unless what happened asked for another turn at once. */
+    if (!uv_is_active((uv_handle_t *)timer)) {
+        (void)uv_timer_start(timer, on_timer, next > now ? next - now : 1, 0);
+    }
 }
 
 void links_tick_at_once(struct links *links) {
@@ -125,24 +133,26 @@ static void on_blocked(uv_timer_t *timer) {
     struct links *links = timer->data;
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         struct link_peer *peer = links->peers[i];
-        if (peer != NULL && peer->calling != NULL && !wire_flush(peer->calling)) {
-            links_blocked(links);
+        if (peer != NULL && peer->calling != NULL) {
+            links_flush(links, peer->calling);
         }
         if (peer != NULL) {
             link_peer_pump(peer);
         }
     }
     for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
-        if (links->guests[i].wire != NULL && !wire_flush(links->guests[i].wire)) {
-            links_blocked(links);
+        if (links->guests[i].wire != NULL) {
+            links_flush(links, links->guests[i].wire);
         }
     }
     linger_after_gossip(links);
 }
 
-void links_blocked(struct links *links) {
-    if (links->loop != NULL && !uv_is_active((uv_handle_t *)&links->blocked)) {
-        (void)uv_timer_start(&links->blocked, on_blocked, BLOCKED_MS, 0);
+void links_blocked(struct links *links, const struct wire *wire) {
+    uint64_t delay = wire_stuck_ms(wire, clock_mono_ms()) / 4;
+    delay = delay < BLOCKED_MIN_MS ? BLOCKED_MIN_MS : delay < BLOCKED_MAX_MS ? delay : BLOCKED_MAX_MS;
+    if (!uv_is_active((uv_handle_t *)&links->blocked) || uv_timer_get_due_in(&links->blocked) > delay) {
+        (void)uv_timer_start(&links->blocked, on_blocked, delay, 0);
     }
 }
 

@@ -50,7 +50,7 @@ uint64_t links_tick_guests(struct links *links, uint64_t now_ms) {
     uint64_t next = UINT64_MAX;
     for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
         struct links_guest *guest = &links->guests[i];
-        if (guest->wire != NULL && now_ms >= guest->since_ms + LINKS_GUEST_MS) {
+        if (guest->wire != NULL && (now_ms >= guest->since_ms + LINKS_GUEST_MS || wire_is_broken(guest->wire))) {
             links->stats.connections_cut++;
             drop_guest(links, guest);
         } else if (guest->wire != NULL && guest->since_ms + LINKS_GUEST_MS < next) {

@@ -115,8 +115,11 @@ void links_drop_guests(struct links *links);
 void links_drop_wire(struct links *links, struct wire *wire);
 /* Copies a handshake datagram to a wire, and writes it. */
 void links_say(struct links *links, struct wire *wire, struct bytes datagram);
-/* Part of what was put has to wait for the network: looked at again soon. */
-void links_blocked(struct links *links);
+/* Writes what was put, as far as the network takes it. A wire that breaks by it is lost with the next tick, which comes
+ * at once. */
+void links_flush(struct links *links, struct wire *wire);
+/* Something has to wait for this wire: looked at again soon. */
+void links_blocked(struct links *links, const struct wire *wire);
 void links_tick_at_once(struct links *links);
 
 #endif

@@ -1,0 +1,400 @@
+/* One node, and members made by hand: what no node of ours would do is done to it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/ed25519.h"
+#include "node/net/links.h"
+#include "node/net/wire.h"
+#include "tests/unit/listen_port.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <nng/nng.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define OWN_NUMBER 0
+#define DEADLINE_MS 60000 /* for events; a busy machine is slow */
+#define TRIES 5           /* where a busy machine may spoil one, and a mistake spoils all */
+#define MEMBERS 16
+
+struct node {
+    uv_loop_t loop;
+    struct links *links;
+    uint8_t psk[NOISE_KEY_LEN];
+    struct noise_keys keys;
+    size_t ups, downs;
+    size_t messages[MEMBERS]; /* of each member */
+    size_t last_len;
+    void (*on_down)(struct node *n);
+};
+
+/* A member: its keys, its session with the node, and the connection under it. */
+struct hand {
+    size_t number;
+    struct session_self self;
+    struct session session;
+    int fd;
+    uint8_t held[128 * 1024]; /* what has come, frames that are not whole yet */
+    size_t len;
+};
+
+/* ---- The node ---------------------------------------------------------------------------------------------------- */
+
+static void on_message(void *ctx, size_t member, struct bytes message) {
+    struct node *n = ctx;
+    n->messages[member]++;
+    n->last_len = message.len;
+}
+
+static void on_up(void *ctx, size_t member) {
+    struct node *n = ctx;
+    (void)member;
+    n->ups++;
+}
+
+static void on_down(void *ctx, size_t member) {
+    struct node *n = ctx;
+    (void)member;
+    n->downs++;
+    if (n->on_down != NULL) {
+        n->on_down(n);
+    }
+}
+
+/* It has the lowest key there is for our purposes: where both begin at once, it has precedence. */
+static void low_keys(struct noise_keys *keys) {
+    do {
+        x25519_keypair(keys->public_key, keys->secret);
+    } while (keys->public_key[0] > 0x0f);
+}
+
+static void high_keys(struct noise_keys *keys) {
+    do {
+        x25519_keypair(keys->public_key, keys->secret);
+    } while (keys->public_key[0] <= 0x0f);
+}
+
+static void start(struct node *n) {
+    memset(n, 0, sizeof *n);
+    assert_int_equal(uv_loop_init(&n->loop), 0);
+    random_fill(n->psk, sizeof n->psk);
+    low_keys(&n->keys);
+    struct links_config config = {.self = OWN_NUMBER, .listen = "127.0.0.1:0"};
+    memcpy(config.link_secret, n->keys.secret, X25519_LEN);
+    memcpy(config.psk, n->psk, sizeof config.psk);
+    struct links_ops ops = {.on_message = on_message, .on_up = on_up, .on_down = on_down, .ctx = n};
+    assert_int_equal(links_open(&config, &ops, &n->links), OK);
+    assert_int_equal(links_attach(n->links, &n->loop), OK);
+}
+
+static void stop(struct node *n) {
+    links_close(n->links);
+    (void)uv_run(&n->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&n->loop), 0);
+}
+
+static void nothing(uv_timer_t *timer) {
+    (void)timer;
+}
+
+/* Turns the loop until the condition holds or the time is up. */
+static bool await_ms(struct node *n, bool (*condition)(struct node *n, void *arg), void *arg, uint64_t limit_ms) {
+    uv_timer_t waker;
+    (void)uv_timer_init(&n->loop, &waker);
+    (void)uv_timer_start(&waker, nothing, 5, 5);
+    uint64_t until = clock_mono_ms() + limit_ms;
+    while (!condition(n, arg) && clock_mono_ms() < until) {
+        (void)uv_run(&n->loop, UV_RUN_ONCE);
+    }
+    uv_close((uv_handle_t *)&waker, NULL);
+    (void)uv_run(&n->loop, UV_RUN_NOWAIT);
+    return condition(n, arg);
+}
+
+static void await(struct node *n, bool (*condition)(struct node *n, void *arg), void *arg) {
+    assert_true(await_ms(n, condition, arg, DEADLINE_MS));
+}
+
+static bool is_up(struct node *n, void *hand) {
+    return links_up(n->links, ((struct hand *)hand)->number);
+}
+
+static bool is_down(struct node *n, void *hand) {
+    return !is_up(n, hand);
+}
+
+/* ---- The hands --------------------------------------------------------------------------------------------------- */
+
+static void say(const struct hand *h, const uint8_t *datagram, size_t len) {
+    uint8_t frame[WIRE_LENGTH_LEN + SESSION_DATAGRAM_MAX];
+    store_u32(frame, (uint32_t)len);
+    memcpy(frame + WIRE_LENGTH_LEN, datagram, len);
+    (void)!send(h->fd, frame, WIRE_LENGTH_LEN + len, MSG_NOSIGNAL);
+}
+
+/* A whole frame, if there is one: its length, else 0. */
+static size_t hear(struct hand *h, uint8_t *out) {
+    ssize_t n = recv(h->fd, h->held + h->len, sizeof h->held - h->len, MSG_DONTWAIT);
+    h->len += n > 0 ? (size_t)n : 0;
+    size_t len = h->len >= WIRE_LENGTH_LEN ? load_u32(h->held) : 0;
+    if (len == 0 || h->len < WIRE_LENGTH_LEN + len) {
+        return 0;
+    }
+    memcpy(out, h->held + WIRE_LENGTH_LEN, len);
+    h->len -= WIRE_LENGTH_LEN + len;
+    memmove(h->held, h->held + WIRE_LENGTH_LEN + len, h->len);
+    return len;
+}
+
+static int connect_to(uint16_t port) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+/* The node hears of it; at this address, NULL: it dials. */
+static void make(struct node *n, struct hand *h, size_t number, const char *address) {
+    struct noise_keys keys;
+    memset(h, 0, sizeof *h);
+    h->number = number;
+    h->fd = -1;
+    high_keys(&keys);
+    session_self_init(&h->self, keys.secret, n->psk);
+    session_init(&h->session, &h->self, 7, n->keys.public_key);
+    struct links_member member = {.address = address};
+    memcpy(member.key, keys.public_key, X25519_LEN);
+    assert_int_equal(links_set_member(n->links, number, &member), OK);
+}
+
+static void initiate(struct hand *h, uint8_t said[SESSION_INITIATION_LEN]) {
+    assert_int_equal(session_initiate(&h->session, clock_wall_ms(), said), OK);
+    say(h, said, SESSION_INITIATION_LEN);
+}
+
+static bool is_answered(struct node *n, void *arg) {
+    struct hand *h = arg;
+    uint8_t said[SESSION_DATAGRAM_MAX];
+    (void)n;
+    size_t len = hear(h, said);
+    return len == SESSION_ANSWER_LEN && session_finish(&h->session, bytes_of(said, len), clock_mono_ms()) == OK;
+}
+
+/* A sign of life, or what stands in `plain`. */
+static void say_sealed(struct hand *h, struct bytes plain) {
+    uint8_t datagram[SESSION_DATAGRAM_MAX];
+    memcpy(datagram + SESSION_HEADER_LEN, plain.data, plain.len);
+    assert_int_equal(session_seal(&h->session, clock_mono_ms(), datagram, plain.len), OK);
+    say(h, datagram, SESSION_HEADER_LEN + plain.len + AEAD_TAG_LEN);
+}
+
+static void say_alive(struct hand *h) {
+    say_sealed(h, bytes_of("", 0));
+}
+
+/* Connects and begins; the node has answered, and nothing is confirmed. */
+static void visit(struct node *n, struct hand *h) {
+    uint8_t said[SESSION_INITIATION_LEN];
+    bool answered = false;
+    h->fd = connect_to(links_port(n->links));
+    h->len = 0;
+    initiate(h, said);
+    for (uint64_t until = clock_mono_ms() + DEADLINE_MS; !answered && clock_mono_ms() < until;) {
+        (void)uv_run(&n->loop, UV_RUN_NOWAIT);
+        answered = is_answered(n, h);
+    }
+    assert_true(answered);
+}
+
+static void meet(struct node *n, struct hand *h) {
+    visit(n, h);
+    say_alive(h);
+    await(n, is_up, h);
+}
+
+static void leave(struct hand *h) {
+    assert_int_equal(close(h->fd), 0);
+    h->fd = -1;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
+
+struct deafness {
+    struct hand *hand;
+    uint64_t said_ms;
+    size_t turns;
+};
+
+static void count_turn(uv_prepare_t *prepare) {
+    ++*(size_t *)prepare->data;
+}
+
+static bool gave_up_talking(struct node *n, void *arg) {
+    struct deafness *d = arg;
+    if (clock_mono_ms() >= d->said_ms + LINKS_KEEPALIVE_MS / 6) {
+        say_alive(d->hand);
+        d->said_ms = clock_mono_ms();
+    }
+    return is_down(n, d->hand);
+}
+
+static void whoever_talks_and_does_not_read_is_lost_and_costs_little_until_then(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    static uint8_t big[1024 * 1024];
+    start(&n);
+    make(&n, &h, 1, NULL);
+    meet(&n, &h);
+    enum err e = OK;
+    uint64_t begun = clock_mono_ms();
+    while (e == OK || clock_mono_ms() < begun + 1000) {
+        e = links_send(n.links, 1, FRAME_SYNC, bytes_of(big, sizeof big));
+        (void)uv_run(&n.loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(e, ERR_FULL);
+
+    struct deafness d = {.hand = &h};
+    uv_prepare_t counter = {.data = &d.turns};
+    (void)uv_prepare_init(&n.loop, &counter);
+    (void)uv_prepare_start(&counter, count_turn);
+    uv_timer_t waker;
+    (void)uv_timer_init(&n.loop, &waker);
+    (void)uv_timer_start(&waker, nothing, 100, 100);
+    begun = clock_mono_ms();
+    while (clock_mono_ms() < begun + 2000) {
+        assert_false(gave_up_talking(&n, &d));
+        (void)uv_run(&n.loop, UV_RUN_ONCE);
+    }
+    uv_close((uv_handle_t *)&counter, NULL);
+    uv_close((uv_handle_t *)&waker, NULL);
+    printf("%zu turns in 2 s\n", d.turns);
+    assert_true(d.turns < 600); /* one a millisecond were 2000; a busy machine has fewer */
+
+    assert_true(await_ms(&n, gave_up_talking, &d, DEADLINE_MS));
+    assert_true(clock_mono_ms() - begun >= LINKS_SILENT_MS / 2);
+    leave(&h);
+    stop(&n);
+}
+
+/* The descriptor under the node's end of a connection. */
+static int node_end_of(int fd) {
+    struct sockaddr_in ours, theirs;
+    socklen_t len = sizeof ours;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&ours, &len), 0);
+    for (int i = 0; i < 1024; i++) {
+        len = sizeof theirs;
+        if (i != fd && getpeername(i, (struct sockaddr *)&theirs, &len) == 0 && theirs.sin_family == AF_INET &&
+            theirs.sin_port == ours.sin_port) {
+            return i;
+        }
+    }
+    fail_msg("no such connection");
+    return -1;
+}
+
+/* Writes fail from now on; what is read does not end. */
+static void break_writing(const struct hand *h) {
+    assert_int_equal(shutdown(node_end_of(h->fd), SHUT_WR), 0);
+}
+
+static void a_connection_that_breaks_on_writing_is_lost_at_once(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    bool at_once = false;
+    start(&n);
+    make(&n, &h, 1, NULL);
+    for (int i = 0; i < TRIES && !at_once; i++) {
+        meet(&n, &h);
+        break_writing(&h);
+        assert_int_equal(links_send(n.links, 1, FRAME_CONSENSUS, bytes_str("vote")), OK);
+        at_once = await_ms(&n, is_down, &h, LINKS_KEEPALIVE_MS / 2);
+        await(&n, is_down, &h);
+        leave(&h);
+    }
+    assert_true(at_once);
+    stop(&n);
+}
+
+/* ---- Turns ------------------------------------------------------------------------------------------------------- */
+
+static const char *late_address;
+static struct hand late;
+
+static void another_comes(struct node *n) {
+    make(n, &late, 2, late_address);
+}
+
+static int listen_at(uint16_t port, char address[32]) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    socklen_t len = sizeof at;
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    (void)snprintf(address, 32, "127.0.0.1:%u", ntohs(at.sin_port));
+    return fd;
+}
+
+static bool somebody_dials(struct node *n, void *listener) {
+    (void)n;
+    late.fd = accept(*(int *)listener, NULL, NULL);
+    return late.fd >= 0;
+}
+
+/* What a callback asks for from within the timer is not put off by the timer's own end. */
+static void a_member_made_when_another_goes_is_dialled_at_once(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    bool at_once = false;
+    char address[32];
+    int listener = listen_at(0, address);
+    late_address = address;
+    start(&n);
+    make(&n, &h, 5, NULL);
+    for (int i = 0; i < TRIES && !at_once; i++) {
+        n.on_down = another_comes;
+        meet(&n, &h);
+        break_writing(&h);
+        assert_int_equal(links_send(n.links, 5, FRAME_CONSENSUS, bytes_str("vote")), OK);
+        await(&n, is_down, &h);
+        uint64_t begun = clock_mono_ms();
+        while (!somebody_dials(&n, &listener)) {
+            (void)uv_run(&n.loop, UV_RUN_ONCE);
+        }
+        at_once = clock_mono_ms() - begun < 400;
+        leave(&h);
+        leave(&late);
+        assert_int_equal(links_set_member(n.links, 2, NULL), OK);
+    }
+    assert_true(at_once);
+    assert_int_equal(close(listener), 0);
+    stop(&n);
+}
+
+int main(void) {
+    if (crypto_start() != OK) {
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whoever_talks_and_does_not_read_is_lost_and_costs_little_until_then),
+        cmocka_unit_test(a_connection_that_breaks_on_writing_is_lost_at_once),
+        cmocka_unit_test(a_member_made_when_another_goes_is_dialled_at_once),
+    };
+    int failed = cmocka_run_group_tests_name("links by hand", tests, NULL, NULL);
+    nng_fini(); /* waits until the library has let go of what was closed */
+    return failed;
+}
