@@ -4,8 +4,12 @@
 
 #include <string.h>
 
-/* Datagrams looked at before other events of the loop get their turn. */
-#define BATCH 64
+/* What is looked at before other events of the loop get their turn: so many datagrams, shared by the members there are,
+ * of each at least a few, and not many bytes. Of a guest, who costs curve arithmetic, one. */
+#define TURN_DATAGRAMS 64u
+#define TURN_DATAGRAMS_EACH 4u
+#define TURN_BYTES_EACH ((size_t)64 * 1024)
+#define TURN_DATAGRAMS_GUEST 1u
 /* Refused datagrams in a row after which a member's connection is cut. */
 #define STRIKES 64u
 /* A member's initiations on its session's own wire are looked at this often at most. */
@@ -267,15 +271,18 @@ static bool is_still(const struct arrival *a) {
     return !wire_is_closed(a->wire) && (a->guest == NULL || a->guest->wire == a->wire);
 }
 
-static void read_wire(struct links *links, struct wire *wire, struct link_peer *peer, struct links_guest *guest,
-                      size_t *left) {
+/* Gives whether more may be waiting than its share. */
+static bool read_wire(struct links *links, struct wire *wire, struct link_peer *peer, struct links_guest *guest,
+                      size_t share) {
     struct arrival a = {.links = links, .wire = wire, .peer = peer, .guest = guest, .now_ms = clock_mono_ms()};
+    size_t datagrams = 0, bytes = 0;
     bool goes_on = true;
     wire_hold(wire);
-    while (goes_on && *left > 0) {
+    while (goes_on && datagrams < share && bytes < TURN_BYTES_EACH) {
         enum err e = wire_next(wire, &a.data, &a.len);
         if (e == OK) {
-            --*left;
+            datagrams++;
+            bytes += a.len;
             on_datagram(&a);
         } else if (e != ERR_NOTFOUND) {
             links->stats.garbage += e == ERR_MALFORMED;
@@ -284,40 +291,48 @@ static void read_wire(struct links *links, struct wire *wire, struct link_peer *
         goes_on = e == OK && is_still(&a);
     }
     wire_let_go(wire);
+    return goes_on;
 }
 
-static void read_peer(struct links *links, size_t member, size_t *left) {
+static bool read_peer(struct links *links, size_t member, size_t share) {
     struct link_peer *peer = links->peers[member];
+    bool more = false;
     if (peer->dial != NULL) {
         link_peer_look_at_dial(peer, clock_mono_ms());
     }
     if (peer->calling != NULL) {
-        read_wire(links, peer->calling, peer, NULL, left);
+        more |= read_wire(links, peer->calling, peer, NULL, share);
     }
     if (links->peers[member] == peer && peer->wire != NULL) {
-        read_wire(links, peer->wire, peer, NULL, left);
+        more |= read_wire(links, peer->wire, peer, NULL, share);
     }
+    return more;
+}
+
+static size_t share_of_each(const struct links *links) {
+    size_t wires = 1;
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        wires += links->peers[i] != NULL && links->peers[i]->wire != NULL;
+    }
+    return TURN_DATAGRAMS / wires > TURN_DATAGRAMS_EACH ? TURN_DATAGRAMS / wires : TURN_DATAGRAMS_EACH;
 }
 
 bool links_receive(struct links *links) {
-    size_t left = BATCH;
+    size_t share = share_of_each(links);
+    bool more = false;
     struct wire *wire;
     while ((wire = door_take(links->door)) != NULL) {
         welcome(links, wire, clock_mono_ms());
     }
-    for (size_t i = 0; i < LINKS_GUESTS_MAX && left > 0; i++) {
+    for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
         if (links->guests[i].wire != NULL) {
-            read_wire(links, links->guests[i].wire, NULL, &links->guests[i], &left);
+            more |= read_wire(links, links->guests[i].wire, NULL, &links->guests[i], TURN_DATAGRAMS_GUEST);
         }
     }
-    for (size_t i = 0; i < LINKS_MEMBERS_MAX && left > 0; i++) {
-        size_t member = (links->turn + i) % LINKS_MEMBERS_MAX;
-        if (links->peers[member] != NULL) {
-            read_peer(links, member, &left);
-        }
-        if (left == 0) {
-            links->turn = member + 1; /* whoever has more waits for its next turn */
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        if (links->peers[i] != NULL) {
+            more |= read_peer(links, i, share);
         }
     }
-    return left == 0;
+    return more;
 }

@@ -60,7 +60,6 @@ struct links {
     struct links_guest guests[LINKS_GUESTS_MAX];
     struct link_peer *dead; /* may still be on the stack of a callback */
     struct links_stats stats;
-    size_t turn; /* whose wire is read first */
 
     uv_loop_t *loop; /* NULL before links_attach */
     uv_async_t async;
@@ -103,7 +102,7 @@ void link_peer_down(struct link_peer *peer);
 
 /* ---- Datagrams (links_receive.c) --------------------------------------------------------------------------------- */
 
-/* Takes what has arrived, a bounded number of datagrams; true when more may be waiting. */
+/* Takes what has arrived, of every wire its share; true when more may be waiting. */
 bool links_receive(struct links *links);
 /* Guests that stayed unknown go; gives when the next will. */
 uint64_t links_tick_guests(struct links *links, uint64_t now_ms);

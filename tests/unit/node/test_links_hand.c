@@ -17,6 +17,7 @@
 #include <nng/nng.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define OWN_NUMBER 0
 #define DEADLINE_MS 60000 /* for events; a busy machine is slow */
@@ -200,6 +201,13 @@ static void say_alive(struct hand *h) {
     say_sealed(h, bytes_of("", 0));
 }
 
+/* A message of `len` bytes, alone in its datagram. */
+static void say_message(struct hand *h, size_t len) {
+    uint8_t frame[SESSION_PLAIN_MAX] = {FRAME_CONSENSUS};
+    store_u16(frame + 1, (uint16_t)len);
+    say_sealed(h, bytes_of(frame, FRAME_WHOLE_HEADER + len));
+}
+
 /* Connects and begins; the node has answered, and nothing is confirmed. */
 static void visit(struct node *n, struct hand *h) {
     uint8_t said[SESSION_INITIATION_LEN];
@@ -327,6 +335,38 @@ static void a_connection_that_breaks_on_writing_is_lost_at_once(void **state) {
 
 /* ---- Turns ------------------------------------------------------------------------------------------------------- */
 
+static bool all_said(struct node *n, void *members) {
+    return n->messages[1] >= ((size_t *)members)[0] && n->messages[2] >= ((size_t *)members)[1];
+}
+
+/* However much one has sent, the other is read in the same turn. */
+static void who_sends_much_does_not_keep_others_waiting(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand loud, quiet;
+    enum { MANY = 300 };
+    start(&n);
+    make(&n, &loud, 1, NULL);
+    make(&n, &quiet, 2, NULL);
+    meet(&n, &loud);
+    meet(&n, &quiet);
+    for (size_t i = 0; i < MANY; i++) {
+        say_message(&loud, 1);
+    }
+    say_message(&quiet, 1);
+    while (n.messages[1] == 0 && n.messages[2] == 0) {
+        struct timespec moment = {.tv_nsec = 200 * 1000 * 1000}; /* nng's threads read, the loop does not turn */
+        (void)nanosleep(&moment, NULL);
+        (void)uv_run(&n.loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(n.messages[2], 1);
+    assert_true(n.messages[1] > 0 && n.messages[1] < MANY);
+    await(&n, all_said, (size_t[]){MANY, 1});
+    leave(&loud);
+    leave(&quiet);
+    stop(&n);
+}
+
 static const char *late_address;
 static struct hand late;
 
@@ -392,6 +432,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_talks_and_does_not_read_is_lost_and_costs_little_until_then),
         cmocka_unit_test(a_connection_that_breaks_on_writing_is_lost_at_once),
+        cmocka_unit_test(who_sends_much_does_not_keep_others_waiting),
         cmocka_unit_test(a_member_made_when_another_goes_is_dialled_at_once),
     };
     int failed = cmocka_run_group_tests_name("links by hand", tests, NULL, NULL);
