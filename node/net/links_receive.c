@@ -118,37 +118,53 @@ static bool is_greeting_allowed(const struct arrival *a) {
     return allowed;
 }
 
-/* A member has one connection at a time that no session stands on yet, so that it can't fill the door for others. */
-static void drop_older_guest_of(struct links *links, const struct link_peer *peer, const struct links_guest *newest) {
+/* A member has one connection at a time that no session stands on yet, that of its newest initiation, so that it can't
+ * fill the door for others. The one there was; NULL: none. */
+static struct links_guest *other_guest_of(struct links *links, const struct link_peer *peer,
+                                          const struct links_guest *newest) {
     for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
         struct links_guest *guest = &links->guests[i];
         if (guest != newest && guest->wire != NULL && guest->greeted && guest->member == peer->member) {
-            drop_guest(links, guest);
+            return guest;
         }
     }
+    return NULL;
+}
+
+/* Whose initiation was good and is no replay has shown who it is. False: it is a replay. */
+static bool recognize(const struct arrival *a, const struct link_peer *peer, uint64_t timestamp) {
+    struct links_guest *other = other_guest_of(a->links, peer, a->guest);
+    if (other != NULL && other->begun_at >= timestamp) {
+        return false; /* of one that was too early to be accepted, and so to be remembered by the session */
+    }
+    if (other != NULL) {
+        drop_guest(a->links, other);
+    }
+    a->guest->greeted = true;
+    a->guest->member = peer->member;
+    a->guest->begun_at = timestamp;
+    return true;
 }
 
 static void answer(const struct arrival *a, struct link_peer *peer, struct session_hello *hello) {
     uint8_t said[SESSION_ANSWER_LEN];
-    if (a->guest != NULL) {
-        drop_older_guest_of(a->links, peer, a->guest);
-        a->guest->greeted = true;
-        a->guest->member = peer->member;
+    enum err e = session_accept(&peer->session, hello, a->now_ms, said);
+    if ((e == OK || e == ERR_BUSY) && a->guest != NULL && !recognize(a, peer, hello->timestamp)) {
+        e = ERR_DUPLICATE;
     }
-    /* Whatever comes of it: a guest that has shown who it is may carry the first datagram under new keys. */
+    if (e != OK && e != ERR_BUSY) {
+        refuse(a, e == ERR_DUPLICATE ? &a->links->stats.replayed : &a->links->stats.forged);
+        return;
+    }
+    /* Whichever: a guest that has shown who it is may carry the first datagram under new keys. */
     if (wire_widen(a->wire, SESSION_DATAGRAM_MAX) != OK) {
         cut(a);
         return;
     }
-    enum err e = session_accept(&peer->session, hello, a->now_ms, said);
-    if (e == ERR_DUPLICATE) {
-        refuse(a, &a->links->stats.replayed);
-    } else if (e == OK) {
+    if (e == OK) {
         /* Our own attempt, if there was one, gave way: leave the peer time to confirm. */
         peer->retry_at_ms = a->now_ms + LINKS_RETRY_MIN_MS;
         links_say(a->links, a->wire, bytes_of(said, sizeof said));
-    } else if (e != ERR_BUSY) {
-        refuse(a, &a->links->stats.forged);
     }
 }
 

@@ -45,8 +45,9 @@ struct links_guest {
     struct wire *wire; /* NULL: the place is free */
     uint64_t since_ms;
     unsigned initiations;
-    bool greeted;    /* its initiation has shown whose it is */
-    uint16_t member; /* then */
+    bool greeted;      /* its initiation has shown whose it is */
+    uint16_t member;   /* then */
+    uint64_t begun_at; /* and its timestamp */
 };
 
 struct links {

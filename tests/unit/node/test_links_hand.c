@@ -41,7 +41,8 @@ struct hand {
     struct session_self self;
     struct session session;
     int fd;
-    uint8_t held[128 * 1024]; /* what has come, frames that are not whole yet */
+    uint8_t initiation[SESSION_INITIATION_LEN]; /* the last one */
+    uint8_t held[128 * 1024];                   /* what has come, frames that are not whole yet */
     size_t len;
 };
 
@@ -176,9 +177,9 @@ static void make(struct node *n, struct hand *h, size_t number, const char *addr
     assert_int_equal(links_set_member(n->links, number, &member), OK);
 }
 
-static void initiate(struct hand *h, uint8_t said[SESSION_INITIATION_LEN]) {
-    assert_int_equal(session_initiate(&h->session, clock_wall_ms(), said), OK);
-    say(h, said, SESSION_INITIATION_LEN);
+static void initiate(struct hand *h) {
+    assert_int_equal(session_initiate(&h->session, clock_wall_ms(), h->initiation), OK);
+    say(h, h->initiation, sizeof h->initiation);
 }
 
 static bool is_answered(struct node *n, void *arg) {
@@ -210,11 +211,10 @@ static void say_message(struct hand *h, size_t len) {
 
 /* Connects and begins; the node has answered, and nothing is confirmed. */
 static void visit(struct node *n, struct hand *h) {
-    uint8_t said[SESSION_INITIATION_LEN];
     bool answered = false;
     h->fd = connect_to(links_port(n->links));
     h->len = 0;
-    initiate(h, said);
+    initiate(h);
     for (uint64_t until = clock_mono_ms() + DEADLINE_MS; !answered && clock_mono_ms() < until;) {
         (void)uv_run(&n->loop, UV_RUN_NOWAIT);
         answered = is_answered(n, h);
@@ -333,6 +333,58 @@ static void a_connection_that_breaks_on_writing_is_lost_at_once(void **state) {
     stop(&n);
 }
 
+/* ---- Guests ------------------------------------------------------------------------------------------------------ */
+
+static bool has_ended(struct node *n, void *arg) {
+    const struct hand *h = arg;
+    uint8_t bytes[4096];
+    (void)n;
+    ssize_t got = recv(h->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno != EAGAIN);
+}
+
+static void a_member_holds_one_place_without_a_session(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    start(&n);
+    make(&n, &h, 1, NULL);
+    for (int i = 0; i < 5; i++) {
+        int before = h.fd;
+        visit(&n, &h);
+        if (before >= 0) {
+            struct hand older = {.fd = before};
+            await(&n, has_ended, &older);
+            leave(&older);
+        }
+        assert_int_equal(links_stats(n.links).connections, 1);
+    }
+    say_alive(&h);
+    await(&n, is_up, &h);
+    assert_int_equal(links_stats(n.links).connections, 1);
+    leave(&h);
+    stop(&n);
+}
+
+/* Whoever has heard a member's initiation says it again: that takes no place from the member. */
+static void an_initiation_said_again_does_not_cut_the_guest_who_said_it_first(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h, parrot;
+    start(&n);
+    make(&n, &h, 1, NULL);
+    visit(&n, &h);
+    parrot.fd = connect_to(links_port(n.links));
+    say(&parrot, h.initiation, sizeof h.initiation);
+    await(&n, has_ended, &parrot);
+    assert_int_equal(links_stats(n.links).replayed, 1);
+    say_alive(&h);
+    await(&n, is_up, &h);
+    leave(&h);
+    leave(&parrot);
+    stop(&n);
+}
+
 /* ---- Turns ------------------------------------------------------------------------------------------------------- */
 
 static bool all_said(struct node *n, void *members) {
@@ -432,6 +484,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_talks_and_does_not_read_is_lost_and_costs_little_until_then),
         cmocka_unit_test(a_connection_that_breaks_on_writing_is_lost_at_once),
+        cmocka_unit_test(a_member_holds_one_place_without_a_session),
+        cmocka_unit_test(an_initiation_said_again_does_not_cut_the_guest_who_said_it_first),
         cmocka_unit_test(who_sends_much_does_not_keep_others_waiting),
         cmocka_unit_test(a_member_made_when_another_goes_is_dialled_at_once),
     };
