@@ -99,7 +99,7 @@ void link_peer_adopt(struct link_peer *peer, struct wire *wire) {
     peer->strikes = 0;
     peer->calling = peer->calling == wire ? NULL : peer->calling;
     hang_up(peer);
-    door_favour(peer->links->door, wire_address(wire));
+    door_favour(peer->links->door, peer->member, wire_address(wire));
     if (before != NULL) {
         link_peer_down(peer); /* what was under way on it is lost */
         links_drop_wire(peer->links, before);
@@ -132,6 +132,7 @@ void link_peer_lose(struct link_peer *peer, struct wire *wire, uint64_t now_ms) 
 
 void link_peer_bury(struct link_peer *peer) {
     peer->dead = true;
+    door_favour(peer->links->door, peer->member, 0);
     link_peer_down(peer);
     hang_up(peer);
     links_drop_wire(peer->links, peer->wire);

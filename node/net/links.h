@@ -113,7 +113,7 @@ struct links_peer_stats links_peer_stats(const struct links *links, size_t membe
 struct links_stats {
     size_t connections;           /* at the door */
     uint64_t connections_refused; /* over a limit */
-    uint64_t connections_cut;     /* for garbage, for too many refused datagrams, for staying a stranger */
+    uint64_t connections_cut;     /* for garbage, for too many refused datagrams, for staying a stranger, for others */
     uint64_t garbage;             /* not a datagram, or a handshake without the right code */
     uint64_t forged;              /* initiations and answers whose cryptography fails */
     uint64_t strangers;           /* initiations proven to come from nobody we know */

@@ -7,6 +7,8 @@
 #include "node/net/links.h"
 #include "node/net/sendq.h"
 
+_Static_assert(LINKS_MEMBERS_MAX <= DOOR_MEMBERS_MAX, "the door knows each member's address");
+
 /* Guests of the door that have not shown yet who they are. */
 #define LINKS_GUESTS_MAX 128u
 #define LINKS_GUEST_MS 10000u

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/ed25519.h"
+#include "node/net/door.h"
 #include "node/net/links.h"
 #include "node/net/wire.h"
 #include "tests/unit/listen_port.h"
@@ -40,6 +41,7 @@ struct hand {
     size_t number;
     struct session_self self;
     struct session session;
+    unsigned host; /* it connects from there */
     int fd;
     uint8_t initiation[SESSION_INITIATION_LEN]; /* the last one */
     uint8_t held[128 * 1024];                   /* what has come, frames that are not whole yet */
@@ -82,17 +84,21 @@ static void high_keys(struct noise_keys *keys) {
     } while (keys->public_key[0] <= 0x0f);
 }
 
-static void start(struct node *n) {
+static void start_with(struct node *n, size_t max_connections) {
     memset(n, 0, sizeof *n);
     assert_int_equal(uv_loop_init(&n->loop), 0);
     random_fill(n->psk, sizeof n->psk);
     low_keys(&n->keys);
-    struct links_config config = {.self = OWN_NUMBER, .listen = "127.0.0.1:0"};
+    struct links_config config = {.self = OWN_NUMBER, .listen = "0.0.0.0:0", .max_connections = max_connections};
     memcpy(config.link_secret, n->keys.secret, X25519_LEN);
     memcpy(config.psk, n->psk, sizeof config.psk);
     struct links_ops ops = {.on_message = on_message, .on_up = on_up, .on_down = on_down, .ctx = n};
     assert_int_equal(links_open(&config, &ops, &n->links), OK);
     assert_int_equal(links_attach(n->links, &n->loop), OK);
+}
+
+static void start(struct node *n) {
+    start_with(n, 0);
 }
 
 static void stop(struct node *n) {
@@ -121,6 +127,18 @@ static bool await_ms(struct node *n, bool (*condition)(struct node *n, void *arg
 
 static void await(struct node *n, bool (*condition)(struct node *n, void *arg), void *arg) {
     assert_true(await_ms(n, condition, arg, DEADLINE_MS));
+}
+
+static bool never(struct node *n, void *arg) {
+    (void)n;
+    (void)arg;
+    return false;
+}
+
+/* nng's threads do what there is to do; the loop does not turn. */
+static void let_threads_run(void) {
+    const struct timespec moment = {.tv_nsec = 200 * 1000 * 1000};
+    (void)nanosleep(&moment, NULL);
 }
 
 static bool is_up(struct node *n, void *hand) {
@@ -154,11 +172,14 @@ static size_t hear(struct hand *h, uint8_t *out) {
     return len;
 }
 
-static int connect_to(uint16_t port) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+/* From 127.0.0.0 and so much. */
+static int connect_from(unsigned host, uint16_t port) {
+    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    from.sin_addr.s_addr = htonl(0x7f000000u + host);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     return fd;
 }
@@ -168,6 +189,7 @@ static void make(struct node *n, struct hand *h, size_t number, const char *addr
     struct noise_keys keys;
     memset(h, 0, sizeof *h);
     h->number = number;
+    h->host = 1;
     h->fd = -1;
     high_keys(&keys);
     session_self_init(&h->self, keys.secret, n->psk);
@@ -212,8 +234,10 @@ static void say_message(struct hand *h, size_t len) {
 /* Connects and begins; the node has answered, and nothing is confirmed. */
 static void visit(struct node *n, struct hand *h) {
     bool answered = false;
-    h->fd = connect_to(links_port(n->links));
-    h->len = 0;
+    if (h->fd < 0) {
+        h->fd = connect_from(h->host, links_port(n->links));
+        h->len = 0;
+    }
     initiate(h);
     for (uint64_t until = clock_mono_ms() + DEADLINE_MS; !answered && clock_mono_ms() < until;) {
         (void)uv_run(&n->loop, UV_RUN_NOWAIT);
@@ -351,6 +375,7 @@ static void a_member_holds_one_place_without_a_session(void **state) {
     make(&n, &h, 1, NULL);
     for (int i = 0; i < 5; i++) {
         int before = h.fd;
+        h.fd = -1;
         visit(&n, &h);
         if (before >= 0) {
             struct hand older = {.fd = before};
@@ -374,7 +399,7 @@ static void an_initiation_said_again_does_not_cut_the_guest_who_said_it_first(vo
     start(&n);
     make(&n, &h, 1, NULL);
     visit(&n, &h);
-    parrot.fd = connect_to(links_port(n.links));
+    parrot.fd = connect_from(1, links_port(n.links));
     say(&parrot, h.initiation, sizeof h.initiation);
     await(&n, has_ended, &parrot);
     assert_int_equal(links_stats(n.links).replayed, 1);
@@ -382,6 +407,113 @@ static void an_initiation_said_again_does_not_cut_the_guest_who_said_it_first(vo
     await(&n, is_up, &h);
     leave(&h);
     leave(&parrot);
+    stop(&n);
+}
+
+/* ---- The door ---------------------------------------------------------------------------------------------------- */
+
+#define PLACES 12u
+
+static bool all_were_seen(struct node *n, void *count) {
+    struct links_stats stats = links_stats(n->links);
+    return stats.connections + stats.connections_cut + stats.connections_refused >= *(size_t *)count;
+}
+
+/* Strangers, each from an address of its own or all from one, after what is there already. */
+static void crowd(struct node *n, int *fds, size_t count, unsigned host, bool spread) {
+    struct links_stats stats = links_stats(n->links);
+    size_t seen = stats.connections + stats.connections_cut + stats.connections_refused;
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = connect_from(host + (spread ? (unsigned)i : 0), links_port(n->links));
+        seen++;
+        await(n, all_were_seen, &seen);
+    }
+}
+
+static void go_away(const int *fds, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(close(fds[i]), 0);
+    }
+}
+
+static bool has_places(struct node *n, void *places) {
+    return links_stats(n->links).connections <= *(size_t *)places;
+}
+
+/* It has a connection that has said nothing yet. */
+static void come(struct node *n, struct hand *h) {
+    size_t seen = links_stats(n->links).connections + 1;
+    h->fd = connect_from(h->host, links_port(n->links));
+    h->len = 0;
+    (void)await_ms(n, all_were_seen, &seen, 100);
+}
+
+static void strangers_of_many_addresses_do_not_push_out_a_member_seen_before(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h, mover;
+    int fds[3 * PLACES];
+    start_with(&n, PLACES);
+    make(&n, &h, 1, NULL);
+    make(&n, &mover, 2, NULL);
+    h.host = 2;
+    meet(&n, &h);
+    leave(&h);
+    await(&n, is_down, &h);
+    /* Another member that is seen at many addresses has one place of its own, whatever it does. */
+    for (unsigned i = 0; i < LINKS_MEMBERS_MAX + 1; i++) {
+        mover.host = 0x20000 + i;
+        meet(&n, &mover);
+        leave(&mover);
+        await(&n, is_down, &mover);
+        (void)await_ms(&n, never, NULL, 2 * DOOR_ALL_MS); /* within what strangers may have looked at */
+    }
+    come(&n, &h);
+    crowd(&n, fds, 3 * PLACES, 0x30000, true);
+    meet(&n, &h);
+    go_away(fds, 3 * PLACES);
+    leave(&h);
+    stop(&n);
+}
+
+static void strangers_of_one_address_push_out_each_other(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    int fds[3 * PLACES];
+    start_with(&n, PLACES);
+    make(&n, &h, 1, NULL);
+    h.host = 2;
+    come(&n, &h);
+    crowd(&n, fds, 3 * PLACES, 3, false);
+    meet(&n, &h);
+    go_away(fds, 3 * PLACES);
+    await(&n, has_places, (size_t[]){1});
+    leave(&h);
+    stop(&n);
+}
+
+/* Their first frame was good, and the ledger's thread is busy. */
+static void whoever_waits_to_be_looked_at_makes_place_for_others(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h, many[PLACES];
+    start_with(&n, PLACES);
+    make(&n, &h, 1, NULL);
+    for (unsigned i = 0; i < PLACES; i++) {
+        make(&n, &many[i], 2, NULL); /* the last of them alone stays a member */
+        many[i].fd = connect_from(3 + i, links_port(n.links));
+        initiate(&many[i]);
+    }
+    let_threads_run();
+    assert_int_equal(links_stats(n.links).connections, PLACES);
+    h.fd = connect_from(h.host, links_port(n.links));
+    let_threads_run();
+    visit(&n, &h);
+    for (unsigned i = 0; i < PLACES; i++) {
+        leave(&many[i]);
+    }
+    leave(&h);
     stop(&n);
 }
 
@@ -407,8 +539,7 @@ static void who_sends_much_does_not_keep_others_waiting(void **state) {
     }
     say_message(&quiet, 1);
     while (n.messages[1] == 0 && n.messages[2] == 0) {
-        struct timespec moment = {.tv_nsec = 200 * 1000 * 1000}; /* nng's threads read, the loop does not turn */
-        (void)nanosleep(&moment, NULL);
+        let_threads_run();
         (void)uv_run(&n.loop, UV_RUN_NOWAIT);
     }
     assert_int_equal(n.messages[2], 1);
@@ -486,6 +617,9 @@ int main(void) {
         cmocka_unit_test(a_connection_that_breaks_on_writing_is_lost_at_once),
         cmocka_unit_test(a_member_holds_one_place_without_a_session),
         cmocka_unit_test(an_initiation_said_again_does_not_cut_the_guest_who_said_it_first),
+        cmocka_unit_test(strangers_of_many_addresses_do_not_push_out_a_member_seen_before),
+        cmocka_unit_test(strangers_of_one_address_push_out_each_other),
+        cmocka_unit_test(whoever_waits_to_be_looked_at_makes_place_for_others),
         cmocka_unit_test(who_sends_much_does_not_keep_others_waiting),
         cmocka_unit_test(a_member_made_when_another_goes_is_dialled_at_once),
     };
