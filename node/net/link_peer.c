@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_WAIT_MS 100u /* how often a name asks whether it is its turn to be resolved */
+
 enum err link_peer_new(struct links *links, uint16_t member, const struct links_member *info, struct link_peer **out) {
     struct link_peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL) {
@@ -18,6 +20,7 @@ enum err link_peer_new(struct links *links, uint16_t member, const struct links_
         free(peer);
         return ERR_CONFIG;
     }
+    peer->is_name = !name_is_literal(peer->address);
     peer->links = links;
     peer->member = member;
     peer->queue.max_bytes = links->queue_bytes;
@@ -72,6 +75,32 @@ void link_peer_look_at_dial(struct link_peer *peer, uint64_t now_ms) {
     links_tick_at_once(peer->links);
 }
 
+static bool wants_name(const struct link_peer *peer, uint64_t now_ms) {
+    return peer != NULL && peer->is_name && peer->address[0] != '\0' && peer->wire == NULL && peer->calling == NULL &&
+           peer->dial == NULL && now_ms >= peer->redial_at_ms;
+}
+
+/* Few names are resolved at a time: whoever has waited longest is next. */
+static bool has_turn(const struct link_peer *peer, uint64_t now_ms) {
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX && peer->is_name; i++) {
+        const struct link_peer *other = peer->links->peers[i];
+        if (wants_name(other, now_ms) && other->redial_at_ms < peer->redial_at_ms) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum err dial(struct link_peer *peer, uint64_t now_ms) {
+    if (!has_turn(peer, now_ms)) {
+        return ERR_BUSY;
+    }
+    enum err e = dial_begin(peer->links->hub, peer->address, peer->dials, &peer->dial);
+    peer->dial = e == OK ? peer->dial : NULL;
+    peer->dials += e == OK;
+    return e;
+}
+
 /* Gives when to call again. */
 static uint64_t call(struct link_peer *peer, uint64_t now_ms) {
     if (peer->address[0] == '\0' || peer->dial != NULL) {
@@ -83,9 +112,14 @@ static uint64_t call(struct link_peer *peer, uint64_t now_ms) {
         }
         link_peer_lose(peer, peer->calling, now_ms);
     }
-    if (now_ms >= peer->redial_at_ms && dial_begin(peer->links->hub, peer->address, &peer->dial) != OK) {
-        peer->dial = NULL;
-        dial_later(peer, false, now_ms);
+    if (now_ms >= peer->redial_at_ms) {
+        enum err e = dial(peer, now_ms);
+        if (e == ERR_BUSY) {
+            return now_ms + NAME_WAIT_MS;
+        }
+        if (e != OK) {
+            dial_later(peer, false, now_ms);
+        }
     }
     return peer->dial != NULL ? UINT64_MAX : peer->redial_at_ms;
 }

@@ -19,6 +19,7 @@ struct link_peer {
     struct links *links;
     uint16_t member;
     char address[256]; /* "": only it dials */
+    bool is_name;      /* the address has to be resolved */
     struct session session;
     struct sendq queue;
     struct frame_sink sink;
@@ -28,6 +29,7 @@ struct link_peer {
     struct dial *dial;
     struct wire *calling;
     uint64_t called_ms;
+    unsigned dials;
     uint64_t redial_at_ms;
     uint32_t redial_delay_ms;
 

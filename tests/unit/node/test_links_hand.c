@@ -14,8 +14,11 @@
 #include "tests/unit/listen_port.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <nng/nng.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -84,12 +87,12 @@ static void high_keys(struct noise_keys *keys) {
     } while (keys->public_key[0] <= 0x0f);
 }
 
-static void start_with(struct node *n, size_t max_connections) {
+static void start_with(struct node *n, const char *listen, size_t max_connections) {
     memset(n, 0, sizeof *n);
     assert_int_equal(uv_loop_init(&n->loop), 0);
     random_fill(n->psk, sizeof n->psk);
     low_keys(&n->keys);
-    struct links_config config = {.self = OWN_NUMBER, .listen = "0.0.0.0:0", .max_connections = max_connections};
+    struct links_config config = {.self = OWN_NUMBER, .listen = listen, .max_connections = max_connections};
     memcpy(config.link_secret, n->keys.secret, X25519_LEN);
     memcpy(config.psk, n->psk, sizeof config.psk);
     struct links_ops ops = {.on_message = on_message, .on_up = on_up, .on_down = on_down, .ctx = n};
@@ -98,7 +101,7 @@ static void start_with(struct node *n, size_t max_connections) {
 }
 
 static void start(struct node *n) {
-    start_with(n, 0);
+    start_with(n, "0.0.0.0:0", 0);
 }
 
 static void stop(struct node *n) {
@@ -453,7 +456,7 @@ static void strangers_of_many_addresses_do_not_push_out_a_member_seen_before(voi
     static struct node n;
     static struct hand h, mover;
     int fds[3 * PLACES];
-    start_with(&n, PLACES);
+    start_with(&n, "0.0.0.0:0", PLACES);
     make(&n, &h, 1, NULL);
     make(&n, &mover, 2, NULL);
     h.host = 2;
@@ -481,7 +484,7 @@ static void strangers_of_one_address_push_out_each_other(void **state) {
     static struct node n;
     static struct hand h;
     int fds[3 * PLACES];
-    start_with(&n, PLACES);
+    start_with(&n, "0.0.0.0:0", PLACES);
     make(&n, &h, 1, NULL);
     h.host = 2;
     come(&n, &h);
@@ -498,7 +501,7 @@ static void whoever_waits_to_be_looked_at_makes_place_for_others(void **state) {
     (void)state;
     static struct node n;
     static struct hand h, many[PLACES];
-    start_with(&n, PLACES);
+    start_with(&n, "0.0.0.0:0", PLACES);
     make(&n, &h, 1, NULL);
     for (unsigned i = 0; i < PLACES; i++) {
         make(&n, &many[i], 2, NULL); /* the last of them alone stays a member */
@@ -571,9 +574,9 @@ static int listen_at(uint16_t port, char address[32]) {
     return fd;
 }
 
-static bool somebody_dials(struct node *n, void *listener) {
+static bool was_dialled(struct node *n, void *listener) {
     (void)n;
-    late.fd = accept(*(int *)listener, NULL, NULL);
+    late.fd = late.fd >= 0 ? late.fd : accept(*(int *)listener, NULL, NULL);
     return late.fd >= 0;
 }
 
@@ -595,7 +598,7 @@ static void a_member_made_when_another_goes_is_dialled_at_once(void **state) {
         assert_int_equal(links_send(n.links, 5, FRAME_CONSENSUS, bytes_str("vote")), OK);
         await(&n, is_down, &h);
         uint64_t begun = clock_mono_ms();
-        while (!somebody_dials(&n, &listener)) {
+        while (!was_dialled(&n, &listener)) {
             (void)uv_run(&n.loop, UV_RUN_ONCE);
         }
         at_once = clock_mono_ms() - begun < 400;
@@ -606,6 +609,174 @@ static void a_member_made_when_another_goes_is_dialled_at_once(void **state) {
     assert_true(at_once);
     assert_int_equal(close(listener), 0);
     stop(&n);
+}
+
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
+
+/* The system's, but for names that end so: they hang until they may go on, and then nobody knows them. */
+#define SLOW_NAME ".slow"
+#define SLOW_NAMES 9
+
+static atomic_uint slow_now, slow_most, slow_asked[SLOW_NAMES];
+static atomic_bool slow_may_end;
+
+static void hang(unsigned which) {
+    const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
+    unsigned now = atomic_fetch_add(&slow_now, 1) + 1, most = atomic_load(&slow_most);
+    while (now > most && !atomic_compare_exchange_weak(&slow_most, &most, now)) {
+    }
+    (void)atomic_fetch_add(&slow_asked[which % SLOW_NAMES], 1);
+    do {
+        (void)nanosleep(&moment, NULL);
+    } while (!atomic_load(&slow_may_end));
+    (void)atomic_fetch_sub(&slow_now, 1);
+}
+
+int getaddrinfo(const char *restrict node, const char *restrict service, const struct addrinfo *restrict hints,
+                struct addrinfo **restrict res) {
+    int (*system_s)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    unsigned which;
+    if (node != NULL && strstr(node, SLOW_NAME) != NULL && sscanf(node, "m%u", &which) == 1) {
+        hang(which);
+        return EAI_AGAIN;
+    }
+    void *found = dlsym(RTLD_NEXT, "getaddrinfo");
+    memcpy(&system_s, &found, sizeof found);
+    return system_s(node, service, hints, res);
+}
+
+static bool all_were_asked(struct node *n, void *times) {
+    (void)n;
+    for (size_t i = 1; i < SLOW_NAMES; i++) {
+        if (atomic_load(&slow_asked[i]) < *(unsigned *)times) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void names_that_resolve_slowly_hold_up_no_address_and_each_gets_its_turn(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand named[SLOW_NAMES];
+    char address[32];
+    int listener = listen_at(0, address);
+    start(&n);
+    atomic_store(&slow_may_end, false);
+    for (unsigned i = 1; i < SLOW_NAMES; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "m%u" SLOW_NAME ":26600", i);
+        make(&n, &named[i], i, name);
+    }
+    (void)await_ms(&n, never, NULL, 300);
+    assert_true(atomic_load(&slow_now) > 0);
+    make(&n, &late, SLOW_NAMES, address);
+    await(&n, was_dialled, &listener);
+    leave(&late);
+    assert_true(atomic_load(&slow_most) < SLOW_NAMES - 1);
+    atomic_store(&slow_may_end, true);
+    await(&n, all_were_asked, (unsigned[]){2});
+    assert_int_equal(close(listener), 0);
+    stop(&n);
+    while (atomic_load(&slow_now) > 0) {
+        let_threads_run();
+    }
+}
+
+static uint64_t address_seen_at(const char *url, int family, const char *host) {
+    nng_stream_listener *listener;
+    nng_aio *accept_one;
+    struct wire_hub *hub = wire_hub_new(NULL, NULL);
+    struct wire *wire;
+    int port;
+    if (nng_stream_listener_alloc(&listener, url) != 0) {
+        return 0;
+    }
+    assert_int_equal(nng_aio_alloc(&accept_one, NULL, NULL), 0);
+    uint64_t seen = 0;
+    if (nng_stream_listener_listen(listener) == 0) {
+        assert_int_equal(nng_stream_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port), 0);
+        nng_stream_listener_accept(listener, accept_one);
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+        int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        void *into = family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr;
+        assert_int_equal(inet_pton(family, host, into), 1);
+        if (connect(fd, family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
+                    family == AF_INET ? sizeof v4 : sizeof v6) == 0) {
+            nng_aio_wait(accept_one);
+            assert_int_equal(wire_new(hub, nng_aio_get_output(accept_one, 0), 100, &wire), OK);
+            seen = wire_address(wire);
+            wire_close(wire);
+        }
+        assert_int_equal(close(fd), 0);
+    }
+    nng_stream_listener_close(listener);
+    nng_aio_free(accept_one);
+    nng_stream_listener_free(listener);
+    wire_hub_unref(hub);
+    return seen;
+}
+
+static bool has_ipv6(void) {
+    const struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool has = fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+    (void)close(fd);
+    return has;
+}
+
+static void an_address_is_the_same_however_its_socket_shows_it(void **state) {
+    (void)state;
+    uint64_t plain = address_seen_at("tcp://127.0.0.1:0", AF_INET, "127.0.0.1");
+    assert_true(plain != 0);
+    if (!has_ipv6()) {
+        print_message("no IPv6 here\n");
+        skip();
+    }
+    assert_true(address_seen_at("tcp://[::]:0", AF_INET, "127.0.0.1") == plain); /* ::ffff:127.0.0.1 */
+}
+
+static bool both_up(struct node *n, void *other) {
+    return links_up(n->links, 1) && links_up(((struct node *)other)->links, OWN_NUMBER);
+}
+
+/* Two nodes on one loop, the second of which dials the first at this host. */
+static void nodes_meet_at(const char *listen_host, const char *dial_host) {
+    static struct node n, m;
+    char at[64];
+    (void)snprintf(at, sizeof at, "%s:0", listen_host);
+    start_with(&n, at, 0);
+    memset(&m, 0, sizeof m);
+    high_keys(&m.keys);
+    struct links_config config = {.self = 1, .listen = at};
+    memcpy(config.link_secret, m.keys.secret, X25519_LEN);
+    memcpy(config.psk, n.psk, sizeof config.psk);
+    const struct links_ops ops = {.on_message = on_message, .on_up = on_up, .on_down = on_down, .ctx = &m};
+    assert_int_equal(links_open(&config, &ops, &m.links), OK);
+    assert_int_equal(links_attach(m.links, &n.loop), OK);
+    struct links_member member = {.address = NULL};
+    memcpy(member.key, m.keys.public_key, X25519_LEN);
+    assert_int_equal(links_set_member(n.links, 1, &member), OK);
+    (void)snprintf(at, sizeof at, "%s:%u", dial_host, links_port(n.links));
+    member.address = at;
+    memcpy(member.key, n.keys.public_key, X25519_LEN);
+    assert_int_equal(links_set_member(m.links, OWN_NUMBER, &member), OK);
+    await(&n, both_up, &m);
+    links_close(m.links);
+    stop(&n);
+}
+
+static void names_and_ipv6_are_addresses_to_listen_at_and_to_dial(void **state) {
+    (void)state;
+    nodes_meet_at("127.0.0.1", "127.0.0.1");
+    nodes_meet_at("localhost", "localhost");
+    nodes_meet_at("127.0.0.1", "localhost"); /* where that is ::1 as well, the other is next */
+    if (has_ipv6()) {
+        nodes_meet_at("[::1]", "[::1]");
+        nodes_meet_at("[::]", "127.0.0.1");
+        nodes_meet_at("[::]", "[::1]");
+    }
 }
 
 int main(void) {
@@ -620,6 +791,9 @@ int main(void) {
         cmocka_unit_test(strangers_of_many_addresses_do_not_push_out_a_member_seen_before),
         cmocka_unit_test(strangers_of_one_address_push_out_each_other),
         cmocka_unit_test(whoever_waits_to_be_looked_at_makes_place_for_others),
+        cmocka_unit_test(names_that_resolve_slowly_hold_up_no_address_and_each_gets_its_turn),
+        cmocka_unit_test(an_address_is_the_same_however_its_socket_shows_it),
+        cmocka_unit_test(names_and_ipv6_are_addresses_to_listen_at_and_to_dial),
         cmocka_unit_test(who_sends_much_does_not_keep_others_waiting),
         cmocka_unit_test(a_member_made_when_another_goes_is_dialled_at_once),
     };
