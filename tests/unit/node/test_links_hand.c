@@ -581,6 +581,70 @@ static bool was_dialled(struct node *n, void *listener) {
 }
 
 /* What a callback asks for from within the timer is not put off by the timer's own end. */
+/* It has been answered, begins again while an attempt of the node's own is out, which has precedence, and then confirms
+ * what was answered first: with a datagram as large as they get. */
+static void a_guest_may_confirm_its_session_while_its_next_attempt_finds_us_busy(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    uint8_t said[SESSION_DATAGRAM_MAX];
+    bool was_busy = false;
+    for (int i = 0; i < TRIES && !was_busy; i++) {
+        char address[32];
+        uint16_t port = listen_port(); /* nobody is there yet */
+        (void)snprintf(address, sizeof address, "127.0.0.1:%u", port);
+        start(&n);
+        make(&n, &h, 1, address);
+        visit(&n, &h);
+        int listener = listen_at(port, address);
+        late.fd = -1;
+        await(&n, was_dialled, &listener);
+        late.len = 0;
+        while (hear(&late, said) != SESSION_INITIATION_LEN) {
+            (void)uv_run(&n.loop, UV_RUN_NOWAIT);
+        }
+        initiate(&h);
+        (void)await_ms(&n, never, NULL, 50);
+        was_busy = hear(&h, said) == 0;
+        if (was_busy) {
+            say_message(&h, 60000);
+            await(&n, is_up, &h);
+            assert_int_equal(n.messages[1], 1);
+            assert_int_equal(n.last_len, 60000);
+            await(&n, has_ended, &late); /* a pair has one connection */
+        }
+        leave(&h);
+        leave(&late);
+        assert_int_equal(close(listener), 0);
+        stop(&n);
+    }
+    assert_true(was_busy);
+}
+
+/* Our own attempt, which has precedence, went with the connection it was made on. */
+static void whoever_hung_up_on_our_attempt_is_answered_when_it_comes(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    uint8_t said[SESSION_DATAGRAM_MAX];
+    char address[32];
+    int listener = listen_at(0, address);
+    start(&n);
+    make(&n, &h, 1, address);
+    late.fd = -1;
+    await(&n, was_dialled, &listener);
+    late.len = 0;
+    while (hear(&late, said) != SESSION_INITIATION_LEN) {
+        (void)uv_run(&n.loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(close(listener), 0);
+    leave(&late);
+    (void)await_ms(&n, never, NULL, 50);
+    visit(&n, &h); /* answers its first initiation, or never */
+    leave(&h);
+    stop(&n);
+}
+
 static void a_member_made_when_another_goes_is_dialled_at_once(void **state) {
     (void)state;
     static struct node n;
@@ -791,6 +855,8 @@ int main(void) {
         cmocka_unit_test(strangers_of_many_addresses_do_not_push_out_a_member_seen_before),
         cmocka_unit_test(strangers_of_one_address_push_out_each_other),
         cmocka_unit_test(whoever_waits_to_be_looked_at_makes_place_for_others),
+        cmocka_unit_test(a_guest_may_confirm_its_session_while_its_next_attempt_finds_us_busy),
+        cmocka_unit_test(whoever_hung_up_on_our_attempt_is_answered_when_it_comes),
         cmocka_unit_test(names_that_resolve_slowly_hold_up_no_address_and_each_gets_its_turn),
         cmocka_unit_test(an_address_is_the_same_however_its_socket_shows_it),
         cmocka_unit_test(names_and_ipv6_are_addresses_to_listen_at_and_to_dial),
