@@ -131,7 +131,8 @@ void link_peer_adopt(struct link_peer *peer, struct wire *wire) {
     }
     peer->wire = wire;
     peer->strikes = 0;
-    peer->calling = peer->calling == wire ? NULL : peer->calling;
+    peer->wire_is_ours = peer->calling == wire;
+    peer->calling = peer->wire_is_ours ? NULL : peer->calling;
     hang_up(peer);
     door_favour(peer->links->door, peer->member, wire_address(wire));
     if (before != NULL) {

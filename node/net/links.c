@@ -11,10 +11,7 @@
 #define PSK_TAG_LEN 16
 _Static_assert(sizeof PSK_TAG == PSK_TAG_LEN, "a tag has 16 bytes");
 
-/* Connections: two for each member, since a new one may come before the old one is known to be gone, and some more for
- * whom we don't know yet. */
-#define FITTING(members) (2 * (size_t)(members) + 64)
-#define FITTING_ADDRESS(members) (2 * (size_t)(members) + 16)
+#define CONNECTIONS_PER_ADDRESS(members) (2 * (size_t)(members) + 16)
 
 /* The longest sleep of the timer: strangers' connections are looked at that often. */
 #define TICK_MAX_MS 1000u
@@ -224,6 +221,17 @@ void links_close(struct links *links) {
     close_handle(links, (uv_handle_t *)&links->hurry);
 }
 
+/* The door's limits follow the number of members, unless they were given. */
+static size_t connections_for(const struct links *links, size_t members) {
+    size_t fitting = links->fixed_connections == 0 ? LINKS_CONNECTIONS(members) : links->fixed_connections;
+    return links->most_connections != 0 && links->most_connections < fitting ? links->most_connections : fitting;
+}
+
+static size_t connections_per_address_for(const struct links *links, size_t members) {
+    return links->fixed_connections_per_address == 0 ? CONNECTIONS_PER_ADDRESS(members)
+                                                     : links->fixed_connections_per_address;
+}
+
 enum err links_open(const struct links_config *config, const struct links_ops *ops, struct links **out) {
     if (config->member_count > LINKS_MEMBERS_MAX || config->self >= LINKS_MEMBERS_MAX) {
         return ERR_RANGE;
@@ -240,14 +248,14 @@ enum err links_open(const struct links_config *config, const struct links_ops *o
 
     links->fixed_connections = config->max_connections;
     links->fixed_connections_per_address = config->max_connections_per_address;
+    links->most_connections = config->most_connections;
     links->hub = wire_hub_new(wake, links);
     struct door_config door = {
         .hub = links->hub,
         .self = &links->self,
         .listen = config->listen,
-        .max_connections = config->max_connections == 0 ? FITTING(LINKS_MEMBERS_MAX) : config->max_connections,
-        .max_connections_per_address = config->max_connections_per_address == 0 ? FITTING_ADDRESS(config->member_count)
-                                                                                : config->max_connections_per_address,
+        .max_connections = connections_for(links, LINKS_MEMBERS_MAX),
+        .max_connections_per_address = connections_per_address_for(links, LINKS_MEMBERS_MAX),
     };
     enum err e = links->hub != NULL ? door_open(&door, &links->door) : ERR_NOMEM;
     for (size_t i = 0; e == OK && i < config->member_count; i++) {
@@ -299,15 +307,12 @@ static bool key_is_taken(const struct links *links, size_t member, const uint8_t
     return false;
 }
 
-/* The door's limits follow the number of members, unless they were given. */
 static void follow_members(struct links *links) {
     size_t members = 0;
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         members += links->peers[i] != NULL;
     }
-    door_limit(links->door, links->fixed_connections == 0 ? FITTING(members) : links->fixed_connections,
-               links->fixed_connections_per_address == 0 ? FITTING_ADDRESS(members)
-                                                         : links->fixed_connections_per_address);
+    door_limit(links->door, connections_for(links, members), connections_per_address_for(links, members));
 }
 
 static bool is_as_told(const struct link_peer *peer, const struct links_member *info) {
@@ -430,6 +435,11 @@ struct links_stats links_stats(struct links *links) {
     struct links_stats stats = links->stats;
     struct door_stats door = door_stats(links->door);
     stats.connections = door.connections;
+    stats.held = wire_hub_wires(links->hub);
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        const struct link_peer *peer = links->peers[i];
+        stats.dialled += peer != NULL && (peer->calling != NULL || (peer->wire != NULL && peer->wire_is_ours));
+    }
     stats.connections_refused = door.refused;
     stats.connections_cut += door.cut;
     stats.garbage += door.garbage;

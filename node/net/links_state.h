@@ -25,6 +25,7 @@ struct link_peer {
     struct frame_sink sink;
 
     struct wire *wire; /* that the session was made on; NULL: none */
+    bool wire_is_ours; /* we dialled it */
     /* A connection of our own making, until a session is made on it or on another. */
     struct dial *dial;
     struct wire *calling;
@@ -78,6 +79,7 @@ struct links {
     bool lingering;
     bool gossip_left;                                        /* in this round of pumping */
     size_t fixed_connections, fixed_connections_per_address; /* limits of the door; 0: they follow the members */
+    size_t most_connections;
 };
 
 /* ---- One peer (link_peer.c) -------------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 
 struct wire_hub {
     atomic_uint refs;
+    atomic_size_t wires;
     pthread_mutex_t lock; /* over what follows */
     void (*wake)(void *arg);
     void *arg;
@@ -58,6 +59,10 @@ void wire_hub_silence(struct wire_hub *hub) {
     (void)pthread_mutex_unlock(&hub->lock);
 }
 
+size_t wire_hub_wires(const struct wire_hub *hub) {
+    return atomic_load(&hub->wires);
+}
+
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 struct wire {
@@ -92,6 +97,7 @@ static void release(struct wire *w) {
     if (w->drop != NULL) {
         w->drop(w->arg);
     }
+    (void)atomic_fetch_sub(&w->hub->wires, 1);
     wire_hub_unref(w->hub);
     buffer_free(&w->gathered);
     buffer_free(&w->going);
@@ -125,6 +131,7 @@ enum err wire_new(struct wire_hub *hub, nng_stream *stream, size_t frame_max, st
     (void)nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true); /* what is ready goes in one write as it is */
     w->stream = stream;
     w->hub = wire_hub_ref(hub);
+    (void)atomic_fetch_add(&hub->wires, 1);
     *out = w;
     return OK;
 

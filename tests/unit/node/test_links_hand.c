@@ -260,6 +260,29 @@ static void leave(struct hand *h) {
     h->fd = -1;
 }
 
+/* A listener of a hand's, and the connection that the node made to it. */
+static int listen_at(uint16_t port, char address[32]) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    socklen_t len = sizeof at;
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    (void)snprintf(address, 32, "127.0.0.1:%u", ntohs(at.sin_port));
+    return fd;
+}
+
+static struct hand late;
+
+static bool was_dialled(struct node *n, void *listener) {
+    (void)n;
+    late.fd = late.fd >= 0 ? late.fd : accept(*(int *)listener, NULL, NULL);
+    return late.fd >= 0;
+}
+
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 struct deafness {
@@ -520,6 +543,41 @@ static void whoever_waits_to_be_looked_at_makes_place_for_others(void **state) {
     stop(&n);
 }
 
+static bool all_were_given_back(struct node *n, void *arg) {
+    struct links_stats stats = links_stats(n->links);
+    (void)arg;
+    return stats.held == stats.connections + stats.dialled;
+}
+
+static void connections_are_counted_until_their_descriptors_are_given_back(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    int fds[3 * PLACES];
+    char address[32];
+    int listener = listen_at(0, address);
+    start_with(&n, "0.0.0.0:0", PLACES);
+    make(&n, &h, 1, address);
+    late.fd = -1;
+    await(&n, was_dialled, &listener);
+    await(&n, all_were_given_back, NULL);
+    assert_int_equal(links_stats(n.links).held, 1);
+    assert_int_equal(links_stats(n.links).dialled, 1);
+    assert_int_equal(close(listener), 0);
+    leave(&late);
+    (void)await_ms(&n, never, NULL, 50);
+    meet(&n, &h);
+    await(&n, all_were_given_back, NULL);
+    assert_int_equal(links_stats(n.links).held, 1);
+    assert_int_equal(links_stats(n.links).connections, 1);
+    crowd(&n, fds, 3 * PLACES, 3, false);
+    assert_true(links_stats(n.links).held >= PLACES);
+    await(&n, all_were_given_back, NULL);
+    go_away(fds, 3 * PLACES);
+    leave(&h);
+    stop(&n);
+}
+
 /* ---- Turns ------------------------------------------------------------------------------------------------------- */
 
 static bool all_said(struct node *n, void *members) {
@@ -554,30 +612,9 @@ static void who_sends_much_does_not_keep_others_waiting(void **state) {
 }
 
 static const char *late_address;
-static struct hand late;
 
 static void another_comes(struct node *n) {
     make(n, &late, 2, late_address);
-}
-
-static int listen_at(uint16_t port, char address[32]) {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-    socklen_t len = sizeof at;
-    const int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(fd, 8), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    (void)snprintf(address, 32, "127.0.0.1:%u", ntohs(at.sin_port));
-    return fd;
-}
-
-static bool was_dialled(struct node *n, void *listener) {
-    (void)n;
-    late.fd = late.fd >= 0 ? late.fd : accept(*(int *)listener, NULL, NULL);
-    return late.fd >= 0;
 }
 
 /* What a callback asks for from within the timer is not put off by the timer's own end. */
@@ -855,6 +892,7 @@ int main(void) {
         cmocka_unit_test(strangers_of_many_addresses_do_not_push_out_a_member_seen_before),
         cmocka_unit_test(strangers_of_one_address_push_out_each_other),
         cmocka_unit_test(whoever_waits_to_be_looked_at_makes_place_for_others),
+        cmocka_unit_test(connections_are_counted_until_their_descriptors_are_given_back),
         cmocka_unit_test(a_guest_may_confirm_its_session_while_its_next_attempt_finds_us_busy),
         cmocka_unit_test(whoever_hung_up_on_our_attempt_is_answered_when_it_comes),
         cmocka_unit_test(names_that_resolve_slowly_hold_up_no_address_and_each_gets_its_turn),
