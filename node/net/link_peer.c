@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_WAIT_MS 100u /* how often a name asks whether it is its turn to be resolved */
+#define NAME_WAIT_MS 20u /* how often a name asks whether it is its turn to be resolved */
 
 enum err link_peer_new(struct links *links, uint16_t member, const struct links_member *info, struct link_peer **out) {
     struct link_peer *peer = calloc(1, sizeof *peer);

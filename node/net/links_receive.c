@@ -37,7 +37,7 @@ static void drop_guest(struct links *links, struct links_guest *guest) {
     *guest = (struct links_guest){0};
 }
 
-/* The oldest makes place for the newest. */
+/* When there is no place, the oldest makes it for the newest. */
 static void welcome(struct links *links, struct wire *wire, uint64_t now_ms) {
     struct links_guest *place = &links->guests[0];
     for (size_t i = 0; i < LINKS_GUESTS_MAX && place->wire != NULL; i++) {
@@ -48,6 +48,20 @@ static void welcome(struct links *links, struct wire *wire, uint64_t now_ms) {
         drop_guest(links, place);
     }
     *place = (struct links_guest){.wire = wire, .since_ms = now_ms};
+}
+
+/* As many as there are places: whoever comes next finds those gone that turned out to be nobody. Gives whether more may
+ * be waiting. */
+static bool take_guests(struct links *links) {
+    size_t room = 0;
+    struct wire *wire = NULL;
+    for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
+        room += links->guests[i].wire == NULL;
+    }
+    for (room = room > 0 ? room : 1; room > 0 && (wire = door_take(links->door)) != NULL; room--) {
+        welcome(links, wire, clock_mono_ms());
+    }
+    return wire != NULL;
 }
 
 uint64_t links_tick_guests(struct links *links, uint64_t now_ms) {
@@ -335,11 +349,7 @@ static size_t share_of_each(const struct links *links) {
 
 bool links_receive(struct links *links) {
     size_t share = share_of_each(links);
-    bool more = false;
-    struct wire *wire;
-    while ((wire = door_take(links->door)) != NULL) {
-        welcome(links, wire, clock_mono_ms());
-    }
+    bool more = take_guests(links);
     for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
         if (links->guests[i].wire != NULL) {
             more |= read_wire(links, links->guests[i].wire, NULL, &links->guests[i], TURN_DATAGRAMS_GUEST);

@@ -12,6 +12,7 @@
 #include "node/net/links.h"
 #include "node/net/wire.h"
 #include "tests/unit/listen_port.h"
+#include "tests/unit/node/nng_threads.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -543,6 +544,34 @@ static void whoever_waits_to_be_looked_at_makes_place_for_others(void **state) {
     stop(&n);
 }
 
+/* As many as there are places for guests, and more, come while the ledger's thread is busy. */
+static void whoever_waits_to_be_looked_at_pushes_out_no_guest_who_has_shown_who_it_is(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h, stranger;
+    enum { MANY = 150 };
+    int fds[MANY];
+    start_with(&n, "0.0.0.0:0", 2 * MANY);
+    make(&n, &h, 1, NULL);
+    visit(&n, &h);
+    make(&n, &stranger, 2, NULL);
+    make(&n, &late, 2, NULL); /* whose place is another's now */
+    for (unsigned i = 0; i < MANY; i++) {
+        const struct timespec moment = {.tv_nsec = 2 * DOOR_ALL_MS * 1000 * 1000}; /* within what may be looked at */
+        stranger.fd = fds[i] = connect_from(3 + i, links_port(n.links));
+        initiate(&stranger);
+        (void)nanosleep(&moment, NULL);
+    }
+    let_threads_run();
+    assert_int_equal(links_stats(n.links).connections, MANY + 1);
+    await(&n, has_places, (size_t[]){1});
+    say_alive(&h);
+    await(&n, is_up, &h);
+    go_away(fds, MANY);
+    leave(&h);
+    stop(&n);
+}
+
 static bool all_were_given_back(struct node *n, void *arg) {
     struct links_stats stats = links_stats(n->links);
     (void)arg;
@@ -892,6 +921,7 @@ int main(void) {
         cmocka_unit_test(strangers_of_many_addresses_do_not_push_out_a_member_seen_before),
         cmocka_unit_test(strangers_of_one_address_push_out_each_other),
         cmocka_unit_test(whoever_waits_to_be_looked_at_makes_place_for_others),
+        cmocka_unit_test(whoever_waits_to_be_looked_at_pushes_out_no_guest_who_has_shown_who_it_is),
         cmocka_unit_test(connections_are_counted_until_their_descriptors_are_given_back),
         cmocka_unit_test(a_guest_may_confirm_its_session_while_its_next_attempt_finds_us_busy),
         cmocka_unit_test(whoever_hung_up_on_our_attempt_is_answered_when_it_comes),
