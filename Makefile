@@ -249,8 +249,9 @@ fuzz:
 
 .PHONY: check check-long check-peers check-judges check-threads
 check-threads:
-	@$(MAKE) --no-print-directory SANITIZE=thread build/threads/tests/node/test_links
+	@$(MAKE) --no-print-directory SANITIZE=thread build/threads/tests/node/test_links build/threads/tests/node/test_links_hand
 	@build/threads/tests/node/test_links
+	@build/threads/tests/node/test_links_hand
 check check-long:
 	@tests/check/deps --look "make deps-check" $(DEPS) $(DEPS_CHECK)
 	@tests/check/run-all $(@:check-%=%)

@@ -3,11 +3,13 @@
 #include "base/file.h"
 #include "contracts/genesis_inherit.h"
 #include "node/cli/client.h"
+#include "node/descriptors.h"
 #include "node/exit_status.h"
 #include "node/genesis_json.h"
 #include "node/host_crypto.h"
 #include "node/keyfile.h"
 #include "node/log.h"
+#include "node/net/links.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -120,6 +122,30 @@ void daemon_home_close(struct daemon_home *home) {
     genesis_free(&home->genesis);
 }
 
+/* Connections get no descriptors that storage may need. */
+static enum err settle_descriptors(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+    bool has_peers = home->config.node.role != NODE_GATEWAY;
+    const struct descriptors_share wanted = {.has_peers = has_peers,
+                                             .http = home->config.http.max_connections,
+                                             .door = has_peers ? LINKS_CONNECTIONS(LINKS_MEMBERS_MAX) : 0};
+    struct descriptors_share share = wanted;
+    uint64_t limit = descriptors_limit();
+    if (descriptors_fit(limit, &share) != OK) {
+        daemon_explain(why, "the process may have %llu descriptors and needs %llu; raise LimitNOFILE or ulimit -n",
+                       (unsigned long long)limit, (unsigned long long)descriptors_least(has_peers));
+        return ERR_CONFIG;
+    }
+    if (share.http != wanted.http || share.door != wanted.door) {
+        log_event(LOG_WARN, "descriptors.few", log_number("limit", limit),
+                  log_number("needed", descriptors_needed(&wanted)), log_number("http_connections", share.http),
+                  log_number("peer_connections", share.door),
+                  log_text("hint", "raise LimitNOFILE (ulimit -n) or lower http.max_connections"));
+    }
+    home->config.http.max_connections = share.http;
+    home->peer_connections = share.door;
+    return OK;
+}
+
 int daemon_run(const char *path) {
     struct daemon_home home;
     char why[DAEMON_WHY_MAX] = "";
@@ -135,7 +161,10 @@ int daemon_run(const char *path) {
     if (e == OK) {
         part = EXIT_STATUS_NODE;
         log_setup(home.config.log.format, home.config.log.level);
-        e = home.config.node.role == NODE_GATEWAY ? gateway_run(&home, why) : validator_run(&home, why);
+        e = settle_descriptors(&home, why);
+        if (e == OK) {
+            e = home.config.node.role == NODE_GATEWAY ? gateway_run(&home, why) : validator_run(&home, why);
+        }
         daemon_home_close(&home);
     }
     enum exit_status status = exit_status_of(e, part);

@@ -169,7 +169,11 @@ static enum err open_links(struct peers *p, char why[DAEMON_WHY_MAX]) {
         }
     }
     const char *listen = p->home->config.peer.listen;
-    struct links_config config = {.self = OWN_PLACE, .members = members, .member_count = PEERS_MAX, .listen = listen};
+    struct links_config config = {.self = OWN_PLACE,
+                                  .members = members,
+                                  .member_count = PEERS_MAX,
+                                  .listen = listen,
+                                  .most_connections = p->home->peer_connections};
     const struct links_ops ops = {.on_message = on_message, .on_up = on_up, .on_down = on_down, .ctx = p};
     memcpy(config.link_secret, p->home->link_secret, sizeof config.link_secret);
     links_psk(chain_id(p->chain), bytes_of(NULL, 0), config.psk);
@@ -231,6 +235,10 @@ size_t peers_multicast(struct peers *p, const uint16_t *to, size_t count, enum f
 }
 
 /* ---- Looking in -------------------------------------------------------------------------------------------------- */
+
+struct links_stats peers_links(const struct peers *p) {
+    return links_stats(p->links);
+}
 
 bool peers_get(const struct peers *p, uint16_t peer, struct peer_facts *out) {
     const struct place *place = &p->places[peer];

@@ -50,6 +50,7 @@ struct peer_facts {
     enum node_role role;
     struct links_peer_stats link;
 };
+struct links_stats peers_links(const struct peers *peers);
 /* The peer at this place; false when there is none. */
 bool peers_get(const struct peers *peers, uint16_t peer, struct peer_facts *out);
 

@@ -17,3 +17,5 @@ node_SRCS += node/genesis_draft.c node/genesis_draft_json.c
 node_TESTS += tests/unit/node/test_genesis_draft.c
 node_SRCS += node/exit_status.c
 node_TESTS += tests/unit/node/test_exit_status.c
+node_SRCS += node/descriptors.c
+node_TESTS += tests/unit/node/test_descriptors.c

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "node/alarms.h"
 #include "node/ledger/stage_times.h"
+#include "node/net/links.h"
 
 #include <pthread.h>
 
@@ -44,6 +45,7 @@ struct status_facts {
     uint64_t gossip_queued, gossip_taken, gossip_known, gossip_good, gossip_refused, gossip_overtaken, gossip_dropped;
     uint64_t disk_free_bytes, disk_bytes; /* of the file system that holds the data; both 0: not known */
     bool disk_low;
+    struct links_stats links;
     struct stage_histogram stages[STAGE_COUNT];
     struct alarms alarms;
     uint64_t beat_mono_ms; /* when the ledger thread last wrote here */

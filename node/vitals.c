@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "contracts/governance.h"
+#include "node/descriptors.h"
 #include "node/ledger/execute.h"
 #include "node/ledger_time.h"
 #include "node/log.h"
@@ -48,6 +49,12 @@ static void look_at_alarms(struct vitals *v, const struct status_facts *facts, u
         (void)snprintf(text, sizeof text, "%llu MiB are left on the disk that holds the data",
                        (unsigned long long)(facts->disk_free_bytes >> 20));
         keep_raised(v, "disk-low", text, now_ms);
+    }
+    size_t known = facts->links.connections + facts->links.dialled;
+    if (descriptors_leak(&v->leaking_since_ms, facts->links.held, known, now_ms)) {
+        (void)snprintf(text, sizeof text, "%zu connections of peers are closed and hold their descriptors",
+                       facts->links.held - known);
+        keep_raised(v, "connections-held", text, now_ms);
     }
     const char *ahead = ledger_time_alarm(facts->ahead_ms, v->from.clock_ahead_ms, text);
     if (ahead != NULL) {
@@ -143,6 +150,7 @@ void vitals_write(struct vitals *v, uint64_t now_ms) {
                                            .data_dir = v->from.data_dir};
     status_facts_from(&sources, now_ms, &facts);
     facts.ahead_ms = ledger_time_ahead(clock_wall_ms(), chain_head(v->from.chain)->header.time_ms);
+    facts.links = peers_links(v->from.peers);
     facts.due_stands_still = facts.ahead_ms > v->from.clock_ahead_ms;
     look_at_alarms(v, &facts, now_ms);
     if (facts.pending == 0) {

@@ -35,6 +35,7 @@ struct vitals {
     struct stage_times times;            /* the mempool, submit and the replica write into it */
     char dominating[GENESIS_ID_MAX + 1]; /* an organisation with more than f validators; "" when there is none */
     uint64_t dominating_ms;              /* mono, when it was last told */
+    uint64_t leaking_since_ms;           /* of descriptors_leak */
 };
 
 void vitals_init(struct vitals *vitals);

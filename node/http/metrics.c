@@ -1,8 +1,10 @@
 #include "node/http/metrics.h"
 
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -151,6 +153,23 @@ static void peers(struct buffer *out, const struct status_facts *f) {
     }
 }
 
+static void links(struct buffer *out, const struct links_stats *l) {
+    const struct figure list[] = {
+        {"links_connections", "gauge", "Connections at the peers' door.", l->connections},
+        {"links_dialled", "gauge", "Connections that this node made to peers.", l->dialled},
+        {"links_held", "gauge", "Connections of peers that hold a descriptor, closed ones included.", l->held},
+        {"links_refused_total", "counter", "Connections over a limit.", l->connections_refused},
+        {"links_cut_total", "counter", "Connections cut.", l->connections_cut},
+        {"links_garbage_total", "counter", "What is no datagram, or a handshake without the right code.", l->garbage},
+        {"links_forged_total", "counter", "Handshakes whose cryptography fails.", l->forged},
+        {"links_strangers_total", "counter", "Handshakes of nobody we know.", l->strangers},
+        {"links_replayed_total", "counter", "Handshakes seen before, or too old.", l->replayed},
+        {"links_throttled_total", "counter", "Handshakes over the budget.", l->throttled},
+        {"links_unknown_total", "counter", "Datagrams for no session.", l->unknown},
+    };
+    FIGURES(out, list);
+}
+
 /* Resident memory: what the process took for itself, and pages of files that the kernel may drop at any time. */
 static void memory_of_process(uint64_t *out_anonymous, uint64_t *out_resident) {
     char text[160];
@@ -168,8 +187,21 @@ static void memory_of_process(uint64_t *out_anonymous, uint64_t *out_resident) {
     }
 }
 
+static uint64_t open_descriptors(void) {
+    uint64_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (dir != NULL && readdir(dir) != NULL) {
+        count++;
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return count > 3 ? count - 3 : 0; /* without ".", ".." and its own */
+}
+
 static void process(struct buffer *out) {
     struct timespec cpu = {0};
+    struct rlimit limit = {0};
     uint64_t anonymous = 0, resident = 0;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
     memory_of_process(&anonymous, &resident);
@@ -177,6 +209,11 @@ static void process(struct buffer *out) {
     line(out, "process_cpu_seconds_total %lld.%06ld\n", (long long)cpu.tv_sec, cpu.tv_nsec / 1000);
     head_line(out, "process_resident_memory_bytes", "gauge", "Memory held, mapped pages of the store included.");
     line(out, "process_resident_memory_bytes %llu\n", (unsigned long long)resident);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    head_line(out, "process_open_fds", "gauge", "Descriptors open.");
+    line(out, "process_open_fds %llu\n", (unsigned long long)open_descriptors());
+    head_line(out, "process_max_fds", "gauge", "Descriptors that may be open.");
+    line(out, "process_max_fds %llu\n", (unsigned long long)limit.rlim_cur);
     head_line(out, "assay_memory_anonymous_bytes", "gauge", "Memory held that is no page of a file.");
     line(out, "assay_memory_anonymous_bytes %llu\n", (unsigned long long)anonymous);
 }
@@ -186,6 +223,7 @@ void metrics_write(const struct status_facts *facts, const struct block_header *
     queues(out, facts);
     stages(out, facts);
     alarms(out, &facts->alarms);
+    links(out, &facts->links);
     peers(out, facts);
     process(out);
 }

@@ -1,6 +1,8 @@
 #include "node/net/door.h"
 
+#include "base/assert.h"
 #include "base/clock.h"
+#include "base/ed25519.h"
 #include "node/log.h"
 
 #include <pthread.h>
@@ -10,7 +12,7 @@
 #include <string.h>
 
 #define BUCKETS 512u
-#define FAVOURED 256u
+#define CROWDS 1024u
 #define ACCEPT_AGAIN_MS 100u /* after one that failed, for want of descriptors or memory */
 
 enum place_state { PLACE_FREE, PLACE_STRANGER, PLACE_WAITING, PLACE_GUEST };
@@ -19,6 +21,7 @@ struct place {
     enum place_state state;
     struct wire *wire;
     uint64_t address;
+    bool favoured; /* the address is a member's */
     uint64_t since_ms;
 };
 
@@ -45,8 +48,9 @@ struct door {
     struct place *places;
     size_t place_count;
     struct bucket buckets[BUCKETS], all;
-    uint64_t favoured[FAVOURED];
-    size_t favoured_next;
+    uint64_t favoured[DOOR_MEMBERS_MAX]; /* addresses of members; 0: none */
+    uint64_t salt;
+    uint16_t crowds[CROWDS]; /* how many have not been let in, by a salted hash of the address */
     struct door_stats stats;
 };
 
@@ -93,7 +97,7 @@ static struct bucket *bucket_of(struct door *door, uint64_t address, uint64_t no
 }
 
 static bool is_favoured(const struct door *door, uint64_t address) {
-    for (size_t i = 0; i < FAVOURED; i++) {
+    for (size_t i = 0; i < DOOR_MEMBERS_MAX; i++) {
         if (door->favoured[i] == address) {
             return address != 0;
         }
@@ -101,13 +105,21 @@ static bool is_favoured(const struct door *door, uint64_t address) {
     return false;
 }
 
-static bool is_affordable(struct door *door, uint64_t address) {
+static bool is_affordable(struct door *door, const struct place *place) {
     uint64_t now = clock_mono_ms();
-    return spend(bucket_of(door, address, now), DOOR_ADDRESS_BURST, DOOR_ADDRESS_MS, now) &&
-           (is_favoured(door, address) || spend(&door->all, DOOR_ALL_BURST, DOOR_ALL_MS, now));
+    return spend(bucket_of(door, place->address, now), DOOR_ADDRESS_BURST, DOOR_ADDRESS_MS, now) &&
+           (place->favoured || spend(&door->all, DOOR_ALL_BURST, DOOR_ALL_MS, now));
 }
 
 /* ---- Strangers --------------------------------------------------------------------------------------------------- */
+
+static uint16_t *crowd_of(struct door *door, uint64_t address) {
+    return &door->crowds[((address ^ door->salt) * 0x9e3779b97f4a7c15u) >> 54];
+}
+
+static bool is_outside(const struct place *place) {
+    return place->state == PLACE_STRANGER || place->state == PLACE_WAITING;
+}
 
 static struct place *place_of(struct door *door, const struct wire *wire) {
     for (size_t i = 0; i < door->place_count; i++) {
@@ -121,6 +133,7 @@ static struct place *place_of(struct door *door, const struct wire *wire) {
 
 static void cut(struct door *door, struct place *place) {
     struct wire *wire = place->wire;
+    --*crowd_of(door, place->address);
     place->state = PLACE_FREE;
     place->wire = NULL;
     door->stats.connections--;
@@ -128,15 +141,27 @@ static void cut(struct door *door, struct place *place) {
     wire_close(wire);
 }
 
-/* The oldest stranger, of one address or of all (NULL); NULL when there is none. */
-static struct place *oldest_stranger(struct door *door, const uint64_t *address) {
-    struct place *oldest = NULL;
+/* Does it go before the other, when one must? */
+static bool goes_before(struct door *door, const struct place *place, const struct place *other) {
+    if (place->favoured != other->favoured) {
+        return other->favoured;
+    }
+    if (place->state != other->state) {
+        return place->state == PLACE_STRANGER;
+    }
+    unsigned crowd = *crowd_of(door, place->address), of_other = *crowd_of(door, other->address);
+    return crowd != of_other ? crowd > of_other : place->since_ms < other->since_ms;
+}
+
+/* Who goes, of one address or of all (NULL); NULL when there is nobody. */
+static struct place *who_goes(struct door *door, const uint64_t *address) {
+    struct place *goes = NULL;
     for (size_t i = 0; i < door->place_count; i++) {
         struct place *place = &door->places[i];
-        bool counts = place->state == PLACE_STRANGER && (address == NULL || place->address == *address);
-        oldest = counts && (oldest == NULL || place->since_ms < oldest->since_ms) ? place : oldest;
+        bool counts = is_outside(place) && (address == NULL || place->address == *address);
+        goes = counts && (goes == NULL || goes_before(door, place, goes)) ? place : goes;
     }
-    return oldest;
+    return goes;
 }
 
 static size_t count_of(const struct door *door, uint64_t address) {
@@ -147,11 +172,11 @@ static size_t count_of(const struct door *door, uint64_t address) {
     return count;
 }
 
-/* A free place, for which the oldest stranger may have had to go. */
+/* A free place, for which somebody may have had to go. */
 static struct place *make_place(struct door *door, uint64_t address) {
     bool crowd = count_of(door, address) >= door->max_per_address;
     if (crowd || door->stats.connections >= door->max) {
-        struct place *goes = oldest_stranger(door, crowd ? &address : NULL);
+        struct place *goes = who_goes(door, crowd ? &address : NULL);
         if (goes == NULL) {
             return NULL;
         }
@@ -180,7 +205,7 @@ static bool judge(struct door *door, struct place *place) {
         door->stats.garbage += e == ERR_MALFORMED;
         return false;
     }
-    if (!is_affordable(door, place->address)) {
+    if (!is_affordable(door, place)) {
         door->stats.throttled++;
         return false;
     }
@@ -223,7 +248,12 @@ static void admit(struct door *door, nng_stream *stream) {
     }
     ref(door);
     wire_attend(wire, on_words, unref, door);
-    *place = (struct place){.state = PLACE_STRANGER, .wire = wire, .address = address, .since_ms = clock_mono_ms()};
+    *place = (struct place){.state = PLACE_STRANGER,
+                            .wire = wire,
+                            .address = address,
+                            .favoured = is_favoured(door, address),
+                            .since_ms = clock_mono_ms()};
+    ++*crowd_of(door, address);
     door->stats.connections++;
     if (!judge(door, place)) {
         cut(door, place);
@@ -300,6 +330,7 @@ enum err door_open(const struct door_config *config, struct door **out) {
     (void)pthread_mutex_init(&door->lock, NULL);
     door->hub = wire_hub_ref(config->hub);
     door->self = config->self;
+    random_fill(&door->salt, sizeof door->salt);
     door->max = door->place_count = config->max_connections;
     door->max_per_address = config->max_connections_per_address;
     door->all = (struct bucket){.filled_ms = clock_mono_ms(), .tokens = DOOR_ALL_BURST};
@@ -325,7 +356,7 @@ void door_close(struct door *door) {
     (void)pthread_mutex_lock(&door->lock);
     door->closed = true;
     for (size_t i = 0; i < door->place_count; i++) {
-        if (door->places[i].state == PLACE_STRANGER || door->places[i].state == PLACE_WAITING) {
+        if (is_outside(&door->places[i])) {
             cut(door, &door->places[i]);
         }
     }
@@ -360,6 +391,7 @@ struct wire *door_take(struct door *door) {
     }
     if (first != NULL) {
         first->state = PLACE_GUEST;
+        --*crowd_of(door, first->address);
     }
     struct wire *wire = first != NULL ? first->wire : NULL;
     (void)pthread_mutex_unlock(&door->lock);
@@ -376,10 +408,15 @@ void door_left(struct door *door, const struct wire *guest) {
     (void)pthread_mutex_unlock(&door->lock);
 }
 
-void door_favour(struct door *door, uint64_t address) {
+void door_favour(struct door *door, size_t member, uint64_t address) {
+    ASSERT(member < DOOR_MEMBERS_MAX);
     (void)pthread_mutex_lock(&door->lock);
-    if (address != 0 && !is_favoured(door, address)) {
-        door->favoured[door->favoured_next++ % FAVOURED] = address;
+    if (door->favoured[member] != address) {
+        door->favoured[member] = address;
+        for (size_t i = 0; i < door->place_count; i++) {
+            struct place *place = &door->places[i];
+            place->favoured = place->state != PLACE_FREE && is_favoured(door, place->address);
+        }
     }
     (void)pthread_mutex_unlock(&door->lock);
 }

@@ -2,7 +2,9 @@
  *
  * Strangers never reach the owner's thread: nng's threads count them from their first byte, in all and by address (an
  * IPv6 /64 is one address), read at most one frame of them and hold it against the code, which needs no curve
- * arithmetic. Who fails is cut; when there are too many, the oldest stranger goes for the newest. The curve arithmetic
+ * arithmetic. Who fails is cut; when there are too many, one goes for the newest: who has not sent a good initiation
+ * before who has, and each before who comes from where a member was seen; among the same the oldest of the address with
+ * the most. The curve arithmetic
  * that an initiation costs has a budget, by address and in all. TCP has shown that an address is its owner's, so a
  * cookie would show nothing more.
  *
@@ -22,6 +24,8 @@
 #define DOOR_ALL_BURST 64u
 #define DOOR_ALL_MS 8u
 
+#define DOOR_MEMBERS_MAX 256u
+
 struct door;
 
 struct door_config {
@@ -34,7 +38,7 @@ struct door_config {
 
 struct door_stats {
     size_t connections; /* strangers and guests */
-    uint64_t refused;   /* over a limit, with no stranger left to go for it */
+    uint64_t refused;   /* over a limit, with nobody left to go for it */
     uint64_t cut;       /* strangers cut: for place, for silence, for what they sent */
     uint64_t garbage;   /* of these: not an initiation, or without the right code */
     uint64_t throttled; /* initiations over the budget */
@@ -53,8 +57,9 @@ uint16_t door_port(const struct door *door);
 struct wire *door_take(struct door *door);
 /* The guest's connection is closed, and counts no more. */
 void door_left(struct door *door, const struct wire *guest);
-/* Members connect from here: their initiations don't count among those of all. */
-void door_favour(struct door *door, uint64_t address);
+/* This member connects from here, the last place it did; 0: from nowhere. Initiations from there don't count among
+ * those of all, and whoever comes from there is the last to go for others. */
+void door_favour(struct door *door, size_t member, uint64_t address);
 /* Cuts strangers that stay silent. To be called about once a second. */
 void door_tick(struct door *door, uint64_t now_ms);
 struct door_stats door_stats(struct door *door);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_WAIT_MS 20u /* how often a name asks whether it is its turn to be resolved */
+
 enum err link_peer_new(struct links *links, uint16_t member, const struct links_member *info, struct link_peer **out) {
     struct link_peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL) {
@@ -18,6 +20,7 @@ enum err link_peer_new(struct links *links, uint16_t member, const struct links_
         free(peer);
         return ERR_CONFIG;
     }
+    peer->is_name = !name_is_literal(peer->address);
     peer->links = links;
     peer->member = member;
     peer->queue.max_bytes = links->queue_bytes;
@@ -72,20 +75,51 @@ void link_peer_look_at_dial(struct link_peer *peer, uint64_t now_ms) {
     links_tick_at_once(peer->links);
 }
 
+static bool wants_name(const struct link_peer *peer, uint64_t now_ms) {
+    return peer != NULL && peer->is_name && peer->address[0] != '\0' && peer->wire == NULL && peer->calling == NULL &&
+           peer->dial == NULL && now_ms >= peer->redial_at_ms;
+}
+
+/* Few names are resolved at a time: whoever has waited longest is next. */
+static bool has_turn(const struct link_peer *peer, uint64_t now_ms) {
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX && peer->is_name; i++) {
+        const struct link_peer *other = peer->links->peers[i];
+        if (wants_name(other, now_ms) && other->redial_at_ms < peer->redial_at_ms) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum err dial(struct link_peer *peer, uint64_t now_ms) {
+    if (!has_turn(peer, now_ms)) {
+        return ERR_BUSY;
+    }
+    enum err e = dial_begin(peer->links->hub, peer->address, peer->dials, &peer->dial);
+    peer->dial = e == OK ? peer->dial : NULL;
+    peer->dials += e == OK;
+    return e;
+}
+
 /* Gives when to call again. */
 static uint64_t call(struct link_peer *peer, uint64_t now_ms) {
     if (peer->address[0] == '\0' || peer->dial != NULL) {
         return UINT64_MAX; /* whoever dials, or nng, will be heard of */
     }
     if (peer->calling != NULL) {
-        if (now_ms < peer->called_ms + LINKS_SILENT_MS) {
+        if (now_ms < peer->called_ms + LINKS_SILENT_MS && !wire_is_broken(peer->calling)) {
             return peer->called_ms + LINKS_SILENT_MS;
         }
         link_peer_lose(peer, peer->calling, now_ms);
     }
-    if (now_ms >= peer->redial_at_ms && dial_begin(peer->links->hub, peer->address, &peer->dial) != OK) {
-        peer->dial = NULL;
-        dial_later(peer, false, now_ms);
+    if (now_ms >= peer->redial_at_ms) {
+        enum err e = dial(peer, now_ms);
+        if (e == ERR_BUSY) {
+            return now_ms + NAME_WAIT_MS;
+        }
+        if (e != OK) {
+            dial_later(peer, false, now_ms);
+        }
     }
     return peer->dial != NULL ? UINT64_MAX : peer->redial_at_ms;
 }
@@ -97,9 +131,10 @@ void link_peer_adopt(struct link_peer *peer, struct wire *wire) {
     }
     peer->wire = wire;
     peer->strikes = 0;
-    peer->calling = peer->calling == wire ? NULL : peer->calling;
+    peer->wire_is_ours = peer->calling == wire;
+    peer->calling = peer->wire_is_ours ? NULL : peer->calling;
     hang_up(peer);
-    door_favour(peer->links->door, wire_address(wire));
+    door_favour(peer->links->door, peer->member, wire_address(wire));
     if (before != NULL) {
         link_peer_down(peer); /* what was under way on it is lost */
         links_drop_wire(peer->links, before);
@@ -132,6 +167,7 @@ void link_peer_lose(struct link_peer *peer, struct wire *wire, uint64_t now_ms) 
 
 void link_peer_bury(struct link_peer *peer) {
     peer->dead = true;
+    door_favour(peer->links->door, peer->member, 0);
     link_peer_down(peer);
     hang_up(peer);
     links_drop_wire(peer->links, peer->wire);
@@ -160,7 +196,7 @@ static bool send_transport(struct link_peer *peer, uint64_t now_ms) {
     room = room < SESSION_PLAIN_MAX ? room : SESSION_PLAIN_MAX;
     uint8_t *datagram = wire_room(peer->wire, SESSION_HEADER_LEN + room + AEAD_TAG_LEN);
     if (datagram == NULL) {
-        links_blocked(peer->links); /* the queue is as it was */
+        links_blocked(peer->links, peer->wire); /* the queue is as it was */
         return false;
     }
     bool gossip = peer->queue.list[FRAME_GOSSIP].first != NULL;
@@ -192,8 +228,8 @@ void link_peer_pump(struct link_peer *peer) {
         bool due = peer->must_answer || (peer->up && link_peer_is_due(peer));
         goes_on = due && session_can_send(&peer->session, now) && send_transport(peer, now);
     }
-    if (peer->wire != NULL && !wire_flush(peer->wire)) {
-        links_blocked(peer->links);
+    if (peer->wire != NULL) {
+        links_flush(peer->links, peer->wire);
     }
 }
 
@@ -236,10 +272,16 @@ static uint64_t sooner(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
+/* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. One that talks and doesn't read is
+ * no better. */
+static bool is_over(const struct link_peer *peer, uint64_t now_ms) {
+    bool unread = wire_is_broken(peer->wire) || wire_stuck_ms(peer->wire, now_ms) >= LINKS_SILENT_MS;
+    bool silent = now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms);
+    return unread || (peer->up && silent);
+}
+
 uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms) {
-    bool silent = peer->up && (now_ms - peer->heard_ms >= LINKS_SILENT_MS || !session_can_send(&peer->session, now_ms));
-    if (silent) {
-        /* Perhaps the other end is gone and TCP hasn't noticed: a new connection finds out. */
+    if (peer->wire != NULL && is_over(peer, now_ms)) {
         link_peer_lose(peer, peer->wire, now_ms);
     }
     if (peer->dead) {
@@ -252,12 +294,14 @@ uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms) {
         initiate(peer, wire, now_ms);
     }
     next = needed ? sooner(next, peer->retry_at_ms) : next;
+    if (peer->up && now_ms - peer->sent_ms >= LINKS_KEEPALIVE_MS) {
+        peer->must_answer = true;
+        link_peer_pump(peer);
+    }
     if (peer->up) {
-        if (now_ms - peer->sent_ms >= LINKS_KEEPALIVE_MS) {
-            peer->must_answer = true;
-            link_peer_pump(peer);
-        }
-        next = sooner(next, sooner(peer->sent_ms + LINKS_KEEPALIVE_MS, peer->heard_ms + LINKS_SILENT_MS));
+        /* One that the network doesn't take leaves once it does. */
+        next = peer->must_answer ? next : sooner(next, peer->sent_ms + LINKS_KEEPALIVE_MS);
+        next = sooner(next, peer->heard_ms + LINKS_SILENT_MS);
     }
     return next;
 }

@@ -11,15 +11,13 @@
 #define PSK_TAG_LEN 16
 _Static_assert(sizeof PSK_TAG == PSK_TAG_LEN, "a tag has 16 bytes");
 
-/* Connections: two for each member, since a new one may come before the old one is known to be gone, and some more for
- * whom we don't know yet. */
-#define FITTING(members) (2 * (size_t)(members) + 64)
-#define FITTING_ADDRESS(members) (2 * (size_t)(members) + 16)
+#define CONNECTIONS_PER_ADDRESS(members) (2 * (size_t)(members) + 16)
 
 /* The longest sleep of the timer: strangers' connections are looked at that often. */
 #define TICK_MAX_MS 1000u
-/* How soon the network is asked again that took no more. */
-#define BLOCKED_MS 1u
+/* How soon the network is asked again that takes no more: after a quarter of the time that it has not. */
+#define BLOCKED_MIN_MS 1u
+#define BLOCKED_MAX_MS 20u
 
 void links_psk(const uint8_t chain_id[SHA256_LEN], struct bytes swarm_key, uint8_t out_psk[NOISE_KEY_LEN]) {
     struct bytes parts[] = {bytes_of(PSK_TAG, PSK_TAG_LEN), bytes_of(chain_id, SHA256_LEN), swarm_key};
@@ -42,8 +40,14 @@ void links_say(struct links *links, struct wire *wire, struct bytes datagram) {
     }
     memcpy(room, datagram.data, datagram.len);
     wire_put(wire, datagram.len);
+    links_flush(links, wire);
+}
+
+void links_flush(struct links *links, struct wire *wire) {
     if (!wire_flush(wire)) {
-        links_blocked(links);
+        links_blocked(links, wire);
+    } else if (wire_is_broken(wire)) {
+        links_tick_at_once(links);
     }
 }
 
@@ -77,9 +81,10 @@ static void on_timer(uv_timer_t *timer) {
             next = wants < next ? wants : next;
         }
     }
-    /* Never zero: a peer whose time is now had its turn. */
-    uint64_t delay = next > now ? next - now : 1;
-    (void)uv_timer_start(timer, on_timer, delay, 0);
+    /* Never zero: a peer whose time is now had its turn. Unless what happened asked for another turn at once. */
+    if (!uv_is_active((uv_handle_t *)timer)) {
+        (void)uv_timer_start(timer, on_timer, next > now ? next - now : 1, 0);
+    }
 }
 
 void links_tick_at_once(struct links *links) {
@@ -125,24 +130,26 @@ static void on_blocked(uv_timer_t *timer) {
     struct links *links = timer->data;
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         struct link_peer *peer = links->peers[i];
-        if (peer != NULL && peer->calling != NULL && !wire_flush(peer->calling)) {
-            links_blocked(links);
+        if (peer != NULL && peer->calling != NULL) {
+            links_flush(links, peer->calling);
         }
         if (peer != NULL) {
             link_peer_pump(peer);
         }
     }
     for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
-        if (links->guests[i].wire != NULL && !wire_flush(links->guests[i].wire)) {
-            links_blocked(links);
+        if (links->guests[i].wire != NULL) {
+            links_flush(links, links->guests[i].wire);
         }
     }
     linger_after_gossip(links);
 }
 
-void links_blocked(struct links *links) {
-    if (links->loop != NULL && !uv_is_active((uv_handle_t *)&links->blocked)) {
-        (void)uv_timer_start(&links->blocked, on_blocked, BLOCKED_MS, 0);
+void links_blocked(struct links *links, const struct wire *wire) {
+    uint64_t delay = wire_stuck_ms(wire, clock_mono_ms()) / 4;
+    delay = delay < BLOCKED_MIN_MS ? BLOCKED_MIN_MS : delay < BLOCKED_MAX_MS ? delay : BLOCKED_MAX_MS;
+    if (!uv_is_active((uv_handle_t *)&links->blocked) || uv_timer_get_due_in(&links->blocked) > delay) {
+        (void)uv_timer_start(&links->blocked, on_blocked, delay, 0);
     }
 }
 
@@ -214,6 +221,17 @@ void links_close(struct links *links) {
     close_handle(links, (uv_handle_t *)&links->hurry);
 }
 
+/* The door's limits follow the number of members, unless they were given. */
+static size_t connections_for(const struct links *links, size_t members) {
+    size_t fitting = links->fixed_connections == 0 ? LINKS_CONNECTIONS(members) : links->fixed_connections;
+    return links->most_connections != 0 && links->most_connections < fitting ? links->most_connections : fitting;
+}
+
+static size_t connections_per_address_for(const struct links *links, size_t members) {
+    return links->fixed_connections_per_address == 0 ? CONNECTIONS_PER_ADDRESS(members)
+                                                     : links->fixed_connections_per_address;
+}
+
 enum err links_open(const struct links_config *config, const struct links_ops *ops, struct links **out) {
     if (config->member_count > LINKS_MEMBERS_MAX || config->self >= LINKS_MEMBERS_MAX) {
         return ERR_RANGE;
@@ -230,14 +248,14 @@ enum err links_open(const struct links_config *config, const struct links_ops *o
 
     links->fixed_connections = config->max_connections;
     links->fixed_connections_per_address = config->max_connections_per_address;
+    links->most_connections = config->most_connections;
     links->hub = wire_hub_new(wake, links);
     struct door_config door = {
         .hub = links->hub,
         .self = &links->self,
         .listen = config->listen,
-        .max_connections = config->max_connections == 0 ? FITTING(LINKS_MEMBERS_MAX) : config->max_connections,
-        .max_connections_per_address = config->max_connections_per_address == 0 ? FITTING_ADDRESS(config->member_count)
-                                                                                : config->max_connections_per_address,
+        .max_connections = connections_for(links, LINKS_MEMBERS_MAX),
+        .max_connections_per_address = connections_per_address_for(links, LINKS_MEMBERS_MAX),
     };
     enum err e = links->hub != NULL ? door_open(&door, &links->door) : ERR_NOMEM;
     for (size_t i = 0; e == OK && i < config->member_count; i++) {
@@ -289,15 +307,12 @@ static bool key_is_taken(const struct links *links, size_t member, const uint8_t
     return false;
 }
 
-/* The door's limits follow the number of members, unless they were given. */
 static void follow_members(struct links *links) {
     size_t members = 0;
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         members += links->peers[i] != NULL;
     }
-    door_limit(links->door, links->fixed_connections == 0 ? FITTING(members) : links->fixed_connections,
-               links->fixed_connections_per_address == 0 ? FITTING_ADDRESS(members)
-                                                         : links->fixed_connections_per_address);
+    door_limit(links->door, connections_for(links, members), connections_per_address_for(links, members));
 }
 
 static bool is_as_told(const struct link_peer *peer, const struct links_member *info) {
@@ -420,6 +435,11 @@ struct links_stats links_stats(struct links *links) {
     struct links_stats stats = links->stats;
     struct door_stats door = door_stats(links->door);
     stats.connections = door.connections;
+    stats.held = wire_hub_wires(links->hub);
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        const struct link_peer *peer = links->peers[i];
+        stats.dialled += peer != NULL && (peer->calling != NULL || (peer->wire != NULL && peer->wire_is_ours));
+    }
     stats.connections_refused = door.refused;
     stats.connections_cut += door.cut;
     stats.garbage += door.garbage;

@@ -22,6 +22,9 @@
 #include <uv.h>
 
 #define LINKS_MEMBERS_MAX 256u
+/* Connections at the door: two for each member, since a new one may come before the old one is known to be gone, and
+ * some more for whom we don't know yet. */
+#define LINKS_CONNECTIONS(members) (2 * (size_t)(members) + 64)
 #define LINKS_KEEPALIVE_MS 3000u
 #define LINKS_SILENT_MS 8000u
 #define LINKS_RETRY_MIN_MS 250u
@@ -56,6 +59,7 @@ struct links_config {
     size_t queue_bytes;                 /* of one peer; 0: LINKS_QUEUE_BYTES */
     size_t queue_messages;              /* of one peer; 0: LINKS_QUEUE_MESSAGES */
     size_t max_connections;             /* at the door; 0: two for each member there is and 64 more */
+    size_t most_connections;            /* then as well: at most; 0: no bound */
     size_t max_connections_per_address; /* 0: two for each member there is and 16 more */
 };
 
@@ -112,8 +116,10 @@ struct links_peer_stats links_peer_stats(const struct links *links, size_t membe
 
 struct links_stats {
     size_t connections;           /* at the door */
+    size_t dialled;               /* of our own making */
+    size_t held;                  /* all that have a descriptor: both, and those closed and not given back yet */
     uint64_t connections_refused; /* over a limit */
-    uint64_t connections_cut;     /* for garbage, for too many refused datagrams, for staying a stranger */
+    uint64_t connections_cut;     /* for garbage, for too many refused datagrams, for staying a stranger, for others */
     uint64_t garbage;             /* not a datagram, or a handshake without the right code */
     uint64_t forged;              /* initiations and answers whose cryptography fails */
     uint64_t strangers;           /* initiations proven to come from nobody we know */

@@ -4,8 +4,12 @@
 
 #include <string.h>
 
-/* Datagrams looked at before other events of the loop get their turn. */
-#define BATCH 64
+/* What is looked at before other events of the loop get their turn: so many datagrams, shared by the members there are,
+ * of each at least a few, and not many bytes. Of a guest, who costs curve arithmetic, one. */
+#define TURN_DATAGRAMS 64u
+#define TURN_DATAGRAMS_EACH 4u
+#define TURN_BYTES_EACH ((size_t)64 * 1024)
+#define TURN_DATAGRAMS_GUEST 1u
 /* Refused datagrams in a row after which a member's connection is cut. */
 #define STRIKES 64u
 /* A member's initiations on its session's own wire are looked at this often at most. */
@@ -33,7 +37,7 @@ static void drop_guest(struct links *links, struct links_guest *guest) {
     *guest = (struct links_guest){0};
 }
 
-/* The oldest makes place for the newest. */
+/* When there is no place, the oldest makes it for the newest. */
 static void welcome(struct links *links, struct wire *wire, uint64_t now_ms) {
     struct links_guest *place = &links->guests[0];
     for (size_t i = 0; i < LINKS_GUESTS_MAX && place->wire != NULL; i++) {
@@ -46,11 +50,25 @@ static void welcome(struct links *links, struct wire *wire, uint64_t now_ms) {
     *place = (struct links_guest){.wire = wire, .since_ms = now_ms};
 }
 
+/* As many as there are places: whoever comes next finds those gone that turned out to be nobody. Gives whether more may
+ * be waiting. */
+static bool take_guests(struct links *links) {
+    size_t room = 0;
+    struct wire *wire = NULL;
+    for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
+        room += links->guests[i].wire == NULL;
+    }
+    for (room = room > 0 ? room : 1; room > 0 && (wire = door_take(links->door)) != NULL; room--) {
+        welcome(links, wire, clock_mono_ms());
+    }
+    return wire != NULL;
+}
+
 uint64_t links_tick_guests(struct links *links, uint64_t now_ms) {
     uint64_t next = UINT64_MAX;
     for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
         struct links_guest *guest = &links->guests[i];
-        if (guest->wire != NULL && now_ms >= guest->since_ms + LINKS_GUEST_MS) {
+        if (guest->wire != NULL && (now_ms >= guest->since_ms + LINKS_GUEST_MS || wire_is_broken(guest->wire))) {
             links->stats.connections_cut++;
             drop_guest(links, guest);
         } else if (guest->wire != NULL && guest->since_ms + LINKS_GUEST_MS < next) {
@@ -114,37 +132,53 @@ static bool is_greeting_allowed(const struct arrival *a) {
     return allowed;
 }
 
-/* A member has one connection at a time that no session stands on yet, so that it can't fill the door for others. */
-static void drop_older_guest_of(struct links *links, const struct link_peer *peer, const struct links_guest *newest) {
+/* A member has one connection at a time that no session stands on yet, that of its newest initiation, so that it can't
+ * fill the door for others. The one there was; NULL: none. */
+static struct links_guest *other_guest_of(struct links *links, const struct link_peer *peer,
+                                          const struct links_guest *newest) {
     for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
         struct links_guest *guest = &links->guests[i];
         if (guest != newest && guest->wire != NULL && guest->greeted && guest->member == peer->member) {
-            drop_guest(links, guest);
+            return guest;
         }
     }
+    return NULL;
+}
+
+/* Whose initiation was good and is no replay has shown who it is. False: it is a replay. */
+static bool recognize(const struct arrival *a, const struct link_peer *peer, uint64_t timestamp) {
+    struct links_guest *other = other_guest_of(a->links, peer, a->guest);
+    if (other != NULL && other->begun_at >= timestamp) {
+        return false; /* of one that was too early to be accepted, and so to be remembered by the session */
+    }
+    if (other != NULL) {
+        drop_guest(a->links, other);
+    }
+    a->guest->greeted = true;
+    a->guest->member = peer->member;
+    a->guest->begun_at = timestamp;
+    return true;
 }
 
 static void answer(const struct arrival *a, struct link_peer *peer, struct session_hello *hello) {
     uint8_t said[SESSION_ANSWER_LEN];
-    if (a->guest != NULL) {
-        drop_older_guest_of(a->links, peer, a->guest);
-        a->guest->greeted = true;
-        a->guest->member = peer->member;
+    enum err e = session_accept(&peer->session, hello, a->now_ms, said);
+    if ((e == OK || e == ERR_BUSY) && a->guest != NULL && !recognize(a, peer, hello->timestamp)) {
+        e = ERR_DUPLICATE;
     }
-    /* Whatever comes of it: a guest that has shown who it is may carry the first datagram under new keys. */
+    if (e != OK && e != ERR_BUSY) {
+        refuse(a, e == ERR_DUPLICATE ? &a->links->stats.replayed : &a->links->stats.forged);
+        return;
+    }
+    /* Whichever: a guest that has shown who it is may carry the first datagram under new keys. */
     if (wire_widen(a->wire, SESSION_DATAGRAM_MAX) != OK) {
         cut(a);
         return;
     }
-    enum err e = session_accept(&peer->session, hello, a->now_ms, said);
-    if (e == ERR_DUPLICATE) {
-        refuse(a, &a->links->stats.replayed);
-    } else if (e == OK) {
+    if (e == OK) {
         /* Our own attempt, if there was one, gave way: leave the peer time to confirm. */
         peer->retry_at_ms = a->now_ms + LINKS_RETRY_MIN_MS;
         links_say(a->links, a->wire, bytes_of(said, sizeof said));
-    } else if (e != ERR_BUSY) {
-        refuse(a, &a->links->stats.forged);
     }
 }
 
@@ -267,15 +301,18 @@ static bool is_still(const struct arrival *a) {
     return !wire_is_closed(a->wire) && (a->guest == NULL || a->guest->wire == a->wire);
 }
 
-static void read_wire(struct links *links, struct wire *wire, struct link_peer *peer, struct links_guest *guest,
-                      size_t *left) {
+/* Gives whether more may be waiting than its share. */
+static bool read_wire(struct links *links, struct wire *wire, struct link_peer *peer, struct links_guest *guest,
+                      size_t share) {
     struct arrival a = {.links = links, .wire = wire, .peer = peer, .guest = guest, .now_ms = clock_mono_ms()};
+    size_t datagrams = 0, bytes = 0;
     bool goes_on = true;
     wire_hold(wire);
-    while (goes_on && *left > 0) {
+    while (goes_on && datagrams < share && bytes < TURN_BYTES_EACH) {
         enum err e = wire_next(wire, &a.data, &a.len);
         if (e == OK) {
-            --*left;
+            datagrams++;
+            bytes += a.len;
             on_datagram(&a);
         } else if (e != ERR_NOTFOUND) {
             links->stats.garbage += e == ERR_MALFORMED;
@@ -284,40 +321,44 @@ static void read_wire(struct links *links, struct wire *wire, struct link_peer *
         goes_on = e == OK && is_still(&a);
     }
     wire_let_go(wire);
+    return goes_on;
 }
 
-static void read_peer(struct links *links, size_t member, size_t *left) {
+static bool read_peer(struct links *links, size_t member, size_t share) {
     struct link_peer *peer = links->peers[member];
+    bool more = false;
     if (peer->dial != NULL) {
         link_peer_look_at_dial(peer, clock_mono_ms());
     }
     if (peer->calling != NULL) {
-        read_wire(links, peer->calling, peer, NULL, left);
+        more |= read_wire(links, peer->calling, peer, NULL, share);
     }
     if (links->peers[member] == peer && peer->wire != NULL) {
-        read_wire(links, peer->wire, peer, NULL, left);
+        more |= read_wire(links, peer->wire, peer, NULL, share);
     }
+    return more;
+}
+
+static size_t share_of_each(const struct links *links) {
+    size_t wires = 1;
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        wires += links->peers[i] != NULL && links->peers[i]->wire != NULL;
+    }
+    return TURN_DATAGRAMS / wires > TURN_DATAGRAMS_EACH ? TURN_DATAGRAMS / wires : TURN_DATAGRAMS_EACH;
 }
 
 bool links_receive(struct links *links) {
-    size_t left = BATCH;
-    struct wire *wire;
-    while ((wire = door_take(links->door)) != NULL) {
-        welcome(links, wire, clock_mono_ms());
-    }
-    for (size_t i = 0; i < LINKS_GUESTS_MAX && left > 0; i++) {
+    size_t share = share_of_each(links);
+    bool more = take_guests(links);
+    for (size_t i = 0; i < LINKS_GUESTS_MAX; i++) {
         if (links->guests[i].wire != NULL) {
-            read_wire(links, links->guests[i].wire, NULL, &links->guests[i], &left);
+            more |= read_wire(links, links->guests[i].wire, NULL, &links->guests[i], TURN_DATAGRAMS_GUEST);
         }
     }
-    for (size_t i = 0; i < LINKS_MEMBERS_MAX && left > 0; i++) {
-        size_t member = (links->turn + i) % LINKS_MEMBERS_MAX;
-        if (links->peers[member] != NULL) {
-            read_peer(links, member, &left);
-        }
-        if (left == 0) {
-            links->turn = member + 1; /* whoever has more waits for its next turn */
+    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
+        if (links->peers[i] != NULL) {
+            more |= read_peer(links, i, share);
         }
     }
-    return left == 0;
+    return more;
 }

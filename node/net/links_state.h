@@ -7,6 +7,8 @@
 #include "node/net/links.h"
 #include "node/net/sendq.h"
 
+_Static_assert(LINKS_MEMBERS_MAX <= DOOR_MEMBERS_MAX, "the door knows each member's address");
+
 /* Guests of the door that have not shown yet who they are. */
 #define LINKS_GUESTS_MAX 128u
 #define LINKS_GUEST_MS 10000u
@@ -17,15 +19,18 @@ struct link_peer {
     struct links *links;
     uint16_t member;
     char address[256]; /* "": only it dials */
+    bool is_name;      /* the address has to be resolved */
     struct session session;
     struct sendq queue;
     struct frame_sink sink;
 
     struct wire *wire; /* that the session was made on; NULL: none */
+    bool wire_is_ours; /* we dialled it */
     /* A connection of our own making, until a session is made on it or on another. */
     struct dial *dial;
     struct wire *calling;
     uint64_t called_ms;
+    unsigned dials;
     uint64_t redial_at_ms;
     uint32_t redial_delay_ms;
 
@@ -45,8 +50,9 @@ struct links_guest {
     struct wire *wire; /* NULL: the place is free */
     uint64_t since_ms;
     unsigned initiations;
-    bool greeted;    /* its initiation has shown whose it is */
-    uint16_t member; /* then */
+    bool greeted;      /* its initiation has shown whose it is */
+    uint16_t member;   /* then */
+    uint64_t begun_at; /* and its timestamp */
 };
 
 struct links {
@@ -60,7 +66,6 @@ struct links {
     struct links_guest guests[LINKS_GUESTS_MAX];
     struct link_peer *dead; /* may still be on the stack of a callback */
     struct links_stats stats;
-    size_t turn; /* whose wire is read first */
 
     uv_loop_t *loop; /* NULL before links_attach */
     uv_async_t async;
@@ -74,6 +79,7 @@ struct links {
     bool lingering;
     bool gossip_left;                                        /* in this round of pumping */
     size_t fixed_connections, fixed_connections_per_address; /* limits of the door; 0: they follow the members */
+    size_t most_connections;
 };
 
 /* ---- One peer (link_peer.c) -------------------------------------------------------------------------------------- */
@@ -103,7 +109,7 @@ void link_peer_down(struct link_peer *peer);
 
 /* ---- Datagrams (links_receive.c) --------------------------------------------------------------------------------- */
 
-/* Takes what has arrived, a bounded number of datagrams; true when more may be waiting. */
+/* Takes what has arrived, of every wire its share; true when more may be waiting. */
 bool links_receive(struct links *links);
 /* Guests that stayed unknown go; gives when the next will. */
 uint64_t links_tick_guests(struct links *links, uint64_t now_ms);
@@ -115,8 +121,11 @@ void links_drop_guests(struct links *links);
 void links_drop_wire(struct links *links, struct wire *wire);
 /* Copies a handshake datagram to a wire, and writes it. */
 void links_say(struct links *links, struct wire *wire, struct bytes datagram);
-/* Part of what was put has to wait for the network: looked at again soon. */
-void links_blocked(struct links *links);
+/* Writes what was put, as far as the network takes it. A wire that breaks by it is lost with the next tick, which comes
+ * at once. */
+void links_flush(struct links *links, struct wire *wire);
+/* Something has to wait for this wire: looked at again soon. */
+void links_blocked(struct links *links, const struct wire *wire);
 void links_tick_at_once(struct links *links);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 
 struct wire_hub {
     atomic_uint refs;
+    atomic_size_t wires;
     pthread_mutex_t lock; /* over what follows */
     void (*wake)(void *arg);
     void *arg;
@@ -57,6 +59,10 @@ void wire_hub_silence(struct wire_hub *hub) {
     (void)pthread_mutex_unlock(&hub->lock);
 }
 
+size_t wire_hub_wires(const struct wire_hub *hub) {
+    return atomic_load(&hub->wires);
+}
+
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 struct wire {
@@ -75,10 +81,10 @@ struct wire {
     uint8_t *in;
     size_t in_cap, in_from, in_len; /* bytes at hand begin at in_from and end at in_len */
 
-    bool broken; /* a write failed: nothing goes out any more */
-    bool writing;
+    bool broken;                   /* a write failed: nothing goes out any more */
     struct buffer gathered, going; /* to be written, and being written */
     size_t gone;                   /* bytes of `going` that are written */
+    uint64_t stuck_since_ms;       /* the network takes nothing; 0: it does */
 };
 
 static void release(struct wire *w) {
@@ -91,6 +97,7 @@ static void release(struct wire *w) {
     if (w->drop != NULL) {
         w->drop(w->arg);
     }
+    (void)atomic_fetch_sub(&w->hub->wires, 1);
     wire_hub_unref(w->hub);
     buffer_free(&w->gathered);
     buffer_free(&w->going);
@@ -116,7 +123,7 @@ enum err wire_new(struct wire_hub *hub, nng_stream *stream, size_t frame_max, st
     if (w == NULL || nng_aio_alloc(&w->read, on_read, w) != 0) {
         goto no_memory;
     }
-    /* Without a callback its end costs no change of threads; nearly every write ends at once. */
+    /* Without a callback its end costs no change of threads. */
     if (nng_aio_alloc(&w->write, NULL, NULL) != 0 || wire_widen(w, frame_max) != OK) {
         goto no_memory;
     }
@@ -124,6 +131,7 @@ enum err wire_new(struct wire_hub *hub, nng_stream *stream, size_t frame_max, st
     (void)nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true); /* what is ready goes in one write as it is */
     w->stream = stream;
     w->hub = wire_hub_ref(hub);
+    (void)atomic_fetch_add(&hub->wires, 1);
     *out = w;
     return OK;
 
@@ -268,50 +276,59 @@ void wire_put(struct wire *w, size_t len) {
     w->gathered.len += WIRE_LENGTH_LEN + len;
 }
 
-static void begin_write(struct wire *w) {
+/* Writes what the network takes at once. nng would keep the rest and write it later, but how far it is may be looked at
+ * only after its end: so what did not go is taken back, and nothing is ever under way when this returns. */
+static int write_now(struct wire *w, size_t *out_count) {
     nng_iov iov = {.iov_buf = w->going.data + w->gone, .iov_len = w->going.len - w->gone};
     (void)nng_aio_set_iov(w->write, 1, &iov);
-    w->writing = true;
     nng_stream_send(w->stream, w->write);
+    nng_aio_cancel(w->write);
+    nng_aio_wait(w->write); /* where nng's thread is just writing it: no more than a moment */
+    *out_count = nng_aio_count(w->write);
+    return nng_aio_result(w->write);
 }
 
-/* False: the network takes no more for now. */
-static bool end_write(struct wire *w) {
-    if (nng_aio_count(w->write) == 0 && nng_aio_result(w->write) == 0) {
-        return false;
-    }
-    nng_aio_wait(w->write); /* it is ending, if it has not ended: no more than a moment */
-    w->writing = false;
-    if (nng_aio_result(w->write) != 0) {
-        w->broken = true;
-        buffer_reset(&w->gathered);
-        buffer_reset(&w->going);
-        w->gone = 0;
-        return true;
-    }
-    w->gone += nng_aio_count(w->write);
-    if (w->gone == w->going.len) {
-        buffer_reset(&w->going);
-        w->gone = 0;
-    }
-    return true;
+static void break_off(struct wire *w) {
+    w->broken = true;
+    w->stuck_since_ms = 0;
+    buffer_reset(&w->gathered);
+    buffer_reset(&w->going);
+    w->gone = 0;
 }
 
 bool wire_flush(struct wire *w) {
-    for (;;) {
-        if (w->writing && !end_write(w)) {
-            return false;
-        }
+    while (w->going.len > 0 || w->gathered.len > 0) {
         if (w->going.len == 0) {
             const struct buffer emptied = w->going;
             w->going = w->gathered;
             w->gathered = emptied;
         }
-        if (w->going.len == 0) {
+        size_t count;
+        int rv = write_now(w, &count);
+        if (rv == NNG_ECANCELED) {
+            w->stuck_since_ms = w->stuck_since_ms != 0 ? w->stuck_since_ms : clock_mono_ms();
+            return false;
+        }
+        if (rv != 0) {
+            break_off(w);
             return true;
         }
-        begin_write(w);
+        w->stuck_since_ms = 0;
+        w->gone += count;
+        if (w->gone == w->going.len) {
+            buffer_reset(&w->going);
+            w->gone = 0;
+        }
     }
+    return true;
+}
+
+uint64_t wire_stuck_ms(const struct wire *w, uint64_t now_ms) {
+    return w->stuck_since_ms != 0 && now_ms > w->stuck_since_ms ? now_ms - w->stuck_since_ms : 0;
+}
+
+bool wire_is_broken(const struct wire *w) {
+    return w->broken;
 }
 
 /* ---- Whose ------------------------------------------------------------------------------------------------------- */

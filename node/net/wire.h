@@ -2,8 +2,9 @@
  *
  *   frame   length (4, big-endian) | so many bytes
  *
- * What is put gathers and goes out in one write. A read is under way whenever no whole frame is at hand; its end is
- * told by the hub's wake (or, for strangers, to the door). Nothing here waits.
+ * What is put gathers and goes out in one write, as much of it as the network takes at once; the rest is for the next
+ * wire_flush. A read is under way whenever no whole frame is at hand; its end is told by the hub's wake (or, for
+ * strangers, to the door). Nothing here waits.
  *
  * A wire belongs to one thread at a time, its owner's; nng's threads only tell that a read has ended. Closing is
  * immediate, and the memory goes when nng has let go of it.
@@ -28,6 +29,8 @@ void wire_hub_unref(struct wire_hub *hub);
 void wire_hub_wake(struct wire_hub *hub);
 /* No wake is running, nor will one come, once this returned. */
 void wire_hub_silence(struct wire_hub *hub);
+/* How many wires have been made and are not gone: closed ones, too, as long as nng has not let go of them. */
+size_t wire_hub_wires(const struct wire_hub *hub);
 
 struct wire;
 /* Takes the stream, also on failure. Frames of up to `frame_max` bytes are taken. ERR_NOMEM. */
@@ -59,6 +62,10 @@ uint8_t *wire_room(struct wire *w, size_t len);
 void wire_put(struct wire *w, size_t len);
 /* Writes what was put. False: part of it still waits for the network; to be called again soon. */
 bool wire_flush(struct wire *w);
+/* How long the network has taken nothing of what waits to be written; 0: it takes what there is. */
+uint64_t wire_stuck_ms(const struct wire *w, uint64_t now_ms);
+/* A write has failed: nothing goes out any more. */
+bool wire_is_broken(const struct wire *w);
 
 /* One number for what counts as one address: IPv4, or the network half of IPv6; 0 when it is not known. */
 uint64_t wire_address(const struct wire *w);

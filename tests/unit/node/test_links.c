@@ -10,6 +10,7 @@
 #include "node/net/links.h"
 #include "node/net/wire.h"
 #include "tests/unit/listen_port.h"
+#include "tests/unit/node/nng_threads.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -962,12 +963,6 @@ static void figures_are_printed(void **state) {
     }
     printf("round trip %.1f us (both ends on one loop)\n", (double)(clock_mono_ns() - begun) / 1000.0 / (double)trips);
     stop(&s);
-}
-
-/* nng counts what is left of a dialer with atomics, which ThreadSanitizer does not see inside the library. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void) {
-    return "race:pthread_mutex_destroy";
 }
 
 int main(void) {

@@ -78,11 +78,41 @@ static void alarms_and_peers_are_told_by_name(void **state) {
     has("assay_peer_queued_bytes{peer=\"abcd000000000000\"} 77\n");
 }
 
+static void what_strangers_do_is_told(void **state) {
+    (void)state;
+    facts.links = (struct links_stats){.connections = 5,
+                                       .dialled = 3,
+                                       .held = 9,
+                                       .connections_refused = 11,
+                                       .connections_cut = 12,
+                                       .garbage = 13,
+                                       .forged = 14,
+                                       .strangers = 15,
+                                       .replayed = 16,
+                                       .throttled = 17,
+                                       .unknown = 18};
+    write_all();
+    has("\nassay_links_connections 5\n");
+    has("\nassay_links_dialled 3\n");
+    has("\nassay_links_held 9\n");
+    has("\nassay_links_refused_total 11\n");
+    has("\nassay_links_cut_total 12\n");
+    has("\nassay_links_garbage_total 13\n");
+    has("\nassay_links_forged_total 14\n");
+    has("\nassay_links_strangers_total 15\n");
+    has("\nassay_links_replayed_total 16\n");
+    has("\nassay_links_throttled_total 17\n");
+    has("\nassay_links_unknown_total 18\n");
+    has("\nprocess_open_fds ");
+    has("\nprocess_max_fds ");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_figure_has_help_and_type_and_stands_once),
         cmocka_unit_test(histograms_are_cumulated),
         cmocka_unit_test(alarms_and_peers_are_told_by_name),
+        cmocka_unit_test(what_strangers_do_is_told),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buffer_free(&text);

@@ -245,6 +245,26 @@ static void a_peer_that_does_not_answer_us_is_answered_in_the_end(void **state) 
     pass(&e.high, &e.low, 1);
 }
 
+/* What it was said on is gone: nothing will answer it, and the other may be one whom we can't dial. */
+static void an_own_attempt_given_up_has_no_precedence(void **state) {
+    (void)state;
+    struct ends e;
+    make(&e);
+    uint8_t initiation[SESSION_INITIATION_LEN], answer[SESSION_ANSWER_LEN], lost[SESSION_ANSWER_LEN];
+    connect_ends(&e.high, &e.low, 1);
+    assert_int_equal(session_initiate(&e.low, 2, initiation), OK); /* new keys, on a connection that then breaks */
+    assert_int_equal(offer(&e.high, initiation, 2, lost), OK);
+    session_give_up(&e.low);
+    assert_int_equal(session_finish(&e.low, bytes_of(lost, sizeof lost), 2), ERR_NOTFOUND);
+    for (uint64_t at = 3; at < 6; at++) {
+        assert_int_equal(session_initiate(&e.high, at, initiation), OK);
+        assert_int_equal(offer(&e.low, initiation, at, answer), OK);
+    }
+    assert_int_equal(session_finish(&e.high, bytes_of(answer, sizeof answer), 6), OK);
+    pass(&e.high, &e.low, 6);
+    pass(&e.low, &e.high, 6);
+}
+
 static void an_own_attempt_ends_when_the_peers_keys_are_confirmed(void **state) {
     (void)state;
     struct ends e;
@@ -315,6 +335,7 @@ int main(void) {
         cmocka_unit_test(new_keys_replace_the_old_only_when_confirmed),
         cmocka_unit_test(when_both_begin_at_once_the_lower_key_is_answered),
         cmocka_unit_test(a_peer_that_does_not_answer_us_is_answered_in_the_end),
+        cmocka_unit_test(an_own_attempt_given_up_has_no_precedence),
         cmocka_unit_test(an_own_attempt_ends_when_the_peers_keys_are_confirmed),
         cmocka_unit_test(keys_ask_for_new_ones_by_count_and_time_and_then_end),
         cmocka_unit_test(another_swarm_is_refused_by_the_code_alone),
