@@ -182,8 +182,10 @@ static void take_work(struct consensus *core, bool work) {
     }
 }
 
-static uint64_t certificate_view(struct bytes encoded) {
-    return encoded.len >= CERTIFICATE_HEAD_LEN ? load_u64(encoded.data + 10) : UINT64_MAX - 1;
+/* Who holds a certificate has left its view. */
+static uint64_t view_after(struct bytes certificate) {
+    uint64_t view = certificate.len >= CERTIFICATE_HEAD_LEN ? load_u64(certificate.data + 10) : UINT64_MAX;
+    return view < UINT64_MAX - 1 ? view + 1 : UINT64_MAX - 1;
 }
 
 static void take_event(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out) {
@@ -204,7 +206,7 @@ static void take_event(struct consensus *core, const struct consensus_event *eve
         break;
     case EVENT_CERTIFICATE:
         (void)views_take_certificate(core, event->u.certificate, event->from, out);
-        restart_help(core, event->from, certificate_view(event->u.certificate), out);
+        restart_help(core, event->from, view_after(event->u.certificate), out);
         break;
     case EVENT_BLOCK:
         take_block(core, event);
@@ -242,12 +244,11 @@ void consensus_step(struct consensus *core, const struct consensus_event *event,
     take_event(core, event, out);
     restart_tick(core, out);
     rules_settle(core, out);
-    if (pace_wants_help(core)) {
-        restart_help_behind(core, out);
-    }
     if (pace_wants_resend(core)) {
         restart_resend(core, out);
         rules_settle(core, out);
+    } else if (pace_wants_help(core)) {
+        restart_help_behind(core, out);
     }
     if (out->overflow && out->count < CONSENSUS_EFFECTS - 1) {
         core_alarm(out, ALARM_EFFECTS, CONSENSUS_ALL, core->view);
@@ -385,8 +386,9 @@ void consensus_check(const struct consensus *core) {
         const struct ballot *own = views_own(core, slot);
         ASSERT(!(views_cast(own, VOTE_NULLIFY) && views_cast(own, VOTE_FINALIZE)));
         ASSERT(!views_cast(own, VOTE_FINALIZE) || v < core->view);
-        for (int kind = VOTE_NOTARIZE; kind <= VOTE_FINALIZE; kind++) {
+        for (enum vote_kind kind = VOTE_NOTARIZE; kind <= VOTE_FINALIZE; kind++) {
             ASSERT(slot->certificates[kind].len <= certificates_len(core->n, core->n));
+            ASSERT(views_unchecked_is_late(core, slot, kind));
         }
     }
 }

@@ -259,7 +259,7 @@ enum consensus_standing consensus_standing(const struct consensus *core, uint64_
                                            bool closes);
 /* Is this block a leader's first good proposal, or certified, and not here yet? */
 bool consensus_wants_body(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN]);
-/* Validators whose signature stands under what is known of a block: whom to ask for its body. Gives how many. */
+/* Validators that have said, as far as is known, that they hold a block: whom to ask for its body. Gives how many. */
 uint16_t consensus_holders(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN],
                            uint16_t out[VALIDATORS_MAX]);
 /* Breaks off with an ASSERT when an invariant of the core does not hold; run after each step by tests. */

@@ -102,10 +102,18 @@ bool pace_wants_filler(const struct consensus *core) {
     return heartbeat_due(core) || (core->active && core->now_ms >= filler_at(core));
 }
 
+static uint64_t later(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* Time without anything to do is no stall. */
+static uint64_t resend_at(const struct consensus *core) {
+    return later(later(core->progress_ms, core->active_since_ms), core->resent_ms) + core->config.timing.resend_ms;
+}
+
 /* Unfinished business that a lost message may be holding up: an active view, or a start without its answers. */
 bool pace_wants_resend(const struct consensus *core) {
-    uint64_t since = core->progress_ms > core->resent_ms ? core->progress_ms : core->resent_ms;
-    return core->active && core->now_ms >= since + core->config.timing.resend_ms;
+    return core->active && core->now_ms >= resend_at(core);
 }
 
 /* Votes that are late only by what lies between two nodes come well before; and a leader that is helped now still has
@@ -142,8 +150,7 @@ static void view_deadlines(const struct consensus *core, uint64_t *deadline) {
     if (is_help_due(core)) {
         sooner(deadline, help_at(core));
     }
-    uint64_t since = core->progress_ms > core->resent_ms ? core->progress_ms : core->resent_ms;
-    sooner(deadline, since + core->config.timing.resend_ms);
+    sooner(deadline, resend_at(core));
 }
 
 uint64_t pace_deadline(const struct consensus *core) {

@@ -94,7 +94,7 @@ void restart_asked(struct consensus *core, const struct consensus_event *event, 
     size_t count = 0;
     core->peers[event->from].reached = 0; /* it begins anew, and what it lost it may lack */
     for (int kind = VOTE_PROPOSE; kind <= VOTE_FINALIZE; kind++) {
-        const struct consensus_vote *highest = views_highest(core, event->from, (enum vote_kind)kind);
+        const struct consensus_vote *highest = views_settle_highest(core, event->from, (enum vote_kind)kind);
         if (highest != NULL) {
             core->answer[count++] = *highest;
         }
@@ -212,6 +212,7 @@ static void ask_again(struct consensus *core) {
 
 void restart_resend(struct consensus *core, struct consensus_effects *out) {
     core->resent_ms = core->now_ms;
+    core->helped_view = core->view; /* nobody is left out of what follows */
     ask_again(core);
     if (!core_is_validator(core)) {
         return;
@@ -245,7 +246,7 @@ void restart_help(struct consensus *core, uint16_t peer, uint64_t view, struct c
         send_if_held(core, view, VOTE_NOTARIZE, peer, out);
         send_if_held(core, view, VOTE_NULLIFY, peer, out);
     }
-    if (core->view - 1 > core->final_view) {
+    if (core->view - 1 > core->final_view && core->view - 1 != view) {
         send_if_held(core, core->view - 1, VOTE_NOTARIZE, peer, out);
         send_if_held(core, core->view - 1, VOTE_NULLIFY, peer, out);
     }
@@ -254,15 +255,15 @@ void restart_help(struct consensus *core, uint16_t peer, uint64_t view, struct c
 void restart_help_behind(struct consensus *core, struct consensus_effects *out) {
     const struct slot *slot = views_get(core, core->view - 1);
     core->helped_view = core->view;
-    if (slot == NULL || !core_is_validator(core)) {
+    if (slot == NULL || !core_is_validator(core) || core->recalling) {
         return;
     }
     const struct held_certificate *held = slot->certificates;
     enum vote_kind kind = held[VOTE_FINALIZE].len != 0   ? VOTE_FINALIZE
                           : held[VOTE_NOTARIZE].len != 0 ? VOTE_NOTARIZE
                                                          : VOTE_NULLIFY;
-    for (uint16_t i = 0; i < core->n; i++) {
-        if (i != core->config.me && core->peers[i].reached < core->view && held[kind].len != 0) {
+    for (uint16_t i = 0; i < core->n && held[kind].len != 0; i++) {
+        if (i != core->config.me && core->peers[i].reached < core->view) {
             core_send_certificate(out, i, slot, kind);
         }
     }

@@ -18,9 +18,10 @@ void restart_tick(struct consensus *core, struct consensus_effects *out);
 
 /* Rule 8: the highest certificates and our own votes above the last final block. */
 void restart_resend(struct consensus *core, struct consensus_effects *out);
-/* Rules 5 and 6: the certificate that led here, to every validator that has not shown itself in this view. */
+/* Rule 6: the certificate that led here, to every validator that has not shown itself in this view. */
 void restart_help_behind(struct consensus *core, struct consensus_effects *out);
-/* A message of an old view shows that its sender lacks something: send what brings it here, at most once a second. */
+/* Words from `view` show where their sender is; an old one, that it lacks something: send what brings it here, at most
+ * once a second. */
 void restart_help(struct consensus *core, uint16_t peer, uint64_t view, struct consensus_effects *out);
 void restart_send_certificates(struct consensus *core, uint16_t peer, uint64_t first, uint64_t last,
                                struct consensus_effects *out);

@@ -87,8 +87,9 @@ void views_sign(const struct consensus *core, const struct vote_subject *subject
     core->config.sign(core->config.sign_ctx, message, sizeof message, out->signature);
 }
 
+/* Of two votes of one view the one that came last stays: a bad one may have come before it. */
 static void raise(struct highest *highest, const struct consensus_vote *vote) {
-    if (!highest->any || vote->subject.view > highest->vote.subject.view) {
+    if (!highest->any || vote->subject.view >= highest->vote.subject.view) {
         *highest = (struct highest){.any = true, .vote = *vote};
     }
 }
@@ -105,7 +106,7 @@ void views_remember(struct consensus *core, const struct consensus_vote *vote) {
     note_reached(core, vote);
 }
 
-const struct consensus_vote *views_highest(struct consensus *core, uint16_t signer, enum vote_kind kind) {
+const struct consensus_vote *views_settle_highest(struct consensus *core, uint16_t signer, enum vote_kind kind) {
     struct highest *highest = &core->peers[signer].highest[kind];
     struct highest *late = &core->peers[signer].late[kind];
     if (late->any && (!highest->any || late->vote.subject.view > highest->vote.subject.view) &&
@@ -164,7 +165,8 @@ static bool in_last_place(const struct consensus *core, uint64_t view) {
     return view - core->final_view >= CONSENSUS_WINDOW - 1;
 }
 
-/* Puts a certificate together once a quorum stands behind one block. */
+/* Puts a certificate together once a quorum stands behind one block. Unchecked votes are of kinds and blocks whose
+ * certificate is there: none is counted into another (views_unchecked_is_late). */
 static void count_votes(struct consensus *core, struct slot *slot, enum vote_kind kind, const uint8_t *block,
                         struct consensus_effects *out) {
     struct held_certificate *held = &slot->certificates[kind];
@@ -313,8 +315,8 @@ static bool drop(struct consensus *core) {
     return false;
 }
 
-/* Is it the vote that stands there already, or one that can add nothing to it? */
-static bool is_known(struct consensus *core, struct slot *slot, const struct consensus_vote *vote) {
+/* Is it the vote that stands there already, or one that can add nothing to it? Only a vote that stands counts. */
+static bool stands_already(struct consensus *core, struct slot *slot, const struct consensus_vote *vote) {
     const struct ballot *b = &slot->ballots[vote->signer];
     enum vote_kind kind = vote->subject.kind;
     bool cast = views_cast(b, kind);
@@ -324,6 +326,19 @@ static bool is_known(struct consensus *core, struct slot *slot, const struct con
         return true;
     }
     return stands(core, slot, vote->signer, kind) && core_same(b->blocks[kind], vote->subject.block);
+}
+
+bool views_unchecked_is_late(const struct consensus *core, const struct slot *slot, enum vote_kind kind) {
+    const struct held_certificate *held = &slot->certificates[kind];
+    for (uint16_t i = 0; i < core->n; i++) {
+        const struct ballot *b = &slot->ballots[i];
+        bool late =
+            i != core->config.me && views_cast(b, kind) && held->len != 0 && core_same(held->block, b->blocks[kind]);
+        if ((b->unchecked >> kind & 1) != 0 && !late) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, uint16_t from,
@@ -337,7 +352,7 @@ bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, 
     }
     enum vote_kind kind = vote->subject.kind;
     bool own = vote->signer == core->config.me;
-    if (is_known(core, slot, vote) || (own && !core->recalling)) {
+    if (stands_already(core, slot, vote) || (own && !core->recalling)) {
         return drop(core);
     }
     bool second = views_cast(&slot->ballots[vote->signer], kind);
@@ -423,7 +438,7 @@ static bool signatures_good(struct consensus *core, const struct slot *slot, con
         signature += SIG_LEN;
         const struct ballot *b = slot != NULL ? &slot->ballots[i] : NULL;
         enum vote_kind kind = parts->subject.kind;
-        bool known = b != NULL && views_checked(b, kind) && core_same(b->blocks[kind], parts->subject.block) &&
+        bool known = b != NULL && views_cast(b, kind) && core_same(b->blocks[kind], parts->subject.block) &&
                      bytes_equal(bytes_of(b->signatures[kind], SIG_LEN), bytes_of(vote.signature, SIG_LEN));
         if (!known && !views_signature_good(core, &vote)) {
             return false;

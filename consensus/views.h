@@ -1,4 +1,4 @@
-/* What is known of each view: ballots, proposals, certificates, blocks. Everything signed is checked here, once.
+/* What is known of each view: ballots, proposals, certificates, blocks. What is signed is checked here, at most once.
  *
  * A vote beyond its quorum is kept and not checked, if the signer itself sent it and nothing it said contradicts it:
  * the certificate stands without it. It is checked when it matters after all, as evidence or when its signer asks what
@@ -26,9 +26,8 @@ static inline bool views_cast(const struct ballot *ballot, enum vote_kind kind) 
     return (ballot->cast >> kind & 1) != 0;
 }
 
-static inline bool views_checked(const struct ballot *ballot, enum vote_kind kind) {
-    return (ballot->cast & ~ballot->unchecked & 1 << kind) != 0;
-}
+/* What all use of ballots rests on: unchecked votes are for the block of a certificate of their kind that is held. */
+bool views_unchecked_is_late(const struct consensus *core, const struct slot *slot, enum vote_kind kind);
 
 /* Messages: checked, recorded, counted. False: dropped, known, or bad. */
 bool views_take_vote(struct consensus *core, const struct consensus_vote *vote, uint16_t from,
@@ -44,8 +43,9 @@ void views_record_own(struct consensus *core, struct slot *slot, const struct co
 void views_keep_finalization(struct consensus *core, uint64_t view, struct bytes certificate);
 
 void views_remember(struct consensus *core, const struct consensus_vote *vote);
-/* The highest good vote of that kind that is held of a validator, late ones included; NULL when there is none. */
-const struct consensus_vote *views_highest(struct consensus *core, uint16_t signer, enum vote_kind kind);
+/* The highest good vote of that kind that is held of a validator; a late one is checked for it, and forgotten when it
+ * is bad. NULL when there is none. */
+const struct consensus_vote *views_settle_highest(struct consensus *core, uint16_t signer, enum vote_kind kind);
 bool views_signature_good(struct consensus *core, const struct consensus_vote *vote);
 
 #endif

@@ -112,8 +112,8 @@ MUTANTS = {
         (EFFECTS, "block_header_closes(head) ? UINT64_MAX : head->view", "UINT64_MAX"),
     ], None),
     "nothing is resent": ([
-        ("consensus/pace.c", "    return core->active && core->now_ms >= since + core->config.timing.resend_ms;\n",
-                             "    return false && core->now_ms >= since;\n"),
+        ("consensus/pace.c", "    return core->active && core->now_ms >= resend_at(core);\n",
+                             "    return false && core->now_ms >= resend_at(core);\n"),
     ], None),
 
     # ---- Catch-up ----
@@ -171,7 +171,7 @@ MUTANTS = {
     ], None),
     "a broken promise is not reported": ([
         (VIEWS, "    return views_cast(b, kind) && (kind == VOTE_NULLIFY || !core_same(b->blocks[kind], finalized));\n",
-                "    return views_cast(b, kind) && kind == VOTE_NULLIFY && !core_same(b->blocks[kind], finalized) && false;\n"),
+                "    return b->cast == UINT8_MAX && finalized == b->blocks[kind];\n"),
     ], None),
     # ---- Late votes ----
     "late votes are not remembered": ([
@@ -189,6 +189,17 @@ MUTANTS = {
     "a late vote that was never checked is evidence": ([
         (VIEWS, "        if (views_signature_good(core, &vote)) {\n            views_remember(core, &vote);\n",
                 "        if (vote.signer < core->n) {\n            views_remember(core, &vote);\n"),
+    ], "unit consensus/test_late_votes"),
+    "votes for another block than the certificate's are late": ([
+        (VIEWS, "held->len != 0 && core_same(held->block, vote->subject.block) &&\n", "held->len != 0 &&\n"),
+    ], "unit consensus/test_late_votes"),
+    "a finalize vote that was never checked is evidence": ([
+        (VIEWS, "            stands(core, slot, signer, VOTE_FINALIZE) && stands(core, slot, signer, kind)) {\n",
+                "            stands(core, slot, signer, kind)) {\n"),
+    ], "unit consensus/test_late_votes"),
+    "an older late vote is told": ([
+        (VIEWS, "    if (late->any && (!highest->any || late->vote.subject.view > highest->vote.subject.view) &&\n",
+                "    if (late->any &&\n"),
     ], "unit consensus/test_late_votes"),
     "late votes are told unchecked": ([
         (VIEWS, " &&\n        views_signature_good(core, &late->vote)) {\n", ") {\n"),

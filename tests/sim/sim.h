@@ -53,8 +53,8 @@ struct sim_options {
     /* The network; per mille of messages. */
     uint64_t loss, duplicate, straggle; /* a straggler takes up to three seconds */
     uint64_t delay_min_us, delay_max_us;
-    uint64_t certificates_to_one; /* per mille of certificate messages that reach one node only */
-    uint64_t sync_loss;           /* per mille of bodies and blocks that get lost beside */
+    uint64_t words_to_one; /* per mille of votes and certificates for all that reach one node only */
+    uint64_t sync_loss;    /* per mille of bodies and blocks that get lost beside */
     /* How often what strikes does so, in ms; 0: never. */
     uint64_t membership; /* the organisations change the validator set */
     uint64_t params;     /* and the parameters */
@@ -66,7 +66,8 @@ struct sim_options {
     uint64_t lose_blocks, lose_state,
         lose_ledger; /* the journal stays: it may follow for a while, and breaks no rule */
     /* What Byzantine validators do, per mille of the occasions. */
-    uint64_t lie, collude, equivocate, fork, false_root, usurp, withhold, drip, censor, forge, futures, mislead, stale;
+    uint64_t lie, collude, equivocate, fork, false_root, usurp, withhold, whisper, drip, censor, forge, futures,
+        mislead, stale;
     uint64_t replay, garble;
     uint64_t forge_block;          /* blocks that break one rule: sim_forge.c */
     uint64_t false_final;          /* lies to whoever asks for blocks: sim_lies.c */

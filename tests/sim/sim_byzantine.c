@@ -453,6 +453,21 @@ static void change(struct sim_node *from, struct sim_node *to, const struct peer
     }
 }
 
+/* In some views a liar's votes go to one validator alone: where they complete a quorum, nobody else has one. */
+static bool is_whispered_past(struct sim_node *from, const struct sim_node *to, const struct peer_message *m) {
+    if (m->kind != PEER_VOTES || m->vote_count == 0 || from->world->healed) {
+        return false;
+    }
+    uint64_t view = m->votes[0].subject.view;
+    struct sim_random view_random = sim_stream(from->world->played->seed, STREAM_WHISPER, view, m->epoch);
+    bool whispers = sim_chance(&view_random, from->world->options.whisper);
+    bool heard = to->key == view % from->world->options.validators;
+    if (whispers && heard) {
+        sim_count(from->world, COUNT_WHISPER);
+    }
+    return whispers && !heard;
+}
+
 bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct bytes bytes, struct buffer *changed,
                             uint64_t *extra_delay_us) {
     const struct sim_options *o = &from->world->options;
@@ -463,7 +478,8 @@ bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct b
     bool has_body = m.kind == PEER_PROPOSAL || m.kind == PEER_BODY || m.kind == PEER_BLOCKS;
     bool filled =
         m.kind == PEER_PROPOSAL && m.epoch == from->malice->filled_epoch && m.number <= from->malice->filled_view;
-    bool keep_back = filled || (has_body && to->key != 0 && sim_chance(&from->tricks, o->withhold));
+    bool keep_back = filled || is_whispered_past(from, to, &m) ||
+                     (has_body && to->key != 0 && sim_chance(&from->tricks, o->withhold));
     if (!keep_back) {
         change(from, to, &m, changed);
     }

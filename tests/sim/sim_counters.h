@@ -44,6 +44,8 @@
     X(COUNT_FORGED_SET, "blocks with another validator set")                                                           \
     X(COUNT_FORGED_AGAIN, "ordinary blocks proposed again")                                                            \
     X(COUNT_FORGED_OLD_CLOSING, "closing blocks of an earlier epoch proposed")                                         \
+    X(COUNT_TO_ONE, "votes and certificates for all that one node got")                                                \
+    X(COUNT_WHISPER, "votes that a liar told one validator alone")                                                     \
     X(COUNT_LIE_NOTARIZED, "notarizations as finalizations")                                                           \
     X(COUNT_LIE_TOO_FEW, "finalizations of too few")                                                                   \
     X(COUNT_LIE_ALONE, "finalizations of one")                                                                         \

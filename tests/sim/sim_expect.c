@@ -128,6 +128,9 @@ static void take_votes(struct sim_node *node, const struct sim_expected *x, cons
         struct sim_knowledge *k = knowledge_of(node);
         bool good = is_good(node, vote);
         k->spoils[key] = k->spoils[key] || (!good && key == x->from);
+        if (k->spoils[key] && !sim_key_is_faulty(node->world, key)) {
+            sim_fail(node->world, "spoiled", "validator %u sends a vote with a bad signature", key);
+        }
         if (!formed || !is_taken(x, now, s) || !good) {
             continue;
         }

@@ -105,12 +105,12 @@ static bool still_alive(struct sim_node *from) {
     return sim_disk_alive(from->disk);
 }
 
-static bool is_certificate(struct bytes bytes) {
+static bool is_word(struct bytes bytes) {
     struct peer_message m;
     if (peer_decode(bytes, &m) != OK) {
         return false;
     }
-    bool is = m.kind == PEER_CERTIFICATES;
+    bool is = m.kind == PEER_CERTIFICATES || m.kind == PEER_VOTES;
     peer_free(&m);
     return is;
 }
@@ -140,8 +140,11 @@ void sim_multicast(struct sim_node *from, const uint16_t *addresses, size_t coun
     sim_oracle_sent(from, bytes);
     sim_expect_sent(from, SIM_KEYS_MAX, bytes);
     struct sim_random random = sim_stream(w->played->seed, STREAM_MULTICAST, from->number, from->multicasts++);
-    bool to_one = !w->healed && w->options.certificates_to_one > 0 && is_certificate(bytes) &&
-                  sim_chance(&random, w->options.certificates_to_one);
+    bool to_one =
+        !w->healed && w->options.words_to_one > 0 && is_word(bytes) && sim_chance(&random, w->options.words_to_one);
+    if (to_one) {
+        sim_count(w, COUNT_TO_ONE);
+    }
     size_t only = (size_t)sim_below(&random, count);
     for (size_t i = 0; i < count; i++) {
         if (!to_one || i == only) {

@@ -26,7 +26,7 @@ static const struct option options[] = {
     OPTION(straggle),
     OPTION_OR(delay_min_us, 100),
     OPTION_OR(delay_max_us, 5000),
-    OPTION(certificates_to_one),
+    OPTION(words_to_one),
     OPTION(sync_loss),
     OPTION(membership),
     OPTION(params),
@@ -56,6 +56,7 @@ static const struct option options[] = {
     OPTION(false_root),
     OPTION(usurp),
     OPTION(withhold),
+    OPTION(whisper),
     OPTION(drip),
     OPTION(censor),
     OPTION(forge),
@@ -183,7 +184,7 @@ static void choose_network(struct sim_random *random, struct sim_options *o) {
     o->straggle = maybe(random, 250, 5, 100);
     o->delay_min_us = sim_between(random, 50, 2000);
     o->delay_max_us = o->delay_min_us + (sim_chance(random, 300) ? sim_between(random, 50000, 600000) : 5000);
-    o->certificates_to_one = maybe(random, 300, 100, 1000);
+    o->words_to_one = maybe(random, 300, 100, 1000);
     o->sync_loss = maybe(random, 200, 100, 700);
     o->partition = maybe(random, 450, 300, 2000);
     o->isolate_leader = maybe(random, 250, 300, 2000);
@@ -207,6 +208,11 @@ static void grow(uint64_t seed, struct sim_options *o) {
     if (sim_chance(&random, 25)) {
         o->validators = sim_chance(&random, 500) ? 16 : sim_between(&random, 17, SIM_VALIDATORS_MAX);
     }
+}
+
+static void let_whisper(uint64_t seed, struct sim_options *o) {
+    struct sim_random random = sim_stream(seed, STREAM_WHISPER, 0, 0);
+    o->whisper = o->byzantine > 0 ? maybe(&random, 300, 50, 900) : 0;
 }
 
 /* Few faults and a fast network, so that foes get to say a lot before the run ends. */
@@ -286,6 +292,7 @@ void sim_options_of_seed(uint64_t seed, struct sim_options *out) {
     choose_tricks(&random, &o);
     choose_foes(seed, &o);
     choose_upkeep(seed, &o);
+    let_whisper(seed, &o);
     *out = o;
 }
 

@@ -27,6 +27,7 @@ enum sim_stream {
     STREAM_FOES,
     STREAM_PROCESS,
     STREAM_SNAPSHOT,
+    STREAM_WHISPER,
 };
 struct sim_random sim_stream(uint64_t seed, enum sim_stream purpose, uint64_t a, uint64_t b);
 

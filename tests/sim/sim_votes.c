@@ -330,6 +330,9 @@ void sim_oracle_held(struct sim_node *node) {
     replica_stats(node->replica, &stats);
     const struct consensus_status *c = &stats.consensus;
     uint64_t first = c->view > c->final_view + HELD_VIEWS ? c->view - HELD_VIEWS : c->final_view;
+    if (first > c->final_view && !node->lost_votes) {
+        judge_held(node, c->epoch, c->final_view, VOTE_FINALIZE);
+    }
     for (uint64_t view = first; view <= c->view && !node->lost_votes; view++) {
         for (enum vote_kind kind = VOTE_NOTARIZE; kind <= VOTE_FINALIZE; kind++) {
             judge_held(node, c->epoch, view, kind);

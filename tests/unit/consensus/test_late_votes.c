@@ -190,6 +190,44 @@ static void a_bad_late_vote_accuses_nobody(void **state) {
     fixture_end(f);
 }
 
+static void a_bad_late_finalize_accuses_nobody(void **state) {
+    (void)state;
+    struct fixture *f = notarized();
+    fixture_send_certificate(f, 1, VOTE_FINALIZE, 0xa1, 0x7);
+    send(f, 3, 3, 1, VOTE_FINALIZE, 0xa1, false);
+    fixture_send_vote(f, 3, 1, VOTE_NULLIFY, 0);
+    assert_false(accuses(f, 3));
+    fixture_end(f);
+}
+
+static void an_older_late_vote_hides_no_newer_one(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_send_certificate(f, 1, VOTE_NULLIFY, 0, 0x7);
+    fixture_send_vote(f, 3, 2, VOTE_NULLIFY, 0);
+    fixture_send_vote(f, 3, 1, VOTE_NULLIFY, 0); /* late */
+    assert_int_equal(recalled(f, 3, VOTE_NULLIFY), 2);
+    fixture_end(f);
+}
+
+static void a_bad_late_vote_hides_no_good_one_of_its_view(void **state) {
+    (void)state;
+    struct fixture *f = notarized();
+    send(f, 3, 3, 1, VOTE_NOTARIZE, 0xa1, false);
+    send(f, 3, 3, 1, VOTE_NOTARIZE, 0xa1, true);
+    assert_int_equal(recalled(f, 3, VOTE_NOTARIZE), 1);
+    fixture_end(f);
+}
+
+static void a_vote_for_another_block_than_the_certificate_is_checked(void **state) {
+    (void)state;
+    struct fixture *f = notarized();
+    uint64_t before = f->signatures;
+    fixture_send_vote(f, 3, 1, VOTE_NOTARIZE, 0xb1);
+    assert_int_equal(f->signatures, before + 1);
+    fixture_end(f);
+}
+
 /* A leader whose votes always come last is heard all the same. */
 static void late_votes_show_that_a_leader_is_back(void **state) {
     (void)state;
@@ -246,6 +284,10 @@ int main(void) {
         cmocka_unit_test(a_nullify_after_a_late_finalize_is_evidence),
         cmocka_unit_test(a_finalize_for_another_block_after_a_late_notarize_is_evidence),
         cmocka_unit_test(a_bad_late_vote_accuses_nobody),
+        cmocka_unit_test(a_bad_late_finalize_accuses_nobody),
+        cmocka_unit_test(an_older_late_vote_hides_no_newer_one),
+        cmocka_unit_test(a_bad_late_vote_hides_no_good_one_of_its_view),
+        cmocka_unit_test(a_vote_for_another_block_than_the_certificate_is_checked),
         cmocka_unit_test(late_votes_show_that_a_leader_is_back),
         cmocka_unit_test(late_votes_show_where_their_signer_is),
         cmocka_unit_test(who_recalls_its_votes_is_taken_to_lack_the_view),

@@ -133,6 +133,27 @@ static void a_stalled_view_is_resent_once_a_second_and_no_more(void **state) {
     fixture_end(f);
 }
 
+/* Whatever was said last, before hours without work, is not said again because there is some now. */
+static void work_after_a_quiet_time_is_no_stall(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_propose(f, 1, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, 1, 0xa1, 0, 0, BLOCK_VALID);
+    fixture_send_certificate(f, 1, VOTE_NOTARIZE, 0xa1, 0xe);
+    fixture_send_certificate(f, 1, VOTE_FINALIZE, 0xa1, 0xe);
+    fixture_tick(f, 5000);
+    fixture_work(f, true);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_VOTE), -1);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1);
+    for (int ms = 0; ms < 10; ms++) {
+        fixture_tick(f, 99);
+        assert_int_equal(fixture_find(f, EFFECT_SEND_VOTE) >= 0, fixture_voted(f, VOTE_NULLIFY, 2));
+    }
+    fixture_tick(f, 10);
+    assert_true(fixture_find(f, EFFECT_SEND_VOTE) >= 0);
+    fixture_end(f);
+}
+
 static void a_view_given_up_before_its_notarization_makes_the_next_longer(void **state) {
     (void)state;
     struct fixture *f = fixture_begin(4, 0, NULL, true);
@@ -220,6 +241,7 @@ int main(void) {
         cmocka_unit_test(timeouts_double_up_to_the_cap_and_come_back_after_progress),
         cmocka_unit_test(a_leader_that_was_silent_gets_little_time_until_it_is_heard),
         cmocka_unit_test(a_stalled_view_is_resent_once_a_second_and_no_more),
+        cmocka_unit_test(work_after_a_quiet_time_is_no_stall),
         cmocka_unit_test(a_view_given_up_before_its_notarization_makes_the_next_longer),
         cmocka_unit_test(views_without_finality_slow_down_beyond_the_cap),
         cmocka_unit_test(the_last_views_of_the_window_are_never_nullified),

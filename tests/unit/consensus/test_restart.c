@@ -209,6 +209,17 @@ static void who_shows_an_old_view_is_helped_once_a_second(void **state) {
     fixture_end(f);
 }
 
+/* Whoever sends the certificate of a view has left it. */
+static void a_helper_is_not_helped(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 0, NULL, true);
+    fixture_send_certificate(f, 1, VOTE_NULLIFY, 0, 0xe);
+    fixture_tick(f, 1000);
+    fixture_send_certificate(f, 1, VOTE_NULLIFY, 0, 0x7);
+    assert_int_equal(fixture_find(f, EFFECT_SEND_CERTIFICATE), -1);
+    fixture_end(f);
+}
+
 /* Three of four signatures are in the notarization that is held, and the fourth, ours, only in the next one that comes.
  */
 static void a_vote_of_ours_in_a_certificate_that_adds_nothing_else_is_seen(void **state) {
@@ -330,6 +341,7 @@ int main(void) {
         cmocka_unit_test(a_peer_is_told_its_own_highest_votes),
         cmocka_unit_test(a_validator_that_may_not_vote_follows),
         cmocka_unit_test(who_shows_an_old_view_is_helped_once_a_second),
+        cmocka_unit_test(a_helper_is_not_helped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
