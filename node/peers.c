@@ -225,13 +225,13 @@ void peers_close(struct peers *p) {
     }
 }
 
-bool peers_send(struct peers *p, uint16_t peer, enum frame_class class, struct bytes message) {
-    return links_send(p->links, peer, class, message) == OK;
+bool peers_send(struct peers *p, uint16_t peer, enum frame_class class, unsigned kind, struct bytes message) {
+    return links_send(p->links, peer, class, kind, message) == OK;
 }
 
-size_t peers_multicast(struct peers *p, const uint16_t *to, size_t count, enum frame_class class,
+size_t peers_multicast(struct peers *p, const uint16_t *to, size_t count, enum frame_class class, unsigned kind,
                        struct bytes message) {
-    return links_multicast(p->links, to, count, class, message);
+    return links_multicast(p->links, to, count, class, kind, message);
 }
 
 /* ---- Looking in -------------------------------------------------------------------------------------------------- */

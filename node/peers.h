@@ -39,9 +39,9 @@ void peers_close(struct peers *peers);
 NODISCARD enum err peers_refresh(struct peers *peers);
 
 /* Delivery is not promised; false: not even tried. */
-bool peers_send(struct peers *peers, uint16_t peer, enum frame_class class, struct bytes message);
+bool peers_send(struct peers *peers, uint16_t peer, enum frame_class class, unsigned kind, struct bytes message);
 /* The same to several; how many links took it. */
-size_t peers_multicast(struct peers *peers, const uint16_t *to, size_t count, enum frame_class class,
+size_t peers_multicast(struct peers *peers, const uint16_t *to, size_t count, enum frame_class class, unsigned kind,
                        struct bytes message);
 
 struct peer_facts {

@@ -130,6 +130,8 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 /* ---- What the replica asks for ----------------------------------------------------------------------------------- */
 
+_Static_assert(PEER_KINDS <= LINKS_KINDS, "each kind of message is counted");
+
 static enum frame_class frame_class_of(enum peer_kind kind) {
     static const enum frame_class frames[] = {
         [REPLICA_CONSENSUS] = FRAME_CONSENSUS, [REPLICA_SYNC] = FRAME_SYNC, [REPLICA_GOSSIP] = FRAME_GOSSIP};
@@ -139,13 +141,13 @@ static enum frame_class frame_class_of(enum peer_kind kind) {
 static void replica_send(void *ctx, uint16_t peer, enum peer_kind kind, struct bytes message) {
     struct validator *v = ctx;
     /* Loss is everyday to the protocol: it resends. */
-    v->vitals.unsent += peers_send(v->peers, peer, frame_class_of(kind), message) ? 0 : 1;
+    v->vitals.unsent += peers_send(v->peers, peer, frame_class_of(kind), (unsigned)kind, message) ? 0 : 1;
 }
 
 static void replica_multicast(void *ctx, const uint16_t *peers, size_t count, enum peer_kind kind,
                               struct bytes message) {
     struct validator *v = ctx;
-    v->vitals.unsent += count - peers_multicast(v->peers, peers, count, frame_class_of(kind), message);
+    v->vitals.unsent += count - peers_multicast(v->peers, peers, count, frame_class_of(kind), (unsigned)kind, message);
 }
 
 static void replica_set_timer(void *ctx, uint64_t mono_ms) {

@@ -1,5 +1,7 @@
 #include "node/http/metrics.h"
 
+#include "node/ledger/peer_codec.h"
+
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,6 +172,16 @@ static void links(struct buffer *out, const struct links_stats *l) {
     FIGURES(out, list);
 }
 
+/* By what it is for. */
+static void traffic(struct buffer *out, const struct links_stats *l) {
+    static const char name[] = "assay_sent_bytes_total";
+    head_line(out, name, "counter", "Bytes sent to peers, by what they are for, without TCP and IP.");
+    for (unsigned kind = 0; kind < PEER_KINDS; kind++) {
+        line(out, "%s{kind=\"%s\"} %llu\n", name, peer_kind_name((enum peer_kind)kind), (unsigned long long)l->sent[kind]);
+    }
+    line(out, "%s{kind=\"link\"} %llu\n", name, (unsigned long long)l->sent_own);
+}
+
 /* Resident memory: what the process took for itself, and pages of files that the kernel may drop at any time. */
 static void memory_of_process(uint64_t *out_anonymous, uint64_t *out_resident) {
     char text[160];
@@ -224,6 +236,7 @@ void metrics_write(const struct status_facts *facts, const struct block_header *
     stages(out, facts);
     alarms(out, &facts->alarms);
     links(out, &facts->links);
+    traffic(out, &facts->links);
     peers(out, facts);
     process(out);
 }

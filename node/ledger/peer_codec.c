@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *peer_kind_name(enum peer_kind kind) {
+    static const char *const names[PEER_KINDS] = {
+        [PEER_PROPOSAL] = "proposal",     [PEER_VOTES] = "votes",   [PEER_CERTIFICATES] = "certificates",
+        [PEER_RECALL_ASK] = "recall_ask", [PEER_RECALL] = "recall", [PEER_CERTIFICATES_ASK] = "certificates_ask",
+        [PEER_BODY_ASK] = "body_ask",     [PEER_BODY] = "body",     [PEER_BLOCKS_ASK] = "blocks_ask",
+        [PEER_BLOCKS] = "blocks",         [PEER_STATUS] = "status", [PEER_TRANSACTION] = "transaction",
+    };
+    return (unsigned)kind < PEER_KINDS ? names[kind] : "";
+}
+
 /* ---- A bounded arena for protobuf-c ------------------------------------------------------------------------------ */
 
 /* Everything one message unpacks to comes from one block of memory chain with a budget; it is given back at once. */

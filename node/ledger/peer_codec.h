@@ -30,6 +30,9 @@ enum peer_kind {
     PEER_STATUS,
     PEER_TRANSACTION,
 };
+#define PEER_KINDS (PEER_TRANSACTION + 1u)
+/* As in metrics. */
+const char *peer_kind_name(enum peer_kind kind);
 
 /* One message. Which members count depends on the kind; spans of a decoded message borrow from `memory`. */
 struct peer_message {

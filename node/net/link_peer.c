@@ -189,6 +189,30 @@ void link_peer_free(struct link_peer *peer) {
 
 /* ---- Sending ----------------------------------------------------------------------------------------------------- */
 
+/* What went out to it, and what was added to that. */
+static void account(struct link_peer *peer, const struct sendq_sent *sent, size_t own) {
+    struct links_stats *all = &peer->links->stats;
+    peer->stats.messages_out += sent->messages;
+    peer->stats.bytes_out += own;
+    all->sent_own += own;
+    for (size_t kind = 0; kind < SENDQ_KINDS; kind++) {
+        peer->stats.bytes_out += sent->bytes[kind];
+        all->sent[kind] += sent->bytes[kind];
+    }
+}
+
+void link_peer_say(struct link_peer *peer, struct wire *wire, struct bytes datagram) {
+    static const struct sendq_sent none;
+    uint8_t *room = wire_room(wire, datagram.len);
+    if (room == NULL) {
+        return; /* the retry timer makes another one */
+    }
+    memcpy(room, datagram.data, datagram.len);
+    wire_put(wire, datagram.len);
+    account(peer, &none, WIRE_LENGTH_LEN + datagram.len);
+    links_flush(peer->links, wire);
+}
+
 /* One datagram with as many frames as are waiting and fit; without any it is a sign of life. False: not now. */
 static bool send_transport(struct link_peer *peer, uint64_t now_ms) {
     size_t need = sendq_need(&peer->queue);
@@ -200,12 +224,13 @@ static bool send_transport(struct link_peer *peer, uint64_t now_ms) {
         return false;
     }
     bool gossip = peer->queue.list[FRAME_GOSSIP].first != NULL;
-    size_t n = sendq_fill(&peer->queue, datagram + SESSION_HEADER_LEN, room, &peer->stats.messages_out);
+    struct sendq_sent sent = {0};
+    size_t n = sendq_fill(&peer->queue, datagram + SESSION_HEADER_LEN, room, &sent);
     if (session_seal(&peer->session, now_ms, datagram, n) != OK) {
         return false;
     }
     wire_put(peer->wire, SESSION_HEADER_LEN + n + AEAD_TAG_LEN);
-    peer->stats.bytes_out += WIRE_LENGTH_LEN + SESSION_HEADER_LEN + n + AEAD_TAG_LEN;
+    account(peer, &sent, WIRE_LENGTH_LEN + SESSION_HEADER_LEN + AEAD_TAG_LEN);
     peer->must_answer = false;
     peer->sent_ms = now_ms;
     peer->links->gossip_left |= gossip;
@@ -260,8 +285,7 @@ void link_peer_down(struct link_peer *peer) {
 static void initiate(struct link_peer *peer, struct wire *wire, uint64_t now_ms) {
     uint8_t said[SESSION_INITIATION_LEN];
     if (session_initiate(&peer->session, clock_wall_ms(), said) == OK) {
-        links_say(peer->links, wire, bytes_of(said, sizeof said));
-        peer->stats.bytes_out += WIRE_LENGTH_LEN + sizeof said;
+        link_peer_say(peer, wire, bytes_of(said, sizeof said));
     }
     peer->retry_at_ms = now_ms + with_jitter(peer->retry_delay_ms);
     uint32_t doubled = peer->retry_delay_ms * 2;

@@ -33,16 +33,6 @@ void links_drop_wire(struct links *links, struct wire *wire) {
     }
 }
 
-void links_say(struct links *links, struct wire *wire, struct bytes datagram) {
-    uint8_t *room = wire_room(wire, datagram.len);
-    if (room == NULL) {
-        return; /* the retry timer makes another one */
-    }
-    memcpy(room, datagram.data, datagram.len);
-    wire_put(wire, datagram.len);
-    links_flush(links, wire);
-}
-
 void links_flush(struct links *links, struct wire *wire) {
     if (!wire_flush(wire)) {
         links_blocked(links, wire);
@@ -363,7 +353,7 @@ static bool fits(struct bytes message) {
     return message.len > 0 && message.len <= FRAME_MESSAGE_MAX;
 }
 
-enum err links_send(struct links *links, size_t member, enum frame_class class, struct bytes message) {
+enum err links_send(struct links *links, size_t member, enum frame_class class, unsigned kind, struct bytes message) {
     if (member >= LINKS_MEMBERS_MAX || links->peers[member] == NULL) {
         return ERR_RANGE;
     }
@@ -373,7 +363,7 @@ enum err links_send(struct links *links, size_t member, enum frame_class class, 
     if (!links->peers[member]->up) {
         return ERR_CLOSED;
     }
-    struct parcel *parcel = parcel_new(message);
+    struct parcel *parcel = parcel_new(kind, message);
     if (parcel == NULL) {
         return ERR_NOMEM;
     }
@@ -382,8 +372,8 @@ enum err links_send(struct links *links, size_t member, enum frame_class class, 
     return e;
 }
 
-size_t links_broadcast(struct links *links, enum frame_class class, struct bytes message) {
-    struct parcel *parcel = fits(message) ? parcel_new(message) : NULL;
+size_t links_broadcast(struct links *links, enum frame_class class, unsigned kind, struct bytes message) {
+    struct parcel *parcel = fits(message) ? parcel_new(kind, message) : NULL;
     if (parcel == NULL) {
         return 0;
     }
@@ -397,8 +387,8 @@ size_t links_broadcast(struct links *links, enum frame_class class, struct bytes
 }
 
 size_t links_multicast(struct links *links, const uint16_t *members, size_t count, enum frame_class class,
-                       struct bytes message) {
-    struct parcel *parcel = fits(message) ? parcel_new(message) : NULL;
+                       unsigned kind, struct bytes message) {
+    struct parcel *parcel = fits(message) ? parcel_new(kind, message) : NULL;
     if (parcel == NULL) {
         return 0;
     }

@@ -17,11 +17,13 @@
 #define ASSAY_NODE_NET_LINKS_H
 
 #include "node/net/frame.h"
+#include "node/net/sendq.h"
 #include "node/net/session.h"
 
 #include <uv.h>
 
 #define LINKS_MEMBERS_MAX 256u
+#define LINKS_KINDS SENDQ_KINDS
 /* Connections at the door: two for each member, since a new one may come before the old one is known to be gone, and
  * some more for whom we don't know yet. */
 #define LINKS_CONNECTIONS(members) (2 * (size_t)(members) + 64)
@@ -89,15 +91,17 @@ void links_close(struct links *links);
  * ERR_NOMEM, ERR_CONFIG. */
 NODISCARD enum err links_set_member(struct links *links, size_t member, const struct links_member *info);
 
-/* Copies the message and sends it with this turn of the loop, gossip that follows on gossip a little later. ERR_CLOSED
- * (link is down), ERR_FULL (nothing of less value could be dropped for it), ERR_RANGE (no such member), ERR_TOOLARGE
- * (empty, or over LIMIT_PEER_MESSAGE), ERR_NOMEM. */
-NODISCARD enum err links_send(struct links *links, size_t member, enum frame_class class, struct bytes message);
+/* Copies the message and sends it with this turn of the loop, gossip that follows on gossip a little later. Its bytes
+ * are counted under `kind`, the caller's own, below LINKS_KINDS. ERR_CLOSED (link is down), ERR_FULL (nothing of less
+ * value could be dropped for it), ERR_RANGE (no such member), ERR_TOOLARGE (empty, or over LIMIT_PEER_MESSAGE),
+ * ERR_NOMEM. */
+NODISCARD enum err links_send(struct links *links, size_t member, enum frame_class class, unsigned kind,
+                              struct bytes message);
 /* To every link that is up, one copy for all; gives how many queues took it. */
-size_t links_broadcast(struct links *links, enum frame_class class, struct bytes message);
+size_t links_broadcast(struct links *links, enum frame_class class, unsigned kind, struct bytes message);
 /* The same to those of these members whose links are up. Nobody is named twice. */
 size_t links_multicast(struct links *links, const uint16_t *members, size_t count, enum frame_class class,
-                       struct bytes message);
+                       unsigned kind, struct bytes message);
 bool links_up(const struct links *links, size_t member);
 
 struct links_peer_stats {
@@ -126,6 +130,8 @@ struct links_stats {
     uint64_t replayed;            /* initiations seen before or too old */
     uint64_t throttled;           /* initiations over a connection's rate */
     uint64_t unknown;             /* datagrams for an index of no member */
+    uint64_t sent[LINKS_KINDS];   /* bytes of messages and their frames, by kind */
+    uint64_t sent_own;            /* and what links add: handshakes, signs of life, lengths, headers */
 };
 struct links_stats links_stats(struct links *links);
 

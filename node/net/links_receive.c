@@ -178,7 +178,7 @@ static void answer(const struct arrival *a, struct link_peer *peer, struct sessi
     if (e == OK) {
         /* Our own attempt, if there was one, gave way: leave the peer time to confirm. */
         peer->retry_at_ms = a->now_ms + LINKS_RETRY_MIN_MS;
-        links_say(a->links, a->wire, bytes_of(said, sizeof said));
+        link_peer_say(peer, a->wire, bytes_of(said, sizeof said));
     }
 }
 

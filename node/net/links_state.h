@@ -93,6 +93,8 @@ void link_peer_free(struct link_peer *peer);
 
 /* Is something waiting that should not wait for more? */
 bool link_peer_is_due(const struct link_peer *peer);
+/* Copies a handshake datagram to a wire, and writes it. */
+void link_peer_say(struct link_peer *peer, struct wire *wire, struct bytes datagram);
 /* Sends what is due and can be sent now. */
 void link_peer_pump(struct link_peer *peer);
 /* Has dialing ended? */
@@ -119,8 +121,6 @@ void links_drop_guests(struct links *links);
 
 /* Closes a wire; where it came by the door, the door is told. */
 void links_drop_wire(struct links *links, struct wire *wire);
-/* Copies a handshake datagram to a wire, and writes it. */
-void links_say(struct links *links, struct wire *wire, struct bytes datagram);
 /* Writes what was put, as far as the network takes it. A wire that breaks by it is lost with the next tick, which comes
  * at once. */
 void links_flush(struct links *links, struct wire *wire);

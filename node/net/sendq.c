@@ -11,10 +11,12 @@ struct sendq_item {
     struct frame_source source;
 };
 
-struct parcel *parcel_new(struct bytes message) {
+struct parcel *parcel_new(unsigned kind, struct bytes message) {
     struct parcel *p = malloc(sizeof *p + message.len);
+    ASSERT(kind < SENDQ_KINDS);
     if (p != NULL) {
         p->refs = 1;
+        p->kind = kind;
         p->len = message.len;
         memcpy(p->data, message.data, message.len);
     }
@@ -107,7 +109,7 @@ enum err sendq_push(struct sendq *q, enum frame_class class, struct parcel *parc
     return OK;
 }
 
-size_t sendq_fill(struct sendq *q, uint8_t *out, size_t room, uint64_t *out_messages) {
+size_t sendq_fill(struct sendq *q, uint8_t *out, size_t room, struct sendq_sent *sent) {
     size_t used = 0;
     for (size_t c = 0; c < FRAME_CLASSES; c++) {
         struct sendq_item *item;
@@ -117,11 +119,12 @@ size_t sendq_fill(struct sendq *q, uint8_t *out, size_t room, uint64_t *out_mess
                 return used;
             }
             used += n;
+            sent->bytes[item->parcel->kind] += n;
             if (item->source.sent < item->parcel->len) {
                 return used;
             }
             drop_first(q, &q->list[c]);
-            ++*out_messages;
+            sent->messages++;
         }
     }
     return used;

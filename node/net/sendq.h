@@ -11,11 +11,12 @@
 /* Bytes shared by the queues of several peers. */
 struct parcel {
     size_t refs;
+    unsigned kind; /* under which its bytes are counted */
     size_t len;
     uint8_t data[];
 };
 /* With one reference; NULL when there is no memory. */
-struct parcel *parcel_new(struct bytes message);
+struct parcel *parcel_new(unsigned kind, struct bytes message);
 void parcel_release(struct parcel *parcel);
 
 struct sendq_item;
@@ -35,10 +36,15 @@ struct sendq {
 
 /* Takes a reference of its own. ERR_FULL, ERR_NOMEM; both are counted as dropped. */
 NODISCARD enum err sendq_push(struct sendq *q, enum frame_class class, struct parcel *parcel);
-/* Fills a datagram of `room` >= SENDQ_ROOM_MIN bytes with frames; gives how many bytes it wrote and adds to
- * `*out_messages` how many messages are now wholly sent. */
+/* Kinds that bytes are counted by: the caller's own. */
+#define SENDQ_KINDS 16u
+/* What left a queue: messages that are now wholly sent, and bytes of frames by kind. */
+struct sendq_sent {
+    uint64_t messages, bytes[SENDQ_KINDS];
+};
+/* Fills a datagram of `room` >= SENDQ_ROOM_MIN bytes with frames; gives how many bytes it wrote, and adds to `sent`. */
 #define SENDQ_ROOM_MIN 4096u
-size_t sendq_fill(struct sendq *q, uint8_t *out, size_t room, uint64_t *out_messages);
+size_t sendq_fill(struct sendq *q, uint8_t *out, size_t room, struct sendq_sent *sent);
 /* At most how many bytes the frames of everything waiting take. */
 size_t sendq_need(const struct sendq *q);
 /* Is there something waiting, and all of it of this class? */

@@ -61,7 +61,7 @@ static void on_message(void *ctx, size_t member, struct bytes message) {
         n->wrong |= message.data[i] != (uint8_t)message.len;
     }
     if (n->echo) {
-        (void)!links_send(n->links, member, FRAME_CONSENSUS, message);
+        (void)!links_send(n->links, member, FRAME_CONSENSUS, 0, message);
     }
 }
 
@@ -185,7 +185,7 @@ static void three_nodes_exchange_messages_of_every_size(void **state) {
     static struct swarm s;
     start(&s, 3);
     await(&s, all_up);
-    assert_int_equal(links_broadcast(s.node[0].links, FRAME_CONSENSUS, bytes_str("hello")), 2);
+    assert_int_equal(links_broadcast(s.node[0].links, FRAME_CONSENSUS, 0, bytes_str("hello")), 2);
     wanted_messages = 1;
     await(&s, node_1_has_them);
     assert_int_equal(s.node[1].last_from, 0);
@@ -198,15 +198,16 @@ static void three_nodes_exchange_messages_of_every_size(void **state) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         memset(data, (uint8_t)sizes[i], sizes[i]);
         enum frame_class class = i % 2 == 0 ? FRAME_SYNC : FRAME_GOSSIP;
-        assert_int_equal(links_send(s.node[0].links, 1, class, bytes_of(data, sizes[i])), OK);
+        assert_int_equal(links_send(s.node[0].links, 1, class, 0, bytes_of(data, sizes[i])), OK);
         total += sizes[i];
     }
     wanted_messages += sizeof sizes / sizeof *sizes;
     await(&s, node_1_has_them);
     assert_int_equal(s.node[1].bytes, total);
     assert_false(s.node[1].wrong);
-    assert_int_equal(links_send(s.node[0].links, 1, FRAME_SYNC, bytes_of(data, LIMIT_PEER_MESSAGE + 1)), ERR_TOOLARGE);
-    assert_int_equal(links_send(s.node[0].links, 0, FRAME_SYNC, bytes_of(data, 1)), ERR_RANGE);
+    assert_int_equal(links_send(s.node[0].links, 1, FRAME_SYNC, 0, bytes_of(data, LIMIT_PEER_MESSAGE + 1)),
+                     ERR_TOOLARGE);
+    assert_int_equal(links_send(s.node[0].links, 0, FRAME_SYNC, 0, bytes_of(data, 1)), ERR_RANGE);
     free(data);
     struct links_peer_stats stats = links_peer_stats(s.node[1].links, 0);
     assert_int_equal(stats.messages_in, wanted_messages);
@@ -229,12 +230,12 @@ static void a_node_that_restarts_is_found_again(void **state) {
     for (int round = 0; round < 3; round++) {
         stop_node(&s, 1);
         await(&s, node_0_lost_1);
-        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("x")), ERR_CLOSED);
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, 0, bytes_str("x")), ERR_CLOSED);
         open_node(&s, 1, s.node[1].port);
         introduce(&s, 1);
         await(&s, all_up);
         s.node[1].messages = 0;
-        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("again")), OK);
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, 0, bytes_str("again")), OK);
         wanted_messages = 1;
         await(&s, node_1_has_them);
     }
@@ -251,7 +252,7 @@ static void a_member_that_is_removed_is_cut_and_one_that_is_added_is_reached(voi
     assert_false(links_up(s.node[0].links, 1));
     assert_int_equal(s.node[0].downs, 1);
     s.node[0].messages = 0;
-    (void)!links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("unheard"));
+    (void)!links_send(s.node[1].links, 0, FRAME_CONSENSUS, 0, bytes_str("unheard"));
     assert_false(await_ms(&s, never, 300));
     assert_int_equal(s.node[0].messages, 0);
     struct links_member member = {.address = s.node[1].address};
@@ -430,7 +431,7 @@ static void an_initiation_seen_before_is_refused_and_evicts_nobody(void **state)
     await_cut(&s, second);
     assert_true(all_up(&s));
     s.node[0].messages = 0;
-    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("still here")), OK);
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, 0, bytes_str("still here")), OK);
     wanted_messages = 1;
     await(&s, node_0_has_them);
     assert_int_equal(s.node[0].downs, 0);
@@ -566,20 +567,20 @@ static void replayed_and_altered_transport_is_dropped_and_the_link_lives_on(void
     uint64_t before = links_peer_stats(s.node[0].links, 1).rejected;
     s.node[0].messages = 0;
     middle_repeats = true;
-    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("once")), OK);
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, 0, bytes_str("once")), OK);
     wanted_rejected = before + 1;
     await(&s, node_0_rejected);
     assert_int_equal(s.node[0].messages, 1);
 
     middle_repeats = false;
     middle_alters = true;
-    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("altered")), OK);
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, 0, bytes_str("altered")), OK);
     wanted_rejected = before + 2;
     await(&s, node_0_rejected);
     assert_int_equal(s.node[0].messages, 1);
 
     middle_alters = false;
-    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("whole")), OK);
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, 0, bytes_str("whole")), OK);
     while (s.node[0].messages < 2) {
         middle_pass(&s);
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
@@ -649,7 +650,7 @@ static void random_bytes_at_the_port_neither_harm_nor_grow_anything(void **state
     assert_true(resident_kib() <= memory + 8 * 1024);
     assert_true(all_up(&s));
     s.node[0].messages = 0;
-    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, bytes_str("fine")), OK);
+    assert_int_equal(links_send(s.node[1].links, 0, FRAME_CONSENSUS, 0, bytes_str("fine")), OK);
     wanted_messages = 1;
     await(&s, node_0_has_them);
     stop(&s);
@@ -720,8 +721,8 @@ static void closing_under_traffic_takes_bounded_time(void **state) {
         await(&s, all_up);
         memset(big, (uint8_t)sizeof big, sizeof big);
         for (int i = 0; i < 50; i++) {
-            (void)links_broadcast(s.node[0].links, FRAME_SYNC, bytes_of(big, sizeof big));
-            (void)links_broadcast(s.node[1].links, FRAME_GOSSIP, bytes_of(big, sizeof big));
+            (void)links_broadcast(s.node[0].links, FRAME_SYNC, 0, bytes_of(big, sizeof big));
+            (void)links_broadcast(s.node[1].links, FRAME_GOSSIP, 0, bytes_of(big, sizeof big));
         }
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
         uint64_t begun = clock_mono_ms();
@@ -738,10 +739,10 @@ static void one_copy_goes_to_the_members_named(void **state) {
     start(&s, 3);
     await(&s, all_up);
     const uint16_t both[] = {1, 2}, some[] = {0, 1, 77, LINKS_MEMBERS_MAX, UINT16_MAX};
-    assert_int_equal(links_multicast(s.node[0].links, both, 2, FRAME_GOSSIP, bytes_str("both")), 2);
-    assert_int_equal(links_multicast(s.node[0].links, some, 5, FRAME_SYNC, bytes_str("one")), 1);
-    assert_int_equal(links_multicast(s.node[0].links, both, 0, FRAME_SYNC, bytes_str("none")), 0);
-    assert_int_equal(links_multicast(s.node[0].links, both, 2, FRAME_SYNC, bytes_of("", 0)), 0);
+    assert_int_equal(links_multicast(s.node[0].links, both, 2, FRAME_GOSSIP, 0, bytes_str("both")), 2);
+    assert_int_equal(links_multicast(s.node[0].links, some, 5, FRAME_SYNC, 0, bytes_str("one")), 1);
+    assert_int_equal(links_multicast(s.node[0].links, both, 0, FRAME_SYNC, 0, bytes_str("none")), 0);
+    assert_int_equal(links_multicast(s.node[0].links, both, 2, FRAME_SYNC, 0, bytes_of("", 0)), 0);
     wanted_messages = 2;
     await(&s, node_1_has_them);
     while (s.node[2].messages < 1) {
@@ -819,8 +820,8 @@ static void a_storm_of_changes_under_traffic_harms_nothing(void **state) {
         }
         uint64_t took = clock_mono_ms() - begun;
         slowest = took > slowest ? took : slowest;
-        (void)links_broadcast(s.node[i % 3].links, FRAME_SYNC, bytes_of(big, sizeof big));
-        (void)links_broadcast(s.node[(i + 1) % 3].links, FRAME_GOSSIP, bytes_str("small"));
+        (void)links_broadcast(s.node[i % 3].links, FRAME_SYNC, 0, bytes_of(big, sizeof big));
+        (void)links_broadcast(s.node[(i + 1) % 3].links, FRAME_GOSSIP, 0, bytes_str("small"));
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
         if (i % 50 == 49) {
             for (size_t j = 0; j < 9; j++) {
@@ -893,10 +894,10 @@ static void gossip_of_several_turns_travels_together(void **state) {
     await(&s, all_up);
     uint64_t before = links_peer_stats(s.node[0].links, 1).bytes_out;
     for (size_t i = 0; i < 300; i++) {
-        assert_int_equal(links_send(s.node[0].links, 1, FRAME_GOSSIP, bytes_str("tx")), OK);
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_GOSSIP, 0, bytes_str("tx")), OK);
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
     }
-    assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("vote")), OK);
+    assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, 0, bytes_str("vote")), OK);
     wanted_messages = 301;
     await(&s, node_1_has_them);
     const uint64_t alone = 300 * (SESSION_HEADER_LEN + AEAD_TAG_LEN + FRAME_WHOLE_HEADER + 2);
@@ -913,7 +914,7 @@ static void gossip_after_a_quiet_time_leaves_with_its_turn(void **state) {
     unsigned at_once = 0;
     for (uint64_t round = 1; round <= 20; round++) {
         (void)await_ms(&s, never, 4 * LINKS_LINGER_MS); /* what went out before is long gone */
-        assert_int_equal(links_broadcast(s.node[0].links, FRAME_GOSSIP, bytes_str("tx")), 2);
+        assert_int_equal(links_broadcast(s.node[0].links, FRAME_GOSSIP, 0, bytes_str("tx")), 2);
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
         at_once += links_peer_stats(s.node[0].links, 1).messages_out == round &&
                    links_peer_stats(s.node[0].links, 2).messages_out == round; /* neither waits for the other */
@@ -933,10 +934,10 @@ static void a_full_queue_drops_gossip_before_it_refuses_a_vote(void **state) {
     memset(big, (uint8_t)sizeof big, sizeof big);
     /* Nothing leaves before the loop turns. */
     for (int i = 0; i < 16; i++) {
-        assert_int_equal(links_send(s.node[0].links, 1, FRAME_GOSSIP, bytes_of(big, sizeof big)), OK);
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_GOSSIP, 0, bytes_of(big, sizeof big)), OK);
     }
-    assert_int_equal(links_send(s.node[0].links, 1, FRAME_GOSSIP, bytes_of(big, 1)), ERR_FULL);
-    assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("vote")), OK);
+    assert_int_equal(links_send(s.node[0].links, 1, FRAME_GOSSIP, 0, bytes_of(big, 1)), ERR_FULL);
+    assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, 0, bytes_str("vote")), OK);
     struct links_peer_stats stats = links_peer_stats(s.node[0].links, 1);
     assert_int_equal(stats.dropped[FRAME_GOSSIP], 2);
     assert_int_equal(stats.dropped[FRAME_CONSENSUS], 0);
@@ -956,7 +957,7 @@ static void figures_are_printed(void **state) {
     const size_t trips = 2000;
     uint64_t begun = clock_mono_ns();
     for (size_t i = 0; i < trips; i++) {
-        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, bytes_str("ping")), OK);
+        assert_int_equal(links_send(s.node[0].links, 1, FRAME_CONSENSUS, 0, bytes_str("ping")), OK);
         while (s.node[0].messages <= i) {
             (void)uv_run(&s.loop, UV_RUN_ONCE);
         }

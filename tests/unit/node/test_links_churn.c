@@ -81,9 +81,9 @@ static void on_down(void *ctx, size_t member) {
 static void on_timer(uv_timer_t *timer) {
     struct place *p = timer->data;
     for (unsigned i = 0; i < TOGETHER; i++) {
-        (void)links_broadcast(p->links, FRAME_CONSENSUS, bytes_of(p->large, 200));
+        (void)links_broadcast(p->links, FRAME_CONSENSUS, 0, bytes_of(p->large, 200));
     }
-    (void)links_broadcast(p->links, FRAME_SYNC, bytes_of(p->large, sizeof p->large));
+    (void)links_broadcast(p->links, FRAME_SYNC, 0, bytes_of(p->large, sizeof p->large));
 }
 
 /* `address[i]`: of member i; "": it dials. */

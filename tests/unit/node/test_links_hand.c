@@ -316,7 +316,7 @@ static void whoever_talks_and_does_not_read_is_lost_and_costs_little_until_then(
     enum err e = OK;
     uint64_t begun = clock_mono_ms();
     while (e == OK || clock_mono_ms() < begun + 1000) {
-        e = links_send(n.links, 1, FRAME_SYNC, bytes_of(big, sizeof big));
+        e = links_send(n.links, 1, FRAME_SYNC, 0, bytes_of(big, sizeof big));
         (void)uv_run(&n.loop, UV_RUN_NOWAIT);
     }
     assert_int_equal(e, ERR_FULL);
@@ -375,7 +375,7 @@ static void a_connection_that_breaks_on_writing_is_lost_at_once(void **state) {
     for (int i = 0; i < TRIES && !at_once; i++) {
         meet(&n, &h);
         break_writing(&h);
-        assert_int_equal(links_send(n.links, 1, FRAME_CONSENSUS, bytes_str("vote")), OK);
+        assert_int_equal(links_send(n.links, 1, FRAME_CONSENSUS, 0, bytes_str("vote")), OK);
         at_once = await_ms(&n, is_down, &h, LINKS_KEEPALIVE_MS / 2);
         await(&n, is_down, &h);
         leave(&h);
@@ -725,7 +725,7 @@ static void a_member_made_when_another_goes_is_dialled_at_once(void **state) {
         n.on_down = another_comes;
         meet(&n, &h);
         break_writing(&h);
-        assert_int_equal(links_send(n.links, 5, FRAME_CONSENSUS, bytes_str("vote")), OK);
+        assert_int_equal(links_send(n.links, 5, FRAME_CONSENSUS, 0, bytes_str("vote")), OK);
         await(&n, is_down, &h);
         uint64_t begun = clock_mono_ms();
         while (!was_dialled(&n, &listener)) {

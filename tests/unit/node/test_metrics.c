@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "node/http/metrics.h"
+#include "node/ledger/peer_codec.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -90,7 +91,9 @@ static void what_strangers_do_is_told(void **state) {
                                        .strangers = 15,
                                        .replayed = 16,
                                        .throttled = 17,
-                                       .unknown = 18};
+                                       .unknown = 18,
+                                       .sent = {[PEER_VOTES] = 19, [PEER_TRANSACTION] = 20},
+                                       .sent_own = 21};
     write_all();
     has("\nassay_links_connections 5\n");
     has("\nassay_links_dialled 3\n");
@@ -103,6 +106,9 @@ static void what_strangers_do_is_told(void **state) {
     has("\nassay_links_replayed_total 16\n");
     has("\nassay_links_throttled_total 17\n");
     has("\nassay_links_unknown_total 18\n");
+    has("\nassay_sent_bytes_total{kind=\"votes\"} 19\n");
+    has("\nassay_sent_bytes_total{kind=\"transaction\"} 20\n");
+    has("\nassay_sent_bytes_total{kind=\"link\"} 21\n");
     has("\nprocess_open_fds ");
     has("\nprocess_max_fds ");
 }

@@ -12,7 +12,7 @@
 static uint8_t zeros[1 << 16];
 
 static enum err push(struct sendq *q, enum frame_class class, size_t len) {
-    struct parcel *parcel = parcel_new(bytes_of(zeros, len));
+    struct parcel *parcel = parcel_new((unsigned)class + 1, bytes_of(zeros, len)); /* kinds as classes */
     assert_non_null(parcel);
     enum err e = sendq_push(q, class, parcel);
     parcel_release(parcel);
@@ -26,10 +26,13 @@ static void the_class_of_most_value_leaves_first(void **state) {
     assert_int_equal(push(&q, FRAME_SYNC, 11), OK);
     assert_int_equal(push(&q, FRAME_CONSENSUS, 12), OK);
     uint8_t out[SENDQ_ROOM_MIN];
-    uint64_t sent = 0;
+    struct sendq_sent sent = {0};
     size_t n = sendq_fill(&q, out, sizeof out, &sent);
     assert_int_equal(n, 33 + 3 * FRAME_WHOLE_HEADER);
-    assert_int_equal(sent, 3);
+    assert_int_equal(sent.messages, 3);
+    assert_int_equal(sent.bytes[FRAME_CONSENSUS + 1], 12 + FRAME_WHOLE_HEADER);
+    assert_int_equal(sent.bytes[FRAME_SYNC + 1], 11 + FRAME_WHOLE_HEADER);
+    assert_int_equal(sent.bytes[FRAME_GOSSIP + 1], 10 + FRAME_WHOLE_HEADER);
     assert_int_equal(out[0], FRAME_CONSENSUS);
     assert_int_equal(out[15], FRAME_SYNC);
     assert_int_equal(out[29], FRAME_GOSSIP);
@@ -66,23 +69,25 @@ static void a_long_message_leaves_in_parts_and_lets_others_pass(void **state) {
     (void)state;
     struct sendq q = {.max_bytes = 1 << 20, .max_messages = 10};
     uint8_t out[SENDQ_ROOM_MIN];
-    uint64_t sent = 0;
+    struct sendq_sent sent = {0};
     assert_int_equal(push(&q, FRAME_SYNC, 10000), OK);
     assert_int_equal(sendq_fill(&q, out, sizeof out, &sent), sizeof out);
     assert_int_equal(push(&q, FRAME_CONSENSUS, 10), OK);
     (void)sendq_fill(&q, out, sizeof out, &sent);
     assert_int_equal(out[0], FRAME_CONSENSUS);
-    assert_int_equal(sent, 1);
+    assert_int_equal(sent.messages, 1);
     while (q.messages > 0) {
         assert_true(sendq_fill(&q, out, sizeof out, &sent) > 0);
     }
-    assert_int_equal(sent, 2);
+    assert_int_equal(sent.messages, 2);
+    assert_int_equal(sent.bytes[FRAME_SYNC + 1] > 10000 + FRAME_PART_HEADER, 1); /* its parts' headers, too */
+    assert_int_equal(sent.bytes[0], 0);
 }
 
 static void a_parcel_is_shared_by_queues(void **state) {
     (void)state;
     struct sendq a = {.max_bytes = 100, .max_messages = 4}, b = a;
-    struct parcel *parcel = parcel_new(bytes_str("shared"));
+    struct parcel *parcel = parcel_new(0, bytes_str("shared"));
     assert_int_equal(sendq_push(&a, FRAME_GOSSIP, parcel), OK);
     assert_int_equal(sendq_push(&b, FRAME_GOSSIP, parcel), OK);
     assert_int_equal(parcel->refs, 3);
