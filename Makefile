@@ -149,6 +149,7 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make install              into PREFIX (default /usr/local) under DESTDIR
 ## make SANITIZE=1 ...       any of these with AddressSanitizer and UBSan, in build/sanitize
 ## make check-threads        the links' unit tests with ThreadSanitizer, in build/threads
+## make check-churn          10,000 peers that come and go, every other one killed
 ## make clean
 ## make check-unit           unit tests of every folder
 ## make check-unit-FOLDER    unit tests of one folder
@@ -247,11 +248,13 @@ fuzz:
 
 # ---- Everything ---------------------------------------------------------------------------------------------------
 
-.PHONY: check check-long check-peers check-judges check-threads
+.PHONY: check check-long check-peers check-judges check-threads check-churn
+LINKS_TESTS := test_links test_links_hand test_links_churn
 check-threads:
-	@$(MAKE) --no-print-directory SANITIZE=thread build/threads/tests/node/test_links build/threads/tests/node/test_links_hand
-	@build/threads/tests/node/test_links
-	@build/threads/tests/node/test_links_hand
+	@$(MAKE) --no-print-directory SANITIZE=thread $(LINKS_TESTS:%=build/threads/tests/node/%)
+	@set -e; for test in $(LINKS_TESTS); do build/threads/tests/node/$$test; done
+check-churn: $(BUILD)/tests/node/test_links_churn
+	@CLOSES=10000 $<
 check check-long:
 	@tests/check/deps --look "make deps-check" $(DEPS) $(DEPS_CHECK)
 	@tests/check/run-all $(@:check-%=%)

@@ -15,6 +15,7 @@
 #include "base/x25519.h"
 #include "node/net/links.h"
 #include "tests/unit/listen_port.h"
+#include "tests/unit/node/nng_threads.h"
 
 #include <dirent.h>
 #include <fcntl.h>
