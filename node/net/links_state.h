@@ -18,31 +18,30 @@ _Static_assert(LINKS_MEMBERS_MAX <= DOOR_MEMBERS_MAX, "the door knows each membe
 struct link_peer {
     struct links *links;
     uint16_t member;
-    char address[256]; /* "": only it dials */
     bool is_name;      /* the address has to be resolved */
+    bool wire_is_ours; /* we dialled it */
+    bool up;
+    bool dead;         /* replaced or removed; memory goes with the next tick */
+    bool must_answer;  /* the peer waits for a sign of life: it confirms new keys */
+    char address[256]; /* "": only it dials */
     struct session session;
     struct sendq queue;
     struct frame_sink sink;
 
     struct wire *wire; /* that the session was made on; NULL: none */
-    bool wire_is_ours; /* we dialled it */
     /* A connection of our own making, until a session is made on it or on another. */
     struct dial *dial;
     struct wire *calling;
-    uint64_t called_ms;
-    unsigned dials;
-    uint64_t redial_at_ms;
+    uint64_t called_ms, redial_at_ms;
     uint32_t redial_delay_ms;
+    unsigned dials;
 
-    bool up;
-    bool dead; /* replaced or removed; memory goes with the next tick */
-    struct link_peer *next_dead;
-    bool must_answer; /* the peer waits for a sign of life: it confirms new keys */
     uint64_t retry_at_ms;
     uint32_t retry_delay_ms;
-    uint64_t greeted_ms; /* when its last initiation on the session's own wire was looked at */
     unsigned strikes;
+    uint64_t greeted_ms; /* when its last initiation on the session's own wire was looked at */
     uint64_t sent_ms, heard_ms;
+    struct link_peer *next_dead;
     struct links_peer_stats stats;
 };
 
