@@ -249,7 +249,7 @@ fuzz:
 # ---- Everything ---------------------------------------------------------------------------------------------------
 
 .PHONY: check check-long check-peers check-judges check-threads check-churn
-LINKS_TESTS := test_links test_links_hand test_links_churn
+LINKS_TESTS := test_links test_links_hand test_links_churn test_links_flood
 check-threads:
 	@$(MAKE) --no-print-directory SANITIZE=thread $(LINKS_TESTS:%=build/threads/tests/node/%)
 	@set -e; for test in $(LINKS_TESTS); do build/threads/tests/node/$$test; done

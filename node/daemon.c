@@ -135,7 +135,7 @@ static enum err settle_descriptors(struct daemon_home *home, char why[DAEMON_WHY
                        (unsigned long long)limit, (unsigned long long)descriptors_least(has_peers));
         return ERR_CONFIG;
     }
-    if (share.http != wanted.http || share.door != wanted.door) {
+    if (share.http != wanted.http || share.door < wanted.door) {
         log_event(LOG_WARN, "descriptors.few", log_number("limit", limit),
                   log_number("needed", descriptors_needed(&wanted)), log_number("http_connections", share.http),
                   log_number("peer_connections", share.door),
@@ -143,6 +143,7 @@ static enum err settle_descriptors(struct daemon_home *home, char why[DAEMON_WHY
     }
     home->config.http.max_connections = share.http;
     home->peer_connections = share.door;
+    home->peer_descriptors = descriptors_ceiling(limit, share.http);
     return OK;
 }
 

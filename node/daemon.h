@@ -17,6 +17,7 @@ struct daemon_home {
     uint8_t key[ED25519_KEY_LEN];
     uint8_t secret[ED25519_SECRET_LEN];
     uint8_t link_secret[32];
+    size_t peer_descriptors; /* with so many open in the process no more are accepted */
     size_t peer_connections; /* at most so many are accepted of peers; 0: as many as the members there are need */
 };
 

@@ -1,5 +1,6 @@
 #include "node/descriptors.h"
 
+#include <dirent.h>
 #include <sys/resource.h>
 
 uint64_t descriptors_limit(void) {
@@ -47,8 +48,26 @@ enum err descriptors_fit(uint64_t limit, struct descriptors_share *share) {
     return OK;
 }
 
-bool descriptors_leak(uint64_t *since_ms, uint64_t held, uint64_t known, uint64_t now_ms) {
-    if (held <= known + DESCRIPTORS_LEAK) {
+uint64_t descriptors_open(void) {
+    uint64_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (dir != NULL && readdir(dir) != NULL) {
+        count++;
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return count > 3 ? count - 3 : 0; /* without ".", ".." and its own */
+}
+
+uint64_t descriptors_ceiling(uint64_t limit, uint64_t http) {
+    uint64_t kept_for_others = DESCRIPTORS_STORAGE + http;
+    uint64_t room = limit > kept_for_others ? limit - kept_for_others : 0;
+    return room < http + DESCRIPTORS_PEERS_MOST ? room : http + DESCRIPTORS_PEERS_MOST;
+}
+
+bool descriptors_leak(uint64_t *since_ms, uint64_t open, uint64_t known, uint64_t now_ms) {
+    if (open <= known + DESCRIPTORS_LEAK) {
         *since_ms = 0;
         return false;
     }

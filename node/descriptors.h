@@ -17,7 +17,9 @@
 /* With less than this a node does not run. */
 #define DESCRIPTORS_HTTP_LEAST 16u
 #define DESCRIPTORS_DOOR_LEAST 96u
-/* So many closed and not given back, for so long, are a leak. */
+/* Beyond what others may use: more than that are of no use at the peers' door. */
+#define DESCRIPTORS_PEERS_MOST 4096u
+/* So many that nothing explains, for so long, are a leak. */
 #define DESCRIPTORS_LEAK 64u
 #define DESCRIPTORS_LEAK_MS 30000u
 
@@ -35,8 +37,14 @@ NODISCARD enum err descriptors_fit(uint64_t limit, struct descriptors_share *sha
 uint64_t descriptors_needed(const struct descriptors_share *share);
 uint64_t descriptors_least(bool has_peers);
 
-/* Is it a leak? `known` connections are in use and `held` have descriptors. `since_ms` begins as 0 and is kept for the
- * next call. */
-bool descriptors_leak(uint64_t *since_ms, uint64_t held, uint64_t known, uint64_t now_ms);
+/* How many the process has open. Reads a folder of the kernel's: some microseconds for each hundred. */
+uint64_t descriptors_open(void);
+/* With how many open, of whatever kind, no more connections of peers are accepted: closed ones give theirs back a
+ * little later, and whoever connects faster than that must not take those of storage and HTTP. */
+uint64_t descriptors_ceiling(uint64_t limit, uint64_t http);
+
+/* Is it a leak? So many are open, and for so many there is a reason. `since_ms` begins as 0 and is kept for the next
+ * call. */
+bool descriptors_leak(uint64_t *since_ms, uint64_t open, uint64_t known, uint64_t now_ms);
 
 #endif

@@ -173,7 +173,8 @@ static enum err open_links(struct peers *p, char why[DAEMON_WHY_MAX]) {
                                   .members = members,
                                   .member_count = PEERS_MAX,
                                   .listen = listen,
-                                  .most_connections = p->home->peer_connections};
+                                  .most_connections = p->home->peer_connections,
+                                  .max_descriptors = p->home->peer_descriptors};
     const struct links_ops ops = {.on_message = on_message, .on_up = on_up, .on_down = on_down, .ctx = p};
     memcpy(config.link_secret, p->home->link_secret, sizeof config.link_secret);
     links_psk(chain_id(p->chain), bytes_of(NULL, 0), config.psk);

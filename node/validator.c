@@ -553,7 +553,8 @@ enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
                                                  .submit = v->submit,
                                                  .gossip = v->gossip,
                                                  .data_dir = v->data_dir,
-                                                 .clock_ahead_ms = home->config.ledger.clock_ahead_ms};
+                                                 .clock_ahead_ms = home->config.ledger.clock_ahead_ms,
+                                                 .http_connections = home->config.http.max_connections};
     }
     if (e == OK) {
         run_loop(v);

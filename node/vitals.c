@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define DESCRIPTORS_LOOK_MS 1000u
 #define ALARM_AGAIN_MS 600000u /* what still holds is said again */
 
 void vitals_init(struct vitals *v) {
@@ -42,6 +43,22 @@ static void keep_raised(struct vitals *v, const char *name, const char *text, ui
     }
 }
 
+static void look_at_descriptors(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
+    char text[LEDGER_TIME_TEXT_MAX];
+    if (now_ms - v->counted_ms < DESCRIPTORS_LOOK_MS) {
+        return;
+    }
+    v->counted_ms = now_ms;
+    uint64_t open = descriptors_open();
+    uint64_t known = facts->links.connections + facts->links.dialled + v->from.http_connections + DESCRIPTORS_STORAGE +
+                     DESCRIPTORS_DIALS;
+    if (descriptors_leak(&v->leaking_since_ms, open, known, now_ms)) {
+        (void)snprintf(text, sizeof text, "%llu descriptors are open, %llu more than connections and storage explain",
+                       (unsigned long long)open, (unsigned long long)(open - known));
+        keep_raised(v, "connections-held", text, now_ms);
+    }
+}
+
 /* What can be seen by looking is raised here; what has not been raised again for a while is over. */
 static void look_at_alarms(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
     char text[LEDGER_TIME_TEXT_MAX];
@@ -50,12 +67,7 @@ static void look_at_alarms(struct vitals *v, const struct status_facts *facts, u
                        (unsigned long long)(facts->disk_free_bytes >> 20));
         keep_raised(v, "disk-low", text, now_ms);
     }
-    size_t known = facts->links.connections + facts->links.dialled;
-    if (descriptors_leak(&v->leaking_since_ms, facts->links.held, known, now_ms)) {
-        (void)snprintf(text, sizeof text, "%zu connections of peers are closed and hold their descriptors",
-                       facts->links.held - known);
-        keep_raised(v, "connections-held", text, now_ms);
-    }
+    look_at_descriptors(v, facts, now_ms);
     const char *ahead = ledger_time_alarm(facts->ahead_ms, v->from.clock_ahead_ms, text);
     if (ahead != NULL) {
         keep_raised(v, ahead, text, now_ms);

@@ -24,6 +24,7 @@ struct vitals_sources {
     struct gossip_check *gossip;
     const char *data_dir;
     uint64_t clock_ahead_ms; /* how far a proposal's time may be ahead */
+    size_t http_connections; /* at most */
 };
 
 struct vitals {
@@ -35,6 +36,7 @@ struct vitals {
     struct stage_times times;            /* the mempool, submit and the replica write into it */
     char dominating[GENESIS_ID_MAX + 1]; /* an organisation with more than f validators; "" when there is none */
     uint64_t dominating_ms;              /* mono, when it was last told */
+    uint64_t counted_ms;                 /* mono, when descriptors were counted */
     uint64_t leaking_since_ms;           /* of descriptors_leak */
 };
 

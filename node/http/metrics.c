@@ -1,8 +1,8 @@
 #include "node/http/metrics.h"
 
+#include "node/descriptors.h"
 #include "node/ledger/peer_codec.h"
 
-#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -159,7 +159,6 @@ static void links(struct buffer *out, const struct links_stats *l) {
     const struct figure list[] = {
         {"links_connections", "gauge", "Connections at the peers' door.", l->connections},
         {"links_dialled", "gauge", "Connections that this node made to peers.", l->dialled},
-        {"links_held", "gauge", "Connections of peers that hold a descriptor, closed ones included.", l->held},
         {"links_refused_total", "counter", "Connections over a limit.", l->connections_refused},
         {"links_cut_total", "counter", "Connections cut.", l->connections_cut},
         {"links_garbage_total", "counter", "What is no datagram, or a handshake without the right code.", l->garbage},
@@ -200,18 +199,6 @@ static void memory_of_process(uint64_t *out_anonymous, uint64_t *out_resident) {
     }
 }
 
-static uint64_t open_descriptors(void) {
-    uint64_t count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (dir != NULL && readdir(dir) != NULL) {
-        count++;
-    }
-    if (dir != NULL) {
-        (void)closedir(dir);
-    }
-    return count > 3 ? count - 3 : 0; /* without ".", ".." and its own */
-}
-
 static void process(struct buffer *out) {
     struct timespec cpu = {0};
     struct rlimit limit = {0};
@@ -224,7 +211,7 @@ static void process(struct buffer *out) {
     line(out, "process_resident_memory_bytes %llu\n", (unsigned long long)resident);
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     head_line(out, "process_open_fds", "gauge", "Descriptors open.");
-    line(out, "process_open_fds %llu\n", (unsigned long long)open_descriptors());
+    line(out, "process_open_fds %llu\n", (unsigned long long)descriptors_open());
     head_line(out, "process_max_fds", "gauge", "Descriptors that may be open.");
     line(out, "process_max_fds %llu\n", (unsigned long long)limit.rlim_cur);
     head_line(out, "assay_memory_anonymous_bytes", "gauge", "Memory held that is no page of a file.");

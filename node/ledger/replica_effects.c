@@ -273,6 +273,9 @@ static void carry_out_alarm(struct replica *r, const struct consensus_effect *ef
         [ALARM_WINDOW] = "no-finality",        [ALARM_EFFECTS] = "outbox-full",
     };
     char text[256];
+    if (effect->u.alarm == ALARM_WINDOW && replica_believed_height(r) > r->decided_height) {
+        return; /* the others go on: it is this node that is behind */
+    }
     int n = snprintf(text, sizeof text, "view %llu: %s", (unsigned long long)effect->view,
                      consensus_alarm_text(effect->u.alarm));
     if (effect->to != CONSENSUS_ALL && n > 0 && (size_t)n < sizeof text) {

@@ -3,7 +3,9 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
+#include "node/descriptors.h"
 #include "node/log.h"
+#include "node/net/budget.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,7 +15,9 @@
 
 #define BUCKETS 512u
 #define CROWDS 1024u
-#define ACCEPT_AGAIN_MS 100u /* after one that failed, for want of descriptors or memory */
+#define FAILED_MS 100  /* before the next is accepted, after one that failed */
+#define FULL_MS 10     /* and while too many descriptors are open */
+#define COUNT_EACH 32u /* accepted, until descriptors are counted again */
 
 enum place_state { PLACE_FREE, PLACE_STRANGER, PLACE_WAITING, PLACE_GUEST };
 
@@ -25,11 +29,11 @@ struct place {
     uint64_t since_ms;
 };
 
-/* Tokens that come back with time. */
+/* Initiations of an address. */
 struct bucket {
     uint64_t address;
-    uint64_t filled_ms;
-    uint32_t tokens;
+    uint64_t used_ms; /* 0: nobody's */
+    struct budget budget;
 };
 
 struct door {
@@ -37,17 +41,18 @@ struct door {
     struct wire_hub *hub;
     const struct session_self *self;
     nng_stream_listener *listener;
-    nng_aio *accept;
+    nng_aio *accept, *pause; /* one of both is under way */
+    size_t max_descriptors;
+    unsigned uncounted; /* accepted since they were counted */
     uint16_t port;
 
     pthread_mutex_t lock; /* over everything below */
     bool closed;
-    bool accepting;
-    uint64_t accept_again_ms;
     size_t max, max_per_address;
     struct place *places;
     size_t place_count;
-    struct bucket buckets[BUCKETS], all;
+    struct bucket buckets[BUCKETS];
+    struct budget all;
     uint64_t favoured[DOOR_MEMBERS_MAX]; /* addresses of members; 0: none */
     uint64_t salt;
     uint16_t crowds[CROWDS]; /* how many have not been let in, by a salted hash of the address */
@@ -58,6 +63,7 @@ static void unref(void *arg) {
     struct door *door = arg;
     if (atomic_fetch_sub(&door->refs, 1) == 1) {
         nng_aio_reap(door->accept);
+        nng_aio_reap(door->pause);
         wire_hub_unref(door->hub);
         (void)pthread_mutex_destroy(&door->lock);
         free(door->places);
@@ -71,28 +77,18 @@ static void ref(struct door *door) {
 
 /* ---- Budgets ----------------------------------------------------------------------------------------------------- */
 
-static bool spend(struct bucket *b, uint32_t burst, uint32_t period_ms, uint64_t now_ms) {
-    uint64_t earned = (now_ms - b->filled_ms) / period_ms;
-    if (earned > 0) {
-        b->tokens = earned + b->tokens < burst ? (uint32_t)earned + b->tokens : burst;
-        b->filled_ms = now_ms;
-    }
-    bool allowed = b->tokens > 0;
-    b->tokens -= allowed;
-    return allowed;
-}
-
 /* The one of this address; a new address takes the place of whoever has been away longest. */
 static struct bucket *bucket_of(struct door *door, uint64_t address, uint64_t now_ms) {
     struct bucket *oldest = &door->buckets[0];
     for (size_t i = 0; i < BUCKETS; i++) {
         struct bucket *b = &door->buckets[i];
-        if (b->filled_ms != 0 && b->address == address) {
+        if (b->used_ms != 0 && b->address == address) {
+            b->used_ms = now_ms;
             return b;
         }
-        oldest = b->filled_ms < oldest->filled_ms ? b : oldest;
+        oldest = b->used_ms < oldest->used_ms ? b : oldest;
     }
-    *oldest = (struct bucket){.address = address, .filled_ms = now_ms, .tokens = DOOR_ADDRESS_BURST};
+    *oldest = (struct bucket){.address = address, .used_ms = now_ms};
     return oldest;
 }
 
@@ -107,8 +103,9 @@ static bool is_favoured(const struct door *door, uint64_t address) {
 
 static bool is_affordable(struct door *door, const struct place *place) {
     uint64_t now = clock_mono_ms();
-    return spend(bucket_of(door, place->address, now), DOOR_ADDRESS_BURST, DOOR_ADDRESS_MS, now) &&
-           (place->favoured || spend(&door->all, DOOR_ALL_BURST, DOOR_ALL_MS, now));
+    struct budget *own = &bucket_of(door, place->address, now)->budget;
+    return budget_spend(own, DOOR_ADDRESS_BURST, DOOR_ADDRESS_MS, now) &&
+           (place->favoured || budget_spend(&door->all, DOOR_ALL_BURST, DOOR_ALL_MS, now));
 }
 
 /* ---- Strangers --------------------------------------------------------------------------------------------------- */
@@ -260,26 +257,51 @@ static void admit(struct door *door, nng_stream *stream) {
     }
 }
 
-static void accept_next(struct door *door) {
-    door->accepting = true;
-    ref(door);
-    nng_stream_listener_accept(door->listener, door->accept);
+/* nng gives a closed connection's descriptor back in its own time, one after the other: whoever connects and goes
+ * faster than that would use them all up. Counted without the lock, seldom enough to cost little. */
+static bool is_full(struct door *door) {
+    if (door->max_descriptors == 0 || door->uncounted++ < COUNT_EACH) {
+        return false;
+    }
+    bool full = descriptors_open() >= door->max_descriptors;
+    door->uncounted = full ? COUNT_EACH : 0;
+    return full;
+}
+
+/* Goes on accepting, at once or after a while. */
+static void go_on(struct door *door, nng_duration pause_ms) {
+    if (!door->closed) {
+        ref(door);
+        if (pause_ms == 0) {
+            nng_stream_listener_accept(door->listener, door->accept);
+        } else {
+            nng_sleep_aio(pause_ms, door->pause);
+        }
+    }
 }
 
 static void on_accept(void *arg) {
     struct door *door = arg;
     int rv = nng_aio_result(door->accept);
+    bool full = is_full(door);
     (void)pthread_mutex_lock(&door->lock);
-    door->accepting = false;
+    bool failed = rv != 0 && !door->closed;
     if (rv == 0) {
         admit(door, nng_aio_get_output(door->accept, 0));
-    } else if (!door->closed) {
+    }
+    go_on(door, failed ? FAILED_MS : full ? FULL_MS : 0);
+    (void)pthread_mutex_unlock(&door->lock);
+    if (failed) {
         log_event(LOG_WARN, "links.no_accept", log_text("error", nng_strerror(rv)));
-        door->accept_again_ms = clock_mono_ms() + ACCEPT_AGAIN_MS;
     }
-    if (rv == 0 && !door->closed) {
-        accept_next(door);
-    }
+    unref(door);
+}
+
+static void on_pause(void *arg) {
+    struct door *door = arg;
+    bool full = is_full(door);
+    (void)pthread_mutex_lock(&door->lock);
+    go_on(door, full ? FULL_MS : 0);
     (void)pthread_mutex_unlock(&door->lock);
     unref(door);
 }
@@ -321,7 +343,9 @@ enum err door_open(const struct door_config *config, struct door **out) {
         return ERR_NOMEM;
     }
     door->places = calloc(config->max_connections, sizeof *door->places);
-    if (door->places == NULL || nng_aio_alloc(&door->accept, on_accept, door) != 0) {
+    if (door->places == NULL || nng_aio_alloc(&door->accept, on_accept, door) != 0 ||
+        nng_aio_alloc(&door->pause, on_pause, door) != 0) {
+        nng_aio_free(door->accept);
         free(door->places);
         free(door);
         return ERR_NOMEM;
@@ -333,7 +357,7 @@ enum err door_open(const struct door_config *config, struct door **out) {
     random_fill(&door->salt, sizeof door->salt);
     door->max = door->place_count = config->max_connections;
     door->max_per_address = config->max_connections_per_address;
-    door->all = (struct bucket){.filled_ms = clock_mono_ms(), .tokens = DOOR_ALL_BURST};
+    door->max_descriptors = config->max_descriptors;
     enum err e = listen_on(door, config->listen);
     if (e != OK) {
         door_close(door);
@@ -345,7 +369,7 @@ enum err door_open(const struct door_config *config, struct door **out) {
 
 void door_start(struct door *door) {
     (void)pthread_mutex_lock(&door->lock);
-    accept_next(door);
+    go_on(door, 0);
     (void)pthread_mutex_unlock(&door->lock);
 }
 
@@ -361,6 +385,7 @@ void door_close(struct door *door) {
         }
     }
     (void)pthread_mutex_unlock(&door->lock);
+    nng_aio_cancel(door->pause);
     if (door->listener != NULL) {
         nng_stream_listener_close(door->listener); /* ends the accept */
         nng_stream_listener_free(door->listener);
@@ -428,9 +453,6 @@ void door_tick(struct door *door, uint64_t now_ms) {
         if (place->state == PLACE_STRANGER && now_ms >= place->since_ms + DOOR_STRANGER_MS) {
             cut(door, place);
         }
-    }
-    if (!door->accepting && !door->closed && now_ms >= door->accept_again_ms && door->accept_again_ms != 0) {
-        accept_next(door);
     }
     (void)pthread_mutex_unlock(&door->lock);
 }

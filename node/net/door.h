@@ -17,7 +17,7 @@
 #include "node/net/wire.h"
 
 #define DOOR_STRANGER_MS 5000u
-/* Initiations of one address: so many at once, then one a period. */
+/* Initiations of one address, and of one member: so many at once, then one a period. */
 #define DOOR_ADDRESS_BURST 8u
 #define DOOR_ADDRESS_MS 250u
 /* And of all that are not known for members': so many at once, then one a period. */
@@ -34,6 +34,7 @@ struct door_config {
     const char *listen;              /* host:port; port 0 picks a free one */
     size_t max_connections;
     size_t max_connections_per_address;
+    size_t max_descriptors; /* with so many open in the process nobody is accepted; 0: no bound */
 };
 
 struct door_stats {

@@ -246,6 +246,7 @@ enum err links_open(const struct links_config *config, const struct links_ops *o
         .listen = config->listen,
         .max_connections = connections_for(links, LINKS_MEMBERS_MAX),
         .max_connections_per_address = connections_per_address_for(links, LINKS_MEMBERS_MAX),
+        .max_descriptors = config->max_descriptors,
     };
     enum err e = links->hub != NULL ? door_open(&door, &links->door) : ERR_NOMEM;
     for (size_t i = 0; e == OK && i < config->member_count; i++) {
@@ -425,7 +426,6 @@ struct links_stats links_stats(struct links *links) {
     struct links_stats stats = links->stats;
     struct door_stats door = door_stats(links->door);
     stats.connections = door.connections;
-    stats.held = wire_hub_wires(links->hub);
     for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
         const struct link_peer *peer = links->peers[i];
         stats.dialled += peer != NULL && (peer->calling != NULL || (peer->wire != NULL && peer->wire_is_ours));

@@ -63,6 +63,7 @@ struct links_config {
     size_t max_connections;             /* at the door; 0: two for each member there is and 64 more */
     size_t most_connections;            /* then as well: at most; 0: no bound */
     size_t max_connections_per_address; /* 0: two for each member there is and 16 more */
+    size_t max_descriptors;             /* as door_config's */
 };
 
 struct links_ops {
@@ -121,14 +122,13 @@ struct links_peer_stats links_peer_stats(const struct links *links, size_t membe
 struct links_stats {
     size_t connections;           /* at the door */
     size_t dialled;               /* of our own making */
-    size_t held;                  /* all that have a descriptor: both, and those closed and not given back yet */
     uint64_t connections_refused; /* over a limit */
     uint64_t connections_cut;     /* for garbage, for too many refused datagrams, for staying a stranger, for others */
     uint64_t garbage;             /* not a datagram, or a handshake without the right code */
     uint64_t forged;              /* initiations and answers whose cryptography fails */
     uint64_t strangers;           /* initiations proven to come from nobody we know */
     uint64_t replayed;            /* initiations seen before or too old */
-    uint64_t throttled;           /* initiations over a connection's rate */
+    uint64_t throttled;           /* initiations over a budget */
     uint64_t unknown;             /* datagrams for an index of no member */
     uint64_t sent[LINKS_KINDS];   /* bytes of messages and their frames, by kind */
     uint64_t sent_own;            /* and what links add: handshakes, signs of life, lengths, headers */

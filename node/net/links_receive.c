@@ -145,30 +145,44 @@ static struct links_guest *other_guest_of(struct links *links, const struct link
     return NULL;
 }
 
-/* Whose initiation was good and is no replay has shown who it is. False: it is a replay. */
-static bool recognize(const struct arrival *a, const struct link_peer *peer, uint64_t timestamp) {
+/* Of a guest that was too early to be accepted, and so to be remembered by the session? */
+static bool is_said_again(const struct arrival *a, const struct link_peer *peer, uint64_t timestamp) {
+    const struct links_guest *other = a->guest != NULL ? other_guest_of(a->links, peer, a->guest) : NULL;
+    return other != NULL && other->begun_at >= timestamp;
+}
+
+/* A guest whose initiation was good and is no replay has shown who it is, and takes the place of another of its member.
+ */
+static void recognize(const struct arrival *a, const struct link_peer *peer, uint64_t timestamp) {
     struct links_guest *other = other_guest_of(a->links, peer, a->guest);
-    if (other != NULL && other->begun_at >= timestamp) {
-        return false; /* of one that was too early to be accepted, and so to be remembered by the session */
-    }
     if (other != NULL) {
         drop_guest(a->links, other);
     }
     a->guest->greeted = true;
     a->guest->member = peer->member;
     a->guest->begun_at = timestamp;
-    return true;
+}
+
+/* However many addresses it has: a link that comes and goes costs more than a handshake. A replay spends nothing. */
+static bool comes_too_often(const struct arrival *a, struct link_peer *peer, const struct session_hello *hello) {
+    return a->guest != NULL && hello->timestamp > peer->session.peer_timestamp &&
+           !budget_spend(&peer->comings, DOOR_ADDRESS_BURST, DOOR_ADDRESS_MS, a->now_ms);
 }
 
 static void answer(const struct arrival *a, struct link_peer *peer, struct session_hello *hello) {
     uint8_t said[SESSION_ANSWER_LEN];
-    enum err e = session_accept(&peer->session, hello, a->now_ms, said);
-    if ((e == OK || e == ERR_BUSY) && a->guest != NULL && !recognize(a, peer, hello->timestamp)) {
-        e = ERR_DUPLICATE;
+    if (comes_too_often(a, peer, hello)) {
+        refuse(a, &a->links->stats.throttled);
+        return;
     }
+    enum err e = is_said_again(a, peer, hello->timestamp) ? ERR_DUPLICATE
+                                                          : session_accept(&peer->session, hello, a->now_ms, said);
     if (e != OK && e != ERR_BUSY) {
         refuse(a, e == ERR_DUPLICATE ? &a->links->stats.replayed : &a->links->stats.forged);
         return;
+    }
+    if (a->guest != NULL) {
+        recognize(a, peer, hello->timestamp);
     }
     /* Whichever: a guest that has shown who it is may carry the first datagram under new keys. */
     if (wire_widen(a->wire, SESSION_DATAGRAM_MAX) != OK) {

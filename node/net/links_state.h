@@ -2,6 +2,7 @@
 #ifndef ASSAY_NODE_NET_LINKS_STATE_H
 #define ASSAY_NODE_NET_LINKS_STATE_H
 
+#include "node/net/budget.h"
 #include "node/net/dial.h"
 #include "node/net/door.h"
 #include "node/net/links.h"
@@ -39,7 +40,8 @@ struct link_peer {
     uint64_t retry_at_ms;
     uint32_t retry_delay_ms;
     unsigned strikes;
-    uint64_t greeted_ms; /* when its last initiation on the session's own wire was looked at */
+    uint64_t greeted_ms;   /* when its last initiation on the session's own wire was looked at */
+    struct budget comings; /* connections of its making that a session is made on */
     uint64_t sent_ms, heard_ms;
     struct link_peer *next_dead;
     struct links_peer_stats stats;

@@ -16,7 +16,6 @@
 
 struct wire_hub {
     atomic_uint refs;
-    atomic_size_t wires;
     pthread_mutex_t lock; /* over what follows */
     void (*wake)(void *arg);
     void *arg;
@@ -59,10 +58,6 @@ void wire_hub_silence(struct wire_hub *hub) {
     (void)pthread_mutex_unlock(&hub->lock);
 }
 
-size_t wire_hub_wires(const struct wire_hub *hub) {
-    return atomic_load(&hub->wires);
-}
-
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 struct wire {
@@ -97,7 +92,6 @@ static void release(struct wire *w) {
     if (w->drop != NULL) {
         w->drop(w->arg);
     }
-    (void)atomic_fetch_sub(&w->hub->wires, 1);
     wire_hub_unref(w->hub);
     buffer_free(&w->gathered);
     buffer_free(&w->going);
@@ -131,7 +125,6 @@ enum err wire_new(struct wire_hub *hub, nng_stream *stream, size_t frame_max, st
     (void)nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true); /* what is ready goes in one write as it is */
     w->stream = stream;
     w->hub = wire_hub_ref(hub);
-    (void)atomic_fetch_add(&hub->wires, 1);
     *out = w;
     return OK;
 
@@ -258,7 +251,7 @@ enum err wire_next(struct wire *w, uint8_t **out_data, size_t *out_len) {
 
 uint8_t *wire_room(struct wire *w, size_t len) {
     size_t before = w->gathered.len;
-    if (w->broken || before >= WIRE_OUT_MAX) {
+    if (w->broken || before + w->going.len - w->gone >= WIRE_OUT_MAX) {
         return NULL;
     }
     uint8_t *room = buffer_extend(&w->gathered, WIRE_LENGTH_LEN + len);
@@ -331,6 +324,9 @@ bool wire_is_broken(const struct wire *w) {
     return w->broken;
 }
 
+/* What an IPv6 network is set apart by from IPv4 addresses, and ::1 from one that is not known. */
+#define IPV6_MARK 0x9e3779b97f4a7c15u
+
 /* ---- Whose ------------------------------------------------------------------------------------------------------- */
 
 uint64_t wire_address(const struct wire *w) {
@@ -346,7 +342,7 @@ uint64_t wire_address(const struct wire *w) {
         uint32_t v4;
         memcpy(&v4, sa.s_in6.sa_addr + sizeof mapped, sizeof v4);
         memcpy(&address, sa.s_in6.sa_addr, sizeof address);
-        address = memcmp(sa.s_in6.sa_addr, mapped, sizeof mapped) == 0 ? v4 : address;
+        address = memcmp(sa.s_in6.sa_addr, mapped, sizeof mapped) == 0 ? v4 : address ^ IPV6_MARK;
     }
     return address;
 }

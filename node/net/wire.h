@@ -29,8 +29,6 @@ void wire_hub_unref(struct wire_hub *hub);
 void wire_hub_wake(struct wire_hub *hub);
 /* No wake is running, nor will one come, once this returned. */
 void wire_hub_silence(struct wire_hub *hub);
-/* How many wires have been made and are not gone: closed ones, too, as long as nng has not let go of them. */
-size_t wire_hub_wires(const struct wire_hub *hub);
 
 struct wire;
 /* Takes the stream, also on failure. Frames of up to `frame_max` bytes are taken. ERR_NOMEM. */

@@ -83,7 +83,6 @@ static void what_strangers_do_is_told(void **state) {
     (void)state;
     facts.links = (struct links_stats){.connections = 5,
                                        .dialled = 3,
-                                       .held = 9,
                                        .connections_refused = 11,
                                        .connections_cut = 12,
                                        .garbage = 13,
@@ -97,7 +96,6 @@ static void what_strangers_do_is_told(void **state) {
     write_all();
     has("\nassay_links_connections 5\n");
     has("\nassay_links_dialled 3\n");
-    has("\nassay_links_held 9\n");
     has("\nassay_links_refused_total 11\n");
     has("\nassay_links_cut_total 12\n");
     has("\nassay_links_garbage_total 13\n");
