@@ -168,12 +168,13 @@ bool disk_sync_fails(struct sim_disk *disk) {
     return fails;
 }
 
-/* What is written now begins behind what was synced: the log says so in its records. Zeros only make room. */
+/* What is written now begins behind what was synced: the log says so in its records, each of which begins with its
+ * number. Zeros only make room, and what a log cut off begins with them. */
 static void vouch(struct inode *inode) {
     size_t first = SIZE_MAX;
     for (const struct write *w = inode->first; w != NULL; w = w->next) {
         bool says_something = false;
-        for (size_t i = 0; i < w->len && !says_something; i++) {
+        for (size_t i = 0; i < w->len && i < sizeof(uint64_t) && !says_something; i++) {
             says_something = w->data[i] != 0;
         }
         first = says_something && w->offset < first ? w->offset : first;
