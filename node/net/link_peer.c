@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
+#include "node/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,14 @@ static void hang_up(struct link_peer *peer) {
     peer->calling = NULL;
 }
 
+/* Once, until it has one. */
+static void tell_of_name(struct link_peer *peer, bool no_name) {
+    if (no_name && !peer->no_name_told) {
+        peer->no_name_told = true;
+        log_event(LOG_WARN, "peer.no_address", log_text("address", peer->address));
+    }
+}
+
 void link_peer_look_at_dial(struct link_peer *peer, uint64_t now_ms) {
     nng_stream *stream;
     bool no_name;
@@ -68,9 +77,11 @@ void link_peer_look_at_dial(struct link_peer *peer, uint64_t now_ms) {
     peer->dial = NULL;
     if (stream == NULL || wire_new(peer->links->hub, stream, SESSION_INITIATION_LEN, &peer->calling) != OK) {
         peer->calling = NULL;
+        tell_of_name(peer, no_name);
         dial_later(peer, no_name, now_ms);
         return;
     }
+    peer->no_name_told = false;
     peer->called_ms = now_ms;
     links_tick_at_once(peer->links);
 }

@@ -19,6 +19,7 @@ _Static_assert(LINKS_MEMBERS_MAX <= DOOR_MEMBERS_MAX, "the door knows each membe
 struct link_peer {
     struct links *links;
     uint16_t member;
+    bool no_name_told; /* that its name has no address */
     bool is_name;      /* the address has to be resolved */
     bool wire_is_ours; /* we dialled it */
     bool up;

@@ -54,7 +54,7 @@ def main():
     keys = {int(port): code_key(bytes.fromhex(chain), bytes.fromhex(link)) for port, link in (t.split(":") for t in targets)}
     held, made, end = [], 0, time.monotonic() + float(seconds)
     while time.monotonic() < end:
-        port = rng.choice(list(keys))
+        port, sock = rng.choice(list(keys)), None
         try:
             sock = dial(port, rng, kind == "initiation")
             made += 1
@@ -70,7 +70,7 @@ def main():
         except OSError:
             pass
         finally:
-            if kind != "half-open":
+            if sock is not None and sock not in held[-1:]:
                 sock.close()
     print(made)
 
