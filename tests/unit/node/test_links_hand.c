@@ -504,6 +504,33 @@ static void strangers_of_many_addresses_do_not_push_out_a_member_seen_before(voi
     stop(&n);
 }
 
+static bool is_throttled(struct node *n, void *before) {
+    return links_stats(n->links).throttled > *(uint64_t *)before;
+}
+
+/* However many addresses it has. */
+static void a_member_comes_and_goes_no_more_often_than_it_may(void **state) {
+    (void)state;
+    static struct node n;
+    static struct hand h;
+    start_with(&n, "0.0.0.0:0", PLACES);
+    make(&n, &h, 1, NULL);
+    for (unsigned i = 0; i < DOOR_ADDRESS_BURST; i++) {
+        h.host = 0x40000 + i;
+        meet(&n, &h);
+        leave(&h);
+        await(&n, is_down, &h);
+    }
+    uint64_t throttled = links_stats(n.links).throttled;
+    h.host = 0x50000;
+    come(&n, &h);
+    initiate(&h);
+    await(&n, is_throttled, &throttled);
+    assert_false(links_up(n.links, 1));
+    leave(&h);
+    stop(&n);
+}
+
 static void strangers_of_one_address_push_out_each_other(void **state) {
     (void)state;
     static struct node n;
@@ -908,6 +935,7 @@ int main(void) {
         cmocka_unit_test(a_member_holds_one_place_without_a_session),
         cmocka_unit_test(an_initiation_said_again_does_not_cut_the_guest_who_said_it_first),
         cmocka_unit_test(strangers_of_many_addresses_do_not_push_out_a_member_seen_before),
+        cmocka_unit_test(a_member_comes_and_goes_no_more_often_than_it_may),
         cmocka_unit_test(strangers_of_one_address_push_out_each_other),
         cmocka_unit_test(whoever_waits_to_be_looked_at_makes_place_for_others),
         cmocka_unit_test(whoever_waits_to_be_looked_at_pushes_out_no_guest_who_has_shown_who_it_is),
