@@ -181,8 +181,10 @@ static enum err open_links(struct peers *p, char why[DAEMON_WHY_MAX]) {
     enum err e = links_open(&config, &ops, &p->links);
     secure_wipe(&config, sizeof config);
     if (e != OK) {
-        daemon_explain(why, "%s: %s", listen,
-                       e == ERR_BUSY ? "the port is in use; set peer.listen or stop what uses it" : err_text(e));
+        daemon_explain(why, "peer.listen %s: %s", listen,
+                       e == ERR_BUSY     ? "the port is in use; set another or stop what uses it"
+                       : e == ERR_CONFIG ? "it must be host:port, the host an address of this machine"
+                                         : err_text(e));
     }
     return e;
 }

@@ -80,7 +80,7 @@ static void get_livez(void *ctx, struct http_request *request) {
         return;
     }
     status_board_read(api->status, &facts);
-    if (clock_mono_ms() - facts.beat_mono_ms > SILENT_MS) {
+    if (clock_mono_ms() > facts.beat_mono_ms + SILENT_MS) {
         http_respond(request, http_error(503, "NOT_ALIVE", "start the node again", "the ledger thread does not turn"));
         return;
     }
@@ -90,7 +90,7 @@ static void get_livez(void *ctx, struct http_request *request) {
 /* What keeps the node from being healthy; NULL: nothing. */
 static struct http_response *illness(const struct status_facts *f) {
     uint64_t behind = f->best_height > f->height ? f->best_height - f->height : 0;
-    if (clock_mono_ms() - f->beat_mono_ms > SILENT_MS) {
+    if (clock_mono_ms() > f->beat_mono_ms + SILENT_MS) {
         return http_error(503, "NOT_ALIVE", "start the node again", "the ledger thread does not turn");
     }
     if (f->alarm[0] != '\0' && !f->alarm_is_mild) {

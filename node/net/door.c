@@ -6,6 +6,7 @@
 #include "node/descriptors.h"
 #include "node/log.h"
 #include "node/net/budget.h"
+#include "node/net/name.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -311,8 +312,8 @@ static void on_pause(void *arg) {
 static enum err listen_on(struct door *door, const char *address) {
     char url[300];
     int port = 0, n = snprintf(url, sizeof url, "tcp://%s", address);
-    if (n < 0 || (size_t)n >= sizeof url) {
-        return ERR_CONFIG;
+    if (n < 0 || (size_t)n >= sizeof url || !name_is_whole(address)) {
+        return ERR_CONFIG; /* without a port the kernel would choose one, that nobody knows */
     }
     int rv = nng_stream_listener_alloc(&door->listener, url);
     if (rv == 0) {

@@ -33,7 +33,13 @@ static bool split(const char *address, char host[HOST_MAX], char port[PORT_MAX])
     int n = brackets ? snprintf(host, HOST_MAX, "%.*s", (int)len - 2, address + 1)
                      : snprintf(host, HOST_MAX, "%.*s", (int)len, address);
     int p = snprintf(port, PORT_MAX, "%s", colon + 1);
-    return n > 0 && (size_t)n < HOST_MAX && p > 0 && (size_t)p < PORT_MAX;
+    return n > 0 && (size_t)n < HOST_MAX && p > 0 && (size_t)p < PORT_MAX && strspn(port, "0123456789") == (size_t)p &&
+           (brackets || memchr(host, ':', (size_t)n) == NULL);
+}
+
+bool name_is_whole(const char *address) {
+    char host[HOST_MAX], port[PORT_MAX];
+    return split(address, host, port);
 }
 
 bool name_is_literal(const char *address) {

@@ -14,6 +14,8 @@
 
 struct name;
 
+/* Has it a host and a port? */
+bool name_is_whole(const char *address);
 /* An IP address and a port, with nothing to resolve? */
 bool name_is_literal(const char *address);
 

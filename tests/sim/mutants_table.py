@@ -215,7 +215,7 @@ MUTANTS = {
         ("consensus/pace.c", "    return is_help_due(core) && core->now_ms >= help_at(core);\n", "    return false && is_help_due(core);\n"),
     ], "unit consensus/test_rules"),
     "everybody is helped into every view": ([
-        (RESTART, "core->peers[i].reached < core->view && ", ""),
+        (RESTART, " && core->peers[i].reached < core->view) {\n", ") {\n"),
     ], "unit consensus/test_rules"),
     "who begins anew is taken to be where it was": ([
         (RESTART, "    core->peers[event->from].reached = 0; /* it begins anew, and what it lost it may lack */\n", ""),

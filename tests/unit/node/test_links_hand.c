@@ -925,6 +925,18 @@ static void names_and_ipv6_are_addresses_to_listen_at_and_to_dial(void **state) 
     }
 }
 
+static void an_address_to_listen_at_needs_a_port(void **state) {
+    (void)state;
+    static const char *const bad[] = {"127.0.0.1", "127.0.0.1:", ":0", "", "nothing", "[::1]"};
+    const struct links_ops ops = {0};
+    struct links_config config = {.self = 0};
+    struct links *links = NULL;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        config.listen = bad[i];
+        assert_int_equal(links_open(&config, &ops, &links), ERR_CONFIG);
+    }
+}
+
 int main(void) {
     if (crypto_start() != OK) {
         return 1;
@@ -945,6 +957,7 @@ int main(void) {
         cmocka_unit_test(names_that_resolve_slowly_hold_up_no_address_and_each_gets_its_turn),
         cmocka_unit_test(an_address_is_the_same_however_its_socket_shows_it),
         cmocka_unit_test(names_and_ipv6_are_addresses_to_listen_at_and_to_dial),
+        cmocka_unit_test(an_address_to_listen_at_needs_a_port),
         cmocka_unit_test(who_sends_much_does_not_keep_others_waiting),
         cmocka_unit_test(a_member_made_when_another_goes_is_dialled_at_once),
     };
