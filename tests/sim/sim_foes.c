@@ -46,6 +46,9 @@ static bool liar_alone(struct sim_node *from, struct sim_node *to, const struct 
         scene.happened++;
         sim_work_change(from, 3, 4, 1);
     }
+    if (scene.happened > 0 && from->key == 4 && m->kind == PEER_VOTES && !sim_begun_for(w, 5000)) {
+        return false; /* so that those of the old set sign alone */
+    }
     bool over = w->epoch_count > 1 && w->top_height > w->epochs[1].closing + 4;
     return (to->key != 3 && from->key != 3) || scene.since_us == 0 || sim_begun_for(w, 5000) ||
            (over && (from->key == 0 || to->key == 0) && (m->kind != PEER_BLOCKS || to->key != 3));
