@@ -185,6 +185,7 @@ MUTANTS = {
     "votes are not checked before their quorum either": ([
         (VIEWS, "    return from == vote->signer && held->len != 0 && core_same(held->block, vote->subject.block) &&\n",
                 "    return from == vote->signer && held->len == 0 &&\n"),
+        (CORE, "            ASSERT(views_unchecked_is_late(core, slot, kind));\n", ""),
     ], None),
     "a late vote that was never checked is evidence": ([
         (VIEWS, "        if (views_signature_good(core, &vote)) {\n            views_remember(core, &vote);\n",

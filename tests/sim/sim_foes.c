@@ -106,7 +106,8 @@ static bool lagging(struct sim_node *from, struct sim_node *to, const struct pee
         scene.happened++;
         w->seen_enough = true;
     }
-    return w->healed || scene.height != 0 || (from->key != 3 && (to->key != 3 || m->kind == PEER_CERTIFICATES));
+    bool of_views = m->kind == PEER_CERTIFICATES || (m->kind == PEER_VOTES && !bears(m, VOTE_FINALIZE));
+    return w->healed || scene.height != 0 || (from->key != 3 && (to->key != 3 || of_views));
 }
 
 static void prepare_lagging(struct sim_world *w) {
