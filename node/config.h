@@ -35,7 +35,7 @@ struct config {
         char genesis[CONFIG_PATH_MAX];
     } node;
     struct {
-        char listen[CONFIG_URL_MAX]; /* host:port of the peers' inbox */
+        char listen[CONFIG_URL_MAX]; /* host:port where peers reach this node */
     } peer;
     struct {
         char listen[CONFIG_URL_MAX];

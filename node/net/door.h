@@ -2,11 +2,13 @@
  *
  * Strangers never reach the owner's thread: nng's threads count them from their first byte, in all and by address (an
  * IPv6 /64 is one address), read at most one frame of them and hold it against the code, which needs no curve
- * arithmetic. Who fails is cut; when there are too many, one goes for the newest: who has not sent a good initiation
- * before who has, and each before who comes from where a member was seen; among the same the oldest of the address with
- * the most. The curve arithmetic
- * that an initiation costs has a budget, by address and in all. TCP has shown that an address is its owner's, so a
- * cookie would show nothing more.
+ * arithmetic. Who fails is cut. When there are too many, one goes for the newest, chosen in this order:
+ *   from where no member was seen, before others;
+ *   who has not sent a good initiation, before who has;
+ *   of the address with the most;
+ *   the oldest.
+ * The curve arithmetic that an initiation costs has a budget, by address and in all. TCP has shown that an address is
+ * its owner's, so a cookie would show nothing more.
  *
  * Guests, whose first frame was good, are taken by the owner's thread, and counted until it says that they have left.
  */

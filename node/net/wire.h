@@ -34,7 +34,7 @@ struct wire;
 /* Takes the stream, also on failure. Frames of up to `frame_max` bytes are taken. ERR_NOMEM. */
 NODISCARD enum err wire_new(struct wire_hub *hub, nng_stream *stream, size_t frame_max, struct wire **out);
 /* Until wire_own, the end of a read is told here instead, on one of nng's threads, which owns the wire meanwhile.
- * `arg` must live as long as `drop`, which is called for it when the wire is gone, has not been. */
+ * `drop` is called for `arg` when the wire is gone: until then `arg` must live. */
 void wire_attend(struct wire *w, void (*ended)(struct wire *w, void *arg), void (*drop)(void *arg), void *arg);
 /* No read is under way. From now on the hub is woken. */
 void wire_own(struct wire *w);

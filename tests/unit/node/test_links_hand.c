@@ -662,7 +662,6 @@ static void another_comes(struct node *n) {
     make(n, &late, 2, late_address);
 }
 
-/* What a callback asks for from within the timer is not put off by the timer's own end. */
 /* It has been answered, begins again while an attempt of the node's own is out, which has precedence, and then confirms
  * what was answered first: with a datagram as large as they get. */
 static void a_guest_may_confirm_its_session_while_its_next_attempt_finds_us_busy(void **state) {
@@ -727,6 +726,7 @@ static void whoever_hung_up_on_our_attempt_is_answered_when_it_comes(void **stat
     stop(&n);
 }
 
+/* What a callback asks for from within the timer is not put off by the timer's own end. */
 static void a_member_made_when_another_goes_is_dialled_at_once(void **state) {
     (void)state;
     static struct node n;
