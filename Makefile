@@ -1,5 +1,6 @@
 # Assay. `make help` lists what can be asked for.
-# Every folder lists its own files in FOLDER/sources.mk: NAME_SRCS, NAME_PROTOS, NAME_TESTS.
+# A file belongs to the build by where it stands: FOLDER/**/*.c is of the folder's library, tests/unit/FOLDER/**/test_*.c
+# a test program each, tests/lib/*.c what tests share, *_main.c and device/ports/ the programs.
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -19,17 +20,34 @@ DEPS_CHECK := libcmocka-dev python3-pytest python3-pytest-xdist clang libclang-r
 DEPS_PEERS := python3-cbor2 python3-cryptography
 
 FOLDERS := base verify store consensus contracts ipfs-lite device node
-include $(FOLDERS:%=%/sources.mk)
 
+comma := ,
+
+# Files of these kinds below these folders, in an order that is the same everywhere.
+below = $(sort $(foreach f,$(1),$(wildcard $(addprefix $(f)/,$(2) $(addprefix */,$(2)) $(addprefix */*/,$(2)) $(addprefix */*/*/,$(2))))))
+
+# Everything of ours in C: what is compiled, formatted and checked. PRODUCT is what ships.
+SOURCES := $(call below,$(FOLDERS) tests,*.c *.h)
+PRODUCT := $(filter-out tests/%,$(filter %.c,$(SOURCES)))
+PROTOS  := $(call below,$(FOLDERS),*.proto)
+MAINS   := $(filter %_main.c device/ports/%,$(PRODUCT))
+PORTS   := $(wildcard device/ports/*/port.mk)
+$(foreach f,$(FOLDERS),$(eval $(f)_SRCS := $(filter-out $(MAINS),$(filter $(f)/%,$(PRODUCT)))))
+$(foreach f,$(FOLDERS),$(eval $(f)_PROTOS := $(filter $(f)/%,$(PROTOS))))
+$(foreach f,$(FOLDERS),$(eval $(f)_TESTS := $(call below,tests/unit/$(f),test_*.c)))
+testlib_SRCS := $(wildcard tests/lib/*.c)
+sim_SRCS     := $(sort $(wildcard tests/sim/*.c))
+
+# Warnings are errors in what `make check` builds; a newer compiler's may not stop a user's build.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-    -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wformat=2 -Werror
+    -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wformat=2
+STRICT   := $(if $(or $(WERROR),$(SANITIZE)),-Werror)
 # With sanitizers -O2 costs a quarter more than -O1 and finds nothing more; at -O1 gcc guesses what snprintf may cut off.
 OPTIMIZE ?= $(if $(SANITIZE),-O1,-O2)
-HARDEN   := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+HARDEN   := -fPIE -fstack-protector-strong $(if $(filter -O0,$(OPTIMIZE)),,-D_FORTIFY_SOURCE=2)
 ifdef SANITIZE
-COMMA    := ,
 WARNINGS += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
-SANITIZERS := $(if $(filter thread,$(SANITIZE)),thread,address$(COMMA)undefined)
+SANITIZERS := $(if $(filter thread,$(SANITIZE)),thread,address$(comma)undefined)
 HARDEN   := -fPIE -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDHARDEN := -pie -fsanitize=$(SANITIZERS)
 else
@@ -43,7 +61,6 @@ LIBS_base      := -lsodium -lcrypto
 LIBS_store     := -llmdb
 LIBS_contracts := -lprotobuf-c
 LIBS_node      := -luv -lnng -lmicrohttpd -lgnutls -lcurl -ljansson -linih -lprotobuf-c -llmdb -lsodium -lcrypto -lpthread
-LIBS_host_port := -lcurl -ljansson -lsodium -lcrypto
 
 # Which libraries of ours a folder stands on, in link order.
 NEEDS_base      := base
@@ -61,8 +78,7 @@ gen = $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(1))
 genobj = $(patsubst %.proto,$(BUILD)/gen/%.pb-c.o,$(1))
 
 PROGRAMS := $(BUILD)/bin/assayd $(BUILD)/bin/assay $(BUILD)/bin/assay-device
-ALL_PROTOS := $(foreach f,$(FOLDERS),$($(f)_PROTOS))
-GEN_HEADERS := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.h,$(ALL_PROTOS))
+GEN_HEADERS := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.h,$(PROTOS))
 
 .PHONY: all help
 all: $(PROGRAMS)
@@ -72,18 +88,36 @@ help:
 
 # ---- Compiling ----------------------------------------------------------------------------------------------------
 
-$(BUILD)/obj/%.o: %.c | $(GEN_HEADERS)
+# Objects depend on what they are compiled with, -Werror apart: it changes no object.
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	$(file >$@.now,$(CC) $(CPPFLAGS) $(CFLAGS))
+	@if cmp -s $@.now $@; then rm $@.now; else mv $@.now $@; fi
+.PHONY: always
+always:
+
+# What building needs is looked for once, so that its lack is told as such.
+HEADERS := uv.h lmdb.h sodium.h openssl/evp.h protobuf-c/protobuf-c.h nng/nng.h microhttpd.h gnutls/gnutls.h curl/curl.h \
+    jansson.h ini.h
+$(BUILD)/tools:
+	@mkdir -p $(@D)
+	@command -v protoc-c >/dev/null || { echo "protoc-c is not installed: run 'make deps'" >&2; exit 1; }
+	@for header in $(HEADERS); do echo "#include <$$header>" | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || \
+	    { echo "the header $$header is not installed: run 'make deps'" >&2; exit 1; }; done
+	@touch $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(GEN_HEADERS) $(BUILD)/tools
 	@mkdir -p $(@D)
 	@echo '  CC     $<'
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(STRICT) -MMD -MP -c $< -o $@
 
-$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: %.proto
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: %.proto | $(BUILD)/tools
 	@mkdir -p $(BUILD)/gen
 	@echo '  PROTO  $<'
 	$(Q)protoc-c --c_out=$(BUILD)/gen $<
 
 # Generated code is compiled without our warnings: it isn't ours to change.
-$(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c
+$(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) -std=c17 -g $(OPTIMIZE) $(HARDEN) -w -c $< -o $@
 
 # verify/ and device/ must stand alone: C99, no hosted library.
@@ -98,31 +132,24 @@ $(call lib,$(1)): $(call obj,$($(1)_SRCS)) $(call genobj,$($(1)_PROTOS))
 	@echo '  AR     $$@'
 	$(Q)ar rcs $$@ $$^
 endef
-$(foreach f,$(FOLDERS),$(eval $(call library,$(f))))
+$(foreach f,$(FOLDERS) testlib,$(eval $(call library,$(f))))
 
 # ---- Programs -----------------------------------------------------------------------------------------------------
 
 node_libs := $(foreach f,$(NEEDS_node),$(call lib,$(f)))
 
-$(BUILD)/bin/assayd: $(call obj,node/assayd_main.c) $(node_libs)
+$(BUILD)/bin/assayd $(BUILD)/bin/assay: $(BUILD)/bin/%: $(BUILD)/obj/node/%_main.o $(node_libs)
 	@mkdir -p $(@D)
 	@echo '  LINK   $@'
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_node) -o $@
 
-$(BUILD)/bin/assay: $(call obj,node/assay_main.c) $(node_libs)
-	@mkdir -p $(@D)
-	@echo '  LINK   $@'
-	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_node) -o $@
-
-$(BUILD)/bin/assay-device: $(call obj,$(device_host_SRCS)) $(call lib,device) $(call lib,verify)
-	@mkdir -p $(@D)
-	@echo '  LINK   $@'
-	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_host_port) -o $@
+# A port of the device client is a folder with a make file of its own.
+include $(PORTS)
 
 # ---- Unit tests: tests/unit/FOLDER/test_MODULE.c, one program each, linked with what the folder may use ----------
 
 define unit_test
-$(BUILD)/tests/$(2:tests/unit/%.c=%): $(call obj,$(2)) $(if $(filter device,$(1)),$(call obj,$(device_host_lib_SRCS))) $(foreach f,$(NEEDS_$(1)),$(call lib,$(f)))
+$(BUILD)/tests/$(2:tests/unit/%.c=%): $(call obj,$(2)) $(call lib,testlib) $(if $(filter device,$(1)),$(call obj,$(host_lib_SRCS))) $(foreach f,$(NEEDS_$(1)),$(call lib,$(f)))
 	@mkdir -p $$(@D)
 	@echo '  LINK   $$@'
 	$(Q)$$(CC) $$(LDFLAGS) $$^ $$(LIBS_node) -lcmocka -o $$@
@@ -146,10 +173,12 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make model                the voting rules as a Promela model, checked with spin
 ## make fuzz SECONDS=n       everything built with clang, and every fuzzer for n seconds
 ## make bench                figures, with their targets
-## make install              into PREFIX (default /usr/local) under DESTDIR
+## make install, uninstall   into PREFIX (default /usr/local) under DESTDIR
+## make compile_commands.json  how each file is compiled, for editors
 ## make SANITIZE=1 ...       any of these with AddressSanitizer and UBSan, in build/sanitize
 ## make check-threads        the links' unit tests with ThreadSanitizer, in build/threads
 ## make check-churn          10,000 peers that come and go, every other one killed
+## make check-levels         builds without warnings at -O0, -Os, -O2 and -O3 with gcc and clang
 ## make clean
 ## make check-unit           unit tests of every folder
 ## make check-unit-FOLDER    unit tests of one folder
@@ -182,9 +211,8 @@ deps-peers: deps-check
 
 SEEDS ?= 500
 FIRST ?= 1
-include tests/sim/sources.mk
 
-$(BUILD)/bin/sim: $(call obj,$(sim_SRCS)) $(node_libs)
+$(BUILD)/bin/sim: $(call obj,$(sim_SRCS)) $(call lib,testlib) $(node_libs)
 	@mkdir -p $(@D)
 	@echo '  LINK   $@'
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_node) -o $@
@@ -207,10 +235,6 @@ model:
 	@tests/model/run
 
 # ---- Static checks ------------------------------------------------------------------------------------------------
-
-SOURCES := $(wildcard $(addsuffix /*.[ch],$(FOLDERS) node/ledger node/net node/http node/cli node/gateway device/ports/host \
-    tests/sim tests/fuzz tests/bench) $(FOLDERS:%=tests/unit/%/*.[ch]))
-PRODUCT := $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 
 .PHONY: check-static check-includes check-docs check-format check-tidy format
 check-static: check-includes check-docs check-format check-tidy
@@ -264,6 +288,15 @@ check-peers:
 check-judges:
 	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/check
 
+# Without warnings at every level, with both compilers.
+.PHONY: check-levels
+check-levels:
+	@set -e; for level in -O0 -Os -O2 -O3; do for compiler in gcc clang; do \
+	    echo "$$compiler $$level"; \
+	    $(MAKE) --no-print-directory -s BUILD=build/levels CC=$$compiler OPTIMIZE=$$level WERROR=1 all unit-build build/levels/bin/sim \
+	        >build/levels.log 2>&1 || { cat build/levels.log; exit 1; }; \
+	done; done
+
 # ---- Demonstration and figures ------------------------------------------------------------------------------------
 
 .PHONY: demo bench
@@ -276,10 +309,20 @@ bench: all
 
 # ---- Installing ---------------------------------------------------------------------------------------------------
 
-.PHONY: install clean
+.PHONY: install uninstall clean
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	sed 's|@PREFIX@|$(PREFIX)|g' node/assayd.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/assayd@.service
+uninstall:
+	rm -f $(PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/systemd/system/assayd@.service
 clean:
-	rm -rf build
+	rm -rf $(BUILD)
+
+# For editors and tools that want to know how a file is compiled. Its newlines come from `file`, which adds one a call.
+compile_commands.json: $(GEN_HEADERS) always
+	$(file >$@,[)
+	$(foreach s,$(filter %.c,$(SOURCES)),$(file >>$@,{"directory": "$(CURDIR)"$(comma) "file": "$s"$(comma) \
+	    "command": "$(subst ",\",$(CC) $(CPPFLAGS) $(CFLAGS)) -c $s"}$(if $(filter $s,$(lastword $(filter %.c,$(SOURCES)))),,$(comma))))
+	$(file >>$@,])
+	@echo "$@: $(words $(filter %.c,$(SOURCES))) files"

@@ -1,6 +1,6 @@
 /* Preloaded into a node, so that its wall clock is off by as many milliseconds as stand in the file $WALLCLOCK names (8
- * bytes, the machine's order). Setting it counts at once, for all who share the file, and asking for the time stays cheap:
- * faketime, which looks at a file as well, makes a node ten times as dear. Timers count as they should.
+ * bytes, the machine's order). Setting it counts at once, for all who share the file, and asking for the time stays
+ * cheap: faketime, which looks at a file as well, makes a node ten times as dear. Timers count as they should.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,7 +12,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#define WALL_BEGINS 1000000000 /* seconds: a moment of the wall clock is later, one since the machine's start is earlier */
+#define WALL_BEGINS 1000000000 /* seconds; a clock that counts from the start of the machine shows less */
 
 static int (*true_gettime)(clockid_t, struct timespec *);
 static int (*true_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
