@@ -275,9 +275,9 @@ fuzz:
 .PHONY: check check-long check-peers check-judges check-threads check-churn
 LINKS_TESTS := test_links test_links_hand test_links_churn test_links_flood
 check-threads:
-	@$(MAKE) --no-print-directory SANITIZE=thread $(LINKS_TESTS:%=build/threads/tests/node/%)
-	@set -e; for test in $(LINKS_TESTS); do build/threads/tests/node/$$test; done
-check-churn: $(BUILD)/tests/node/test_links_churn
+	@$(MAKE) --no-print-directory SANITIZE=thread $(LINKS_TESTS:%=build/threads/tests/node/net/%)
+	@set -e; for test in $(LINKS_TESTS); do build/threads/tests/node/net/$$test; done
+check-churn: $(BUILD)/tests/node/net/test_links_churn
 	@CLOSES=10000 $<
 check check-long:
 	@tests/check/deps --look "make deps-check" $(DEPS) $(DEPS_CHECK)

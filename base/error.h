@@ -2,7 +2,7 @@
  *
  * One enum for everything that can go wrong on this machine or be refused at its edge. Every fallible
  * function returns `enum err` and is NODISCARD; outputs are untouched on failure. What a contract answers
- * to a transaction is not an error but data: see contracts/code.h. Why a piece of evidence (manifest,
+ * to a transaction is not an error but data: see contracts/kernel/code.h. Why a piece of evidence (manifest,
  * proof, certificate) is refused is a verdict: see verify/verdict.h.
  */
 #ifndef ASSAY_BASE_ERROR_H

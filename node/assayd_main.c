@@ -1,5 +1,5 @@
 #include "node/daemon.h"
-#include "node/exit_status.h"
+#include "node/host/exit_status.h"
 
 #include <getopt.h>
 #include <stdio.h>

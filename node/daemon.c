@@ -1,14 +1,14 @@
 #include "node/daemon.h"
 
 #include "base/file.h"
-#include "contracts/genesis_inherit.h"
-#include "node/cli/client.h"
-#include "node/descriptors.h"
-#include "node/exit_status.h"
-#include "node/genesis_json.h"
-#include "node/host_crypto.h"
-#include "node/keyfile.h"
-#include "node/log.h"
+#include "contracts/genesis/genesis_inherit.h"
+#include "node/fetch/client.h"
+#include "node/genesis/genesis_json.h"
+#include "node/host/descriptors.h"
+#include "node/host/exit_status.h"
+#include "node/host/host_crypto.h"
+#include "node/host/keyfile.h"
+#include "node/host/log.h"
 #include "node/net/links.h"
 
 #include <signal.h>

@@ -2,10 +2,10 @@
 #ifndef ASSAY_NODE_DAEMON_H
 #define ASSAY_NODE_DAEMON_H
 
-#include "node/config.h"
+#include "node/host/config.h"
 
 #define DAEMON_WHY_MAX 512
-/* Beside genesis.json, where a chain takes over from another (contracts/genesis_inherit.h). */
+/* Beside genesis.json, where a chain takes over from another (contracts/genesis/genesis_inherit.h). */
 #define DAEMON_INHERITED_NAME "predecessor.records"
 #define DAEMON_INHERITED_MAX (1024u << 20)
 
@@ -30,7 +30,7 @@ NODISCARD enum err daemon_home_look(const char *path, struct daemon_home *out, c
 NODISCARD enum err daemon_home_open(const char *path, struct daemon_home *out, char out_why[DAEMON_WHY_MAX]);
 void daemon_home_close(struct daemon_home *home);
 
-/* The process's exit status (node/exit_status.h); what went wrong has been logged. */
+/* The process's exit status (node/host/exit_status.h); what went wrong has been logged. */
 int daemon_run(const char *path);
 
 /* The roles. `why` says what failed. Both return OK after a clean stop. */

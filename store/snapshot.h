@@ -2,7 +2,7 @@
  *
  * State chunk k of 2^bits holds every leaf whose hashed key (verify/state_proof.h) begins with the bits of k, in the
  * order of hashed keys:  key length (2) | value length (4) | key | value,  one after the other. A chunk without leaves
- * does not exist. Body chunks hold the blocks of the last expiry window (node/snapshot_bodies.h).
+ * does not exist. Body chunks hold the blocks of the last expiry window (node/snapshot/snapshot_bodies.h).
  *
  * Manifest:
  *   magic "ASSN" (4) | version 1 (1) | chain id (32) | height (8) | block hash (32) |
@@ -83,7 +83,7 @@ struct snapshot_manifest {
 NODISCARD enum err snapshot_manifest_encode(const struct verify_crypto *crypto, struct snapshot_manifest *manifest,
                                             struct buffer *out);
 /* `out` borrows the bundle from `encoded`. Structure and limits only: whether the block is one to believe is
- * node/snapshot_verify.h's business. ERR_MALFORMED, ERR_TOOLARGE, ERR_UNSUPPORTED (version), ERR_NOMEM. */
+ * node/snapshot/snapshot_verify.h's business. ERR_MALFORMED, ERR_TOOLARGE, ERR_UNSUPPORTED (version), ERR_NOMEM. */
 NODISCARD enum err snapshot_manifest_decode(const struct verify_crypto *crypto, struct bytes encoded,
                                             struct snapshot_manifest *out);
 void snapshot_manifest_free(struct snapshot_manifest *manifest);

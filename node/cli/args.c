@@ -1,6 +1,6 @@
 #include "node/cli/args.h"
 
-#include "node/config.h"
+#include "node/host/config.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -8,8 +8,8 @@
 #include "node/cli/bench.h"
 
 #include "base/clock.h"
-#include "contracts/proto/update.pb-c.h"
-#include "contracts/transaction.h"
+#include "contracts/kernel/transaction.h"
+#include "contracts/update/update.pb-c.h"
 #include "node/cli/args.h"
 #include "node/cli/names.h"
 #include "node/cli/publish.h"

@@ -4,7 +4,7 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
-#include "contracts/proto/author.pb-c.h"
+#include "contracts/author/author.pb-c.h"
 #include "verify/delegation.h"
 
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "node/cli/txcmd.h"
 
 #include "base/file.h"
-#include "node/net/blob_fetch.h"
+#include "node/fetch/blob_fetch.h"
 
 #include <errno.h>
 #include <fcntl.h>

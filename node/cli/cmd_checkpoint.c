@@ -3,16 +3,16 @@
 #include "node/cli/commands.h"
 #include "node/cli/moment.h"
 #include "node/cli/names.h"
-#include "node/cli/txcmd.h"
 #include "node/cli/out_file.h"
+#include "node/cli/txcmd.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "node/checkpoint_file.h"
-#include "node/genesis_json.h"
-#include "node/home_chain.h"
-#include "node/host_crypto.h"
-#include "node/keyfile.h"
+#include "node/genesis/checkpoint_file.h"
+#include "node/genesis/genesis_json.h"
+#include "node/home/home_chain.h"
+#include "node/host/host_crypto.h"
+#include "node/host/keyfile.h"
 
 #include <inttypes.h>
 #include <stdio.h>

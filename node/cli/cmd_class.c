@@ -4,7 +4,7 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
-#include "contracts/proto/firmware.pb-c.h"
+#include "contracts/firmware/firmware.pb-c.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
-#include "contracts/proto/device.pb-c.h"
+#include "contracts/device/device.pb-c.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,9 +5,9 @@
 #include "base/file.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
-#include "node/config.h"
-#include "node/host_crypto.h"
-#include "node/keyfile.h"
+#include "node/host/config.h"
+#include "node/host/host_crypto.h"
+#include "node/host/keyfile.h"
 
 #include <inttypes.h>
 #include <stdio.h>

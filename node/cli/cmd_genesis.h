@@ -2,7 +2,7 @@
 #ifndef ASSAY_NODE_CLI_CMD_GENESIS_H
 #define ASSAY_NODE_CLI_CMD_GENESIS_H
 
-#include "node/genesis_draft.h"
+#include "node/genesis/genesis_draft.h"
 
 /* ARGS_GO_ON, or the exit status, explained. The caller frees `*out` (genesis_draft_free). */
 int cmd_genesis_load(const char *path, struct genesis_draft *out);

@@ -5,8 +5,8 @@
 #include "base/sha256.h"
 #include "node/cli/args.h"
 #include "node/cli/out_file.h"
-#include "node/config.h"
-#include "node/host_crypto.h"
+#include "node/host/config.h"
+#include "node/host/host_crypto.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

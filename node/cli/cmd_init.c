@@ -2,10 +2,10 @@
 #include "base/file.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
-#include "node/config.h"
-#include "node/genesis_json.h"
-#include "node/host_crypto.h"
-#include "node/keyfile.h"
+#include "node/genesis/genesis_json.h"
+#include "node/host/config.h"
+#include "node/host/host_crypto.h"
+#include "node/host/keyfile.h"
 
 #include <dirent.h>
 #include <errno.h>

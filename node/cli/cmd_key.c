@@ -1,7 +1,7 @@
 /* assay key new|show: key files. */
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
-#include "node/keyfile.h"
+#include "node/host/keyfile.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
-#include "contracts/proto/governance.pb-c.h"
+#include "contracts/governance/governance.pb-c.h"
 
 #include <string.h>
 

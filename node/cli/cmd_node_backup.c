@@ -1,7 +1,7 @@
 /* assay node backup: a consistent copy of a node's ledger, also while it runs. */
 #include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
-#include "node/home_backup.h"
+#include "node/home/home_backup.h"
 
 #include <stdio.h>
 

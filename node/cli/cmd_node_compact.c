@@ -1,7 +1,7 @@
 /* assay node compact: a stopped node's state store without its free pages. */
 #include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
-#include "node/home_trim.h"
+#include "node/home/home_trim.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
 #include "node/cli/moment.h"
-#include "node/home_export.h"
+#include "node/home/home_export.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* assay node join: a stopped node gets its ledger from a state snapshot of others. */
 #include "node/cli/args.h"
-#include "node/cli/client.h"
 #include "node/cli/cmd_node.h"
-#include "node/snapshot_home.h"
+#include "node/fetch/client.h"
+#include "node/home/home_join.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* assay node prune: a stopped node gives the bodies of old blocks back to the disk. */
 #include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
-#include "node/home_trim.h"
+#include "node/home/home_trim.h"
 
 #include <stdio.h>
 

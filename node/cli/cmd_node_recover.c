@@ -1,8 +1,8 @@
 /* assay node recover: why a validator does not vote, and the way out. */
 #include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
-#include "node/home_rekey.h"
-#include "node/keyfile.h"
+#include "node/home/home_rekey.h"
+#include "node/host/keyfile.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,8 +1,8 @@
 /* assay node verify: walks a store and names the first thing that is wrong. */
 #include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
-#include "node/home_look.h"
-#include "node/host_crypto.h"
+#include "node/home/home_look.h"
+#include "node/host/host_crypto.h"
 #include "node/ledger/chain_verify.h"
 
 #include <stdio.h>

@@ -6,10 +6,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "ipfs-lite/cid.h"
-#include "node/checkpoint_file.h"
 #include "node/cli/moment.h"
-#include "node/genesis_json.h"
-#include "node/host_crypto.h"
+#include "node/genesis/checkpoint_file.h"
+#include "node/genesis/genesis_json.h"
+#include "node/host/host_crypto.h"
 #include "verify/class_record.h"
 #include "verify/statement.h"
 

@@ -4,8 +4,8 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
-#include "contracts/governance_params.h"
-#include "contracts/proto/governance.pb-c.h"
+#include "contracts/governance/governance.pb-c.h"
+#include "contracts/governance/governance_params.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,12 +2,12 @@
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/cli/names.h"
+#include "node/cli/out_file.h"
 #include "node/cli/publish.h"
 #include "node/cli/txcmd.h"
-#include "node/cli/out_file.h"
 
 #include "base/file.h"
-#include "contracts/proto/firmware.pb-c.h"
+#include "contracts/firmware/firmware.pb-c.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* assay suit: look into SUIT envelopes, check them, sign them. Needs no node. */
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
+#include "node/cli/out_file.h"
 #include "node/cli/suit_key.h"
 #include "node/cli/suit_show.h"
-#include "node/cli/out_file.h"
 
 #include "base/file.h"
-#include "node/host_crypto.h"
-#include "node/keyfile.h"
+#include "node/host/host_crypto.h"
+#include "node/host/keyfile.h"
 #include "verify/suit_build.h"
 
 #include <inttypes.h>

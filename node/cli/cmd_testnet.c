@@ -1,7 +1,7 @@
 /* assay testnet: lays out a test network. */
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
-#include "node/testnet.h"
+#include "node/genesis/testnet.h"
 
 #include <string.h>
 

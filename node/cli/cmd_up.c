@@ -1,7 +1,7 @@
 /* assay up, assay down: every node of a test network in the background.
  *
  * `up` waits for each node's readiness as a service manager would: the node sends READY=1 to $NOTIFY_SOCKET
- * (node/notify.h). `down` stops by pid file, after a look at the process that it is indeed that node.
+ * (node/host/notify.h). `down` stops by pid file, after a look at the process that it is indeed that node.
  */
 #include "node/cli/args.h"
 #include "node/cli/commands.h"

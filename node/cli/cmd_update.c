@@ -5,7 +5,7 @@
 #include "node/cli/txcmd.h"
 
 #include "base/clock.h"
-#include "contracts/proto/update.pb-c.h"
+#include "contracts/update/update.pb-c.h"
 #include "verify/statement.h"
 
 #include <stdio.h>

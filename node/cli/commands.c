@@ -2,8 +2,8 @@
 
 #include "base/ed25519.h"
 #include "node/cli/args.h"
-#include "node/cli/client.h"
-#include "node/config.h"
+#include "node/fetch/client.h"
+#include "node/host/config.h"
 
 #include <signal.h>
 #include <stdio.h>

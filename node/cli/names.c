@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "node/cli/args.h"
-#include "node/keyfile.h"
+#include "node/host/keyfile.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
 
 #include "base/buffer.h"
 #include "base/uuid.h"
-#include "contracts/genesis.h"
-#include "node/cli/client.h"
+#include "contracts/genesis/genesis.h"
+#include "node/fetch/client.h"
 
 #include <protobuf-c/protobuf-c.h>
 

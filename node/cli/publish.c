@@ -1,9 +1,9 @@
 #include "node/cli/publish.h"
 
 #include "base/file.h"
-#include "contracts/proto/firmware.pb-c.h"
+#include "contracts/firmware/firmware.pb-c.h"
 #include "ipfs-lite/cid.h"
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 #include "verify/suit_build.h"
 
 #include <inttypes.h>

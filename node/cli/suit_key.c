@@ -1,7 +1,7 @@
 #include "node/cli/suit_key.h"
 
 #include "base/file.h"
-#include "node/keyfile.h"
+#include "node/host/keyfile.h"
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>

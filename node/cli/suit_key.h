@@ -1,7 +1,7 @@
 /* Keys as `assay suit` takes them: whatever a vendor's own tools have made.
  *
  * Public: PEM (Ed25519 or P-256, public or private), a file holding hex, or the hex itself: 64 digits for Ed25519, 130
- * for a P-256 point. Private: PEM (Ed25519 or P-256) or an Assay key file (node/keyfile.h).
+ * for a P-256 point. Private: PEM (Ed25519 or P-256) or an Assay key file (node/host/keyfile.h).
  */
 #ifndef ASSAY_NODE_CLI_SUIT_KEY_H
 #define ASSAY_NODE_CLI_SUIT_KEY_H

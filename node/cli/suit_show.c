@@ -1,7 +1,7 @@
 #include "node/cli/suit_show.h"
 
 #include "base/buffer.h"
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 #include "verify/suit_walk.h"
 
 #include <ctype.h>

@@ -1,12 +1,12 @@
-#include "node/cli/txcmd.h"
 #include "node/cli/out_file.h"
+#include "node/cli/txcmd.h"
 
 #include "base/clock.h"
 
 #include "base/file.h"
-#include "contracts/code.h"
-#include "contracts/transaction.h"
-#include "node/ledger_time.h"
+#include "contracts/kernel/code.h"
+#include "contracts/kernel/transaction.h"
+#include "node/ledger/ledger_time.h"
 
 #include <inttypes.h>
 #include <stdio.h>

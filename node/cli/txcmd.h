@@ -8,8 +8,8 @@
 
 #include "base/limits.h"
 #include "node/cli/args.h"
-#include "node/cli/client.h"
-#include "node/keyfile.h"
+#include "node/fetch/client.h"
+#include "node/host/keyfile.h"
 #include "verify/crypto.h"
 
 #define TXCMD_KEYS_MAX 16

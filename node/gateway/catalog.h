@@ -7,7 +7,7 @@
 #ifndef ASSAY_NODE_GATEWAY_CATALOG_H
 #define ASSAY_NODE_GATEWAY_CATALOG_H
 
-#include "contracts/update.h"
+#include "contracts/update/update.h"
 #include "node/gateway/fleet.h"
 #include "node/gateway/shared_blob.h"
 

@@ -1,8 +1,8 @@
 #include "node/gateway/device_answer.h"
 
 #include "base/clock.h"
-#include "node/host_crypto.h"
-#include "node/log.h"
+#include "node/host/host_crypto.h"
+#include "node/host/log.h"
 
 #include <stdlib.h>
 #include <string.h>

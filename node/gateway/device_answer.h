@@ -5,7 +5,7 @@
 #ifndef ASSAY_NODE_GATEWAY_DEVICE_ANSWER_H
 #define ASSAY_NODE_GATEWAY_DEVICE_ANSWER_H
 
-#include "device/protocol.h"
+#include "device/core/protocol.h"
 #include "node/gateway/device_api.h"
 
 struct device_answer {

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "node/gateway/device_answer.h"
-#include "node/log.h"
+#include "node/host/log.h"
 
 #include <stdlib.h>
 #include <string.h>

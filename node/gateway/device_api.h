@@ -1,4 +1,4 @@
-/* The gateway's side of the device protocol (device/protocol.h) over HTTP: POST /device/v1.
+/* The gateway's side of the device protocol (device/core/protocol.h) over HTTP: POST /device/v1.
  *
  * A request is answered from what the site knows. When that needs something from the ledger first (who is this? where
  * does it stand? has the ledger heard?), the request waits without a thread, at most DEVICE_API_WAIT_MS, and is

@@ -12,7 +12,7 @@
 #ifndef ASSAY_NODE_GATEWAY_FLEET_H
 #define ASSAY_NODE_GATEWAY_FLEET_H
 
-#include "contracts/device.h"
+#include "contracts/device/device.h"
 #include "node/gateway/shared_blob.h"
 #include "verify/statement.h"
 

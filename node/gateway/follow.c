@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "node/gateway/follow_class.h"
 #include "node/gateway/proven.h"
-#include "node/log.h"
+#include "node/host/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 #include "node/gateway/follow_class.h"
 
-#include "contracts/author.h"
-#include "node/cli/client.h"
+#include "contracts/author/author.h"
+#include "node/fetch/client.h"
 #include "node/gateway/follow.h"
 #include "node/gateway/proven.h"
-#include "node/host_crypto.h"
-#include "node/log.h"
+#include "node/host/host_crypto.h"
+#include "node/host/log.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -4,14 +4,14 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "node/checkpoint_file.h"
+#include "node/fetch/blob_fetch.h"
 #include "node/gateway/gateway_api.h"
 #include "node/gateway/proven.h"
-#include "node/home_chain.h"
+#include "node/genesis/checkpoint_file.h"
+#include "node/home/home_chain.h"
+#include "node/host/log.h"
+#include "node/host/notify.h"
 #include "node/http/listen.h"
-#include "node/log.h"
-#include "node/net/blob_fetch.h"
-#include "node/notify.h"
 #include "store/home_lock.h"
 
 #include <pthread.h>
@@ -127,7 +127,7 @@ static const char *light_words(enum err e) {
     }
 }
 
-/* What no other start mends is named as what it is (node/exit_status.h): a setting, or something to look into. */
+/* What no other start mends is named as what it is (node/host/exit_status.h): a setting, or something to look into. */
 static enum err trust_error(enum err e) {
     return e == ERR_MISMATCH || e == ERR_DENIED ? ERR_CONFIG : e == ERR_INVALID ? ERR_CORRUPT : e;
 }

@@ -1,7 +1,7 @@
 #include "node/gateway/gateway_api.h"
 
 #include "base/clock.h"
-#include "node/ledger_time.h"
+#include "node/ledger/ledger_time.h"
 
 #include <stdio.h>
 #include <stdlib.h>

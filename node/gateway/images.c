@@ -1,8 +1,8 @@
 #include "node/gateway/images.h"
 
 #include "base/clock.h"
-#include "node/log.h"
-#include "node/net/blob_fetch.h"
+#include "node/fetch/blob_fetch.h"
+#include "node/host/log.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,10 +1,10 @@
 #include "node/gateway/light.h"
 
 #include "base/clock.h"
-#include "contracts/governance_records.h"
-#include "node/cli/client.h"
-#include "node/host_crypto.h"
-#include "node/log.h"
+#include "contracts/governance/governance_records.h"
+#include "node/fetch/client.h"
+#include "node/host/host_crypto.h"
+#include "node/host/log.h"
 
 #include <pthread.h>
 #include <stdio.h>

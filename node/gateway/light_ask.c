@@ -1,8 +1,8 @@
 #include "node/gateway/light_ask.h"
 
 #include "base/clock.h"
-#include "node/cli/client.h"
-#include "node/log.h"
+#include "node/fetch/client.h"
+#include "node/host/log.h"
 
 #include <pthread.h>
 #include <stdio.h>

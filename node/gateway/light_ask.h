@@ -6,7 +6,7 @@
 #ifndef ASSAY_NODE_GATEWAY_LIGHT_ASK_H
 #define ASSAY_NODE_GATEWAY_LIGHT_ASK_H
 
-#include "node/config.h"
+#include "node/host/config.h"
 
 #define LIGHT_CALL_TIMEOUT_MS 3000 /* of one call to one source */
 #define LIGHT_GRACE_MS 250         /* for the others, once one answer is good */

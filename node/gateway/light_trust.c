@@ -1,7 +1,7 @@
 #include "node/gateway/light_trust.h"
 
 #include "base/file.h"
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 
 #include <string.h>
 

@@ -11,7 +11,7 @@
 #ifndef ASSAY_NODE_GATEWAY_LIGHT_TRUST_H
 #define ASSAY_NODE_GATEWAY_LIGHT_TRUST_H
 
-#include "contracts/genesis.h"
+#include "contracts/genesis/genesis.h"
 #include "verify/checkpoint.h"
 
 enum light_origin { LIGHT_FROM_GENESIS, LIGHT_FROM_HEAD, LIGHT_FROM_CHECKPOINT };

@@ -6,7 +6,7 @@
 #ifndef ASSAY_NODE_GATEWAY_PROVEN_H
 #define ASSAY_NODE_GATEWAY_PROVEN_H
 
-#include "contracts/state.h"
+#include "contracts/kernel/state.h"
 #include "node/gateway/light.h"
 
 struct proven {

@@ -5,7 +5,7 @@
 #ifndef ASSAY_NODE_GATEWAY_SOURCE_WATCH_H
 #define ASSAY_NODE_GATEWAY_SOURCE_WATCH_H
 
-#include "node/config.h"
+#include "node/host/config.h"
 
 #define SOURCE_WATCH_RETRY_MIN_MS 250u
 #define SOURCE_WATCH_RETRY_MAX_MS 10000u

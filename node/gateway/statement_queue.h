@@ -12,7 +12,7 @@
 #define ASSAY_NODE_GATEWAY_STATEMENT_QUEUE_H
 
 #include "base/sha256.h"
-#include "node/statement_tx.h"
+#include "node/ledger/statement_tx.h"
 #include "store/disk.h"
 
 #define STATEMENT_QUEUE_MAX 65536u

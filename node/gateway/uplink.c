@@ -1,10 +1,10 @@
 #include "node/gateway/uplink.h"
 
 #include "base/clock.h"
-#include "contracts/update.h"
-#include "node/cli/client.h"
-#include "node/ledger_time.h"
-#include "node/log.h"
+#include "contracts/update/update.h"
+#include "node/fetch/client.h"
+#include "node/host/log.h"
+#include "node/ledger/ledger_time.h"
 
 #include <pthread.h>
 #include <stdio.h>

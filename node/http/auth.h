@@ -13,7 +13,7 @@
 #define ASSAY_NODE_HTTP_AUTH_H
 
 #include "base/ed25519.h"
-#include "contracts/genesis.h"
+#include "contracts/genesis/genesis.h"
 #include "node/http/server.h"
 
 #define AUTH_TAG "assay.auth\0\0\0\0\0" /* 16 bytes with the last zero, as the other tags */

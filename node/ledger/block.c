@@ -1,7 +1,7 @@
 #include "node/ledger/block.h"
 
 #include "base/merkle.h"
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 
 #include <stdlib.h>
 #include <string.h>

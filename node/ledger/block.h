@@ -4,7 +4,7 @@
 #ifndef ASSAY_NODE_LEDGER_BLOCK_H
 #define ASSAY_NODE_LEDGER_BLOCK_H
 
-#include "contracts/transaction.h"
+#include "contracts/kernel/transaction.h"
 #include "verify/block_header.h"
 
 /* A decoded block; spans borrow from the encoded bytes. */

@@ -10,7 +10,7 @@
 #ifndef ASSAY_NODE_LEDGER_CHAIN_H
 #define ASSAY_NODE_LEDGER_CHAIN_H
 
-#include "contracts/genesis.h"
+#include "contracts/genesis/genesis.h"
 #include "node/ledger/block.h"
 #include "store/disk.h"
 #include "store/kv.h"

@@ -1,7 +1,7 @@
 /* Epochs: which validator set makes the blocks that follow. */
 #include "node/ledger/chain_state.h"
 
-#include "contracts/governance.h"
+#include "contracts/governance/governance.h"
 
 #include <stdlib.h>
 #include <string.h>

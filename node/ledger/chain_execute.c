@@ -2,8 +2,8 @@
 
 #include "base/assert.h"
 #include "base/merkle.h"
-#include "contracts/governance.h"
-#include "contracts/governance_params.h"
+#include "contracts/governance/governance.h"
+#include "contracts/governance/governance_params.h"
 #include "node/ledger/mempool.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "node/ledger/chain_state.h"
 
 #include "base/assert.h"
-#include "contracts/governance.h"
+#include "contracts/governance/governance.h"
 #include "node/ledger/mempool.h"
 
 #include <string.h>

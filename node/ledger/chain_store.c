@@ -1,6 +1,6 @@
 #include "node/ledger/chain_store.h"
 
-#include "contracts/governance.h"
+#include "contracts/governance/governance.h"
 #include "node/ledger/chain_install.h"
 #include "node/ledger/chain_state.h"
 #include "node/ledger/state_view.h"

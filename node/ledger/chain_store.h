@@ -32,7 +32,7 @@ NODISCARD enum err chain_store_since(struct kv_view *view, uint64_t first, uint6
                                      uint64_t *out_height);
 
 /* The lowest height whose body whoever takes up at `head` needs, to know every id that may still be used again
- * (params_window_start in contracts/governance.h): that of the last block that is too old to matter, so that it shows
+ * (params_window_start in contracts/governance/governance.h): that of the last block that is too old to matter, so that it shows
  * that none is missing, or 1. When the index itself begins later, its first. */
 NODISCARD enum err chain_store_window(struct kv_view *view, const struct block_header *head, uint64_t *out_first);
 

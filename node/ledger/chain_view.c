@@ -1,7 +1,7 @@
 #include "node/ledger/chain_state.h"
 
-#include "contracts/governance.h"
-#include "node/host_crypto.h"
+#include "contracts/governance/governance.h"
+#include "node/host/host_crypto.h"
 #include "verify/bundle.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #include "node/ledger/execute.h"
 
 #include "base/merkle.h"
-#include "contracts/due_work.h"
-#include "contracts/method.h"
+#include "contracts/kernel/due_work.h"
+#include "contracts/kernel/method.h"
 #include "node/ledger/operation.h"
 
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #ifndef ASSAY_NODE_LEDGER_EXECUTE_H
 #define ASSAY_NODE_LEDGER_EXECUTE_H
 
-#include "contracts/contract.h"
-#include "contracts/due_queue.h"
-#include "contracts/genesis.h"
+#include "contracts/genesis/genesis.h"
+#include "contracts/kernel/contract.h"
+#include "contracts/kernel/due_queue.h"
 #include "node/ledger/block.h"
 #include "node/ledger/state_view.h"
 #include "store/tree.h"
@@ -70,7 +70,7 @@ struct execution_result {
 
 /* Runs what is due and `count` transactions whose admissibility the caller has checked. Each is an operation of its
  * own; one that would write more than the budget has no effect: a transaction's receipt says TOO_MANY_WRITES, a due
- * item is taken out of its queue (contracts/due_work.h). */
+ * item is taken out of its queue (contracts/kernel/due_work.h). */
 NODISCARD enum err execute_block(const struct execution *execution, const struct transaction *txs, size_t count,
                                  struct execution_result *out);
 

@@ -6,7 +6,7 @@
 #ifndef ASSAY_NODE_LEDGER_MEMPOOL_H
 #define ASSAY_NODE_LEDGER_MEMPOOL_H
 
-#include "contracts/transaction.h"
+#include "contracts/kernel/transaction.h"
 #include "node/ledger/stage_times.h"
 
 struct mempool;

@@ -19,7 +19,7 @@
 
 #include "base/limits.h"
 #include "consensus/consensus.h"
-#include "contracts/transaction.h"
+#include "contracts/kernel/transaction.h"
 #include "node/ledger/chain.h"
 #include "node/ledger/mempool.h"
 #include "node/ledger/peer_codec.h"

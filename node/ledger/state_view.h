@@ -2,7 +2,7 @@
 #ifndef ASSAY_NODE_LEDGER_STATE_VIEW_H
 #define ASSAY_NODE_LEDGER_STATE_VIEW_H
 
-#include "contracts/contract.h"
+#include "contracts/kernel/contract.h"
 #include "store/kv.h"
 
 /* A read-only handle, valid as long as the view. */

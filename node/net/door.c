@@ -3,8 +3,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
-#include "node/descriptors.h"
-#include "node/log.h"
+#include "node/host/descriptors.h"
+#include "node/host/log.h"
 #include "node/net/budget.h"
 #include "node/net/name.h"
 

@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
-#include "node/log.h"
+#include "node/host/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

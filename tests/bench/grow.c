@@ -7,12 +7,12 @@
  * time moving on by PER_BLOCK milliseconds a block. Prints one JSON object.
  */
 #include "base/clock.h"
-#include "contracts/proto/update.pb-c.h"
+#include "contracts/update/update.pb-c.h"
 #include "node/cli/args.h"
 #include "node/cli/names.h"
-#include "node/home_chain.h"
-#include "node/host_crypto.h"
-#include "node/keyfile.h"
+#include "node/home/home_chain.h"
+#include "node/host/host_crypto.h"
+#include "node/host/keyfile.h"
 #include "node/ledger/mempool.h"
 
 #include <stdio.h>

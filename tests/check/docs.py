@@ -30,7 +30,7 @@ def configuration():
         for key in row[0].split(", "):
             table[key] = row[1]
     macro = re.compile(r'^    (TEXT|NUMBER|CHOICE)\((\w+), (\w+),(.*?)"([^"]*)",\s*"', re.M | re.S)
-    for kind, section, name, _, default in macro.findall(pathlib.Path("node/config.c").read_text()):
+    for kind, section, name, _, default in macro.findall(pathlib.Path("node/host/config.c").read_text()):
         key = f"{section}.{name}"
         want = number(default) if kind == "NUMBER" else default or "(empty)"
         if key not in table:
@@ -53,7 +53,7 @@ def trust():
 
 def codes():
     known = page("contracts.md")
-    text = pathlib.Path("contracts/code.h").read_text().replace("\\\n", "")
+    text = pathlib.Path("contracts/kernel/code.h").read_text().replace("\\\n", "")
     for value, name in re.findall(r"X\((\d+), (\w+),", text):
         if f"| {value} | {name} |" not in known:
             yield f"docs/contracts.md has no row for {value} {name}"
@@ -61,7 +61,7 @@ def codes():
 
 def routes():
     known = page("operations.md")
-    code = sources("node/http/*.c", "node/gateway/*.c")
+    code = sources("node/**/*.c")
     for path in sorted(set(re.findall(r'HTTP_\w+,\s*(?:\.path = )?"(/[^"]*)"', code)) |
                        set(re.findall(r'\.path = "(/[^"]*)"', code))):
         # A row may name a path and, after a comma, what is added to it.
@@ -93,7 +93,7 @@ def alarms():
 
 def exit_statuses():
     known = page("operations.md")
-    text = pathlib.Path("node/exit_status.h").read_text().replace("\\\n", "")
+    text = pathlib.Path("node/host/exit_status.h").read_text().replace("\\\n", "")
     for status, stays_down, means in re.findall(r'X\(EXIT_STATUS_\w+, (\d+), (\w+),\s*"([^"]*)"', text):
         if f"| {status} | {'yes' if stays_down == 'true' else 'no'} | {means}" not in known:
             yield f"docs/operations.md has no row for the exit status {status}, {means}"
@@ -101,7 +101,7 @@ def exit_statuses():
 
 def tags():
     known = page("formats.md")
-    code = sources("base/*.[ch]", "verify/*.[ch]", "contracts/*.[ch]", "ipfs-lite/*.[ch]", "node/**/*.[ch]")
+    code = sources("base/*.[ch]", "verify/*.[ch]", "contracts/**/*.[ch]", "ipfs-lite/*.[ch]", "node/**/*.[ch]")
     for name in sorted(set(re.findall(r'"(assay\.[a-z]+)(?:\\0|")', code)) - {"assay.conf"}):
         if f"`{name}`" not in known:
             yield f"docs/formats.md does not name the tag {name}"

@@ -1,7 +1,7 @@
 """Attackers who sit between two parties: HTTP proxies that change what passes.
 
 `Middle` passes everything on. An attacker answers some requests itself (`instead`) or changes answers (`changed`).
-The device protocol's messages (device/protocol.h) are CBOR maps; cbor_read and cbor_write handle as much as they use.
+The device protocol's messages (device/core/protocol.h) are CBOR maps; cbor_read and cbor_write handle as much as they use.
 """
 import http.client
 import socket

@@ -17,7 +17,7 @@ from ports import STEP, Ports
 
 BIN = pathlib.Path(os.environ.get("ASSAY_BIN", pathlib.Path(__file__).resolve().parents[2] / "build" / "bin"))
 CLASS = "acme.example/thermostat"
-FAILED, WRONG, LOOK = 1, 2, 3  # exit statuses of assayd (node/exit_status.h)
+FAILED, WRONG, LOOK = 1, 2, 3  # exit statuses of assayd (node/host/exit_status.h)
 
 
 # How much longer than on a quiet machine a wait may take: tests wait for events, and a busy machine is no fault of theirs.

@@ -112,7 +112,7 @@ class Proxy:
             raise self.errors[0]
 
 
-# ---- The device protocol (device/protocol.h): maps of small numbers to numbers, truths and byte strings ----------------
+# ---- The device protocol (device/core/protocol.h): maps of small numbers to numbers, truths and byte strings ----------------
 
 HELLO, CHECK, GET, STATEMENT = 1, 2, 3, 4
 ENVELOPE, CLASS_PROOF, DELEGATION, IMAGE, STATUS_PROOF = 1, 2, 3, 4, 5

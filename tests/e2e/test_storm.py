@@ -34,7 +34,7 @@ WAY_OUT = "move data/blocks and data/state away"
 FATAL = ("old-journal", "journal-damaged", "safety", "equivocation")
 GOOD = {(409, "TX_ALREADY_EXECUTED"), (400, "TX_EXPIRED"), (400, "TX_EXPIRY_TOO_FAR")}
 
-# Number in contracts/proto/governance.proto, name, values when voted down and up.
+# Number in contracts/governance/governance.proto, name, values when voted down and up.
 PARAMETERS = (
     (1, "heartbeat_ms", (100, 1000), (2000, 10_000)),
     (2, "max_block_txs", (4, 64), (256, 2048)),

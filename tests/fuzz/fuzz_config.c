@@ -1,6 +1,6 @@
 /* assay.conf from anybody: no crash, and what is accepted renders to a text that reads back the same. */
 #include "base/assert.h"
-#include "node/config.h"
+#include "node/host/config.h"
 
 #include <string.h>
 

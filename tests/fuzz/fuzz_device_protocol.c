@@ -1,5 +1,5 @@
 /* Any bytes as a request and as an answer of the device protocol: what is understood must be written the same again. */
-#include "device/protocol.h"
+#include "device/core/protocol.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* A draft of a genesis from anybody: no crash, and what is accepted renders to a text that reads back to the same. */
 #include "base/assert.h"
-#include "node/genesis_draft.h"
-#include "node/host_crypto.h"
+#include "node/genesis/genesis_draft.h"
+#include "node/host/host_crypto.h"
 
 #include <string.h>
 

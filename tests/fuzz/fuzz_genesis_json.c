@@ -1,7 +1,7 @@
 /* genesis.json from anybody: no crash, and what is accepted renders to a text that reads back to the same text. */
 #include "base/assert.h"
-#include "node/genesis_json.h"
-#include "node/host_crypto.h"
+#include "node/genesis/genesis_json.h"
+#include "node/host/host_crypto.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* A snapshot's manifest, its bundle's epochs, and both kinds of chunk. The first byte picks; for chunks the manifest is
  * one that lists them as they are, so that everything behind the length check is reached. */
 #include "base/ed25519.h"
-#include "node/host_crypto.h"
-#include "node/snapshot_bodies.h"
-#include "node/snapshot_verify.h"
+#include "node/host/host_crypto.h"
+#include "node/snapshot/snapshot_bodies.h"
+#include "node/snapshot/snapshot_verify.h"
 
 #include <stdlib.h>
 #include <string.h>

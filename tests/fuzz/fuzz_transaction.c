@@ -1,5 +1,5 @@
 /* Any bytes: decoding stays in bounds, and what decodes is what was there. */
-#include "contracts/transaction.h"
+#include "contracts/kernel/transaction.h"
 
 #include "base/assert.h"
 

@@ -178,11 +178,11 @@ def conditions(path):
 
 
 def unit_fails(build, make, test, objects, folder):
-    """Does the unit test FOLDER/test_NAME fail with the changed files? False also when it can't be linked with them."""
+    """Does the unit test FOLDER/.../test_NAME fail with the changed files? False also when it can't be linked with them."""
     part = test.split("/")[0]
     program = str(folder / test.replace("/", "_"))
     linked = subprocess.run([*make["CC"], *make["LDFLAGS"], f"{build}/obj/tests/unit/{test}.o", *objects,
-                             *make[f"unit_libs_{part}"], *make["LIBS_node"], "-lcmocka", "-o", program],
+                             f"{build}/lib/libtestlib.a", *make[f"unit_libs_{part}"], *make["LIBS_node"], "-lcmocka", "-o", program],
                             stderr=subprocess.DEVNULL, check=False)
     if linked.returncode != 0:
         return False
@@ -200,7 +200,7 @@ def unit_kills(build, make, path, objects, folder):
         if part == "node" and not any(word in stem for word in ("chain", "replica", "journal", "execute", "epoch",
                                                                 "snapshot", "block", "mempool")):
             continue
-        if unit_fails(build, make, f"{part}/test_{stem}", objects, folder):
+        if unit_fails(build, make, str(pathlib.Path(test).relative_to(f"{build}/tests")), objects, folder):
             return stem
     return None
 

@@ -313,7 +313,7 @@ MUTANTS = {
     ], None),
     # ---- Used ids ----
     "a snapshot's bodies may begin anywhere": ([
-        ("node/snapshot_window.c", "        e = whole ? OK : ERR_INVALID;\n", "        e = whole ? OK : OK;\n"),
+        ("node/snapshot/snapshot_window.c", "        e = whole ? OK : ERR_INVALID;\n", "        e = whole ? OK : OK;\n"),
     ], "sources lie"),
     "the least time is refused like any that is ahead": ([
         (BLOCKS, "    if (parent != NULL && h->time_ms == block_next_time(parent, 0)) {\n", "    if (false) {\n"),
@@ -325,7 +325,7 @@ MUTANTS = {
         (EXECUTE, "branch.count >= LIMIT_UNFINAL_DEPTH", "branch.count >= 64"),
     ], "two of four give up"),
     "only the present lifetime counts": ([
-        ("contracts/governance.c", "time_ms < w->until_ms && w->longest_ms > lifetime ? w->longest_ms : lifetime;\n",
+        ("contracts/governance/governance.c", "time_ms < w->until_ms && w->longest_ms > lifetime ? w->longest_ms : lifetime;\n",
                                    "lifetime;\n"),
     ], "lifetimes are voted down"),
     "votes of a later epoch are forgotten": ([
@@ -336,9 +336,9 @@ MUTANTS = {
         ("store/seglog_scan.c", "    if (e == OK && tail.synced >= w->sequence) {\n", "    if (false) {\n"),
     ], "bits rot"),
     "what a list of snapshots says is believed": ([
-        ("node/snapshot_join.c", "    return proven.height == offer->height && proven.time_ms == offer->time_ms ? OK : ERR_INVALID;\n",
+        ("node/snapshot/snapshot_join.c", "    return proven.height == offer->height && proven.time_ms == offer->time_ms ? OK : ERR_INVALID;\n",
                                  "    return OK;\n"),
-        ("node/snapshot_join.c", "    snapshot_fetch_refuse_false(j->fetch, &proven);\n", ""),
+        ("node/snapshot/snapshot_join.c", "    snapshot_fetch_refuse_false(j->fetch, &proven);\n", ""),
     ], "sources lie"),
     "an empty block may crowd": ([
         ("node/ledger/chain_candidates.c", "c != NULL && c->block.tx_count > 0 && ", "c != NULL && "),
@@ -351,15 +351,15 @@ MUTANTS = {
     ], "unit verify/test_freshness"),
     "a due item that writes too much is kept all the same": ([
         ("node/ledger/execute.c", "    if (operation_is_over(op)) {\n        operation_begin(", "    if (false) {\n        operation_begin("),
-    ], "unit node/test_execute_due"),
+    ], "unit node/ledger/test_execute_due"),
     "what an item makes due is done in the same block": ([
-        ("contracts/due_queue.c", "        item.due_ms = call->time_ms + 1;\n", "        item.due_ms = call->time_ms;\n"),
-    ], "unit contracts/test_due_queue"),
+        ("contracts/kernel/due_queue.c", "        item.due_ms = call->time_ms + 1;\n", "        item.due_ms = call->time_ms;\n"),
+    ], "unit contracts/kernel/test_due_queue"),
     "one kind of due items takes the turns of all": ([
-        ("contracts/due_queue.c", "    if (!lane->empty && round->in_turn < DUE_TURN) {\n", "    if (!lane->empty) {\n"),
-    ], "unit contracts/test_due_queue"),
+        ("contracts/kernel/due_queue.c", "    if (!lane->empty && round->in_turn < DUE_TURN) {\n", "    if (!lane->empty) {\n"),
+    ], "unit contracts/kernel/test_due_queue"),
     "a recount goes over nobody but the first": ([
-        ("contracts/governance_vote.c", "    e = found ? recount_put(call, &place) : recount_end(call);\n",
+        ("contracts/governance/governance_vote.c", "    e = found ? recount_put(call, &place) : recount_end(call);\n",
                                         "    e = recount_end(call);\n"),
-    ], "unit contracts/test_governance_recount"),
+    ], "unit contracts/governance/test_governance_recount"),
 }

@@ -3,7 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "consensus/certificates.h"
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "tests/sim/sim.h"
 
 #include "consensus/certificates.h"
-#include "contracts/governance_evidence.h"
+#include "contracts/governance/governance_evidence.h"
 #include "node/ledger/execute.h"
 #include "node/ledger/journal.h"
 

@@ -3,7 +3,7 @@
  * whichever node is first to have them. */
 #include "tests/sim/sim.h"
 
-#include "contracts/governance_params.h"
+#include "contracts/governance/governance_params.h"
 
 #include <stdlib.h>
 #include <string.h>

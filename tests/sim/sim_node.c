@@ -1,8 +1,8 @@
 /* A node: how it starts, dies and starts again, and what it does with an event. */
 #include "tests/sim/sim.h"
 
-#include "node/evidence_tx.h"
-#include "node/host_crypto.h"
+#include "node/full/evidence_tx.h"
+#include "node/host/host_crypto.h"
 #include "store/disk_files.h"
 
 #include <stdlib.h>

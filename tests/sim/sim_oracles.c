@@ -2,7 +2,7 @@
  * sim_votes.c. */
 #include "tests/sim/sim.h"
 
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 #include "node/ledger/chain_state.h"
 #include "node/ledger/chain_store.h"
 #include "node/ledger/chain_verify.h"

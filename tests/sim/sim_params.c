@@ -1,8 +1,8 @@
 /* The organisations vote for other parameters: each of them, up and down, now and then twice in a row. */
 #include "tests/sim/sim.h"
 
-#include "contracts/governance_params.h"
-#include "contracts/proto/governance.pb-c.h"
+#include "contracts/governance/governance.pb-c.h"
+#include "contracts/governance/governance_params.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 #include "tests/sim/sim_snapshots.h"
 
 #include "base/file.h"
-#include "node/host_crypto.h"
-#include "node/snapshot_join.h"
-#include "node/snapshot_make.h"
+#include "node/host/host_crypto.h"
+#include "node/snapshot/snapshot_join.h"
+#include "node/snapshot/snapshot_make.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef ASSAY_SIM_SNAPSHOTS_H
 #define ASSAY_SIM_SNAPSHOTS_H
 
-#include "node/snapshot_transport.h"
+#include "node/snapshot/snapshot_transport.h"
 #include "store/snapshot.h"
 #include "tests/sim/sim.h"
 

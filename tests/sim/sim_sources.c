@@ -2,8 +2,8 @@
  * Byzantine one may lie, and then does so consistently for as long as one node joins. */
 #include "tests/sim/sim_snapshots.h"
 
-#include "node/host_crypto.h"
-#include "node/snapshot_bodies.h"
+#include "node/host/host_crypto.h"
+#include "node/snapshot/snapshot_bodies.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "node/ledger/chain_state.h"
 
 #include "consensus/certificates.h"
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 
 #include <stdlib.h>
 #include <string.h>

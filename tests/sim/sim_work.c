@@ -4,10 +4,10 @@
  * come too early or too late, so what a block writes depends on everything before it, and on the order. */
 #include "tests/sim/sim.h"
 
-#include "contracts/class_definition.h"
-#include "contracts/genesis.h"
-#include "contracts/proto/device.pb-c.h"
-#include "contracts/proto/governance.pb-c.h"
+#include "contracts/device/device.pb-c.h"
+#include "contracts/firmware/class_definition.h"
+#include "contracts/genesis/genesis.h"
+#include "contracts/governance/governance.pb-c.h"
 
 #include <stdio.h>
 #include <stdlib.h>

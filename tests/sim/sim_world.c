@@ -1,7 +1,7 @@
 /* The world: time, events, and one run from chaos to healing. */
 #include "tests/sim/sim.h"
 
-#include "contracts/genesis.h"
+#include "contracts/genesis/genesis.h"
 
 #include <signal.h>
 #include <stdarg.h>

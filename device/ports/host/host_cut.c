@@ -1,6 +1,6 @@
 #include "device/ports/host/host_cut.h"
 
-#include "device/download.h"
+#include "device/core/download.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #ifndef ASSAY_DEVICE_HOST_FLASH_H
 #define ASSAY_DEVICE_HOST_FLASH_H
 
-#include "device/seam.h"
+#include "device/core/seam.h"
 
 #include <stdio.h>
 

@@ -80,7 +80,7 @@ static bool take_validators(const json_t *root, struct host_genesis *out) {
     return out->validator_count > 0;
 }
 
-/* contracts/genesis.h has the layout. */
+/* contracts/genesis/genesis.h has the layout. */
 static bool take_chain_id(const json_t *root, struct host_genesis *out) {
     uint8_t fixed[1 + 8 + 32 + HASH_LEN + 1];
     uint64_t time_ms;

@@ -2,7 +2,7 @@
 #ifndef ASSAY_DEVICE_HOST_HOME_H
 #define ASSAY_DEVICE_HOST_HOME_H
 
-#include "device/device.h"
+#include "device/core/device.h"
 #include "device/ports/host/host_flash.h"
 #include "device/ports/host/host_secure.h"
 

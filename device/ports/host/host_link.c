@@ -1,6 +1,6 @@
 #include "device/ports/host/host_link.h"
 
-#include "device/protocol.h"
+#include "device/core/protocol.h"
 
 #include <stdio.h>
 #include <string.h>

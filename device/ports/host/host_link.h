@@ -2,7 +2,7 @@
 #ifndef ASSAY_DEVICE_HOST_LINK_H
 #define ASSAY_DEVICE_HOST_LINK_H
 
-#include "device/seam.h"
+#include "device/core/seam.h"
 
 #include <curl/curl.h>
 

@@ -2,7 +2,7 @@
 #ifndef ASSAY_DEVICE_HOST_RUN_H
 #define ASSAY_DEVICE_HOST_RUN_H
 
-#include "device/device.h"
+#include "device/core/device.h"
 #include "device/ports/host/host_home.h"
 
 #include <signal.h>

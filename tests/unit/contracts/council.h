@@ -6,9 +6,9 @@
 
 #include "tests/unit/contracts/world.h"
 
-#include "contracts/governance_evidence.h"
-#include "contracts/governance_nodes.h"
-#include "contracts/governance_proposal.h"
+#include "contracts/governance/governance_evidence.h"
+#include "contracts/governance/governance_nodes.h"
+#include "contracts/governance/governance_proposal.h"
 
 #define KEYS 600
 #define ADMIN(i) (i)

@@ -4,8 +4,8 @@
 
 #include "tests/unit/contracts/council.h"
 
-#include "contracts/governance_proposal_records.h"
-#include "contracts/governance_records.h"
+#include "contracts/governance/governance_proposal_records.h"
+#include "contracts/governance/governance_records.h"
 
 /* Visits all records under the path, and gives their number; SIZE_MAX when one can't be read. */
 static inline size_t records_count(const struct state *state, const char *path,

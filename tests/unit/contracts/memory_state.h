@@ -2,7 +2,7 @@
 #ifndef ASSAY_TESTS_MEMORY_STATE_H
 #define ASSAY_TESTS_MEMORY_STATE_H
 
-#include "contracts/contract.h"
+#include "contracts/kernel/contract.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,14 +6,14 @@
 #include "tests/unit/contracts/memory_state.h"
 
 #include "base/p256.h"
-#include "contracts/author.h"
-#include "contracts/class_definition.h"
-#include "contracts/due_work.h"
-#include "contracts/genesis.h"
-#include "contracts/proto/author.pb-c.h"
-#include "contracts/proto/device.pb-c.h"
-#include "contracts/proto/firmware.pb-c.h"
-#include "contracts/proto/update.pb-c.h"
+#include "contracts/author/author.h"
+#include "contracts/author/author.pb-c.h"
+#include "contracts/device/device.pb-c.h"
+#include "contracts/firmware/class_definition.h"
+#include "contracts/firmware/firmware.pb-c.h"
+#include "contracts/genesis/genesis.h"
+#include "contracts/kernel/due_work.h"
+#include "contracts/update/update.pb-c.h"
 #include "verify/statement.h"
 #include "verify/suit_build.h"
 
@@ -259,7 +259,7 @@ static inline enum code world_run(struct world *w, const char *contract, const c
 
 #define PEOPLE_OF(...) (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int)
 
-/* A new block at this time, with what is due; its items have no budget here (tests/unit/node/test_execute_due.c). */
+/* A new block at this time, with what is due; its items have no budget here (tests/unit/node/ledger/test_execute_due.c). */
 static inline enum err world_block(struct world *w, uint64_t time_ms) {
     struct due_round round;
     struct due_item item;

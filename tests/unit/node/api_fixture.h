@@ -5,10 +5,10 @@
 
 #include "tests/unit/node/chain_fixture.h"
 
-#include "node/http/api.h"
+#include "node/api/api.h"
+#include "node/api/events.h"
+#include "node/api/ipfs_routes.h"
 #include "node/http/auth.h"
-#include "node/http/events.h"
-#include "node/http/ipfs_routes.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>

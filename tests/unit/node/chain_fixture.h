@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/merkle.h"
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 #include "node/ledger/chain_state.h"
 #include "node/ledger/mempool.h"
 #include "tests/unit/contracts/world.h"

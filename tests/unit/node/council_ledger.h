@@ -3,7 +3,7 @@
 #ifndef ASSAY_TESTS_COUNCIL_LEDGER_H
 #define ASSAY_TESTS_COUNCIL_LEDGER_H
 
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 #include "node/ledger/execute.h"
 #include "tests/unit/contracts/council_sound.h"
 

@@ -8,12 +8,12 @@
 
 #include "base/merkle.h"
 #include "base/uuid.h"
-#include "contracts/genesis.h"
-#include "contracts/release.h"
-#include "contracts/transaction.h"
-#include "device/protocol.h"
+#include "contracts/firmware/release.h"
+#include "contracts/genesis/genesis.h"
+#include "contracts/kernel/transaction.h"
+#include "device/core/protocol.h"
 #include "ipfs-lite/image_tree.h"
-#include "node/host_crypto.h"
+#include "node/host/host_crypto.h"
 #include "verify/state_proof.h"
 
 #include <string.h>

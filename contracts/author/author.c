@@ -1,0 +1,305 @@
+#include "contracts/author/author.h"
+
+#include "contracts/author/author.pb-c.h"
+#include "contracts/firmware/class_definition.h"
+#include "contracts/governance/governance.h"
+#include "contracts/kernel/method.h"
+
+#include <string.h>
+
+#define CONTRACT "author"
+
+bool author_key_parse(uint32_t type, struct bytes key, struct author_key *out) {
+    struct author_key parsed = {0};
+    if (type == AUTHOR_ED25519 && key.len == KEY_LEN && !bytes_is_zero(key.data, key.len)) {
+        parsed.type = AUTHOR_ED25519;
+    } else if (type == AUTHOR_P256 && key.len == P256_KEY_LEN && key.data[0] == 0x04) {
+        parsed.type = AUTHOR_P256;
+    } else {
+        return false;
+    }
+    memcpy(parsed.key, key.data, key.len);
+    *out = parsed;
+    return true;
+}
+
+void author_id(const struct author_key *key, uint8_t out[HASH_LEN]) {
+    if (key->type == AUTHOR_P256) {
+        sha256(key->key, P256_KEY_LEN, out);
+    } else {
+        memcpy(out, key->key, KEY_LEN);
+    }
+}
+
+void author_possession_text(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t point[P256_KEY_LEN],
+                            uint8_t out[POSSESSION_TEXT_LEN]) {
+    memcpy(out, TAG_POSSESSION, TAG_LEN);
+    memcpy(out + TAG_LEN, chain_id, CHAIN_ID_LEN);
+    memcpy(out + TAG_LEN + CHAIN_ID_LEN, point, P256_KEY_LEN);
+}
+
+struct record_key author_record_key(const uint8_t id[HASH_LEN]) {
+    return record_key(CONTRACT, "author/", bytes_of(id, HASH_LEN));
+}
+
+static void author_encode(const struct author_record *record, struct buffer *out) {
+    record_stamp_write(out, &record->stamp);
+    buffer_put(out, record->id, HASH_LEN);
+    buffer_u8(out, (uint8_t)record->key.type);
+    buffer_put(out, record->key.key, P256_KEY_LEN);
+    record_text_write(out, record->org);
+    buffer_u64(out, record->expires_ms);
+    buffer_u8(out, record->revoked);
+    record_text_write(out, record->reason);
+    buffer_u16(out, record->delegation_len);
+    buffer_put(out, record->delegation, record->delegation_len);
+}
+
+static enum err author_decode(struct bytes value, void *out) {
+    struct reader r = reader_of(value);
+    struct author_record record = {0};
+    record_stamp_read(&r, &record.stamp);
+    read_bytes(&r, record.id, HASH_LEN);
+    record.key.type = (enum author_key_type)read_u8(&r);
+    read_bytes(&r, record.key.key, P256_KEY_LEN);
+    record_text_read(&r, record.org, sizeof record.org);
+    record.expires_ms = read_u64(&r);
+    record.revoked = read_u8(&r) != 0;
+    record_text_read(&r, record.reason, sizeof record.reason);
+    record.delegation_len = read_u16(&r);
+    if (record.delegation_len > DELEGATION_MAX) {
+        return ERR_CORRUPT;
+    }
+    read_bytes(&r, record.delegation, record.delegation_len);
+    if (!reader_done(&r)) {
+        return ERR_CORRUPT;
+    }
+    *(struct author_record *)out = record;
+    return OK;
+}
+
+static enum err author_put(const struct call *call, const struct author_record *record, const char *action,
+                           const char *detail) {
+    struct buffer value = BUFFER_INIT;
+    author_encode(record, &value);
+    struct record_key key = author_record_key(record->id);
+    enum err e = state_put_buffer(&call->state, &key, &value);
+    if (e == OK) {
+        e = state_history(&call->state, &key, action, detail);
+    }
+    buffer_free(&value);
+    return e;
+}
+
+enum err author_get(const struct state *state, const uint8_t id[HASH_LEN], struct author_record *out, bool *out_found) {
+    struct record_key key = author_record_key(id);
+    return state_get_record(state, &key, author_decode, out, out_found);
+}
+
+struct author_visit {
+    enum err (*each)(void *arg, const struct author_record *author);
+    void *arg;
+};
+
+static enum err visit_author(void *arg, struct bytes rest, struct bytes value) {
+    const struct author_visit *visit = arg;
+    struct author_record record;
+    (void)rest;
+    enum err e = author_decode(value, &record);
+    return e == OK ? visit->each(visit->arg, &record) : e;
+}
+
+enum err author_list(const struct state *state, const uint8_t *after, size_t limit,
+                     enum err (*each)(void *arg, const struct author_record *author), void *arg) {
+    struct record_key prefix = record_key(CONTRACT, "author/", bytes_of(NULL, 0));
+    struct author_visit visit = {each, arg};
+    return state_each(state, &prefix, bytes_of(after, after == NULL ? 0 : HASH_LEN), limit, visit_author, &visit);
+}
+
+enum err author_judge(const struct state *state, const uint8_t id[HASH_LEN], uint64_t time_ms,
+                      struct author_record *out, enum code *out_code) {
+    bool found = false;
+    enum err e = author_get(state, id, out, &found);
+    if (e != OK) {
+        return e;
+    }
+    if (!found) {
+        *out_code = CODE_AUTHOR_UNKNOWN;
+    } else if (out->revoked) {
+        *out_code = CODE_AUTHOR_REVOKED;
+    } else if (out->expires_ms != 0 && time_ms >= out->expires_ms) {
+        *out_code = CODE_AUTHOR_EXPIRED;
+    } else {
+        struct org_record org;
+        e = org_get(state, out->org, &org, &found);
+        *out_code = found ? CODE_OK : CODE_ORG_UNKNOWN; /* who has left the consortium speaks for nobody */
+    }
+    return e;
+}
+
+/* ---- Methods ------------------------------------------------------------------------------------------------ */
+
+static bool possession_proven(const struct call *call, const struct author_key *key, ProtobufCBinaryData signature) {
+    if (key->type == AUTHOR_ED25519) {
+        return signature.len == 0 && call_signed_by(call, key->key);
+    }
+    uint8_t text[POSSESSION_TEXT_LEN];
+    author_possession_text(call->chain_id, key->key, text);
+    return signature.len == SIG_LEN && call->crypto->p256_verify != NULL &&
+           call->crypto->p256_verify(key->key, text, sizeof text, signature.data);
+}
+
+/* The first class a delegation names tells whose root key must have signed it; every other class must have the same. */
+static enum err judge_delegation(const struct call *call, const struct author_key *key, struct bytes encoded,
+                                 struct answer *answer) {
+    struct class_definition class;
+    bool found = false;
+    if (encoded.len < DELEGATION_HEAD_LEN + UUID_BYTES || encoded.len > DELEGATION_MAX) {
+        return refuse(answer, CODE_DELEGATION_INVALID, "delegation is %zu bytes long", encoded.len);
+    }
+    enum err e = class_definition_get(&call->state, encoded.data + DELEGATION_HEAD_LEN, &class, &found);
+    if (e != OK) {
+        return e;
+    }
+    if (!found) {
+        return refuse(answer, CODE_CLASS_UNKNOWN, "delegation names a class that is not defined");
+    }
+    struct delegation d;
+    const struct span span = {encoded.data, encoded.len};
+    enum verdict v = delegation_verify(call->crypto, class.def.root_key, span, &d);
+    if (v != GOOD) {
+        return refuse(answer, CODE_DELEGATION_INVALID, "%s", verdict_text(v));
+    }
+    if (memcmp(d.chain_id, call->chain_id, CHAIN_ID_LEN) != 0) {
+        return refuse(answer, CODE_DELEGATION_INVALID, "delegation is for another chain");
+    }
+    if (d.author.type != key->type || memcmp(d.author.key, key->key, P256_KEY_LEN) != 0) {
+        return refuse(answer, CODE_DELEGATION_INVALID, "delegation is for another key");
+    }
+    for (size_t i = 0; i < d.class_count; i++) {
+        struct class_definition other;
+        e = class_definition_get(&call->state, d.classes[i], &other, &found);
+        if (e != OK) {
+            return e;
+        }
+        if (!found) {
+            return refuse(answer, CODE_CLASS_UNKNOWN, "delegation names a class that is not defined");
+        }
+        if (memcmp(other.def.root_key, class.def.root_key, KEY_LEN) != 0 ||
+            memcmp(other.vendor_id, d.vendor_id, UUID_BYTES) != 0) {
+            return refuse(answer, CODE_DELEGATION_INVALID, "class %s is of another vendor", other.def.class_name);
+        }
+    }
+    return OK;
+}
+
+/* Sets the end of the lifetime; false when it is not allowed. */
+static bool lifetime_of(const struct call *call, uint64_t wanted_ms, uint64_t *out_expires_ms) {
+    if (wanted_ms == 0) {
+        *out_expires_ms = call->time_ms + AUTHOR_LIFETIME_DEFAULT_MS;
+        return true;
+    }
+    *out_expires_ms = wanted_ms;
+    return wanted_ms > call->time_ms && wanted_ms - call->time_ms <= AUTHOR_LIFETIME_MAX_MS;
+}
+
+static enum err author_register(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
+    const Assay__AuthorRegister *args = (const Assay__AuthorRegister *)(const void *)message;
+    struct author_record record = {.stamp = record_stamp_new(call)};
+    if (!author_key_parse(args->key_type, bytes_of_pb(args->key), &record.key)) {
+        return refuse(answer, CODE_AUTHOR_KEY_INVALID, "type %u, %zu bytes", args->key_type, args->key.len);
+    }
+    author_id(&record.key, record.id);
+    struct org_record org;
+    enum code code;
+    enum err e = org_authorizes(call, args->org, &org, &code);
+    if (e != OK || code != CODE_OK) {
+        return e != OK ? e : refuse(answer, code, "admins of organisation %.32s must sign", args->org);
+    }
+    struct author_record before;
+    bool known = false;
+    e = author_get(&call->state, record.id, &before, &known);
+    if (e != OK) {
+        return e;
+    }
+    if (known && before.revoked) {
+        return refuse(answer, CODE_AUTHOR_REVOKED, "a revoked key never comes back");
+    }
+    if (known && strcmp(before.org, args->org) != 0) {
+        return refuse(answer, CODE_AUTHOR_EXISTS, "the key belongs to organisation %s", before.org);
+    }
+    if (!lifetime_of(call, args->expires_ms, &record.expires_ms)) {
+        return refuse(answer, CODE_AUTHOR_LIFETIME, "expires_ms must be ahead of block time, at most 5 years");
+    }
+    if (!possession_proven(call, &record.key, args->possession)) {
+        return refuse(answer, CODE_AUTHOR_NO_POSSESSION, "key type %u", args->key_type);
+    }
+    e = judge_delegation(call, &record.key, bytes_of_pb(args->delegation), answer);
+    if (e != OK || answer->code != CODE_OK) {
+        return e;
+    }
+    if (known) {
+        record.stamp = before.stamp;
+        record_stamp_touch(&record.stamp, call);
+    }
+    memcpy(record.org, org.org.id, sizeof record.org);
+    memcpy(record.delegation, args->delegation.data, args->delegation.len);
+    record.delegation_len = (uint16_t)args->delegation.len;
+    e = author_put(call, &record, known ? "renew" : "register", record.org);
+    if (e != OK) {
+        return e;
+    }
+    Assay__AuthorRegisterResult result = ASSAY__AUTHOR_REGISTER_RESULT__INIT;
+    result.author_id = pb_of(record.id, HASH_LEN);
+    return answer_with(answer, &result.base);
+}
+
+static enum err author_revoke(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
+    const Assay__AuthorRevoke *args = (const Assay__AuthorRevoke *)(const void *)message;
+    if (refuse_length(answer, args->author_id, HASH_LEN, "author_id") ||
+        refuse_text(answer, args->reason, AUTHOR_REASON_MAX, "reason")) {
+        return OK;
+    }
+    struct author_record record;
+    bool found = false;
+    enum err e = author_get(&call->state, args->author_id.data, &record, &found);
+    if (e != OK || !found) {
+        return e != OK ? e : refuse(answer, CODE_AUTHOR_UNKNOWN, "no such author");
+    }
+    enum code code;
+    e = org_authorizes(call, record.org, NULL, &code);
+    if (e != OK || code != CODE_OK) {
+        return e != OK ? e : refuse(answer, code, "admins of organisation %s must sign", record.org);
+    }
+    if (record.revoked) {
+        return refuse(answer, CODE_AUTHOR_REVOKED, "revoked before");
+    }
+    record.revoked = true;
+    memcpy(record.reason, args->reason, strlen(args->reason) + 1);
+    record_stamp_touch(&record.stamp, call);
+    return author_put(call, &record, "revoke", record.reason);
+}
+
+const struct method author_methods[] = {
+    {"register", &assay__author_register__descriptor, author_register},
+    {"revoke", &assay__author_revoke__descriptor, author_revoke},
+    {NULL, NULL, NULL},
+};
+
+enum err author_genesis(const struct call *call, const struct genesis *genesis) {
+    enum err e = OK;
+    for (size_t i = 0; i < genesis->author_count && e == OK; i++) {
+        const struct genesis_author *from = &genesis->authors[i];
+        struct author_record record = {
+            .stamp = record_stamp_new(call),
+            .key = from->key,
+            .expires_ms = from->expires_ms,
+            .delegation_len = from->delegation_len,
+        };
+        author_id(&record.key, record.id);
+        memcpy(record.org, from->org, sizeof record.org);
+        memcpy(record.delegation, from->delegation, sizeof record.delegation);
+        e = author_put(call, &record, "genesis", record.org);
+    }
+    return e;
+}

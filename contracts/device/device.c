@@ -1,0 +1,213 @@
+#include "contracts/device/device.h"
+
+#include "contracts/author/author.h"
+#include "contracts/device/device.pb-c.h"
+#include "contracts/firmware/class_definition.h"
+#include "contracts/governance/governance.h"
+#include "contracts/kernel/method.h"
+
+#include <string.h>
+
+#define CONTRACT "device"
+
+struct record_key device_key(const uint8_t id[KEY_LEN]) {
+    return record_key(CONTRACT, "device/", bytes_of(id, KEY_LEN));
+}
+
+static void device_encode(const struct device_record *record, struct buffer *out) {
+    record_stamp_write(out, &record->stamp);
+    buffer_put(out, record->id, KEY_LEN);
+    buffer_u8(out, (uint8_t)record->key.type);
+    buffer_put(out, record->key.key, P256_KEY_LEN);
+    buffer_put(out, record->vendor_id, UUID_BYTES);
+    buffer_put(out, record->class_id, UUID_BYTES);
+    buffer_u32(out, record->hardware_revision);
+    buffer_u64(out, record->first_sequence);
+    buffer_put(out, record->gateway, ED25519_KEY_LEN);
+    buffer_put(out, record->mac_hmac, HASH_LEN);
+    buffer_u8(out, record->endorsed);
+}
+
+static enum err device_decode(struct bytes value, void *out) {
+    struct reader r = reader_of(value);
+    struct device_record record = {0};
+    record_stamp_read(&r, &record.stamp);
+    read_bytes(&r, record.id, KEY_LEN);
+    record.key.type = (enum author_key_type)read_u8(&r);
+    read_bytes(&r, record.key.key, P256_KEY_LEN);
+    read_bytes(&r, record.vendor_id, UUID_BYTES);
+    read_bytes(&r, record.class_id, UUID_BYTES);
+    record.hardware_revision = read_u32(&r);
+    record.first_sequence = read_u64(&r);
+    read_bytes(&r, record.gateway, ED25519_KEY_LEN);
+    read_bytes(&r, record.mac_hmac, HASH_LEN);
+    record.endorsed = read_u8(&r) != 0;
+    if (!reader_done(&r)) {
+        return ERR_CORRUPT;
+    }
+    *(struct device_record *)out = record;
+    return OK;
+}
+
+static enum err device_put(const struct call *call, const struct device_record *record, const char *action) {
+    struct buffer value = BUFFER_INIT;
+    device_encode(record, &value);
+    struct record_key key = device_key(record->id);
+    enum err e = state_put_buffer(&call->state, &key, &value);
+    if (e == OK) {
+        e = state_history(&call->state, &key, action, "");
+    }
+    buffer_free(&value);
+    return e;
+}
+
+enum err device_get(const struct state *state, const uint8_t id[KEY_LEN], struct device_record *out, bool *out_found) {
+    struct record_key key = device_key(id);
+    return state_get_record(state, &key, device_decode, out, out_found);
+}
+
+struct device_visit {
+    enum err (*each)(void *arg, const struct device_record *device);
+    void *arg;
+};
+
+static enum err visit_device(void *arg, struct bytes rest, struct bytes value) {
+    const struct device_visit *visit = arg;
+    struct device_record record;
+    (void)rest;
+    enum err e = device_decode(value, &record);
+    return e == OK ? visit->each(visit->arg, &record) : e;
+}
+
+enum err device_list(const struct state *state, const uint8_t *after, size_t limit,
+                     enum err (*each)(void *arg, const struct device_record *device), void *arg) {
+    struct record_key prefix = record_key(CONTRACT, "device/", bytes_of(NULL, 0));
+    struct device_visit visit = {each, arg};
+    return state_each(state, &prefix, bytes_of(after, after == NULL ? 0 : KEY_LEN), limit, visit_device, &visit);
+}
+
+/* ---- Methods ------------------------------------------------------------------------------------------------ */
+
+/* Gives the gateway the device comes under: the one that signs, or the one the class's owner names. */
+static enum err judge_gateway(const struct call *call, const Assay__DeviceRegister *args,
+                              const struct class_definition *class, uint8_t out_gateway[ED25519_KEY_LEN],
+                              struct answer *answer) {
+    const uint8_t *wanted = args->gateway.len != 0 ? args->gateway.data : call->signers[0];
+    struct node_record node;
+    bool found = false;
+    enum err e = node_get(&call->state, wanted, &node, &found);
+    if (e != OK) {
+        return e;
+    }
+    if (!found || node.node.role != NODE_GATEWAY) {
+        return refuse(answer, CODE_GATEWAY_UNKNOWN, "a device comes under a gateway of this chain");
+    }
+    if (!call_signed_by(call, wanted)) {
+        enum code code;
+        e = class_definition_authorizes(call, class, false, &code);
+        if (e != OK || code != CODE_OK) {
+            return e != OK ? e : refuse(answer, code, "the gateway or admins of %s must sign", class->def.org);
+        }
+    }
+    memcpy(out_gateway, wanted, ED25519_KEY_LEN);
+    return OK;
+}
+
+static enum err device_register(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
+    const Assay__DeviceRegister *args = (const Assay__DeviceRegister *)(const void *)message;
+    struct device_record record = {.stamp = record_stamp_new(call),
+                                   .hardware_revision = args->hardware_revision,
+                                   .first_sequence = args->running_sequence};
+    if (!author_key_parse(args->key_type, bytes_of_pb(args->key), &record.key)) {
+        return refuse(answer, CODE_DEVICE_KEY_INVALID, "type %u, %zu bytes", args->key_type, args->key.len);
+    }
+    author_id(&record.key, record.id);
+    if (refuse_length(answer, args->class_id, UUID_BYTES, "class_id") ||
+        refuse_length(answer, args->mac_hmac, HASH_LEN, "mac_hmac") ||
+        (args->gateway.len != 0 && refuse_length(answer, args->gateway, ED25519_KEY_LEN, "gateway"))) {
+        return OK;
+    }
+    struct class_definition class;
+    bool found = false;
+    enum err e = class_definition_get(&call->state, args->class_id.data, &class, &found);
+    if (e != OK || !found) {
+        return e != OK ? e : refuse(answer, CODE_CLASS_UNKNOWN, "define the class first");
+    }
+    e = judge_gateway(call, args, &class, record.gateway, answer);
+    if (e != OK || answer->code != CODE_OK) {
+        return e;
+    }
+    if (record.hardware_revision < class.def.min_hardware_revision) {
+        return refuse(answer, CODE_DEVICE_HARDWARE_TOO_OLD, "revision %u, the class needs %u", record.hardware_revision,
+                      class.def.min_hardware_revision);
+    }
+    struct record_key key = device_key(record.id);
+    e = state_has(&call->state, &key, &found);
+    if (e != OK || found) {
+        return e != OK ? e : refuse(answer, CODE_DEVICE_EXISTS, "registered before");
+    }
+    memcpy(record.vendor_id, class.vendor_id, UUID_BYTES);
+    memcpy(record.class_id, class.class_id, UUID_BYTES);
+    memcpy(record.mac_hmac, args->mac_hmac.data, HASH_LEN);
+    e = device_put(call, &record, "register");
+    if (e != OK) {
+        return e;
+    }
+    Assay__DeviceRegisterResult result = ASSAY__DEVICE_REGISTER_RESULT__INIT;
+    result.device_id = pb_of(record.id, KEY_LEN);
+    return answer_with(answer, &result.base);
+}
+
+static enum err device_endorse(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
+    const Assay__DeviceEndorse *args = (const Assay__DeviceEndorse *)(const void *)message;
+    if (refuse_length(answer, args->device_id, KEY_LEN, "device_id")) {
+        return OK;
+    }
+    struct device_record record;
+    bool found = false;
+    enum err e = device_get(&call->state, args->device_id.data, &record, &found);
+    if (e != OK || !found) {
+        return e != OK ? e : refuse(answer, CODE_DEVICE_UNKNOWN, "no such device");
+    }
+    struct class_definition class;
+    e = class_definition_get(&call->state, record.class_id, &class, &found);
+    if (e != OK || !found) {
+        return e != OK ? e : ERR_CORRUPT;
+    }
+    enum code code;
+    e = class_definition_authorizes(call, &class, false, &code);
+    if (e != OK || code != CODE_OK) {
+        return e != OK ? e : refuse(answer, code, "admins of organisation %s must sign", class.def.org);
+    }
+    if (record.endorsed) {
+        return refuse(answer, CODE_DEVICE_ALREADY_ENDORSED, "endorsed before");
+    }
+    record.endorsed = true;
+    record_stamp_touch(&record.stamp, call);
+    return device_put(call, &record, "endorse");
+}
+
+const struct method device_methods[] = {
+    {"register", &assay__device_register__descriptor, device_register},
+    {"endorse", &assay__device_endorse__descriptor, device_endorse},
+    {NULL, NULL, NULL},
+};
+
+enum err device_genesis(const struct call *call, const struct genesis *genesis) {
+    enum err e = OK;
+    for (size_t i = 0; i < genesis->device_count && e == OK; i++) {
+        const struct genesis_device *from = &genesis->devices[i];
+        struct device_record record = {.stamp = record_stamp_new(call),
+                                       .key.type = from->key_type,
+                                       .hardware_revision = from->hardware_revision,
+                                       .first_sequence = from->running_sequence,
+                                       .endorsed = from->endorsed};
+        memcpy(record.key.key, from->key, P256_KEY_LEN);
+        author_id(&record.key, record.id);
+        class_definition_ids(from->vendor_domain, from->class_name, record.vendor_id, record.class_id);
+        memcpy(record.gateway, from->gateway, ED25519_KEY_LEN);
+        memcpy(record.mac_hmac, from->mac_hmac, HASH_LEN);
+        e = device_put(call, &record, "genesis");
+    }
+    return e;
+}

@@ -1,0 +1,78 @@
+#include "contracts/genesis/genesis.h"
+
+#include "contracts/author/author.h"
+#include "contracts/device/device.h"
+#include "contracts/firmware/class_definition.h"
+#include "contracts/genesis/genesis_inherit.h"
+#include "contracts/governance/governance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define GENESIS_VERSION 1
+#define DEFAULT_HEARTBEAT_MS 10000
+#define DEFAULT_THRESHOLD_PERCENT 67
+
+void genesis_params_default(struct genesis_params *out) {
+    *out = (struct genesis_params){
+        .heartbeat_ms = DEFAULT_HEARTBEAT_MS,
+        .max_block_txs = LIMIT_BLOCK_TXS,
+        .max_block_bytes = LIMIT_BLOCK_BYTES,
+        .tx_max_lifetime_ms = LIMIT_TX_LIFETIME_MS,
+        .vote_threshold_percent = DEFAULT_THRESHOLD_PERCENT,
+        .protocol_version = PROTOCOL_VERSION,
+    };
+}
+
+void genesis_free(struct genesis *genesis) {
+    if (genesis == NULL) {
+        return;
+    }
+    free(genesis->orgs);
+    free(genesis->nodes);
+    free(genesis->classes);
+    free(genesis->authors);
+    free(genesis->devices);
+    buffer_free(&genesis->inherited);
+    *genesis = (struct genesis){0};
+}
+
+uint16_t genesis_validators(const struct genesis *genesis, uint8_t (*keys)[KEY_LEN]) {
+    uint16_t count = 0;
+    for (size_t i = 0; i < genesis->node_count && count < LIMIT_VALIDATORS; i++) {
+        if (genesis->nodes[i].role == NODE_VALIDATOR) {
+            memcpy(keys[count++], genesis->nodes[i].key, KEY_LEN);
+        }
+    }
+    return count;
+}
+
+void genesis_chain_id(const struct genesis *genesis, const struct verify_crypto *crypto, uint8_t out[CHAIN_ID_LEN]) {
+    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
+    uint8_t fixed[1 + 8 + sizeof genesis->salt + HASH_LEN + 1];
+    struct validator_set set = {(const uint8_t(*)[KEY_LEN])(uintptr_t)keys, genesis_validators(genesis, keys)};
+    size_t name_len = strnlen(genesis->name, GENESIS_NAME_MAX);
+    fixed[0] = GENESIS_VERSION;
+    put_u64(fixed + 1, genesis->time_ms);
+    memcpy(fixed + 9, genesis->salt, sizeof genesis->salt);
+    validators_hash(crypto, &set, fixed + 9 + sizeof genesis->salt);
+    fixed[sizeof fixed - 1] = (uint8_t)name_len;
+    const struct span parts[] = {
+        {(const uint8_t *)TAG_GENESIS, TAG_LEN},
+        {fixed, sizeof fixed},
+        {(const uint8_t *)genesis->name, name_len},
+    };
+    hash_parts(crypto, parts, sizeof parts / sizeof parts[0], out);
+}
+
+enum err genesis_apply(const struct genesis *genesis, const struct verify_crypto *crypto, const struct state *state) {
+    uint8_t chain_id[CHAIN_ID_LEN];
+    genesis_chain_id(genesis, crypto, chain_id);
+    const struct call call = {.state = *state, .crypto = crypto, .chain_id = chain_id, .time_ms = genesis->time_ms};
+    enum err e = governance_genesis(&call, genesis);
+    e = e == OK ? genesis_inherit_apply(&call, genesis) : e;
+    e = e == OK ? class_definition_genesis(&call, genesis) : e;
+    e = e == OK ? author_genesis(&call, genesis) : e;
+    e = e == OK ? device_genesis(&call, genesis) : e;
+    return e;
+}

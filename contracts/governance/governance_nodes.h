@@ -1,0 +1,23 @@
+/* What an organisation manages alone: its observers and gateways, and the addresses of all its nodes. Signed by the
+ * organisation's admins at their threshold; register_node by the node's own key as well (proof of possession).
+ *
+ * Signing keys and link keys are each unique among all nodes. There may be NODES_PER_ORG_MAX nodes of an organisation
+ * and NODES_MAX in all, of which LINKED_NODES_MAX validators and observers.
+ */
+#ifndef ASSAY_CONTRACTS_GOVERNANCE_GOVERNANCE_NODES_H
+#define ASSAY_CONTRACTS_GOVERNANCE_GOVERNANCE_NODES_H
+
+#include "contracts/governance/governance.h"
+#include "contracts/kernel/method.h"
+
+/* host:port, host a name, an IPv4 address, or an IPv6 address in brackets; port 1 to 65535. */
+bool node_peer_is_sound(const char *peer);
+/* http:// or https://, a host, and nothing but printable ASCII without quotes, angle brackets or backslashes. */
+bool node_http_is_sound(const char *http);
+
+/* Methods; the table is in governance_methods.c. */
+NODISCARD enum err node_register(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
+NODISCARD enum err node_update(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
+NODISCARD enum err node_remove(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
+
+#endif

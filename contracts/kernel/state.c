@@ -1,0 +1,169 @@
+#include "contracts/kernel/state.h"
+
+#include "base/assert.h"
+
+#include <string.h>
+
+struct record_key record_key(const char *contract, const char *path, struct bytes id) {
+    struct record_key key = {.len = 0};
+    record_key_add(&key, contract, strlen(contract) + 1);
+    record_key_add(&key, path, strlen(path));
+    record_key_add(&key, id.data, id.len);
+    return key;
+}
+
+void record_key_add(struct record_key *key, const void *part, size_t len) {
+    ASSERT(len <= sizeof key->data - key->len);
+    if (len > 0) {
+        memcpy(key->data + key->len, part, len);
+        key->len += len;
+    }
+}
+
+struct record_stamp record_stamp_new(const struct call *call) {
+    return (struct record_stamp){call->height, call->time_ms, call->height, call->time_ms};
+}
+
+void record_stamp_touch(struct record_stamp *stamp, const struct call *call) {
+    stamp->changed_height = call->height;
+    stamp->changed_ms = call->time_ms;
+}
+
+void record_stamp_write(struct buffer *out, const struct record_stamp *stamp) {
+    buffer_u8(out, RECORD_VERSION);
+    buffer_u64(out, stamp->created_height);
+    buffer_u64(out, stamp->created_ms);
+    buffer_u64(out, stamp->changed_height);
+    buffer_u64(out, stamp->changed_ms);
+}
+
+void record_stamp_read(struct reader *r, struct record_stamp *out) {
+    if (read_u8(r) != RECORD_VERSION) {
+        r->failed = true;
+    }
+    out->created_height = read_u64(r);
+    out->created_ms = read_u64(r);
+    out->changed_height = read_u64(r);
+    out->changed_ms = read_u64(r);
+}
+
+void record_text_write(struct buffer *out, const char *text) {
+    size_t len = strlen(text);
+    ASSERT(len <= UINT16_MAX);
+    buffer_u16(out, (uint16_t)len);
+    buffer_put(out, text, len);
+}
+
+void record_text_read(struct reader *r, char *out, size_t cap) {
+    size_t len = read_u16(r);
+    if (len >= cap) {
+        r->failed = true;
+        len = 0;
+    }
+    read_bytes(r, out, len);
+    out[len] = '\0';
+}
+
+enum err state_get(const struct state *state, const struct record_key *key, struct buffer *out, bool *out_found) {
+    return state->ops->get(state->ctx, record_key_bytes(key), out, out_found);
+}
+
+enum err state_get_record(const struct state *state, const struct record_key *key,
+                          enum err (*decode)(struct bytes value, void *out), void *out, bool *out_found) {
+    struct buffer value = BUFFER_INIT;
+    bool found = false;
+    enum err e = state_get(state, key, &value, &found);
+    if (e == OK && found) {
+        e = decode(buffer_bytes(&value), out);
+    }
+    buffer_free(&value);
+    if (e == OK) {
+        *out_found = found;
+    }
+    return e;
+}
+
+enum err state_has(const struct state *state, const struct record_key *key, bool *out_found) {
+    struct buffer value = BUFFER_INIT;
+    enum err e = state_get(state, key, &value, out_found);
+    buffer_free(&value);
+    return e;
+}
+
+enum err state_put(const struct state *state, const struct record_key *key, struct bytes value) {
+    ASSERT(state->ops->put != NULL && value.len > 0);
+    return state->ops->put(state->ctx, record_key_bytes(key), value);
+}
+
+enum err state_put_buffer(const struct state *state, const struct record_key *key, const struct buffer *value) {
+    enum err e = buffer_ok(value);
+    return e == OK ? state_put(state, key, buffer_bytes(value)) : e;
+}
+
+enum err state_remove(const struct state *state, const struct record_key *key) {
+    ASSERT(state->ops->remove != NULL);
+    return state->ops->remove(state->ctx, record_key_bytes(key));
+}
+
+enum err state_history(const struct state *state, const struct record_key *key, const char *action,
+                       const char *detail) {
+    ASSERT(state->ops->history != NULL);
+    return state->ops->history(state->ctx, record_key_bytes(key), action, bytes_str(detail));
+}
+
+void state_walk_init(struct state_walk *walk, const struct state *state, const struct record_key *prefix,
+                     struct bytes after) {
+    *walk = (struct state_walk){.state = state, .prefix = *prefix, .inclusive = after.len == 0};
+    buffer_put(&walk->at, prefix->data, prefix->len);
+    buffer_put(&walk->at, after.data, after.len);
+}
+
+void state_walk_close(struct state_walk *walk) {
+    buffer_free(&walk->at);
+    buffer_free(&walk->value);
+    buffer_free(&walk->scratch);
+}
+
+enum err state_walk_next(struct state_walk *walk, struct bytes *out_rest, struct bytes *out_value, bool *out_found) {
+    enum err e = buffer_ok(&walk->at);
+    if (e != OK) {
+        return e;
+    }
+    bool found = false;
+    buffer_reset(&walk->value);
+    buffer_reset(&walk->scratch);
+    e = walk->state->ops->next(walk->state->ctx, record_key_bytes(&walk->prefix), buffer_bytes(&walk->at),
+                               walk->inclusive, &walk->scratch, &walk->value, &found);
+    if (e != OK) {
+        return e;
+    }
+    if (!found) {
+        *out_found = false;
+        return OK;
+    }
+    struct buffer key = walk->scratch;
+    walk->scratch = walk->at;
+    walk->at = key;
+    walk->inclusive = false;
+    *out_rest = bytes_of(walk->at.data + walk->prefix.len, walk->at.len - walk->prefix.len);
+    *out_value = buffer_bytes(&walk->value);
+    *out_found = true;
+    return OK;
+}
+
+enum err state_each(const struct state *state, const struct record_key *prefix, struct bytes after, size_t limit,
+                    enum err (*each)(void *arg, struct bytes rest, struct bytes value), void *arg) {
+    struct state_walk walk;
+    state_walk_init(&walk, state, prefix, after);
+    enum err e = OK;
+    bool found = true;
+    for (size_t n = 0; n < limit && n < STATE_PAGE_MAX && e == OK && found; n++) {
+        struct bytes rest, value;
+        e = state_walk_next(&walk, &rest, &value, &found);
+        if (e == OK && found) {
+            e = each(arg, rest, value);
+        }
+    }
+    state_walk_close(&walk);
+    return e;
+}

@@ -1,0 +1,305 @@
+#include "node/api/events.h"
+
+#include "node/api/api.h"
+#include "node/ledger/execute.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPLAY_MAX 10000 /* blocks; a client further behind pages through /v1/blocks first */
+
+enum event_type { EVENT_TX, EVENT_RELEASE, EVENT_REVOCATION, EVENT_UPDATE, EVENT_DEVICE, EVENT_OF_BLOCK, EVENT_ALARM };
+static const char *const type_names[] = {"tx", "release", "revocation", "update", "device", "block", "alarm"};
+#define TYPES (sizeof type_names / sizeof type_names[0])
+
+struct subscriber {
+    struct subscriber *next;
+    struct http_stream *stream;
+    unsigned wanted; /* bit per event_type */
+};
+
+struct events {
+    struct chain *chain;
+    pthread_mutex_t lock;
+    struct subscriber *subscribers; /* each has been sent every block up to `height` */
+    uint64_t height;
+};
+
+enum err events_new(struct chain *chain, struct events **out) {
+    struct events *events = calloc(1, sizeof *events);
+    if (events == NULL) {
+        return ERR_NOMEM;
+    }
+    events->chain = chain;
+    events->height = chain_head(chain)->header.height;
+    (void)pthread_mutex_init(&events->lock, NULL);
+    *out = events;
+    return OK;
+}
+
+static void subscriber_free(struct subscriber *s) {
+    http_stream_close(s->stream);
+    free(s);
+}
+
+void events_free(struct events *events) {
+    if (events == NULL) {
+        return;
+    }
+    while (events->subscribers != NULL) {
+        struct subscriber *next = events->subscribers->next;
+        subscriber_free(events->subscribers);
+        events->subscribers = next;
+    }
+    (void)pthread_mutex_destroy(&events->lock);
+    free(events);
+}
+
+/* ---- Events of a block ------------------------------------------------------------------------------------------- */
+
+static bool is_call(const struct transaction *tx, const char *contract, const char *method) {
+    return bytes_equal(tx->contract, bytes_str(contract)) &&
+           (method == NULL || bytes_equal(tx->method, bytes_str(method)));
+}
+
+/* The type, beside tx, that a carried-out transaction has; EVENT_TX when it has none. */
+static enum event_type type_of(const struct transaction *tx) {
+    if (is_call(tx, "firmware", "register") || is_call(tx, "firmware", "approve")) {
+        return EVENT_RELEASE;
+    }
+    if (is_call(tx, "firmware", "revoke") || is_call(tx, "firmware", "set_minimum_sequence")) {
+        return EVENT_REVOCATION;
+    }
+    if (is_call(tx, "update", NULL)) {
+        return EVENT_UPDATE;
+    }
+    return is_call(tx, "device", NULL) ? EVENT_DEVICE : EVENT_TX;
+}
+
+static void emit(const struct subscriber *s, enum event_type type, const char *id, const char *data) {
+    if ((s->wanted >> type & 1u) != 0 && data != NULL) {
+        (void)http_stream_send(s->stream, id, type_names[type], data); /* one that is over is dropped after the block */
+    }
+}
+
+static json_t *tx_event(const struct transaction *tx, uint64_t height, const struct receipt *receipt) {
+    json_t *out = json_object();
+    api_hex(out, "tx_id", tx->id, HASH_LEN);
+    api_u64(out, "height", height);
+    api_set(out, "contract", json_stringn((const char *)tx->contract.data, tx->contract.len));
+    api_set(out, "method", json_stringn((const char *)tx->method.data, tx->method.len));
+    if (receipt != NULL) {
+        api_set(out, "result", api_result_json(receipt));
+    }
+    return out;
+}
+
+static json_t *block_event(const struct block *block) {
+    json_t *out = json_object();
+    api_u64(out, "height", block->header.height);
+    api_hex(out, "hash", block->hash, HASH_LEN);
+    api_hex(out, "state_root", block->header.state_root, HASH_LEN);
+    api_u64(out, "time_ms", block->header.time_ms);
+    api_u64(out, "tx_count", block->tx_count);
+    return out;
+}
+
+/* Sends one block's events to every subscriber of a list. */
+static void send_block(struct subscriber *list, struct chain_view *view, const struct block *block) {
+    for (size_t i = 0; i < block->tx_count; i++) {
+        const struct transaction *tx = &block->txs[i];
+        struct bytes value, encoded;
+        struct receipt receipt;
+        uint64_t height;
+        uint32_t index;
+        bool known = kv_get(view->kv, KV_TXS, bytes_of(tx->id, HASH_LEN), &value) == OK &&
+                     tx_entry_decode(value, &height, &index, &encoded) == OK && receipt_decode(encoded, &receipt) == OK;
+        json_t *event = tx_event(tx, block->header.height, known ? &receipt : NULL);
+        char *data = json_dumps(event, JSON_COMPACT);
+        enum event_type type = known && receipt.code == CODE_OK ? type_of(tx) : EVENT_TX;
+        for (struct subscriber *s = list; s != NULL; s = s->next) {
+            emit(s, EVENT_TX, NULL, data);
+            if (type != EVENT_TX) {
+                emit(s, type, NULL, data);
+            }
+        }
+        free(data);
+        json_decref(event);
+    }
+    char id[24];
+    (void)snprintf(id, sizeof id, "%llu", (unsigned long long)block->header.height);
+    json_t *event = block_event(block);
+    char *data = json_dumps(event, JSON_COMPACT);
+    for (struct subscriber *s = list; s != NULL; s = s->next) {
+        emit(s, EVENT_OF_BLOCK, id, data);
+        if ((s->wanted >> EVENT_OF_BLOCK & 1u) == 0) { /* only the place to resume from, which no client shows */
+            (void)http_stream_send(s->stream, id, NULL, NULL);
+        }
+    }
+    free(data);
+    json_decref(event);
+}
+
+static void drop_over(struct events *events) {
+    struct subscriber **slot = &events->subscribers;
+    while (*slot != NULL) {
+        struct subscriber *s = *slot;
+        if (http_stream_over(s->stream)) {
+            *slot = s->next;
+            subscriber_free(s);
+        } else {
+            slot = &s->next;
+        }
+    }
+}
+
+void events_block_final(struct events *events, const struct block *block) {
+    (void)pthread_mutex_lock(&events->lock);
+    events->height = block->header.height;
+    struct chain_view view;
+    if (events->subscribers != NULL && chain_view_open(events->chain, &view) == OK) {
+        send_block(events->subscribers, &view, block);
+        chain_view_close(&view);
+        drop_over(events);
+    }
+    (void)pthread_mutex_unlock(&events->lock);
+}
+
+void events_alarm(struct events *events, const char *name, const char *text) {
+    json_t *event = json_object();
+    api_set(event, "name", json_string(name));
+    api_set(event, "text", json_string(text));
+    char *data = json_dumps(event, JSON_COMPACT);
+    (void)pthread_mutex_lock(&events->lock);
+    for (struct subscriber *s = events->subscribers; s != NULL; s = s->next) {
+        emit(s, EVENT_ALARM, NULL, data);
+    }
+    (void)pthread_mutex_unlock(&events->lock);
+    free(data);
+    json_decref(event);
+}
+
+/* ---- Subscribing ------------------------------------------------------------------------------------------------- */
+
+/* Sends a past block from the log. */
+static bool replay(struct events *events, struct subscriber *s, uint64_t height) {
+    struct chain_view view;
+    struct buffer body = BUFFER_INIT;
+    struct block block = {0};
+    bool good = chain_view_open(events->chain, &view) == OK;
+    if (good) {
+        good = chain_read(events->chain, height, &body, NULL) == OK && block_decode(buffer_bytes(&body), &block) == OK;
+        if (good) {
+            send_block(s, &view, &block);
+        }
+        chain_view_close(&view);
+    }
+    block_free(&block);
+    buffer_free(&body);
+    return good && !http_stream_over(s->stream);
+}
+
+/* Joins the others once everything up to the present height has been sent. */
+static bool join(struct events *events, struct subscriber *s, uint64_t next) {
+    for (;;) {
+        (void)pthread_mutex_lock(&events->lock);
+        bool caught_up = next > events->height;
+        if (caught_up) {
+            s->next = events->subscribers;
+            events->subscribers = s;
+        }
+        (void)pthread_mutex_unlock(&events->lock);
+        if (caught_up) {
+            return true;
+        }
+        if (!replay(events, s, next)) {
+            return false;
+        }
+        next++;
+    }
+}
+
+static bool parse_types(const char *text, unsigned *out) {
+    *out = 0;
+    while (*text != '\0') {
+        size_t len = strcspn(text, ",");
+        size_t i = 0;
+        while (i < TYPES && (strlen(type_names[i]) != len || strncmp(type_names[i], text, len) != 0)) {
+            i++;
+        }
+        if (i == TYPES) {
+            return false;
+        }
+        *out |= 1u << i;
+        text += len + (text[len] == ',');
+    }
+    return *out != 0;
+}
+
+/* Has the block that the replay begins with lost its body to pruning? */
+static bool is_pruned(struct events *events, uint64_t height) {
+    struct buffer body = BUFFER_INIT;
+    enum err e = chain_read(events->chain, height, &body, NULL);
+    buffer_free(&body);
+    return e == ERR_NOTFOUND;
+}
+
+static void get_events(void *ctx, struct http_request *request) {
+    static const char *const known[] = {"types", "after", NULL};
+    struct events *events = ctx;
+    const char *types = http_query(request, "types");
+    const char *last = http_header(request, "Last-Event-ID");
+    uint64_t after;
+    unsigned wanted = ~0u;
+    if (!http_query_only(request, known) || !http_query_u64(request, "after", 0, INT64_MAX, INT64_MAX, &after)) {
+        return;
+    }
+    if (types != NULL && !parse_types(types, &wanted)) {
+        http_respond(request, http_error(400, "BAD_PARAMETER",
+                                         "choose among tx, release, revocation, update, device, block, alarm",
+                                         "types names an event type that does not exist"));
+        return;
+    }
+    (void)pthread_mutex_lock(&events->lock);
+    uint64_t height = events->height;
+    (void)pthread_mutex_unlock(&events->lock);
+    if (last != NULL && last[0] >= '0' && last[0] <= '9') {
+        after = strtoull(last, NULL, 10);
+    }
+    if (after > height) {
+        after = height;
+    }
+    if (height - after > REPLAY_MAX) {
+        http_respond(request, http_error(410, "TOO_FAR_BACK", "page through /v1/blocks, then subscribe",
+                                         "more than %d blocks have become final since", REPLAY_MAX));
+        return;
+    }
+    if (after < height && is_pruned(events, after + 1)) {
+        http_respond(request, http_error(410, "PRUNED", "page through /v1/blocks, then subscribe; or ask another node",
+                                         "the bodies of the blocks that follow %llu were pruned on this node",
+                                         (unsigned long long)after));
+        return;
+    }
+    struct subscriber *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        http_respond(request, NULL);
+        return;
+    }
+    (void)pthread_mutex_lock(&events->lock);
+    drop_over(events); /* on a chain at rest nobody else makes room for newcomers */
+    (void)pthread_mutex_unlock(&events->lock);
+    s->wanted = wanted;
+    s->stream = http_stream_open(request);
+    if (s->stream == NULL) {
+        free(s);
+    } else if (!join(events, s, after + 1)) {
+        subscriber_free(s);
+    }
+}
+
+enum err events_routes(struct events *events, struct http_server *server) {
+    const struct http_route route = {.method = HTTP_GET, .path = "/v1/events", .handler = get_events, .ctx = events};
+    return http_server_route(server, &route);
+}

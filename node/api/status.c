@@ -1,0 +1,30 @@
+#include "node/api/status.h"
+
+#include <stddef.h>
+#include <string.h>
+
+void status_board_init(struct status_board *board) {
+    memset(board, 0, sizeof *board);
+    (void)pthread_mutex_init(&board->lock, NULL);
+}
+
+void status_board_close(struct status_board *board) {
+    (void)pthread_mutex_destroy(&board->lock);
+}
+
+/* Most of the places for peers are empty. */
+static void copy(const struct status_facts *from, struct status_facts *to) {
+    memcpy(to, from, offsetof(struct status_facts, peers) + from->peer_count * sizeof from->peers[0]);
+}
+
+void status_board_write(struct status_board *board, const struct status_facts *facts) {
+    (void)pthread_mutex_lock(&board->lock);
+    copy(facts, &board->facts);
+    (void)pthread_mutex_unlock(&board->lock);
+}
+
+void status_board_read(struct status_board *board, struct status_facts *out) {
+    (void)pthread_mutex_lock(&board->lock);
+    copy(&board->facts, out);
+    (void)pthread_mutex_unlock(&board->lock);
+}

@@ -1,0 +1,529 @@
+#include "node/fetch/client.h"
+
+#include "node/http/auth.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONNECT_TIMEOUT_MS 5000
+#define CALL_TIMEOUT_MS 30000
+#define STALL_BYTES_PER_S 1L /* a transfer that moves less */
+#define STALL_S 60L          /* for this long is given up */
+#define URL_MAX 256
+#define PROGRESS_WIDTH 30
+
+struct client {
+    CURL *curl;
+    char url[URL_MAX]; /* without a trailing '/' */
+    char *ca_file;
+    long connect_timeout_ms, timeout_ms;
+    char token[AUTH_TOKEN_MAX + 32]; /* "Authorization: Bearer ..." */
+    char why[CLIENT_WHY_MAX];
+    char code[64];
+    long status;
+};
+
+/* One call: what is sent and where the answer goes. */
+struct http_call {
+    const char *path;
+    const char *content_type, *accept; /* NULL: none */
+    struct bytes body;
+    bool post;
+    int upload_fd; /* -1: none; else the body */
+    uint64_t upload_size;
+    int download_fd; /* -1: the answer goes to memory */
+    uint64_t limit;
+    bool stalls_only; /* no limit on the whole time */
+    bool progress;
+    /* the answer */
+    struct client *client;
+    struct buffer answer;
+    uint64_t received;
+    enum err write_error;
+    unsigned shown_percent;
+};
+
+enum err client_start(void) {
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? OK : ERR_UNSUPPORTED;
+}
+
+enum err client_new(const struct client_config *config, struct client **out) {
+    size_t len = strlen(config->url);
+    while (len > 0 && config->url[len - 1] == '/') {
+        len--;
+    }
+    bool good = strncmp(config->url, "http://", 7) == 0 || strncmp(config->url, "https://", 8) == 0;
+    if (!good || len >= URL_MAX) {
+        return ERR_CONFIG;
+    }
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL) {
+        return ERR_NOMEM;
+    }
+    memcpy(client->url, config->url, len);
+    client->connect_timeout_ms =
+        config->connect_timeout_ms != 0 ? (long)config->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    client->timeout_ms = config->timeout_ms != 0 ? (long)config->timeout_ms : CALL_TIMEOUT_MS;
+    client->curl = curl_easy_init();
+    client->ca_file = config->ca_file != NULL ? strdup(config->ca_file) : NULL;
+    if (client->curl == NULL || (config->ca_file != NULL && client->ca_file == NULL)) {
+        client_free(client);
+        return ERR_NOMEM;
+    }
+    *out = client;
+    return OK;
+}
+
+void client_free(struct client *client) {
+    if (client != NULL) {
+        curl_easy_cleanup(client->curl);
+        free(client->ca_file);
+        secure_wipe(client->token, sizeof client->token);
+        free(client);
+    }
+}
+
+const char *client_url(const struct client *client) {
+    return client->url;
+}
+
+const char *client_why(const struct client *client) {
+    return client->why;
+}
+
+long client_status(const struct client *client) {
+    return client->status;
+}
+
+const char *client_error_code(const struct client *client) {
+    return client->code;
+}
+
+static void say(struct client *client, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct client *client, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(client->why, sizeof client->why, format, args);
+    va_end(args);
+    /* What a node sends never steers the terminal. */
+    for (char *p = client->why; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+            *p = ' ';
+        }
+    }
+}
+
+/* ---- libcurl's calls ---- */
+
+static enum err write_all(int fd, const char *data, size_t len) {
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno != EINTR) {
+            return err_from_errno(errno);
+        }
+        size_t done = n > 0 ? (size_t)n : 0;
+        data += done;
+        len -= done;
+    }
+    return OK;
+}
+
+static size_t take_answer(char *data, size_t size, size_t count, void *ctx) {
+    struct http_call *call = ctx;
+    size_t len = size * count;
+    long status = 0;
+    (void)curl_easy_getinfo(call->client->curl, CURLINFO_RESPONSE_CODE, &status);
+    bool refused = status < 200 || status > 299;
+    /* A refusal's text goes to memory whatever was asked for. */
+    uint64_t limit = refused ? CLIENT_JSON_MAX : call->limit;
+    if (len > limit - call->received) {
+        call->write_error = ERR_TOOLARGE;
+        return 0;
+    }
+    call->received += len;
+    if (call->download_fd >= 0 && !refused) {
+        call->write_error = write_all(call->download_fd, data, len);
+    } else {
+        buffer_put(&call->answer, data, len);
+        call->write_error = buffer_ok(&call->answer);
+    }
+    return call->write_error == OK ? len : 0;
+}
+
+static size_t give_file(char *out, size_t size, size_t count, void *ctx) {
+    struct http_call *call = ctx;
+    for (;;) {
+        ssize_t n = read(call->upload_fd, out, size * count);
+        if (n >= 0) {
+            return (size_t)n;
+        }
+        if (errno != EINTR) {
+            call->write_error = err_from_errno(errno);
+            return CURL_READFUNC_ABORT;
+        }
+    }
+}
+
+/* libcurl sends the start of the file again when a kept connection turns out to be closed. */
+static int rewind_file(void *ctx, curl_off_t offset, int origin) {
+    struct http_call *call = ctx;
+    return lseek(call->upload_fd, (off_t)offset, origin) >= 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+static int show_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
+    struct http_call *call = ctx;
+    curl_off_t total = up_total > 0 ? up_total : down_total;
+    curl_off_t done = up_total > 0 ? up : down;
+    if (total <= 0) {
+        return 0;
+    }
+    unsigned percent = (unsigned)(done * 100 / total);
+    if (percent != call->shown_percent) {
+        char bar[PROGRESS_WIDTH + 1];
+        for (unsigned i = 0; i < PROGRESS_WIDTH; i++) {
+            bar[i] = i < percent * PROGRESS_WIDTH / 100 ? '#' : '.';
+        }
+        bar[PROGRESS_WIDTH] = '\0';
+        (void)fprintf(stderr, "\r%s %3u %%%s", bar, percent, percent == 100 ? "\n" : "");
+        call->shown_percent = percent;
+    }
+    return 0;
+}
+
+/* ---- One call ---- */
+
+static bool add_header(struct curl_slist **list, const char *name, const char *value) {
+    char line[256];
+    if (value == NULL) {
+        return true;
+    }
+    (void)snprintf(line, sizeof line, "%s%s%s", name, name[0] != '\0' ? ": " : "", value);
+    struct curl_slist *longer = curl_slist_append(*list, line);
+    *list = longer != NULL ? longer : *list;
+    return longer != NULL;
+}
+
+static struct curl_slist *make_headers(const struct client *client, const struct http_call *call) {
+    struct curl_slist *list = NULL;
+    /* Only an upload waits for the node's consent before it sends its body. */
+    bool good = add_header(&list, "Content-Type", call->content_type) && add_header(&list, "Accept", call->accept) &&
+                (call->upload_fd >= 0 || add_header(&list, "", "Expect:"));
+    if (good && client->token[0] != '\0') {
+        struct curl_slist *longer = curl_slist_append(list, client->token);
+        good = longer != NULL;
+    }
+    if (!good) {
+        curl_slist_free_all(list);
+        return NULL;
+    }
+    return list;
+}
+
+#define SET(option, value) (void)curl_easy_setopt(curl, option, value)
+
+static void prepare(struct client *client, struct http_call *call, const char *url, struct curl_slist *headers) {
+    CURL *curl = client->curl;
+    curl_easy_reset(curl);
+    SET(CURLOPT_URL, url);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_HTTPHEADER, headers);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, client->connect_timeout_ms);
+    SET(CURLOPT_WRITEFUNCTION, take_answer);
+    SET(CURLOPT_WRITEDATA, call);
+    if (call->stalls_only) {
+        SET(CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_PER_S);
+        SET(CURLOPT_LOW_SPEED_TIME, STALL_S);
+    } else {
+        SET(CURLOPT_TIMEOUT_MS, client->timeout_ms);
+    }
+    if (client->ca_file != NULL) {
+        SET(CURLOPT_CAINFO, client->ca_file);
+    }
+    if (call->post) {
+        SET(CURLOPT_POST, 1L);
+        if (call->upload_fd >= 0) {
+            SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->upload_size);
+            SET(CURLOPT_READFUNCTION, give_file);
+            SET(CURLOPT_READDATA, call);
+            SET(CURLOPT_SEEKFUNCTION, rewind_file);
+            SET(CURLOPT_SEEKDATA, call);
+        } else {
+            SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+            SET(CURLOPT_POSTFIELDS, call->body.len > 0 ? (const void *)call->body.data : "");
+        }
+    }
+    if (call->progress && isatty(STDERR_FILENO)) {
+        SET(CURLOPT_NOPROGRESS, 0L);
+        SET(CURLOPT_XFERINFOFUNCTION, show_progress);
+        SET(CURLOPT_XFERINFODATA, call);
+    }
+}
+
+/* The error envelope in one line. */
+static enum err explain_refusal(struct client *client, const struct http_call *call) {
+    json_error_t bad;
+    const char *text = call->answer.data != NULL ? (const char *)call->answer.data : "";
+    json_t *answer = json_loadb(text, call->answer.len, 0, &bad);
+    json_t *error = json_object_get(answer, "error");
+    const char *code = json_string_value(json_object_get(error, "code"));
+    const char *message = json_string_value(json_object_get(error, "message"));
+    const char *hint = json_string_value(json_object_get(error, "hint"));
+    if (code != NULL && message != NULL) {
+        (void)snprintf(client->code, sizeof client->code, "%.63s", code);
+        say(client, "%s: %s%s%s", code, message, hint != NULL && hint[0] != '\0' ? "; " : "", hint != NULL ? hint : "");
+    } else {
+        say(client, "%s answered status %ld; is it an assay node's HTTP address?", client->url, client->status);
+    }
+    json_decref(answer);
+    switch (client->status) {
+    case 404:
+        return ERR_NOTFOUND;
+    case 401:
+    case 403:
+        return ERR_DENIED;
+    case 429:
+    case 503:
+        return ERR_BUSY;
+    case 413:
+        return ERR_TOOLARGE;
+    default:
+        return ERR_INVALID;
+    }
+}
+
+static enum err explain_transport(struct client *client, const struct http_call *call, CURLcode code) {
+    if (call->write_error != OK) {
+        say(client, "%s%s: %s", client->url, call->path, err_text(call->write_error));
+        return call->write_error;
+    }
+    const char *advice = code == CURLE_COULDNT_CONNECT            ? "; is the node up, and is --node right?"
+                         : code == CURLE_OPERATION_TIMEDOUT       ? "; the node may be busy, try again"
+                         : code == CURLE_PEER_FAILED_VERIFICATION ? "; give --ca-file with the certificate to trust"
+                                                                  : "";
+    say(client, "no answer from %s: %s%s", client->url, curl_easy_strerror(code), advice);
+    return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_NETWORK;
+}
+
+static enum err perform(struct client *client, struct http_call *call) {
+    char url[URL_MAX + 2048];
+    client->why[0] = client->code[0] = '\0';
+    client->status = 0;
+    call->client = client;
+    int n = snprintf(url, sizeof url, "%s%s", client->url, call->path);
+    struct curl_slist *headers = make_headers(client, call);
+    if (n < 0 || (size_t)n >= sizeof url || headers == NULL) {
+        curl_slist_free_all(headers);
+        say(client, "the request is too long or memory is out");
+        return ERR_TOOLARGE;
+    }
+    prepare(client, call, url, headers);
+    CURLcode code = curl_easy_perform(client->curl);
+    (void)curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &client->status);
+    curl_slist_free_all(headers);
+    /* A node that refuses an upload answers before it has read everything. */
+    bool answered = client->status >= 400 && call->answer.len > 0;
+    if (code != CURLE_OK && !answered) {
+        client->status = 0;
+        return explain_transport(client, call, code);
+    }
+    return client->status >= 200 && client->status <= 299 ? OK : explain_refusal(client, call);
+}
+
+static enum err perform_json(struct client *client, struct http_call *call, json_t **out) {
+    call->limit = CLIENT_JSON_MAX;
+    enum err e = perform(client, call);
+    if (e == OK) {
+        json_error_t bad;
+        const char *text = call->answer.data != NULL ? (const char *)call->answer.data : "";
+        json_t *json = json_loadb(text, call->answer.len, JSON_REJECT_DUPLICATES, &bad);
+        if (json == NULL) {
+            say(client, "%s%s did not answer with JSON: %s", client->url, call->path, bad.text);
+            e = ERR_MALFORMED;
+        } else {
+            *out = json;
+        }
+    }
+    buffer_free(&call->answer);
+    return e;
+}
+
+/* ---- Calls by shape ---- */
+
+enum err client_get_json(struct client *client, const char *path, json_t **out) {
+    struct http_call call = {.path = path, .accept = "application/json", .upload_fd = -1, .download_fd = -1};
+    return perform_json(client, &call, out);
+}
+
+enum err client_post_bytes(struct client *client, const char *path, const char *content_type, struct bytes body,
+                           json_t **out) {
+    struct http_call call = {.path = path,
+                             .content_type = content_type,
+                             .accept = "application/json",
+                             .body = body,
+                             .post = true,
+                             .upload_fd = -1,
+                             .download_fd = -1};
+    return perform_json(client, &call, out);
+}
+
+enum err client_post_json(struct client *client, const char *path, const json_t *body, json_t **out) {
+    char *text = json_dumps(body, JSON_COMPACT);
+    if (text == NULL) {
+        say(client, "out of memory");
+        return ERR_NOMEM;
+    }
+    enum err e = client_post_bytes(client, path, "application/json", bytes_str(text), out);
+    free(text);
+    return e;
+}
+
+enum err client_get_bytes(struct client *client, const char *path, const char *accept, size_t limit,
+                          struct buffer *out) {
+    struct http_call call = {.path = path, .accept = accept, .upload_fd = -1, .download_fd = -1, .limit = limit};
+    enum err e = perform(client, &call);
+    if (e == OK) {
+        buffer_put(out, call.answer.data, call.answer.len);
+        e = buffer_ok(out);
+    }
+    buffer_free(&call.answer);
+    return e;
+}
+
+enum err client_upload_file(struct client *client, const char *path, const char *file, bool progress, json_t **out) {
+    struct stat st;
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        enum err e = fd < 0 ? err_from_errno(errno) : ERR_UNSUPPORTED;
+        say(client, "%s: %s", file, fd < 0 ? err_text(e) : "not a regular file");
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return e;
+    }
+    struct http_call call = {.path = path,
+                             .content_type = "application/octet-stream",
+                             .accept = "application/json",
+                             .post = true,
+                             .upload_fd = fd,
+                             .upload_size = (uint64_t)st.st_size,
+                             .download_fd = -1,
+                             .stalls_only = true,
+                             .progress = progress};
+    enum err e = perform_json(client, &call, out);
+    (void)close(fd);
+    return e;
+}
+
+enum err client_download_fd(struct client *client, const char *path, const char *accept, uint64_t limit, int fd,
+                            bool progress) {
+    struct http_call call = {.path = path,
+                             .accept = accept,
+                             .upload_fd = -1,
+                             .download_fd = fd,
+                             .limit = limit,
+                             .stalls_only = true,
+                             .progress = progress};
+    enum err e = perform(client, &call);
+    buffer_free(&call.answer);
+    return e;
+}
+
+void client_escape(const char *text, struct buffer *out) {
+    for (const char *p = text; *p != '\0'; p++) {
+        unsigned char c = (unsigned char)*p;
+        bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c) != NULL;
+        char code[4];
+        (void)snprintf(code, sizeof code, "%%%02X", c);
+        buffer_put(out, plain ? p : code, plain ? 1 : 3);
+    }
+}
+
+/* ---- Logging in ---- */
+
+static enum err take_hex(struct client *client, const json_t *from, const char *name, uint8_t *out, size_t len) {
+    const char *text = json_string_value(json_object_get(from, name));
+    if (text != NULL && hex_decode(text, out, len) == OK) {
+        return OK;
+    }
+    say(client, "%s gave no %s; is it an assay node?", client->url, name);
+    return ERR_MALFORMED;
+}
+
+/* Which chain and node the answer is for. */
+static enum err ask_identity(struct client *client, uint8_t chain_id[CHAIN_ID_LEN], uint8_t node_key[ED25519_KEY_LEN]) {
+    json_t *status = NULL;
+    enum err e = client_get_json(client, "/v1/status", &status);
+    if (e == OK) {
+        e = take_hex(client, status, "chain_id", chain_id, CHAIN_ID_LEN);
+    }
+    if (e == OK) {
+        e = take_hex(client, status, "node_id", node_key, ED25519_KEY_LEN);
+    }
+    json_decref(status);
+    return e;
+}
+
+static enum err ask_challenge(struct client *client, const char *key_hex, uint8_t out[AUTH_CHALLENGE_LEN]) {
+    json_t *body = json_pack("{s:s}", "key", key_hex);
+    json_t *answer = NULL;
+    enum err e = client_post_json(client, "/v1/auth/challenge", body, &answer);
+    if (e == OK) {
+        e = take_hex(client, answer, "challenge", out, AUTH_CHALLENGE_LEN);
+    }
+    json_decref(answer);
+    json_decref(body);
+    return e;
+}
+
+enum err client_login(struct client *client, const uint8_t secret[ED25519_SECRET_LEN]) {
+    uint8_t chain_id[CHAIN_ID_LEN];
+    uint8_t node_key[ED25519_KEY_LEN];
+    uint8_t challenge[AUTH_CHALLENGE_LEN];
+    uint8_t text[AUTH_SIGNED_LEN];
+    uint8_t signature[ED25519_SIG_LEN];
+    char key_hex[2 * ED25519_KEY_LEN + 1];
+    char challenge_hex[2 * AUTH_CHALLENGE_LEN + 1];
+    char signature_hex[2 * ED25519_SIG_LEN + 1];
+    hex_encode(secret + ED25519_SEED_LEN, ED25519_KEY_LEN, key_hex);
+    enum err e = ask_identity(client, chain_id, node_key);
+    if (e == OK) {
+        e = ask_challenge(client, key_hex, challenge);
+    }
+    if (e != OK) {
+        return e;
+    }
+    auth_signed_bytes(chain_id, node_key, challenge, text);
+    ed25519_sign(secret, text, sizeof text, signature);
+    hex_encode(challenge, sizeof challenge, challenge_hex);
+    hex_encode(signature, sizeof signature, signature_hex);
+    json_t *body = json_pack("{s:s, s:s, s:s}", "key", key_hex, "challenge", challenge_hex, "signature", signature_hex);
+    json_t *answer = NULL;
+    e = client_post_json(client, "/v1/auth/token", body, &answer);
+    const char *token = json_string_value(json_object_get(answer, "token"));
+    if (e == OK) {
+        e = token != NULL ? client_set_token(client, token) : ERR_MALFORMED;
+    }
+    json_decref(answer);
+    json_decref(body);
+    return e;
+}
+
+enum err client_set_token(struct client *client, const char *token) {
+    if (strlen(token) >= AUTH_TOKEN_MAX) {
+        say(client, "the token is too long");
+        return ERR_TOOLARGE;
+    }
+    (void)snprintf(client->token, sizeof client->token, "Authorization: Bearer %s", token);
+    return OK;
+}

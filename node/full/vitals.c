@@ -1,0 +1,180 @@
+#include "node/full/vitals.h"
+
+#include "base/clock.h"
+#include "contracts/governance/governance.h"
+#include "node/host/descriptors.h"
+#include "node/host/log.h"
+#include "node/ledger/execute.h"
+#include "node/ledger/ledger_time.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DESCRIPTORS_LOOK_MS 1000u
+#define ALARM_AGAIN_MS 600000u /* what still holds is said again */
+
+void vitals_init(struct vitals *v) {
+    memset(v, 0, sizeof *v);
+    status_board_init(&v->board);
+}
+
+void vitals_close(struct vitals *v) {
+    status_board_close(&v->board);
+}
+
+/* ---- Alarms ------------------------------------------------------------------------------------------------------ */
+
+static void say(struct vitals *v, const char *name, const char *text) {
+    log_event(LOG_WARN, "alarm", log_text("name", name), log_text("text", text));
+    if (v->from.events != NULL) {
+        events_alarm(v->from.events, name, text);
+    }
+}
+
+void vitals_alarm(struct vitals *v, const char *name, const char *text) {
+    (void)alarms_raise(&v->alarms, name, text, clock_mono_ms());
+    say(v, name, text);
+}
+
+/* Said once, and shown as long as it lasts. */
+static void keep_raised(struct vitals *v, const char *name, const char *text, uint64_t now_ms) {
+    if (alarms_raise(&v->alarms, name, text, now_ms)) {
+        say(v, name, text);
+    }
+}
+
+static void look_at_descriptors(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
+    char text[LEDGER_TIME_TEXT_MAX];
+    if (now_ms - v->counted_ms < DESCRIPTORS_LOOK_MS) {
+        return;
+    }
+    v->counted_ms = now_ms;
+    uint64_t open = descriptors_open();
+    uint64_t known = facts->links.connections + facts->links.dialled + v->from.http_connections + DESCRIPTORS_STORAGE +
+                     DESCRIPTORS_DIALS;
+    if (descriptors_leak(&v->leaking_since_ms, open, known, now_ms)) {
+        (void)snprintf(text, sizeof text, "%llu descriptors are open, %llu more than connections and storage explain",
+                       (unsigned long long)open, (unsigned long long)(open - known));
+        keep_raised(v, "connections-held", text, now_ms);
+    }
+}
+
+/* What can be seen by looking is raised here; what has not been raised again for a while is over. */
+static void look_at_alarms(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
+    char text[LEDGER_TIME_TEXT_MAX];
+    if (facts->disk_low) {
+        (void)snprintf(text, sizeof text, "%llu MiB are left on the disk that holds the data",
+                       (unsigned long long)(facts->disk_free_bytes >> 20));
+        keep_raised(v, "disk-low", text, now_ms);
+    }
+    look_at_descriptors(v, facts, now_ms);
+    const char *ahead = ledger_time_alarm(facts->ahead_ms, v->from.clock_ahead_ms, text);
+    if (ahead != NULL) {
+        keep_raised(v, ahead, text, now_ms);
+    }
+    for (const char *over = alarms_pass(&v->alarms, now_ms); over != NULL; over = alarms_pass(&v->alarms, now_ms)) {
+        log_event(LOG_INFO, "alarm.over", log_text("name", over), log_number("quiet_ms", ALARMS_KEPT_MS));
+    }
+}
+
+enum err vitals_look_at_governance(struct vitals *v) {
+    struct chain_view view;
+    enum err e = chain_view_open(v->from.chain, &view);
+    if (e != OK) {
+        return e;
+    }
+    struct state state = state_of_view(view.kv);
+    bool found = false;
+    uint16_t held;
+    v->dominating[0] = '\0';
+    e = governance_dominating_org(&state, v->dominating, &held, &found);
+    if (!found) {
+        v->dominating[0] = '\0';
+    }
+    v->dominating_ms = 0;
+    chain_view_close(&view);
+    return e;
+}
+
+/* Nothing is wrong with this node, so its health is not touched. */
+static void warn_of_dominance(struct vitals *v, uint64_t now_ms) {
+    if (v->dominating[0] == '\0' || (v->dominating_ms != 0 && now_ms - v->dominating_ms < ALARM_AGAIN_MS)) {
+        return;
+    }
+    char text[160];
+    v->dominating_ms = now_ms;
+    (void)snprintf(text, sizeof text,
+                   "organisation %s holds more than a third of the validators: alone it can stop the "
+                   "ledger",
+                   v->dominating);
+    say(v, "dominating-org", text);
+}
+
+/* ---- Facts ------------------------------------------------------------------------------------------------------- */
+
+void vitals_admitted(struct vitals *v) {
+    if (v->waiting_since_ms == 0) {
+        v->waiting_since_ms = clock_mono_ms();
+    }
+}
+
+void vitals_block_final(struct vitals *v, const struct block *block) {
+    v->blocks_final++;
+    v->txs_final += block->tx_count;
+    v->waiting_since_ms = mempool_count(v->from.mempool) > 0 ? clock_mono_ms() : 0;
+}
+
+static void write_peers(struct vitals *v, struct status_facts *facts) {
+    facts->peer_count = 0;
+    struct peer_facts known;
+    for (uint16_t i = 0; i < PEERS_MAX && facts->peer_count < STATUS_PEERS_MAX; i++) {
+        if (!peers_get(v->from.peers, i, &known)) {
+            continue;
+        }
+        const struct links_peer_stats stats = known.link;
+        struct status_peer *peer = &facts->peers[facts->peer_count++];
+        *peer = (struct status_peer){.up = stats.up,
+                                     .bytes_in = stats.bytes_in,
+                                     .bytes_out = stats.bytes_out,
+                                     .messages_in = stats.messages_in,
+                                     .messages_out = stats.messages_out,
+                                     .handshakes = stats.handshakes,
+                                     .rejected = stats.rejected,
+                                     .queued_bytes = stats.queued_bytes,
+                                     .lost = stats.lost};
+        for (size_t c = 0; c < FRAME_CLASSES; c++) {
+            peer->dropped += stats.dropped[c];
+        }
+        memcpy(peer->key, known.key, sizeof peer->key);
+        memcpy(peer->address, known.address, strnlen(known.address, sizeof peer->address - 1));
+    }
+}
+
+void vitals_write(struct vitals *v, uint64_t now_ms) {
+    warn_of_dominance(v, now_ms);
+    struct status_facts facts = {0};
+    const struct status_sources sources = {.replica = v->from.replica,
+                                           .submit = v->from.submit,
+                                           .mempool = v->from.mempool,
+                                           .gossip = v->from.gossip,
+                                           .times = &v->times,
+                                           .alarms = &v->alarms,
+                                           .data_dir = v->from.data_dir};
+    status_facts_from(&sources, now_ms, &facts);
+    facts.ahead_ms = ledger_time_ahead(clock_wall_ms(), chain_head(v->from.chain)->header.time_ms);
+    facts.links = peers_links(v->from.peers);
+    facts.due_stands_still = facts.ahead_ms > v->from.clock_ahead_ms;
+    look_at_alarms(v, &facts, now_ms);
+    if (facts.pending == 0) {
+        v->waiting_since_ms = 0;
+    } else if (v->waiting_since_ms == 0) {
+        v->waiting_since_ms = now_ms;
+    }
+    facts.oldest_pending_ms = v->waiting_since_ms != 0 ? now_ms - v->waiting_since_ms : 0;
+    facts.blocks_final = v->blocks_final;
+    facts.txs_final = v->txs_final;
+    facts.checkpoints = v->checkpoints;
+    facts.loop_turns = v->loop_turns;
+    write_peers(v, &facts);
+    status_board_write(&v->board, &facts);
+}

@@ -1,0 +1,81 @@
+#include "node/genesis/checkpoint_file.h"
+
+#include "base/file.h"
+#include "node/host/host_crypto.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum err explain(char why[CHECKPOINT_FILE_WHY_MAX], enum err e, const char *path, const char *what) {
+    (void)snprintf(why, CHECKPOINT_FILE_WHY_MAX, "%.180s: %s", path, what);
+    return e;
+}
+
+enum err checkpoint_file_load(const char *path, const uint8_t *chain_id, struct checkpoint_file *out,
+                              char why[CHECKPOINT_FILE_WHY_MAX]) {
+    struct buffer file = BUFFER_INIT;
+    char words[96];
+    enum err e = file_read(path, CHECKPOINT_MAX, &file);
+    if (e != OK && e != ERR_TOOLARGE) {
+        buffer_free(&file);
+        return explain(why, e, path, err_text(e));
+    }
+    enum verdict v = e == ERR_TOOLARGE ? BAD_TRAILING
+                                       : checkpoint_decode(&host_crypto, (struct span){file.data, file.len}, out->keys,
+                                                           LIMIT_VALIDATORS, &out->checkpoint);
+    buffer_free(&file);
+    if (v != GOOD) {
+        (void)snprintf(words, sizeof words, "not a checkpoint, or damaged: %s", verdict_text(v));
+        return explain(why, ERR_MALFORMED, path, words);
+    }
+    if (chain_id != NULL && memcmp(out->checkpoint.header.chain_id, chain_id, CHAIN_ID_LEN) != 0) {
+        return explain(why, ERR_MISMATCH, path, "a checkpoint of another chain; make one of this");
+    }
+    out->whole = true;
+    out->pin.height = out->checkpoint.header.height;
+    memcpy(out->pin.hash, out->checkpoint.hash, HASH_LEN);
+    return OK;
+}
+
+enum err checkpoint_file_take(const char *text, const uint8_t *chain_id, struct checkpoint_file *out,
+                              char why[CHECKPOINT_FILE_WHY_MAX]) {
+    out->whole = false;
+    if (snapshot_pin_parse(text, &out->pin) == OK) {
+        return OK;
+    }
+    enum err e = checkpoint_file_load(text, chain_id, out, why);
+    return e == ERR_NOTFOUND ? explain(why, e, text, "neither HEIGHT:HASH nor a file that is there") : e;
+}
+
+/* ---- Judging ----------------------------------------------------------------------------------------------------- */
+
+enum verdict checkpoint_judge(const struct genesis *genesis, const struct checkpoint_file *from, struct bytes bundle,
+                              struct checkpoint_room *room) {
+    bool whole = from != NULL && from->whole;
+    struct trust trust = {.validators = {(const uint8_t(*)[KEY_LEN])room->keys, 0}};
+    if (whole) {
+        trust = checkpoint_trust(&from->checkpoint);
+    } else {
+        trust.validators.count = genesis_validators(genesis, room->keys);
+    }
+    genesis_chain_id(genesis, &host_crypto, trust.chain_id);
+    if (from != NULL) {
+        trust.pin_height = from->pin.height;
+        trust.pin_hash = from->pin.hash;
+    }
+    const struct bundle_work work = {.set_memory = room->set,
+                                     .set_capacity = LIMIT_VALIDATORS,
+                                     .path_memory = room->path,
+                                     .path_capacity = STATE_PATH_STEPS_MAX,
+                                     .value_memory = room->value,
+                                     .value_capacity = sizeof room->value};
+    struct span_input span = {{bundle.data, bundle.len}};
+    struct input in = input_of_span(&span);
+    enum verdict v = bundle_verify(&host_crypto, &trust, &work, &in, &room->result);
+    room->unmet = v == GOOD && from != NULL && !whole && !room->result.pin_met;
+    return room->unmet ? BAD_PIN : v;
+}
+
+uint64_t checkpoint_start_ms(const struct genesis *genesis, const struct checkpoint_file *from) {
+    return from != NULL && from->whole ? from->checkpoint.header.time_ms : genesis->time_ms;
+}

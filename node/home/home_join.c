@@ -1,0 +1,126 @@
+#include "node/home/home_join.h"
+
+#include "base/clock.h"
+#include "node/home/home_chain.h"
+#include "node/host/host_crypto.h"
+#include "store/home_lock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct snapshot_place place_of(const char *dir) {
+    return (struct snapshot_place){.disk = disk_posix(), .state = kv_lmdb_opener(HOME_MAP_BYTES), .dir = dir};
+}
+
+enum err snapshot_home_finish(const struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+    char dir[CONFIG_PATH_MAX];
+    enum err e = home_path(home, "", dir);
+    const struct snapshot_place place = place_of(dir);
+    return e == OK ? snapshot_place_finish(&place, why) : e;
+}
+
+static size_t choose_sources(const struct snapshot_home_config *config, const char *urls[SNAPSHOT_SOURCES_MAX]) {
+    const struct daemon_home *home = config->home;
+    const struct config_sources *set = &home->config.snapshot.sources;
+    size_t count = 0;
+    for (size_t i = 0; i < config->source_count && count < SNAPSHOT_SOURCES_MAX; i++) {
+        urls[count++] = config->sources[i];
+    }
+    for (size_t i = 0; config->source_count == 0 && i < set->count && count < SNAPSHOT_SOURCES_MAX; i++) {
+        urls[count++] = set->url[i];
+    }
+    bool none = count == 0;
+    for (size_t i = 0; none && i < home->genesis.node_count && count < SNAPSHOT_SOURCES_MAX; i++) {
+        const struct genesis_node *node = &home->genesis.nodes[i];
+        bool ours = memcmp(node->key, home->key, ED25519_KEY_LEN) == 0;
+        if (!ours && node->role != NODE_GATEWAY && node->http[0] != '\0') {
+            urls[count++] = node->http;
+        }
+    }
+    return count;
+}
+
+/* What snapshot.checkpoint says; a file's name counts from the home, like every other in the configuration. */
+static enum err read_configured(const struct daemon_home *home, struct checkpoint_file *out, char *why) {
+    const char *text = home->config.snapshot.checkpoint;
+    char path[CONFIG_PATH_MAX], words[CHECKPOINT_FILE_WHY_MAX] = "";
+    uint8_t chain_id[CHAIN_ID_LEN];
+    genesis_chain_id(&home->genesis, &host_crypto, chain_id);
+    out->whole = false;
+    if (snapshot_pin_parse(text, &out->pin) == OK) {
+        return OK;
+    }
+    enum err e = config_resolve(home->path, text, path);
+    if (e == OK) {
+        e = checkpoint_file_load(path, chain_id, out, words);
+    }
+    if (e != OK) {
+        daemon_explain(why, "snapshot.checkpoint must be HEIGHT:HASH or a checkpoint file: %s",
+                       words[0] != '\0' ? words : err_text(e));
+        return ERR_CONFIG;
+    }
+    return OK;
+}
+
+/* `room` is where a configured one lies. */
+static enum err take_pin(const struct snapshot_home_config *config, struct checkpoint_file *room,
+                         const struct checkpoint_file **out, char *why) {
+    bool configured = config->pin == NULL && config->home->config.snapshot.checkpoint[0] != '\0';
+    enum err e = configured ? read_configured(config->home, room, why) : OK;
+    if (e == OK) {
+        *out = configured ? room : config->pin;
+    }
+    return e;
+}
+
+static enum err join_locked(const struct snapshot_home_config *config, const char *dir,
+                            struct snapshot_join_report *report, char *why) {
+    const char *urls[SNAPSHOT_SOURCES_MAX];
+    struct snapshot_http *http = NULL;
+    const struct checkpoint_file *pin = NULL;
+    struct checkpoint_file *room = malloc(sizeof *room);
+    enum err e = room != NULL ? snapshot_http_new(&config->http, &http) : ERR_NOMEM;
+    if (e == OK) {
+        e = take_pin(config, room, &pin, why);
+    }
+    if (e == OK) {
+        const struct snapshot_join_config join = {.place = place_of(dir),
+                                                  .genesis = &config->home->genesis,
+                                                  .transport = snapshot_http_transport(http),
+                                                  .sources = urls,
+                                                  .source_count = choose_sources(config, urls),
+                                                  .pin = pin,
+                                                  .wall_ms = clock_wall_ms(),
+                                                  .behind_ms = config->home->config.snapshot.join_behind_ms,
+                                                  .segment_bytes = config->home->config.ledger.log_segment_bytes,
+                                                  .wanted = config->wanted,
+                                                  .progress = config->progress,
+                                                  .source_left = config->source_left,
+                                                  .arg = config->arg};
+        e = snapshot_join(&join, report, why);
+    }
+    snapshot_http_free(http);
+    free(room);
+    return e;
+}
+
+enum err snapshot_home_join(const struct snapshot_home_config *config, struct snapshot_join_report *out,
+                            char why[DAEMON_WHY_MAX]) {
+    char dir[CONFIG_PATH_MAX];
+    struct snapshot_join_report report = {0};
+    struct home_lock *lock = NULL;
+    why[0] = '\0';
+    enum err e = home_path(config->home, "", dir);
+    if (e == OK) {
+        e = home_chain_lock(config->home, &lock, why);
+    }
+    if (e != OK) {
+        return e;
+    }
+    e = join_locked(config, dir, &report, why);
+    home_lock_release(lock);
+    if (e == OK) {
+        *out = report;
+    }
+    return e;
+}

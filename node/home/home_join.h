@@ -1,0 +1,27 @@
+/* Joining by snapshot (node/snapshot/snapshot_join.h) in a home folder: its lock, its settings, HTTP, LMDB, the clocks. */
+#ifndef ASSAY_NODE_HOME_HOME_JOIN_H
+#define ASSAY_NODE_HOME_HOME_JOIN_H
+
+#include "node/snapshot/snapshot_http.h"
+#include "node/snapshot/snapshot_join.h"
+
+struct snapshot_home_config {
+    const struct daemon_home *home;
+    const char *const *sources; /* base URLs; none: snapshot.sources, or the HTTP addresses of the nodes in genesis */
+    size_t source_count;
+    const struct checkpoint_file *pin; /* NULL: snapshot.checkpoint, if it is set */
+    bool wanted;                       /* this and the following as in struct snapshot_join_config */
+    struct snapshot_http_options http;
+    bool (*progress)(void *arg, enum snapshot_join_part part, uint64_t done, uint64_t total);
+    void (*source_left)(void *arg, const char *url, enum err reason, const char *what);
+    void *arg;
+};
+
+/* As snapshot_join; ERR_BUSY: the node runs. curl_global_init has been called. */
+NODISCARD enum err snapshot_home_join(const struct snapshot_home_config *config, struct snapshot_join_report *out,
+                                      char why[DAEMON_WHY_MAX]);
+
+/* As snapshot_place_finish, with the home's lock held. */
+NODISCARD enum err snapshot_home_finish(const struct daemon_home *home, char why[DAEMON_WHY_MAX]);
+
+#endif

@@ -1,0 +1,43 @@
+/* Is a snapshot's manifest one to believe? Its bundle must lead from the genesis' validators through every closing
+ * block to a finalization of the very block it names, and its subtree roots to that block's state root.
+ */
+#ifndef ASSAY_NODE_SNAPSHOT_SNAPSHOT_VERIFY_H
+#define ASSAY_NODE_SNAPSHOT_SNAPSHOT_VERIFY_H
+
+#include "contracts/genesis/genesis.h"
+#include "store/snapshot.h"
+#include "verify/bundle.h"
+
+#define SNAPSHOT_WHY_SIZE 256
+
+/* What the bundle of every snapshot is about: a record that no contract has. Only its header counts. */
+#define SNAPSHOT_BUNDLE_CONTRACT "snapshot"
+
+/* A block that the operator vouches for. */
+struct snapshot_pin {
+    uint64_t height;
+    uint8_t hash[HASH_LEN];
+};
+/* "HEIGHT:HASH" */
+NODISCARD enum err snapshot_pin_parse(const char *text, struct snapshot_pin *out);
+
+/* ERR_INVALID with words in `out_why`; ERR_NOMEM. `out_header` is that of the snapshot's block. */
+NODISCARD enum err snapshot_verify(const struct verify_crypto *crypto, const struct genesis *genesis,
+                                   const struct snapshot_manifest *manifest, struct block_header *out_header,
+                                   char out_why[SNAPSHOT_WHY_SIZE]);
+
+/* One step of the epoch walk; spans borrow from the bundle. */
+struct snapshot_epoch {
+    uint64_t number;           /* of the epoch that begins */
+    struct bytes closing;      /* encoded header of the block that closed the one before */
+    struct bytes finalization; /* of that block */
+    struct bytes set;          /* encoded validator set of the epoch that begins */
+};
+/* Takes apart the bundle of a manifest without judging it: calls back for every epoch after the first, then gives the
+ * snapshot's block's header and finalization, the latter empty when it is final only through a descendant.
+ * ERR_MALFORMED, and what `each` gives. */
+NODISCARD enum err snapshot_epochs(const struct snapshot_manifest *manifest,
+                                   enum err (*each)(void *arg, const struct snapshot_epoch *epoch), void *arg,
+                                   struct block_header *out_header, struct bytes *out_finalization);
+
+#endif
