@@ -20,6 +20,7 @@
 #include "base/buffer.h"
 #include "base/sha256.h"
 #include "base/uuid.h"
+#include "base/why.h"
 #include "contracts/kernel/contract.h"
 #include "verify/certificate.h"
 #include "verify/delegation.h"
@@ -142,7 +143,8 @@ void genesis_params_default(struct genesis_params *out);
 void genesis_free(struct genesis *genesis);
 /* Rules across records: ids unique, references resolve, 1..LIMIT_VALIDATORS validators, limits, delegations signed by
  * their class's root key. `out_why` (200 bytes) says which record breaks which rule. */
-NODISCARD enum err genesis_check(const struct genesis *genesis, const struct verify_crypto *crypto, char out_why[200]);
+NODISCARD enum err genesis_check(const struct genesis *genesis, const struct verify_crypto *crypto,
+                                 struct why *out_why);
 /* The rules of one organisation, which hold for one admitted later too: is the id 1 to GENESIS_ID_MAX of a-z, 0-9 and
  * '-'; and what breaks a rule beside the id, NULL when nothing does. */
 bool genesis_org_id_is_clean(const char *id);

@@ -10,12 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WHY_LEN 200
-
 struct check {
     const struct genesis *genesis;
     const struct verify_crypto *crypto;
-    char *why;
+    struct why *why;
 };
 
 static enum err broken(const struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -23,9 +21,7 @@ static enum err broken(const struct check *c, const char *format, ...) __attribu
 static enum err broken(const struct check *c, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    if (vsnprintf(c->why, WHY_LEN, format, args) < 0) {
-        c->why[0] = '\0';
-    }
+    why_vset(c->why, format, args);
     va_end(args);
     return ERR_INVALID;
 }
@@ -380,9 +376,9 @@ static enum err check_devices(const struct check *c) {
     return check_unique(c, "device", ids, g->device_count);
 }
 
-enum err genesis_check(const struct genesis *genesis, const struct verify_crypto *crypto, char out_why[200]) {
+enum err genesis_check(const struct genesis *genesis, const struct verify_crypto *crypto, struct why *out_why) {
     const struct check c = {genesis, crypto, out_why};
-    out_why[0] = '\0';
+    *out_why = WHY_NONE;
     if (genesis->name[0] == '\0' || text_judge(genesis->name, GENESIS_NAME_MAX) != CODE_OK) {
         return broken(&c, "name must be 1 to 64 bytes of clean text");
     }

@@ -79,7 +79,7 @@ static int make_delegation(const struct registration *r, const struct txcmd *tx,
                            uint8_t out[DELEGATION_MAX], size_t *out_len) {
     struct delegation d = {.author.type = AUTHOR_ED25519, .last_sequence = r->last_sequence};
     struct keyfile root;
-    char why[KEYFILE_WHY_MAX];
+    struct why why = WHY_NONE;
     uint8_t text[TAG_LEN + DELEGATION_MAX];
     memcpy(d.chain_id, tx->chain_id, CHAIN_ID_LEN);
     memcpy(d.author.key, author, ED25519_KEY_LEN);
@@ -96,8 +96,8 @@ static int make_delegation(const struct registration *r, const struct txcmd *tx,
         memcpy(d.vendor_id, name.vendor_id, UUID_BYTES);
         memcpy(d.classes[d.class_count++], name.class_id, UUID_BYTES);
     }
-    if (keyfile_load(r->root_file, KEYFILE_ED25519, bytes_of(NULL, 0), &root, why) != OK) {
-        return args_fail("%s", why);
+    if (keyfile_load(r->root_file, KEYFILE_ED25519, bytes_of(NULL, 0), &root, &why) != OK) {
+        return args_fail("%s", why.text);
     }
     size_t len = delegation_encode(&d, out);
     memcpy(text, TAG_DELEGATION, TAG_LEN);
@@ -112,13 +112,13 @@ static int send_registration(const struct registration *r, struct txcmd *tx, jso
     struct keyfile *author = &tx->keys[tx->key_count];
     uint8_t delegation[DELEGATION_MAX];
     size_t delegation_len = 0;
-    char why[KEYFILE_WHY_MAX];
+    struct why why = WHY_NONE;
     struct buffer args = BUFFER_INIT;
     if (tx->key_count == TXCMD_KEYS_MAX) {
         return args_wrong("one --key fewer: the author signs too");
     }
-    if (keyfile_load(r->author_file, KEYFILE_ED25519, bytes_of(NULL, 0), author, why) != OK) {
-        return args_fail("%s", why);
+    if (keyfile_load(r->author_file, KEYFILE_ED25519, bytes_of(NULL, 0), author, &why) != OK) {
+        return args_fail("%s", why.text);
     }
     tx->key_count++; /* the author proves possession by signing along */
     int status = make_delegation(r, tx, author->public_key, delegation, &delegation_len);

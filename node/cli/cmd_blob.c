@@ -24,20 +24,20 @@
 static int log_in(struct client *client, const struct txcmd_options *options) {
     struct buffer passphrase = BUFFER_INIT;
     struct keyfile key;
-    char why[KEYFILE_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     enum err e = OK;
     if (options->passphrase_file != NULL) {
-        e = keyfile_read_passphrase(options->passphrase_file, &passphrase, why);
+        e = keyfile_read_passphrase(options->passphrase_file, &passphrase, &why);
     }
     if (e == OK) {
-        e = keyfile_load(options->keys.item[0], KEYFILE_ED25519, buffer_bytes(&passphrase), &key, why);
+        e = keyfile_load(options->keys.item[0], KEYFILE_ED25519, buffer_bytes(&passphrase), &key, &why);
     }
     if (passphrase.len > 0) {
         secure_wipe(passphrase.data, passphrase.len);
     }
     buffer_free(&passphrase);
     if (e != OK) {
-        return args_fail("%s", why);
+        return args_fail("%s", why.text);
     }
     e = client_login(client, key.secret);
     keyfile_wipe(&key);
@@ -179,7 +179,7 @@ static int fetch_image(const struct client *client, const struct txcmd_options *
     const struct blob_fetch_options options = {
         .ca_file = o->ca_file, .progress = show_progress, .arg = &on_terminal, .connect_timeout_ms = 5000};
     char dir[PATH_MAX];
-    char why[BLOB_FETCH_WHY_SIZE] = "";
+    struct why why = WHY_NONE;
     struct repo_image image;
     struct repo *repo = NULL;
     enum err e = fetch_dir(path, dir);
@@ -191,13 +191,13 @@ static int fetch_image(const struct client *client, const struct txcmd_options *
         return args_fail("cannot use %s to fetch into: %s", path == NULL ? "the temporary folder" : dir, err_text(e));
     }
     const char *url = client_url(client);
-    e = blob_fetch(repo, root, &url, 1, &options, &image, why);
+    e = blob_fetch(repo, root, &url, 1, &options, &image, &why);
     if (on_terminal) {
         (void)fputc('\n', stderr);
     }
     int status = EXIT_SUCCESS;
     if (e != OK) {
-        status = args_fail("cannot fetch it: %s", why);
+        status = args_fail("cannot fetch it: %s", why.text);
     } else {
         e = deliver(repo, root, path);
         if (e != OK) {

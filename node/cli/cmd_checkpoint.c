@@ -93,23 +93,23 @@ static void in_words(const struct checkpoint *c) {
 /* ---- make -------------------------------------------------------------------------------------------------------- */
 
 static int open_chain(struct make *m) {
-    char why[DAEMON_WHY_MAX] = "", words[CHECKPOINT_FILE_WHY_MAX];
-    _Static_assert(DAEMON_WHY_MAX >= GENESIS_JSON_WHY_MAX, "one buffer for both");
+    struct why why = WHY_NONE;
+    struct why words = WHY_NONE;
     if (m->home_path != NULL) {
-        enum err e = daemon_home_look(m->home_path, &m->home, why);
+        enum err e = daemon_home_look(m->home_path, &m->home, &why);
         if (e != OK) {
-            return args_fail("checkpoint: %s", why[0] != '\0' ? why : err_text(e));
+            return args_fail("checkpoint: %s", why_said(&why) ? why.text : err_text(e));
         }
         m->chain = &m->home.genesis;
     } else {
-        if (genesis_json_load(m->genesis_path, &m->genesis, why) != OK) {
-            return args_fail("genesis %s", why);
+        if (genesis_json_load(m->genesis_path, &m->genesis, &why) != OK) {
+            return args_fail("genesis %s", why.text);
         }
         m->chain = &m->genesis;
     }
     genesis_chain_id(m->chain, &host_crypto, m->chain_id);
-    if (m->pinned != NULL && checkpoint_file_take(m->pinned, m->chain_id, &m->from, words) != OK) {
-        return args_fail("--checkpoint %s", words);
+    if (m->pinned != NULL && checkpoint_file_take(m->pinned, m->chain_id, &m->from, &words) != OK) {
+        return args_fail("--checkpoint %s", words.text);
     }
     return ARGS_GO_ON;
 }
@@ -130,12 +130,13 @@ static int ask_node(struct make *m) {
 }
 
 static int look_in_home(struct make *m) {
-    char why[DAEMON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     struct home_chain store;
     struct chain_view view;
-    enum err e = home_chain_open(&m->home, NULL, &store, why);
+    enum err e = home_chain_open(&m->home, NULL, &store, &why);
     if (e != OK) {
-        return args_fail("checkpoint: %s; a running node is asked with --node", why[0] != '\0' ? why : err_text(e));
+        return args_fail("checkpoint: %s; a running node is asked with --node",
+                         why_said(&why) ? why.text : err_text(e));
     }
     e = chain_view_open(store.chain, &view);
     if (e == OK) {
@@ -165,17 +166,17 @@ static int judge(struct make *m) {
 static int sign(const struct make *m, struct checkpoint *c, uint8_t raw[CHECKPOINT_MAX], size_t *out_len) {
     struct buffer passphrase = BUFFER_INIT;
     struct keyfile key;
-    char why[KEYFILE_WHY_MAX] = "";
-    enum err e = m->passphrase_file != NULL ? keyfile_read_passphrase(m->passphrase_file, &passphrase, why) : OK;
+    struct why why = WHY_NONE;
+    enum err e = m->passphrase_file != NULL ? keyfile_read_passphrase(m->passphrase_file, &passphrase, &why) : OK;
     if (e == OK) {
-        e = keyfile_load(m->key, KEYFILE_ED25519, buffer_bytes(&passphrase), &key, why);
+        e = keyfile_load(m->key, KEYFILE_ED25519, buffer_bytes(&passphrase), &key, &why);
     }
     if (passphrase.data != NULL) {
         secure_wipe(passphrase.data, passphrase.cap);
     }
     buffer_free(&passphrase);
     if (e != OK) {
-        return args_fail("%s", why);
+        return args_fail("%s", why.text);
     }
     c->is_signed = true;
     memcpy(c->root, key.public_key, KEY_LEN);
@@ -296,16 +297,17 @@ static int show_file(const char *path, const char *genesis_path, const uint8_t *
     static struct checkpoint_file file;
     struct genesis genesis;
     uint8_t chain_id[CHAIN_ID_LEN];
-    char why[GENESIS_JSON_WHY_MAX], words[CHECKPOINT_FILE_WHY_MAX];
+    struct why why = WHY_NONE;
+    struct why words = WHY_NONE;
     if (genesis_path != NULL) {
-        if (genesis_json_load(genesis_path, &genesis, why) != OK) {
-            return args_fail("genesis %s", why);
+        if (genesis_json_load(genesis_path, &genesis, &why) != OK) {
+            return args_fail("genesis %s", why.text);
         }
         genesis_chain_id(&genesis, &host_crypto, chain_id);
         genesis_free(&genesis);
     }
-    if (checkpoint_file_load(path, genesis_path != NULL ? chain_id : NULL, &file, words) != OK) {
-        return args_fail("%s", words);
+    if (checkpoint_file_load(path, genesis_path != NULL ? chain_id : NULL, &file, &words) != OK) {
+        return args_fail("%s", words.text);
     }
     int status = root != NULL ? check_signer(&file.checkpoint, path, root) : ARGS_GO_ON;
     if (status != ARGS_GO_ON) {

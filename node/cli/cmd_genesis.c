@@ -19,24 +19,24 @@
 
 int cmd_genesis_load(const char *path, struct genesis_draft *out) {
     struct buffer text = BUFFER_INIT;
-    char why[GENESIS_DRAFT_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     enum err e = file_read(path, GENESIS_JSON_MAX, &text);
     if (e != OK) {
-        (void)snprintf(why, sizeof why, "%s", err_text(e));
+        why_set(&why, "%s", err_text(e));
     } else {
-        e = genesis_draft_parse(buffer_bytes(&text), out, why);
+        e = genesis_draft_parse(buffer_bytes(&text), out, &why);
     }
     buffer_free(&text);
-    return e == OK ? ARGS_GO_ON : args_fail("%s: %s", path, why);
+    return e == OK ? ARGS_GO_ON : args_fail("%s: %s", path, why.text);
 }
 
 /* A draft goes to disk only when what is in it holds. */
 static int save_draft(const char *path, const struct genesis_draft *draft) {
     struct buffer text = BUFFER_INIT;
-    char why[GENESIS_DRAFT_WHY_MAX] = "";
-    enum err e = genesis_draft_check(draft, &host_crypto, why);
+    struct why why = WHY_NONE;
+    enum err e = genesis_draft_check(draft, &host_crypto, &why);
     if (e != OK) {
-        return args_fail("%s is not written: %s", path, why);
+        return args_fail("%s is not written: %s", path, why.text);
     }
     e = genesis_draft_render(draft, &text);
     if (e == OK) {
@@ -120,17 +120,17 @@ static void forget_keys(struct admin_keys *keys) {
 
 static int load_admin(const char *path, const char *passphrase_file, struct admin_keys *keys) {
     struct buffer passphrase = BUFFER_INIT;
-    char why[KEYFILE_WHY_MAX] = "";
-    enum err e = passphrase_file == NULL ? OK : keyfile_read_passphrase(passphrase_file, &passphrase, why);
+    struct why why = WHY_NONE;
+    enum err e = passphrase_file == NULL ? OK : keyfile_read_passphrase(passphrase_file, &passphrase, &why);
     if (e == OK) {
-        e = keyfile_load(path, KEYFILE_ED25519, buffer_bytes(&passphrase), &keys->keys[keys->count], why);
+        e = keyfile_load(path, KEYFILE_ED25519, buffer_bytes(&passphrase), &keys->keys[keys->count], &why);
         keys->count += e == OK;
     }
     if (passphrase.data != NULL) {
         secure_wipe(passphrase.data, passphrase.cap);
     }
     buffer_free(&passphrase);
-    return e == OK ? ARGS_GO_ON : args_fail("%s", why);
+    return e == OK ? ARGS_GO_ON : args_fail("%s", why.text);
 }
 
 static int sign_with(const struct genesis_draft *draft, struct genesis_draft_part *part,
@@ -205,9 +205,9 @@ static int take_org(const struct addition *a, struct genesis_org *org, struct ad
 /* A node's public key out of its home's key file. */
 static int take_key(const char *path, enum keyfile_type type, uint8_t out[ED25519_KEY_LEN]) {
     struct keyfile key;
-    char why[KEYFILE_WHY_MAX] = "";
-    if (keyfile_load(path, type, bytes_of(NULL, 0), &key, why) != OK) {
-        return args_fail("%s", why);
+    struct why why = WHY_NONE;
+    if (keyfile_load(path, type, bytes_of(NULL, 0), &key, &why) != OK) {
+        return args_fail("%s", why.text);
     }
     memcpy(out, key.public_key, ED25519_KEY_LEN);
     keyfile_wipe(&key);
@@ -216,7 +216,8 @@ static int take_key(const char *path, enum keyfile_type type, uint8_t out[ED2551
 
 /* HOME=PEER,URL; either address may be empty. */
 static int take_node(const char *text, const struct genesis_org *org, struct genesis_node *out) {
-    char home[CONFIG_PATH_MAX], why[CONFIG_WHY_MAX] = "";
+    struct why why = WHY_NONE;
+    char home[CONFIG_PATH_MAX];
     struct config config;
     const char *equals = strrchr(text, '=');
     if (equals == NULL || equals == text) {
@@ -232,8 +233,8 @@ static int take_node(const char *text, const struct genesis_org *org, struct gen
     if (status == ARGS_GO_ON) {
         status = take_text("an HTTP address", http, strlen(http), out->http, sizeof out->http);
     }
-    if (status == ARGS_GO_ON && config_load_home(home, &config, why) != OK) {
-        return args_fail("%s", why);
+    if (status == ARGS_GO_ON && config_load_home(home, &config, &why) != OK) {
+        return args_fail("%s", why.text);
     }
     if (status == ARGS_GO_ON && strcmp(config.node.org, org->id) != 0) {
         return args_fail("%s is a home of organisation '%s', not of %s (node.org in its assay.conf)", home,

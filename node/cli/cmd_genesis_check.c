@@ -27,12 +27,12 @@ struct facts {
 static void note(json_t *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void note(json_t *list, const char *format, ...) {
-    char text[GENESIS_DRAFT_WHY_MAX];
+    struct why text = WHY_NONE;
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
+    why_vset(&text, format, args);
     va_end(args);
-    (void)json_array_append_new(list, json_string(text));
+    (void)json_array_append_new(list, json_string(text.text));
 }
 
 static void hash_text(struct bytes text, char out[2 * SHA256_LEN + 1]) {
@@ -79,7 +79,7 @@ static void gather(const struct genesis *genesis, struct facts *out) {
 
 static void gather_missing(const struct genesis_draft *draft, struct facts *facts) {
     struct buffer text = BUFFER_INIT;
-    char why[GENESIS_DRAFT_WHY_MAX];
+    struct why why = WHY_NONE;
     for (size_t i = 0; i < draft->part_count; i++) {
         size_t need = genesis_draft_unsigned(&draft->parts[i]);
         if (need > 0) {
@@ -90,7 +90,7 @@ static void gather_missing(const struct genesis_draft *draft, struct facts *fact
     if (facts->validators == 0) {
         note(facts->missing, "a validator (assay genesis add --node)");
     }
-    if (genesis_draft_seal(draft, &host_crypto, &text, why) == OK) {
+    if (genesis_draft_seal(draft, &host_crypto, &text, &why) == OK) {
         hash_text(buffer_bytes(&text), facts->sha256);
     }
     buffer_free(&text);
@@ -174,17 +174,17 @@ static int check_draft(const char *path, struct bytes text, bool json) {
     struct genesis_draft draft = {0};
     struct genesis genesis = {0};
     struct facts facts;
-    char why[GENESIS_DRAFT_WHY_MAX] = "out of memory";
-    enum err e = genesis_draft_parse(text, &draft, why);
+    struct why why = {"out of memory"};
+    enum err e = genesis_draft_parse(text, &draft, &why);
     if (e == OK) {
-        e = genesis_draft_check(&draft, &host_crypto, why);
+        e = genesis_draft_check(&draft, &host_crypto, &why);
     }
     if (e == OK) {
         e = genesis_draft_genesis(&draft, &genesis);
     }
     if (e != OK) {
         genesis_draft_free(&draft);
-        return args_fail("%s: %s", path, why);
+        return args_fail("%s: %s", path, why.text);
     }
     gather(&genesis, &facts);
     gather_missing(&draft, &facts);
@@ -208,15 +208,15 @@ static int check_draft(const char *path, struct bytes text, bool json) {
 static int check_genesis(const char *path, struct bytes text, bool json) {
     struct genesis genesis;
     struct facts facts;
-    char why[GENESIS_JSON_WHY_MAX] = "";
-    enum err e = genesis_json_parse(text, &genesis, why);
+    struct why why = WHY_NONE;
+    enum err e = genesis_json_parse(text, &genesis, &why);
     if (e != OK) {
-        return args_fail("%s: %s", path, why[0] != '\0' ? why : err_text(e));
+        return args_fail("%s: %s", path, why_said(&why) ? why.text : err_text(e));
     }
-    e = genesis_check(&genesis, &host_crypto, why);
+    e = genesis_check(&genesis, &host_crypto, &why);
     if (e != OK) {
         genesis_free(&genesis);
-        return args_fail("%s: %s", path, why[0] != '\0' ? why : err_text(e));
+        return args_fail("%s: %s", path, why_said(&why) ? why.text : err_text(e));
     }
     gather(&genesis, &facts);
     hash_text(text, facts.sha256);
@@ -262,13 +262,13 @@ int cmd_genesis_check(int argc, char **argv) {
 static int seal(const char *path, const char *out, bool json) {
     struct genesis_draft draft = {0};
     struct buffer text = BUFFER_INIT;
-    char why[GENESIS_DRAFT_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     int status = cmd_genesis_load(path, &draft);
     if (status != ARGS_GO_ON) {
         return status;
     }
-    if (genesis_draft_seal(&draft, &host_crypto, &text, why) != OK) {
-        status = args_fail("%s: %s", path, why);
+    if (genesis_draft_seal(&draft, &host_crypto, &text, &why) != OK) {
+        status = args_fail("%s: %s", path, why.text);
     }
     if (status == ARGS_GO_ON) {
         status = out_file_write(out, buffer_bytes(&text));

@@ -56,19 +56,20 @@ static int save_key(const char *home, const char *name, enum keyfile_type type, 
 
 /* The genesis every node of the chain has: checked before it is copied. */
 static int copy_genesis(const struct wish *w) {
-    char path[CONFIG_PATH_MAX], why[GENESIS_JSON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
+    char path[CONFIG_PATH_MAX];
     struct buffer text = BUFFER_INIT;
     struct genesis genesis;
     if (w->genesis == NULL) {
         return ARGS_GO_ON;
     }
-    enum err e = genesis_json_load(w->genesis, &genesis, why);
+    enum err e = genesis_json_load(w->genesis, &genesis, &why);
     if (e == OK) {
-        e = genesis_check(&genesis, &host_crypto, why);
+        e = genesis_check(&genesis, &host_crypto, &why);
         genesis_free(&genesis);
     }
     if (e != OK) {
-        return args_fail("%s: %s", w->genesis, why);
+        return args_fail("%s: %s", w->genesis, why.text);
     }
     int status = path_in(w->home, "genesis.json", path);
     e = status == ARGS_GO_ON ? file_read(w->genesis, GENESIS_FILE_MAX, &text) : OK;

@@ -24,9 +24,9 @@ static int print_key(bool as_json, const char *path, const struct keyfile *key) 
 
 /* An empty buffer when no file is named. */
 static int read_passphrase(const char *file, struct buffer *out) {
-    char why[KEYFILE_WHY_MAX];
-    if (file != NULL && keyfile_read_passphrase(file, out, why) != OK) {
-        return args_fail("%s", why);
+    struct why why = WHY_NONE;
+    if (file != NULL && keyfile_read_passphrase(file, out, &why) != OK) {
+        return args_fail("%s", why.text);
     }
     return ARGS_GO_ON;
 }
@@ -95,7 +95,7 @@ static int key_show(int argc, char **argv) {
     struct args_operands operands;
     struct buffer passphrase = BUFFER_INIT;
     struct keyfile key;
-    char why[KEYFILE_WHY_MAX];
+    struct why why = WHY_NONE;
     int status = args_parse(&spec, argc, argv, &operands);
     if (status == ARGS_GO_ON) {
         status = read_passphrase(passphrase_file, &passphrase);
@@ -103,13 +103,13 @@ static int key_show(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    enum err e = keyfile_load(operands.item[0], KEYFILE_ED25519, buffer_bytes(&passphrase), &key, why);
+    enum err e = keyfile_load(operands.item[0], KEYFILE_ED25519, buffer_bytes(&passphrase), &key, &why);
     if (e == ERR_MISMATCH) {
-        e = keyfile_load(operands.item[0], KEYFILE_X25519, buffer_bytes(&passphrase), &key, why);
+        e = keyfile_load(operands.item[0], KEYFILE_X25519, buffer_bytes(&passphrase), &key, &why);
     }
     forget(&passphrase);
     if (e != OK) {
-        return args_fail("%s", why);
+        return args_fail("%s", why.text);
     }
     status = print_key(json, operands.item[0], &key);
     keyfile_wipe(&key);

@@ -45,12 +45,12 @@ int cmd_node_backup(int argc, char **argv) {
     }
     struct daemon_home home;
     struct home_backup_report report;
-    char why[HOME_WHY_MAX] = "";
-    enum err e = daemon_home_look(path, &home, why);
+    struct why why = WHY_NONE;
+    enum err e = daemon_home_look(path, &home, &why);
     if (e == OK) {
-        e = home_backup(&home, operands.item[0], &report, why);
+        e = home_backup(&home, operands.item[0], &report, &why);
         daemon_home_close(&home);
     }
     return e == OK ? tell(operands.item[0], &report, json)
-                   : args_fail("backup: %s", why[0] != '\0' ? why : err_text(e));
+                   : args_fail("backup: %s", why_said(&why) ? why.text : err_text(e));
 }

@@ -28,14 +28,14 @@ int cmd_node_compact(int argc, char **argv) {
     }
     struct daemon_home home;
     uint64_t before = 0, after = 0;
-    char why[HOME_WHY_MAX] = "";
-    enum err e = daemon_home_look(path, &home, why);
+    struct why why = WHY_NONE;
+    enum err e = daemon_home_look(path, &home, &why);
     if (e == OK) {
-        e = home_compact(&home, &before, &after, why);
+        e = home_compact(&home, &before, &after, &why);
         daemon_home_close(&home);
     }
     if (e != OK) {
-        return args_fail("compact: %s", why[0] != '\0' ? why : err_text(e));
+        return args_fail("compact: %s", why_said(&why) ? why.text : err_text(e));
     }
     if (json) {
         return args_print_json(

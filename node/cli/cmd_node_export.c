@@ -70,11 +70,11 @@ int cmd_node_export(int argc, char **argv) {
     }
     struct daemon_home home;
     struct home_export_report report;
-    char why[HOME_WHY_MAX] = "";
-    enum err e = daemon_home_look(path, &home, why);
+    struct why why = WHY_NONE;
+    enum err e = daemon_home_look(path, &home, &why);
     if (e == OK) {
-        e = home_export(&home, dir, &wish, &report, why);
+        e = home_export(&home, dir, &wish, &report, &why);
         daemon_home_close(&home);
     }
-    return e == OK ? tell(dir, &report, json) : args_fail("export: %s", why[0] != '\0' ? why : err_text(e));
+    return e == OK ? tell(dir, &report, json) : args_fail("export: %s", why_said(&why) ? why.text : err_text(e));
 }

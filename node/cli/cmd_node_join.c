@@ -2,6 +2,7 @@
 #include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
 #include "node/fetch/client.h"
+#include "node/home/daemon_home.h"
 #include "node/home/home_join.h"
 
 #include <stdio.h>
@@ -41,32 +42,32 @@ static int tell(const char *path, const struct snapshot_join_report *r, bool jso
 static int join(const char *path, const struct args_list *from, const struct checkpoint_file *pinned, bool json) {
     struct daemon_home home;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     enum err e = client_start();
     if (e == OK) {
-        e = daemon_home_look(path, &home, why);
+        e = daemon_home_look(path, &home, &why);
     }
     if (e != OK) {
-        return args_fail("join: %s", why[0] != '\0' ? why : err_text(e));
+        return args_fail("join: %s", why_said(&why) ? why.text : err_text(e));
     }
-    const struct snapshot_home_config config = {.home = &home,
-                                                .sources = from->item,
-                                                .source_count = from->count,
-                                                .pin = pinned,
-                                                .wanted = true,
-                                                .progress = show,
-                                                .source_left = tell_left};
-    e = snapshot_home_join(&config, &report, why);
+    const struct home_join_config config = {.home = &home,
+                                            .sources = from->item,
+                                            .source_count = from->count,
+                                            .pin = pinned,
+                                            .wanted = true,
+                                            .progress = show,
+                                            .source_left = tell_left};
+    e = home_join(&config, &report, &why);
     cmd_node_progress_end();
     daemon_home_close(&home);
-    return e == OK ? tell(path, &report, json) : args_fail("join: %s", why[0] != '\0' ? why : err_text(e));
+    return e == OK ? tell(path, &report, json) : args_fail("join: %s", why_said(&why) ? why.text : err_text(e));
 }
 
 int cmd_node_join(int argc, char **argv) {
     const char *path = NULL, *checkpoint = NULL;
     struct args_list from = {.count = 0};
     static struct checkpoint_file pinned;
-    char why[CHECKPOINT_FILE_WHY_MAX];
+    struct why why = WHY_NONE;
     bool json = false;
     const struct args_option options[] = {
         {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
@@ -91,9 +92,9 @@ int cmd_node_join(int argc, char **argv) {
     if (path == NULL) {
         return args_wrong("--home HOME is needed");
     }
-    enum err e = checkpoint != NULL ? checkpoint_file_take(checkpoint, NULL, &pinned, why) : OK;
+    enum err e = checkpoint != NULL ? checkpoint_file_take(checkpoint, NULL, &pinned, &why) : OK;
     if (e != OK) {
-        return e == ERR_NOTFOUND ? args_wrong("--checkpoint %s", why) : args_fail("--checkpoint %s", why);
+        return e == ERR_NOTFOUND ? args_wrong("--checkpoint %s", why.text) : args_fail("--checkpoint %s", why.text);
     }
     return join(path, &from, checkpoint != NULL ? &pinned : NULL, json);
 }

@@ -21,13 +21,13 @@ static int tell(const struct home_prune_report *r, bool json) {
 static int prune(const char *path, const struct home_prune_wish *wish, bool json) {
     struct daemon_home home;
     struct home_prune_report report;
-    char why[HOME_WHY_MAX] = "";
-    enum err e = daemon_home_look(path, &home, why);
+    struct why why = WHY_NONE;
+    enum err e = daemon_home_look(path, &home, &why);
     if (e == OK) {
-        e = home_prune(&home, wish, &report, why);
+        e = home_prune(&home, wish, &report, &why);
         daemon_home_close(&home);
     }
-    return e == OK ? tell(&report, json) : args_fail("prune: %s", why[0] != '\0' ? why : err_text(e));
+    return e == OK ? tell(&report, json) : args_fail("prune: %s", why_said(&why) ? why.text : err_text(e));
 }
 
 int cmd_node_prune(int argc, char **argv) {

@@ -46,7 +46,7 @@ static void explain(const char *path, const struct home_journal *j) {
     case HOME_JOURNAL_DAMAGED:
         printf("the vote journal is damaged: %s\n"
                "The disk lost or changed what it had said was stored; look at it before anything else.\n",
-               j->detail);
+               j->detail.text);
         break;
     case HOME_JOURNAL_BEHIND:
         printf(
@@ -61,14 +61,15 @@ static void explain(const char *path, const struct home_journal *j) {
 static int look_at(const struct daemon_home *home, const char *path, bool json) {
     struct home_journal journal;
     struct keyfile key;
-    char why[HOME_WHY_MAX], unseen[KEYFILE_WHY_MAX];
-    bool has_key = keyfile_load(home->config.node.key_file, KEYFILE_ED25519, bytes_of(NULL, 0), &key, unseen) == OK;
-    enum err e = home_journal_read(home, has_key ? key.public_key : NULL, &journal, why);
+    struct why why = WHY_NONE;
+    struct why unseen = WHY_NONE;
+    bool has_key = keyfile_load(home->config.node.key_file, KEYFILE_ED25519, bytes_of(NULL, 0), &key, &unseen) == OK;
+    enum err e = home_journal_read(home, has_key ? key.public_key : NULL, &journal, &why);
     if (has_key) {
         keyfile_wipe(&key);
     }
     if (e != OK) {
-        return args_fail("recover: %s", why[0] != '\0' ? why : err_text(e));
+        return args_fail("recover: %s", why_said(&why) ? why.text : err_text(e));
     }
     if (json) {
         if (args_print_json(journal_json(&journal)) != 0) {
@@ -135,17 +136,17 @@ int cmd_node_recover(int argc, char **argv) {
     }
     struct daemon_home home;
     struct home_rekey_report report;
-    char why[HOME_WHY_MAX] = "";
-    enum err e = daemon_home_look(path, &home, why);
+    struct why why = WHY_NONE;
+    enum err e = daemon_home_look(path, &home, &why);
     if (e != OK) {
-        return args_fail("%s", why[0] != '\0' ? why : err_text(e));
+        return args_fail("%s", why_said(&why) ? why.text : err_text(e));
     }
     if (!new_key) {
         status = look_at(&home, path, json);
     } else {
-        e = home_rekey(&home, (uint64_t)time(NULL), &report, why);
-        status =
-            e == OK ? tell_rekey(&home, &report, json) : args_fail("recover: %s", why[0] != '\0' ? why : err_text(e));
+        e = home_rekey(&home, (uint64_t)time(NULL), &report, &why);
+        status = e == OK ? tell_rekey(&home, &report, json)
+                         : args_fail("recover: %s", why_said(&why) ? why.text : err_text(e));
     }
     daemon_home_close(&home);
     return status;

@@ -37,12 +37,12 @@ static int verify_home(const char *path, bool json) {
     struct daemon_home home;
     struct home_look look;
     struct chain_verify_report report = {0};
-    char why[HOME_WHY_MAX] = "";
-    enum err e = daemon_home_look(path, &home, why);
+    struct why why = WHY_NONE;
+    enum err e = daemon_home_look(path, &home, &why);
     if (e != OK) {
-        return args_fail("%s", why[0] != '\0' ? why : err_text(e));
+        return args_fail("%s", why_said(&why) ? why.text : err_text(e));
     }
-    e = home_look_open(&home, &look, why);
+    e = home_look_open(&home, &look, &why);
     long pid = look.pid;
     if (e == OK) {
         const struct chain_verify_input input = {.crypto = &host_crypto,
@@ -54,7 +54,7 @@ static int verify_home(const char *path, bool json) {
         cmd_node_progress_end();
         home_look_close(&look);
     } else {
-        (void)snprintf(report.wrong, sizeof report.wrong, "%s", why);
+        (void)snprintf(report.wrong, sizeof report.wrong, "%s", why.text);
     }
     daemon_home_close(&home);
     if (json && args_print_json(report_json(&report, pid)) != 0) {

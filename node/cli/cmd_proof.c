@@ -186,14 +186,15 @@ static int say_refused(const struct verifying *v, enum verdict verdict) {
 }
 
 static int load(struct verifying *v, const char *proof_path, struct buffer *out_proof) {
-    char why[GENESIS_JSON_WHY_MAX], words[CHECKPOINT_FILE_WHY_MAX];
+    struct why why = WHY_NONE;
+    struct why words = WHY_NONE;
     uint8_t chain_id[CHAIN_ID_LEN];
-    if (genesis_json_load(v->genesis_path, &v->genesis, why) != OK) {
-        return args_fail("genesis %s", why);
+    if (genesis_json_load(v->genesis_path, &v->genesis, &why) != OK) {
+        return args_fail("genesis %s", why.text);
     }
     genesis_chain_id(&v->genesis, &host_crypto, chain_id);
-    if (v->pinned != NULL && checkpoint_file_take(v->pinned, chain_id, &v->from, words) != OK) {
-        return args_fail("--checkpoint %s", words);
+    if (v->pinned != NULL && checkpoint_file_take(v->pinned, chain_id, &v->from, &words) != OK) {
+        return args_fail("--checkpoint %s", words.text);
     }
     enum err e = file_read(proof_path, PROOF_MAX, out_proof);
     return e == OK ? ARGS_GO_ON : args_fail("%s: %s", proof_path, err_text(e));

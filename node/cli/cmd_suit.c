@@ -105,7 +105,7 @@ static int suit_verify(int argc, char **argv) {
     struct buffer file = BUFFER_INIT;
     struct author_key author;
     struct suit_manifest manifest;
-    char why[SUIT_KEY_WHY_MAX];
+    struct why why = WHY_NONE;
     int status = args_parse(&spec, argc, argv, &operands);
     if (status != ARGS_GO_ON) {
         return status;
@@ -113,8 +113,8 @@ static int suit_verify(int argc, char **argv) {
     if (key == NULL) {
         return args_wrong("suit verify needs --key: without the author's key nothing can be verified");
     }
-    if (suit_key_load_public(key, &author, why) != OK) {
-        return args_fail("%s", why);
+    if (suit_key_load_public(key, &author, &why) != OK) {
+        return args_fail("%s", why.text);
     }
     status = read_envelope(operands.item[0], &file);
     if (status == ARGS_GO_ON) {
@@ -182,7 +182,7 @@ static int suit_sign(int argc, char **argv) {
     struct args_operands operands;
     struct buffer file = BUFFER_INIT, passphrase = BUFFER_INIT;
     struct suit_key *key = NULL;
-    char why[SUIT_KEY_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     int status = args_parse(&spec, argc, argv, &operands);
     if (status != ARGS_GO_ON) {
         return status;
@@ -190,10 +190,10 @@ static int suit_sign(int argc, char **argv) {
     if (key_path == NULL || in == NULL || out == NULL) {
         return args_wrong("suit sign needs --key, --in and --out");
     }
-    if (passphrase_file != NULL && keyfile_read_passphrase(passphrase_file, &passphrase, why) != OK) {
-        status = args_fail("%s", why);
-    } else if (suit_key_load_private(key_path, buffer_bytes(&passphrase), &key, why) != OK) {
-        status = args_fail("%s", why);
+    if (passphrase_file != NULL && keyfile_read_passphrase(passphrase_file, &passphrase, &why) != OK) {
+        status = args_fail("%s", why.text);
+    } else if (suit_key_load_private(key_path, buffer_bytes(&passphrase), &key, &why) != OK) {
+        status = args_fail("%s", why.text);
     } else {
         status = read_envelope(in, &file);
     }

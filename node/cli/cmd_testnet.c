@@ -38,7 +38,7 @@ int cmd_testnet(int argc, char **argv) {
     const struct args_spec spec = {"testnet --dir DIR [options]",
                                    "Lays out a test network on this machine: genesis, homes and keys.", options, 0, 0};
     struct args_operands operands;
-    char why[TESTNET_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     int status = args_parse(&spec, argc, argv, &operands);
     if (status != ARGS_GO_ON) {
         return status;
@@ -60,5 +60,5 @@ int cmd_testnet(int argc, char **argv) {
                 orgs.item[i]);
         }
     }
-    return testnet_write(&plan, why) == OK ? describe(&plan, json) : args_fail("testnet: %s", why);
+    return testnet_write(&plan, &why) == OK ? describe(&plan, json) : args_fail("testnet: %s", why.text);
 }

@@ -46,8 +46,8 @@ int names_public_key(const char *what, const char *text, uint8_t out[ED25519_KEY
         return ARGS_GO_ON;
     }
     struct keyfile key;
-    char why[KEYFILE_WHY_MAX];
-    if (keyfile_load(text, KEYFILE_ED25519, bytes_of(NULL, 0), &key, why) == OK) {
+    struct why why = WHY_NONE;
+    if (keyfile_load(text, KEYFILE_ED25519, bytes_of(NULL, 0), &key, &why) == OK) {
         memcpy(out, key.public_key, ED25519_KEY_LEN);
         keyfile_wipe(&key);
         return ARGS_GO_ON;

@@ -93,21 +93,19 @@ static enum err public_from_hex(const char *text, struct author_key *out) {
     return e;
 }
 
-static enum err explain(enum err e, const char *given, char out_why[SUIT_KEY_WHY_MAX]) {
+static enum err explain(enum err e, const char *given, struct why *out_why) {
     if (e == ERR_UNSUPPORTED) {
-        (void)snprintf(out_why, SUIT_KEY_WHY_MAX,
-                       "the key in %s is neither Ed25519 nor P-256; use a key of these kinds", given);
+        why_set(out_why, "the key in %s is neither Ed25519 nor P-256; use a key of these kinds", given);
     } else if (e == ERR_MALFORMED) {
-        (void)snprintf(out_why, SUIT_KEY_WHY_MAX,
-                       "%s is not a key; give a PEM file, a key file, or 64 (Ed25519) or 130 (P-256) hex digits",
-                       given);
+        why_set(out_why, "%s is not a key; give a PEM file, a key file, or 64 (Ed25519) or 130 (P-256) hex digits",
+                given);
     } else if (e != OK) {
-        (void)snprintf(out_why, SUIT_KEY_WHY_MAX, "cannot read the key %s: %s", given, err_text(e));
+        why_set(out_why, "cannot read the key %s: %s", given, err_text(e));
     }
     return e;
 }
 
-enum err suit_key_load_public(const char *given, struct author_key *out, char out_why[SUIT_KEY_WHY_MAX]) {
+enum err suit_key_load_public(const char *given, struct author_key *out, struct why *out_why) {
     struct buffer text = BUFFER_INIT;
     EVP_PKEY *pkey = NULL;
     enum err e = public_from_hex(given, out);
@@ -131,7 +129,7 @@ enum err suit_key_load_public(const char *given, struct author_key *out, char ou
     return explain(e, given, out_why);
 }
 
-static EVP_PKEY *from_keyfile(const char *path, struct bytes passphrase, enum err *out_err, char why[KEYFILE_WHY_MAX]) {
+static EVP_PKEY *from_keyfile(const char *path, struct bytes passphrase, enum err *out_err, struct why *why) {
     struct keyfile file;
     EVP_PKEY *pkey = NULL;
     *out_err = keyfile_load(path, KEYFILE_ED25519, passphrase, &file, why);
@@ -143,15 +141,14 @@ static EVP_PKEY *from_keyfile(const char *path, struct bytes passphrase, enum er
     return pkey;
 }
 
-enum err suit_key_load_private(const char *path, struct bytes passphrase, struct suit_key **out,
-                               char out_why[SUIT_KEY_WHY_MAX]) {
+enum err suit_key_load_private(const char *path, struct bytes passphrase, struct suit_key **out, struct why *out_why) {
     struct buffer text = BUFFER_INIT;
     struct author_key public_key;
-    char why[KEYFILE_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     EVP_PKEY *pkey = NULL;
     enum err e = file_read_secret(path, KEY_FILE_MAX, &text);
     if (e == ERR_MODE) {
-        (void)snprintf(out_why, SUIT_KEY_WHY_MAX, "%s may be read by others; run: chmod 600 %s", path, path);
+        why_set(out_why, "%s may be read by others; run: chmod 600 %s", path, path);
         return e;
     }
     if (e == OK) {
@@ -160,7 +157,7 @@ enum err suit_key_load_private(const char *path, struct bytes passphrase, struct
     }
     buffer_free(&text);
     if (e == OK && pkey == NULL) {
-        pkey = from_keyfile(path, passphrase, &e, why);
+        pkey = from_keyfile(path, passphrase, &e, &why);
     }
     if (e == OK) {
         e = public_part(pkey, &public_key);
@@ -168,8 +165,8 @@ enum err suit_key_load_private(const char *path, struct bytes passphrase, struct
     struct suit_key *key = e == OK ? malloc(sizeof *key) : NULL;
     if (key == NULL) {
         EVP_PKEY_free(pkey);
-        if (why[0] != '\0') {
-            (void)snprintf(out_why, SUIT_KEY_WHY_MAX, "%s", why);
+        if (why_said(&why)) {
+            why_set(out_why, "%s", why.text);
             return e;
         }
         return explain(e == OK ? ERR_NOMEM : e, path, out_why);

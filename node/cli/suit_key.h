@@ -7,17 +7,16 @@
 #define ASSAY_NODE_CLI_SUIT_KEY_H
 
 #include "base/bytes.h"
+#include "base/why.h"
 #include "verify/cose.h"
 
-#define SUIT_KEY_WHY_MAX 384
-
 /* ERR_MALFORMED, ERR_UNSUPPORTED (another kind of key), file errors. `out_why` gets one line: what, why, what to do. */
-NODISCARD enum err suit_key_load_public(const char *given, struct author_key *out, char out_why[SUIT_KEY_WHY_MAX]);
+NODISCARD enum err suit_key_load_public(const char *given, struct author_key *out, struct why *out_why);
 
 struct suit_key;
 
 NODISCARD enum err suit_key_load_private(const char *path, struct bytes passphrase, struct suit_key **out,
-                                         char out_why[SUIT_KEY_WHY_MAX]);
+                                         struct why *out_why);
 void suit_key_free(struct suit_key *key);
 /* Its public part, and the algorithm it signs with: COSE_ED25519 or COSE_ESP256. */
 const struct author_key *suit_key_public(const struct suit_key *key);

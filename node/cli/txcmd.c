@@ -43,20 +43,20 @@ int txcmd_client(const struct txcmd_options *options, struct client **out) {
 
 static int load_keys(const struct txcmd_options *options, struct txcmd *out) {
     struct buffer passphrase = BUFFER_INIT;
-    char why[KEYFILE_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     enum err e = OK;
     if (options->passphrase_file != NULL) {
-        e = keyfile_read_passphrase(options->passphrase_file, &passphrase, why);
+        e = keyfile_read_passphrase(options->passphrase_file, &passphrase, &why);
     }
     for (size_t i = 0; i < options->keys.count && e == OK; i++) {
-        e = keyfile_load(options->keys.item[i], KEYFILE_ED25519, buffer_bytes(&passphrase), &out->keys[i], why);
+        e = keyfile_load(options->keys.item[i], KEYFILE_ED25519, buffer_bytes(&passphrase), &out->keys[i], &why);
         out->key_count += e == OK;
     }
     if (passphrase.data != NULL) {
         secure_wipe(passphrase.data, passphrase.cap);
     }
     buffer_free(&passphrase);
-    return e == OK ? ARGS_GO_ON : args_fail("%s", why);
+    return e == OK ? ARGS_GO_ON : args_fail("%s", why.text);
 }
 
 static int ask_status(struct txcmd *tx) {

@@ -49,7 +49,7 @@ struct fetch {
     uint64_t fetched;
     uint64_t busy_ms;     /* sum over finished transfers, to know what is slow */
     enum err last_reason; /* why the last source was left */
-    char *why;
+    struct why *why;
 };
 
 static void leave_source(struct fetch *f, struct source *source, enum err reason, const char *what) {
@@ -58,7 +58,7 @@ static void leave_source(struct fetch *f, struct source *source, enum err reason
     }
     source->left = true;
     f->last_reason = reason;
-    (void)snprintf(f->why, BLOB_FETCH_WHY_SIZE, "%s: %s", source->url, what);
+    why_set(f->why, "%s: %s", source->url, what);
     if (f->options->source_left != NULL) {
         f->options->source_left(f->options->arg, source->url, reason, what);
     }
@@ -195,8 +195,8 @@ static enum err check_size(struct fetch *f) {
     if (f->options->size == 0 || progress.total == 0 || progress.total == f->options->size) {
         return OK;
     }
-    (void)snprintf(f->why, BLOB_FETCH_WHY_SIZE, "the image has %llu bytes, the release says %llu",
-                   (unsigned long long)progress.total, (unsigned long long)f->options->size);
+    why_set(f->why, "the image has %llu bytes, the release says %llu", (unsigned long long)progress.total,
+            (unsigned long long)f->options->size);
     return ERR_MISMATCH;
 }
 
@@ -209,7 +209,7 @@ static enum err keep_block(struct fetch *f, struct transfer *t) {
         return OK;
     }
     if (e != OK) {
-        (void)snprintf(f->why, BLOB_FETCH_WHY_SIZE, "cannot keep a block of this image: %s", err_text(e));
+        why_set(f->why, "cannot keep a block of this image: %s", err_text(e));
         return e;
     }
     source->failures = 0;
@@ -301,7 +301,7 @@ static void drop_transfers(struct fetch *f) {
 static enum err check_going_on(struct fetch *f) {
     const struct blob_fetch_options *o = f->options;
     if (o->deadline_ms != 0 && clock_mono_ms() - f->started_ms >= o->deadline_ms) {
-        (void)snprintf(f->why, BLOB_FETCH_WHY_SIZE, "not whole after %llu ms", (unsigned long long)o->deadline_ms);
+        why_set(f->why, "not whole after %llu ms", (unsigned long long)o->deadline_ms);
         return ERR_TIMEOUT;
     }
     if (f->active == 0 && !any_source(f)) {
@@ -312,7 +312,7 @@ static enum err check_going_on(struct fetch *f) {
         repo_partial_progress(f->partial, &p);
         const struct blob_fetch_progress told = {p.have, p.total, p.resumed, p.copied, f->fetched};
         if (!o->progress(o->arg, &told)) {
-            (void)snprintf(f->why, BLOB_FETCH_WHY_SIZE, "cancelled");
+            why_set(f->why, "cancelled");
             return ERR_CLOSED;
         }
     }
@@ -386,12 +386,12 @@ static void tear_down(struct fetch *f) {
 }
 
 static enum err already_here(struct repo *repo, const struct cid *root, const struct blob_fetch_options *options,
-                             struct repo_image *out, char *why) {
+                             struct repo_image *out, struct why *why) {
     struct repo_image image;
     enum err e = repo_stat(repo, root, &image);
     if (e == OK && ((options->size != 0 && options->size != image.size) ||
                     (options->sha256 != NULL && memcmp(options->sha256, image.sha256, SHA256_LEN) != 0))) {
-        (void)snprintf(why, BLOB_FETCH_WHY_SIZE, "the image under this CID is not the one of the release");
+        why_set(why, "the image under this CID is not the one of the release");
         return ERR_MISMATCH;
     }
     if (e == OK) {
@@ -401,10 +401,9 @@ static enum err already_here(struct repo *repo, const struct cid *root, const st
 }
 
 enum err blob_fetch(struct repo *repo, const struct cid *root, const char *const *urls, size_t url_count,
-                    const struct blob_fetch_options *options, struct repo_image *out,
-                    char out_why[BLOB_FETCH_WHY_SIZE]) {
+                    const struct blob_fetch_options *options, struct repo_image *out, struct why *out_why) {
     struct fetch f = {.options = options, .why = out_why, .started_ms = clock_mono_ms()};
-    out_why[0] = '\0';
+    *out_why = WHY_NONE;
     enum err e = repo_partial_open(repo, root, options->max_size, &f.partial);
     if (e == ERR_EXISTS) {
         return already_here(repo, root, options, out, out_why);
@@ -424,9 +423,9 @@ enum err blob_fetch(struct repo *repo, const struct cid *root, const char *const
         }
     }
     if (e == OK) {
-        out_why[0] = '\0';
-    } else if (out_why[0] == '\0') {
-        (void)snprintf(out_why, BLOB_FETCH_WHY_SIZE, "%s", err_text(e));
+        *out_why = WHY_NONE;
+    } else if (!why_said(out_why)) {
+        why_set(out_why, "%s", err_text(e));
     }
     return e;
 }

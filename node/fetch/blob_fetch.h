@@ -15,10 +15,10 @@
 #ifndef ASSAY_NODE_FETCH_BLOB_FETCH_H
 #define ASSAY_NODE_FETCH_BLOB_FETCH_H
 
+#include "base/why.h"
 #include "ipfs-lite/repo.h"
 
 #define BLOB_FETCH_SOURCES_MAX 16
-#define BLOB_FETCH_WHY_SIZE 256
 
 struct blob_fetch_progress {
     uint64_t have;    /* verified bytes */
@@ -52,7 +52,6 @@ struct blob_fetch_options {
  * ERR_UNSUPPORTED, ERR_MALFORMED: it cannot be stored; ERR_BUSY: being fetched already; local faults. `out_why` says it
  * in words. */
 NODISCARD enum err blob_fetch(struct repo *repo, const struct cid *root, const char *const *urls, size_t url_count,
-                              const struct blob_fetch_options *options, struct repo_image *out,
-                              char out_why[BLOB_FETCH_WHY_SIZE]);
+                              const struct blob_fetch_options *options, struct repo_image *out, struct why *out_why);
 
 #endif

@@ -159,7 +159,7 @@ static void on_down(void *ctx, size_t member) {
               log_text("address", p->places[member].node.peer));
 }
 
-static enum err open_links(struct peers *p, char why[DAEMON_WHY_MAX]) {
+static enum err open_links(struct peers *p, struct why *why) {
     struct links_member members[PEERS_MAX] = {0};
     for (size_t i = OWN_PLACE + 1; i < PEERS_MAX; i++) {
         const struct place *place = &p->places[i];
@@ -181,16 +181,16 @@ static enum err open_links(struct peers *p, char why[DAEMON_WHY_MAX]) {
     enum err e = links_open(&config, &ops, &p->links);
     secure_wipe(&config, sizeof config);
     if (e != OK) {
-        daemon_explain(why, "peer.listen %s: %s", listen,
-                       e == ERR_BUSY     ? "the port is in use; set another or stop what uses it"
-                       : e == ERR_CONFIG ? "it must be host:port, the host an address of this machine"
-                                         : err_text(e));
+        why_set(why, "peer.listen %s: %s", listen,
+                e == ERR_BUSY     ? "the port is in use; set another or stop what uses it"
+                : e == ERR_CONFIG ? "it must be host:port, the host an address of this machine"
+                                  : err_text(e));
     }
     return e;
 }
 
 enum err peers_open(const struct daemon_home *home, struct chain *chain, const struct peers_ops *ops,
-                    struct peers **out, char why[DAEMON_WHY_MAX]) {
+                    struct peers **out, struct why *why) {
     struct peers *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return ERR_NOMEM;

@@ -7,7 +7,8 @@
 #ifndef ASSAY_NODE_FULL_PEERS_H
 #define ASSAY_NODE_FULL_PEERS_H
 
-#include "node/daemon.h"
+#include "base/why.h"
+#include "node/home/daemon_home.h"
 #include "node/ledger/chain.h"
 #include "node/ledger/replica.h"
 #include "node/net/links.h"
@@ -29,7 +30,7 @@ struct peers_ops {
 
 /* Reads the nodes of the chain's head and listens. `why` explains a failure. */
 NODISCARD enum err peers_open(const struct daemon_home *home, struct chain *chain, const struct peers_ops *ops,
-                              struct peers **out, char why[DAEMON_WHY_MAX]);
+                              struct peers **out, struct why *why);
 /* Tells set_peer of everybody and begins to receive and to dial. */
 NODISCARD enum err peers_attach(struct peers *peers, uv_loop_t *loop);
 /* Cuts the links. Accepts NULL. */

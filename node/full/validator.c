@@ -1,5 +1,5 @@
 /* A validator or an observer: the ledger thread (libuv's loop) with everything that hangs on it. */
-#include "node/daemon.h"
+#include "node/full/validator.h"
 
 #include "base/clock.h"
 #include "ipfs-lite/repo.h"
@@ -35,7 +35,7 @@
 
 struct validator {
     struct daemon_home *home;
-    char *why;
+    struct why *why;
     enum err failed; /* a local fault: the node stops */
     bool stopping;
 
@@ -76,7 +76,7 @@ static void fail(struct validator *v, enum err e, const char *what, const char *
     if (v->failed == OK) {
         v->failed = e;
         const char *place = e == ERR_CORRUPT && detail[0] == '\0' ? kv_lmdb_error() : detail;
-        daemon_explain(v->why, "%s: %s%s%s", what, err_text(e), place[0] != '\0' ? ": " : "", place);
+        why_set(v->why, "%s: %s%s%s", what, err_text(e), place[0] != '\0' ? ": " : "", place);
         uv_stop(&v->loop);
     }
 }
@@ -312,8 +312,8 @@ static void on_status_timer(uv_timer_t *handle) {
 /* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static enum err say(struct validator *v, enum err e, const char *what, const char *detail) {
-    if (e != OK && v->why[0] == '\0') {
-        daemon_explain(v->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
+    if (e != OK && !why_said(v->why)) {
+        why_set(v->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
     }
     return e;
 }
@@ -330,7 +330,7 @@ static enum err open_storage(struct validator *v) {
         e = home_path(v->home, "", v->data_dir);
     }
     if (e == OK) {
-        e = snapshot_start(v->home, v->why);
+        e = home_join_start(v->home, v->why);
     }
     if (e == OK) {
         e = home_chain_open(v->home, v->mempool, &v->store, v->why);
@@ -532,7 +532,7 @@ static void shut_down(struct validator *v) {
     vitals_close(&v->vitals);
 }
 
-enum err validator_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+enum err validator_run(struct daemon_home *home, struct why *why) {
     struct validator *v = calloc(1, sizeof *v);
     if (v == NULL) {
         return ERR_NOMEM;

@@ -87,11 +87,10 @@ static enum err add_routes(const struct validator_http_parts *parts, struct vali
     return e == OK ? ipfs_routes_add(http->server, parts->repo) : e;
 }
 
-enum err validator_http_open(const struct validator_http_parts *parts, struct validator_http *out,
-                             char why[DAEMON_WHY_MAX]) {
+enum err validator_http_open(const struct validator_http_parts *parts, struct validator_http *out, struct why *why) {
     const struct config *config = &parts->home->config;
     struct http_config settings;
-    char text[200] = "";
+    struct why text = WHY_NONE;
     *out = (struct validator_http){0};
     if (!listen_settings(config, &settings, why)) {
         return ERR_CONFIG;
@@ -121,10 +120,10 @@ enum err validator_http_open(const struct validator_http_parts *parts, struct va
         e = add_routes(parts, out);
     }
     if (e == OK) {
-        e = http_server_start(out->server, text);
+        e = http_server_start(out->server, &text);
     }
     if (e != OK) {
-        daemon_explain(why, "http.listen %s: %s", config->http.listen, text[0] != '\0' ? text : err_text(e));
+        why_set(why, "http.listen %s: %s", config->http.listen, why_said(&text) ? text.text : err_text(e));
     }
     return e;
 }

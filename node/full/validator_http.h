@@ -2,8 +2,9 @@
 #ifndef ASSAY_NODE_FULL_VALIDATOR_HTTP_H
 #define ASSAY_NODE_FULL_VALIDATOR_HTTP_H
 
+#include "base/why.h"
 #include "node/api/api.h"
-#include "node/daemon.h"
+#include "node/home/daemon_home.h"
 
 /* What it reads and reaches, borrowed; all of it outlives the server. */
 struct validator_http_parts {
@@ -25,7 +26,7 @@ struct validator_http {
 /* Starts serving. What went wrong is explained in `why`; ERR_CONFIG when http.listen is open to the network and there
  * is no TLS. After a failure only close may follow. */
 NODISCARD enum err validator_http_open(const struct validator_http_parts *parts, struct validator_http *out,
-                                       char why[DAEMON_WHY_MAX]);
+                                       struct why *why);
 /* "https://host:port" as it is served. */
 void validator_http_url(const struct validator_http *http, char out[HTTP_LISTEN_MAX + 16]);
 /* No request runs afterwards. Halfway open is fine. */

@@ -1,6 +1,6 @@
 /* A gateway: the light client, what stands on it, and the device protocol in front. The main thread waits for signals.
  */
-#include "node/daemon.h"
+#include "node/gateway/gateway.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -25,7 +25,7 @@
 
 struct gateway {
     struct daemon_home *home;
-    char *why;
+    struct why *why;
     sigset_t signals;
     struct home_lock *lock;
     struct light *light;
@@ -45,8 +45,8 @@ struct gateway {
 };
 
 static enum err say(struct gateway *g, enum err e, const char *what, const char *detail) {
-    if (e != OK && g->why[0] == '\0') {
-        daemon_explain(g->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
+    if (e != OK && !why_said(g->why)) {
+        why_set(g->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
     }
     return e;
 }
@@ -134,12 +134,14 @@ static enum err trust_error(enum err e) {
 
 static enum err open_light(struct gateway *g) {
     const struct config *config = &g->home->config;
-    char file[CONFIG_PATH_MAX], why[CHECKPOINT_FILE_WHY_MAX] = "";
+    struct why why = WHY_NONE;
+    char file[CONFIG_PATH_MAX];
     struct checkpoint_file *pinned = calloc(1, sizeof *pinned);
     enum err e = pinned != NULL ? home_path(g->home, "light", file) : ERR_NOMEM;
     bool has_pin = config->gateway.checkpoint[0] != '\0';
     if (e == OK && has_pin) {
-        e = say(g, checkpoint_file_load(config->gateway.checkpoint, NULL, pinned, why), "gateway.checkpoint", why);
+        e = say(g, checkpoint_file_load(config->gateway.checkpoint, NULL, pinned, &why), "gateway.checkpoint",
+                why.text);
         e = e == OK || e == ERR_NOMEM ? e : ERR_CONFIG;
     }
     const struct light_config light = {.genesis = &g->home->genesis,
@@ -284,7 +286,7 @@ static enum err open_threads(struct gateway *g) {
 static enum err open_http(struct gateway *g) {
     const struct config *config = &g->home->config;
     struct http_config http;
-    char why[200] = "";
+    struct why why = WHY_NONE;
     if (!listen_settings(config, &http, g->why)) {
         return ERR_CONFIG;
     }
@@ -302,9 +304,9 @@ static enum err open_http(struct gateway *g) {
         e = gateway_api_routes(&g->api, g->server);
     }
     if (e == OK) {
-        e = http_server_start(g->server, why);
+        e = http_server_start(g->server, &why);
     }
-    return say(g, e, config->http.listen, why);
+    return say(g, e, config->http.listen, why.text);
 }
 
 static enum err announce(struct gateway *g) {
@@ -347,7 +349,7 @@ static void shut_down(struct gateway *g) {
     (void)pthread_mutex_destroy(&g->site.lock);
 }
 
-enum err gateway_run(struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+enum err gateway_run(struct daemon_home *home, struct why *why) {
     struct gateway *g = calloc(1, sizeof *g);
     if (g == NULL) {
         return ERR_NOMEM;

@@ -145,7 +145,7 @@ static void on_source_left(void *arg, const char *url, enum err reason, const ch
     (void)pthread_mutex_unlock(&images->lock);
 }
 
-static enum err fetch(struct images *images, const struct images_wish *wish, char why[BLOB_FETCH_WHY_SIZE]) {
+static enum err fetch(struct images *images, const struct images_wish *wish, struct why *why) {
     struct repo_image image;
     const struct blob_fetch_options options = {.size = wish->size,
                                                .sha256 = wish->sha256,
@@ -155,7 +155,7 @@ static enum err fetch(struct images *images, const struct images_wish *wish, cha
                                                .source_left = on_source_left,
                                                .arg = images};
     if (wish->size > images->config.cache_bytes) {
-        (void)snprintf(why, BLOB_FETCH_WHY_SIZE, "the image is larger than gateway.cache_bytes");
+        why_set(why, "the image is larger than gateway.cache_bytes");
         return ERR_TOOLARGE;
     }
     make_room(images, wish->size);
@@ -200,23 +200,24 @@ static void settle(struct images *images, const struct images_wish *want, enum e
 
 /* Under the lock, which is given up meanwhile. */
 static void fetch_one(struct images *images, const struct images_wish *want) {
-    char why[BLOB_FETCH_WHY_SIZE] = "", text[CID_TEXT_SIZE];
+    struct why why = WHY_NONE;
+    char text[CID_TEXT_SIZE];
     images->stats.fetching = true;
     images->stats.fetching_have = 0;
     images->stats.fetching_total = want->size;
     (void)pthread_mutex_unlock(&images->lock);
     uint64_t start = clock_mono_ms();
-    enum err e = fetch(images, want, why);
+    enum err e = fetch(images, want, &why);
     cid_format(&want->root, text);
     if (e == OK) {
         log_event(LOG_INFO, "image.fetched", log_text("cid", text), log_number("size", want->size),
                   log_number("ms", clock_mono_ms() - start));
         images->config.arrived(images->config.ctx, &want->root);
     } else if (e != ERR_CLOSED) {
-        log_event(LOG_WARN, "image.not_fetched", log_text("cid", text), log_text("why", why));
+        log_event(LOG_WARN, "image.not_fetched", log_text("cid", text), log_text("why", why.text));
     }
     (void)pthread_mutex_lock(&images->lock);
-    settle(images, want, e, why);
+    settle(images, want, e, why.text);
     note_use(images, &want->root);
 }
 

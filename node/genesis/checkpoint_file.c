@@ -3,16 +3,32 @@
 #include "base/file.h"
 #include "node/host/host_crypto.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static enum err explain(char why[CHECKPOINT_FILE_WHY_MAX], enum err e, const char *path, const char *what) {
-    (void)snprintf(why, CHECKPOINT_FILE_WHY_MAX, "%.180s: %s", path, what);
+enum err checkpoint_pin_parse(const char *text, struct checkpoint_pin *out) {
+    struct checkpoint_pin pin;
+    char *end = NULL;
+    errno = 0;
+    if (text[0] < '0' || text[0] > '9') {
+        return ERR_MALFORMED;
+    }
+    pin.height = strtoull(text, &end, 10);
+    if (errno != 0 || *end != ':' || hex_decode(end + 1, pin.hash, HASH_LEN) != OK) {
+        return ERR_MALFORMED;
+    }
+    *out = pin;
+    return OK;
+}
+
+static enum err explain(struct why *why, enum err e, const char *path, const char *what) {
+    why_set(why, "%.180s: %s", path, what);
     return e;
 }
 
-enum err checkpoint_file_load(const char *path, const uint8_t *chain_id, struct checkpoint_file *out,
-                              char why[CHECKPOINT_FILE_WHY_MAX]) {
+enum err checkpoint_file_load(const char *path, const uint8_t *chain_id, struct checkpoint_file *out, struct why *why) {
     struct buffer file = BUFFER_INIT;
     char words[96];
     enum err e = file_read(path, CHECKPOINT_MAX, &file);
@@ -37,10 +53,9 @@ enum err checkpoint_file_load(const char *path, const uint8_t *chain_id, struct 
     return OK;
 }
 
-enum err checkpoint_file_take(const char *text, const uint8_t *chain_id, struct checkpoint_file *out,
-                              char why[CHECKPOINT_FILE_WHY_MAX]) {
+enum err checkpoint_file_take(const char *text, const uint8_t *chain_id, struct checkpoint_file *out, struct why *why) {
     out->whole = false;
-    if (snapshot_pin_parse(text, &out->pin) == OK) {
+    if (checkpoint_pin_parse(text, &out->pin) == OK) {
         return OK;
     }
     enum err e = checkpoint_file_load(text, chain_id, out, why);

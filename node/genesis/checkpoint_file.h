@@ -4,14 +4,22 @@
 #ifndef ASSAY_NODE_GENESIS_CHECKPOINT_FILE_H
 #define ASSAY_NODE_GENESIS_CHECKPOINT_FILE_H
 
-#include "node/snapshot/snapshot_verify.h"
+#include "base/why.h"
+#include "contracts/genesis/genesis.h"
+#include "verify/bundle.h"
 #include "verify/checkpoint.h"
 
-#define CHECKPOINT_FILE_WHY_MAX 320
+/* A block that the operator vouches for. */
+struct checkpoint_pin {
+    uint64_t height;
+    uint8_t hash[HASH_LEN];
+};
+/* "HEIGHT:HASH" */
+NODISCARD enum err checkpoint_pin_parse(const char *text, struct checkpoint_pin *out);
 
 /* Not to be moved: `checkpoint` borrows from `keys`. */
 struct checkpoint_file {
-    struct snapshot_pin pin;
+    struct checkpoint_pin pin;
     bool whole; /* it was a file: `checkpoint` is set */
     struct checkpoint checkpoint;
     uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
@@ -20,10 +28,10 @@ struct checkpoint_file {
 /* A file. ERR_MISMATCH: of another chain than `chain_id` (NULL: any will do); ERR_MALFORMED; file errors. One line in
  * `why`: what, why, what to do. */
 NODISCARD enum err checkpoint_file_load(const char *path, const uint8_t *chain_id, struct checkpoint_file *out,
-                                        char why[CHECKPOINT_FILE_WHY_MAX]);
+                                        struct why *why);
 /* HEIGHT:HASH, or the name of a file. */
 NODISCARD enum err checkpoint_file_take(const char *text, const uint8_t *chain_id, struct checkpoint_file *out,
-                                        char why[CHECKPOINT_FILE_WHY_MAX]);
+                                        struct why *why);
 
 /* Memory for the verifier, which has none of its own; too large for a stack. */
 struct checkpoint_room {

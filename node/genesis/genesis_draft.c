@@ -15,12 +15,12 @@
 _Static_assert(sizeof TAG_GENESIS_DRAFT == TAG_LEN, "a tag has 16 bytes");
 _Static_assert(sizeof(struct genesis_params) == 32, "a parameter that is new must be signed too: put_header");
 
-static enum err wrong(char *why, enum err e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static enum err wrong(struct why *why, enum err e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static enum err wrong(char *why, enum err e, const char *format, ...) {
+static enum err wrong(struct why *why, enum err e, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(why, GENESIS_DRAFT_WHY_MAX, format, args);
+    why_vset(why, format, args);
     va_end(args);
     return e;
 }
@@ -182,7 +182,8 @@ size_t genesis_draft_unsigned(const struct genesis_draft_part *part) {
     return part->signature_count < need ? need - part->signature_count : 0;
 }
 
-static enum err check_signatures(const struct genesis_draft *draft, const struct genesis_draft_part *part, char *why) {
+static enum err check_signatures(const struct genesis_draft *draft, const struct genesis_draft_part *part,
+                                 struct why *why) {
     struct buffer text = BUFFER_INIT;
     enum err e = signed_bytes(draft, part, &text);
     for (size_t i = 0; i < part->signature_count && e == OK; i++) {
@@ -279,7 +280,7 @@ static const char *url_flaw(const char *url) {
     return place_flaw(url + scheme, strcspn(url + scheme, "/"), false);
 }
 
-static enum err check_node(const struct genesis_draft_part *part, const struct genesis_node *node, char *why) {
+static enum err check_node(const struct genesis_draft_part *part, const struct genesis_node *node, struct why *why) {
     char hex[2 * ED25519_KEY_LEN + 1];
     hex_encode(node->key, sizeof node->key, hex);
     if (strcmp(node->org, part->org.id) != 0) {
@@ -297,7 +298,7 @@ static enum err check_node(const struct genesis_draft_part *part, const struct g
     return flaw == NULL ? OK : wrong(why, ERR_INVALID, "node %s: HTTP address '%s' %s", hex, node->http, flaw);
 }
 
-static enum err check_part(const struct genesis_draft *draft, const struct genesis_draft_part *part, char *why) {
+static enum err check_part(const struct genesis_draft *draft, const struct genesis_draft_part *part, struct why *why) {
     if (!genesis_org_id_is_clean(part->org.id)) {
         return wrong(why, ERR_INVALID, "organisation id '%s' must be 1 to 32 of a-z, 0-9 and '-'", part->org.id);
     }
@@ -343,22 +344,23 @@ enum err genesis_draft_genesis(const struct genesis_draft *draft, struct genesis
 
 /* The rules across records; a genesis without validators breaks one that is not due yet, so they wait for the first. */
 static enum err check_genesis(const struct genesis_draft *draft, const struct verify_crypto *crypto, bool whole,
-                              char *why) {
+                              struct why *why) {
     struct genesis genesis;
     uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    char flaw[200] = "";
+    struct why flaw = WHY_NONE;
     enum err e = genesis_draft_genesis(draft, &genesis);
     if (e != OK) {
         return wrong(why, e, "%s", err_text(e));
     }
     if (whole || genesis_validators(&genesis, keys) > 0) {
-        e = genesis_check(&genesis, crypto, flaw);
+        e = genesis_check(&genesis, crypto, &flaw);
     }
     genesis_free(&genesis);
-    return e == OK ? OK : wrong(why, e, "%s", flaw[0] != '\0' ? flaw : err_text(e));
+    return e == OK ? OK : wrong(why, e, "%s", why_said(&flaw) ? flaw.text : err_text(e));
 }
 
-static enum err check(const struct genesis_draft *draft, const struct verify_crypto *crypto, bool whole, char *why) {
+static enum err check(const struct genesis_draft *draft, const struct verify_crypto *crypto, bool whole,
+                      struct why *why) {
     if (draft->name[0] == '\0' || text_judge(draft->name, GENESIS_NAME_MAX) != CODE_OK) {
         return wrong(why, ERR_INVALID, "name must be 1 to %d bytes of clean text", GENESIS_NAME_MAX);
     }
@@ -371,12 +373,12 @@ static enum err check(const struct genesis_draft *draft, const struct verify_cry
 }
 
 enum err genesis_draft_check(const struct genesis_draft *draft, const struct verify_crypto *crypto,
-                             char out_why[GENESIS_DRAFT_WHY_MAX]) {
+                             struct why *out_why) {
     return check(draft, crypto, false, out_why);
 }
 
 enum err genesis_draft_seal(const struct genesis_draft *draft, const struct verify_crypto *crypto, struct buffer *out,
-                            char out_why[GENESIS_DRAFT_WHY_MAX]) {
+                            struct why *out_why) {
     struct genesis genesis;
     enum err e = check(draft, crypto, true, out_why);
     for (size_t i = 0; i < draft->part_count && e == OK; i++) {

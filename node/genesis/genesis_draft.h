@@ -22,11 +22,11 @@
 #ifndef ASSAY_NODE_GENESIS_GENESIS_DRAFT_H
 #define ASSAY_NODE_GENESIS_GENESIS_DRAFT_H
 
+#include "base/why.h"
 #include "contracts/genesis/genesis.h"
 #include "node/genesis/genesis_json.h"
 
 #define TAG_GENESIS_DRAFT "assay.gendraft\0"
-#define GENESIS_DRAFT_WHY_MAX 400
 
 struct genesis_draft_signature {
     uint8_t admin[ED25519_KEY_LEN];
@@ -57,8 +57,7 @@ void genesis_draft_free(struct genesis_draft *draft);
 bool genesis_draft_is(struct bytes text);
 /* Shape only, strict as genesis_json_parse; parts and nodes may come in any order. On success the caller owns `*out`.
  * ERR_MALFORMED, ERR_TOOLARGE (over GENESIS_JSON_MAX), ERR_NOMEM. */
-NODISCARD enum err genesis_draft_parse(struct bytes text, struct genesis_draft *out,
-                                       char out_why[GENESIS_DRAFT_WHY_MAX]);
+NODISCARD enum err genesis_draft_parse(struct bytes text, struct genesis_draft *out, struct why *out_why);
 /* Appends indented text that parses back to the same. */
 NODISCARD enum err genesis_draft_render(const struct genesis_draft *draft, struct buffer *out);
 
@@ -82,12 +81,12 @@ size_t genesis_draft_unsigned(const struct genesis_draft_part *part);
 /* Holds what is there against the rules: every part on its own, every signature, and (once there is a validator) the
  * genesis it would make. What is not there yet is no error. ERR_INVALID, ERR_SIGNATURE, ERR_NOMEM, explained. */
 NODISCARD enum err genesis_draft_check(const struct genesis_draft *draft, const struct verify_crypto *crypto,
-                                       char out_why[GENESIS_DRAFT_WHY_MAX]);
+                                       struct why *out_why);
 /* The genesis as the parts stand, unchecked. The caller owns `*out` (genesis_free). ERR_NOMEM. */
 NODISCARD enum err genesis_draft_genesis(const struct genesis_draft *draft, struct genesis *out);
 /* Appends the text of genesis.json. As genesis_draft_check, and ERR_DENIED when a signature or every part is missing.
  */
 NODISCARD enum err genesis_draft_seal(const struct genesis_draft *draft, const struct verify_crypto *crypto,
-                                      struct buffer *out, char out_why[GENESIS_DRAFT_WHY_MAX]);
+                                      struct buffer *out, struct why *out_why);
 
 #endif

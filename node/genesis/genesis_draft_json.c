@@ -59,11 +59,11 @@ bool genesis_draft_is(struct bytes text) {
     return is;
 }
 
-enum err genesis_draft_parse(struct bytes text, struct genesis_draft *out, char out_why[GENESIS_DRAFT_WHY_MAX]) {
+enum err genesis_draft_parse(struct bytes text, struct genesis_draft *out, struct why *out_why) {
     json_t *json = NULL;
     struct shape s;
     struct genesis_draft draft = {0};
-    shape_init(&s, out_why, GENESIS_DRAFT_WHY_MAX);
+    shape_init(&s, out_why);
     enum err e = shape_load(&s, text, GENESIS_JSON_MAX, &json);
     if (e != OK) {
         return e;

@@ -149,12 +149,12 @@ static void take_genesis(struct shape *s, json_t *from, struct genesis *out) {
     shape_end(s, from);
 }
 
-enum err genesis_json_parse(struct bytes text, struct genesis *out, char out_why[GENESIS_JSON_WHY_MAX]) {
+enum err genesis_json_parse(struct bytes text, struct genesis *out, struct why *out_why) {
     json_t *json = NULL;
     struct shape s;
     struct genesis genesis;
     memset(&genesis, 0, sizeof genesis);
-    shape_init(&s, out_why, GENESIS_JSON_WHY_MAX);
+    shape_init(&s, out_why);
     enum err e = shape_load(&s, text, GENESIS_JSON_MAX, &json);
     if (e != OK) {
         return e;
@@ -169,11 +169,11 @@ enum err genesis_json_parse(struct bytes text, struct genesis *out, char out_why
     return OK;
 }
 
-enum err genesis_json_load(const char *path, struct genesis *out, char out_why[GENESIS_JSON_WHY_MAX]) {
+enum err genesis_json_load(const char *path, struct genesis *out, struct why *out_why) {
     struct buffer text = BUFFER_INIT;
     enum err e = file_read(path, GENESIS_JSON_MAX, &text);
     if (e != OK) {
-        (void)snprintf(out_why, GENESIS_JSON_WHY_MAX, "%.150s: %s", path, err_text(e));
+        why_set(out_why, "%.150s: %s", path, err_text(e));
     } else {
         e = genesis_json_parse(buffer_bytes(&text), out, out_why);
     }

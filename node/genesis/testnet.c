@@ -20,7 +20,7 @@
 struct layout {
     const struct testnet_plan *plan;
     struct genesis genesis;
-    char *why;
+    struct why *why;
     struct keyfile root, device;
     struct keyfile authors[TESTNET_AUTHORS];
     const char *vendor; /* the first one */
@@ -66,7 +66,7 @@ bool testnet_plan_add_org(struct testnet_plan *plan, const char *text) {
 /* ---- Small helpers ---- */
 
 static enum err fail(struct layout *l, enum err e, const char *what) {
-    (void)snprintf(l->why, TESTNET_WHY_MAX, "%.200s: %s", what, err_text(e));
+    why_set(l->why, "%.200s: %s", what, err_text(e));
     return e;
 }
 
@@ -267,10 +267,10 @@ static enum err write_home(struct layout *l, size_t index, struct bytes genesis)
 static enum err write_files(struct layout *l) {
     struct buffer text = BUFFER_INIT;
     char path[PATH_LEN];
-    char why[200] = "";
-    enum err e = genesis_check(&l->genesis, &host_crypto, why);
+    struct why why = WHY_NONE;
+    enum err e = genesis_check(&l->genesis, &host_crypto, &why);
     if (e != OK) {
-        (void)snprintf(l->why, TESTNET_WHY_MAX, "the plan makes no good genesis: %s", why);
+        why_set(l->why, "the plan makes no good genesis: %s", why.text);
         return e;
     }
     e = genesis_json_render(&l->genesis, &text);
@@ -308,7 +308,7 @@ static enum err check_plan(struct layout *l) {
         wrong = "at least one organisation must be a vendor";
     }
     if (wrong != NULL) {
-        (void)snprintf(l->why, TESTNET_WHY_MAX, "%s", wrong);
+        why_set(l->why, "%s", wrong);
         return ERR_RANGE;
     }
     return OK;
@@ -325,7 +325,7 @@ static enum err check_dir(struct layout *l) {
     }
     (void)closedir(dir);
     if (!empty) {
-        (void)snprintf(l->why, TESTNET_WHY_MAX, "%.150s exists and is not empty; choose another folder", l->plan->dir);
+        why_set(l->why, "%.150s exists and is not empty; choose another folder", l->plan->dir);
         return ERR_EXISTS;
     }
     return OK;
@@ -375,10 +375,10 @@ static enum err lay_out(struct layout *l) {
     return write_files(l);
 }
 
-enum err testnet_write(const struct testnet_plan *plan, char out_why[TESTNET_WHY_MAX]) {
+enum err testnet_write(const struct testnet_plan *plan, struct why *out_why) {
     struct layout *l = calloc(1, sizeof *l);
     if (l == NULL) {
-        (void)snprintf(out_why, TESTNET_WHY_MAX, "%s", err_text(ERR_NOMEM));
+        why_set(out_why, "%s", err_text(ERR_NOMEM));
         return ERR_NOMEM;
     }
     l->plan = plan;

@@ -11,6 +11,7 @@
 #ifndef ASSAY_NODE_GENESIS_TESTNET_H
 #define ASSAY_NODE_GENESIS_TESTNET_H
 
+#include "base/why.h"
 #include "contracts/genesis/genesis.h"
 
 #define TESTNET_ORGS_MAX 16
@@ -18,7 +19,6 @@
 #define TESTNET_AUTHORS 3
 #define TESTNET_PORT_STEP 10
 #define TESTNET_SLOT_BYTES (64u * 1024u * 1024u)
-#define TESTNET_WHY_MAX 256
 
 struct testnet_org {
     char id[GENESIS_ID_MAX + 1];
@@ -39,6 +39,6 @@ void testnet_plan_default(struct testnet_plan *out);
 /* One "kind:id"; false with the plan unchanged when it isn't one, is there already, or there is no room. */
 bool testnet_plan_add_org(struct testnet_plan *plan, const char *text);
 /* ERR_EXISTS when the folder is there and not empty; ERR_RANGE for a plan that can't be; file errors. */
-NODISCARD enum err testnet_write(const struct testnet_plan *plan, char out_why[TESTNET_WHY_MAX]);
+NODISCARD enum err testnet_write(const struct testnet_plan *plan, struct why *out_why);
 
 #endif

@@ -18,7 +18,7 @@
 struct backup {
     const struct daemon_home *home;
     struct home_backup_report *report;
-    char *why;
+    struct why *why;
     char partial[CONFIG_PATH_MAX];
 };
 
@@ -28,8 +28,8 @@ static enum err path_in(const struct backup *b, const char *name, char out[CONFI
 }
 
 static enum err say(const struct backup *b, enum err e, const char *what, const char *detail) {
-    if (e != OK && b->why[0] == '\0') {
-        home_explain(b->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
+    if (e != OK && !why_said(b->why)) {
+        why_set(b->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
     }
     return e;
 }
@@ -116,7 +116,7 @@ static enum err copy_log(const struct backup *b) {
     }
     e = try_log(b, from, to);
     for (int i = 1; i < LOG_TRIES && e == ERR_NOTFOUND; i++) {
-        b->why[0] = '\0';
+        *b->why = WHY_NONE;
         e = disk.ops->list(disk.ctx, to, remove_name, to);
         e = e == OK ? try_log(b, from, to) : e;
     }
@@ -142,7 +142,8 @@ static enum err check_log(const struct backup *b) {
 }
 
 static enum err copy_settings(const struct backup *b) {
-    char from[CONFIG_PATH_MAX], to[CONFIG_PATH_MAX], text[CONFIG_WHY_MAX] = "";
+    struct why text = WHY_NONE;
+    char from[CONFIG_PATH_MAX], to[CONFIG_PATH_MAX];
     struct buffer conf = BUFFER_INIT, genesis = BUFFER_INIT;
     struct config config;
     enum err e = config_resolve(b->home->path, "assay.conf", from);
@@ -150,7 +151,7 @@ static enum err copy_settings(const struct backup *b) {
         e = file_read(from, CONFIG_FILE_MAX, &conf);
     }
     if (e == OK) {
-        e = config_parse(buffer_bytes(&conf), &config, text);
+        e = config_parse(buffer_bytes(&conf), &config, &text);
     }
     if (e == OK) {
         config.node.role = NODE_OBSERVER;
@@ -160,7 +161,7 @@ static enum err copy_settings(const struct backup *b) {
     if (e == OK) {
         e = config_write(&config, to);
     }
-    (void)say(b, e, "assay.conf", text);
+    (void)say(b, e, "assay.conf", text.text);
     if (e == OK) {
         e = file_read(b->home->config.node.genesis, GENESIS_MAX, &genesis);
     }
@@ -244,12 +245,11 @@ static enum err begin(struct backup *b, const char *dir) {
     return e;
 }
 
-enum err home_backup(const struct daemon_home *home, const char *dir, struct home_backup_report *out,
-                     char why[HOME_WHY_MAX]) {
+enum err home_backup(const struct daemon_home *home, const char *dir, struct home_backup_report *out, struct why *why) {
     struct home_backup_report report = {0};
     struct backup b = {.home = home, .report = &report, .why = why};
     struct home_look look = {0};
-    why[0] = '\0';
+    *why = WHY_NONE;
     enum err e = home_look_open(home, &look, why);
     if (e == OK) {
         e = begin(&b, dir);

@@ -11,6 +11,7 @@
 #ifndef ASSAY_NODE_HOME_HOME_BACKUP_H
 #define ASSAY_NODE_HOME_HOME_BACKUP_H
 
+#include "base/why.h"
 #include "node/home/home_look.h"
 
 struct home_backup_report {
@@ -23,6 +24,6 @@ struct home_backup_report {
 /* Makes DIR, which must not exist; until it is whole and has been checked it is DIR.partial. What went wrong is
  * explained in `why`. ERR_EXISTS. */
 NODISCARD enum err home_backup(const struct daemon_home *home, const char *dir, struct home_backup_report *out,
-                               char why[HOME_WHY_MAX]);
+                               struct why *why);
 
 #endif

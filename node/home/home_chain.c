@@ -12,7 +12,7 @@ enum err home_path(const struct daemon_home *home, const char *name, char out[CO
     return n > 0 && n < CONFIG_PATH_MAX ? OK : ERR_TOOLARGE;
 }
 
-enum err home_chain_lock(const struct daemon_home *home, struct home_lock **out, char why[DAEMON_WHY_MAX]) {
+enum err home_chain_lock(const struct daemon_home *home, struct home_lock **out, struct why *why) {
     char dir[CONFIG_PATH_MAX];
     enum err e = home_path(home, "", dir);
     if (e == OK) {
@@ -23,15 +23,15 @@ enum err home_chain_lock(const struct daemon_home *home, struct home_lock **out,
     }
     long holder = 0;
     if (e == ERR_BUSY && home_lock_holder(dir, &holder) == OK) {
-        daemon_explain(why, "%s: another node runs on this home (process %ld); stop it first", dir, holder);
+        why_set(why, "%s: another node runs on this home (process %ld); stop it first", dir, holder);
     } else if (e != OK) {
-        daemon_explain(why, "%s: %s", home->path, err_text(e));
+        why_set(why, "%s: %s", home->path, err_text(e));
     }
     return e;
 }
 
 enum err home_chain_open(const struct daemon_home *home, struct mempool *mempool, struct home_chain *out,
-                         char why[DAEMON_WHY_MAX]) {
+                         struct why *why) {
     char dir[CONFIG_PATH_MAX], state[CONFIG_PATH_MAX];
     *out = (struct home_chain){0};
     enum err e = home_path(home, "", dir);
@@ -42,7 +42,7 @@ enum err home_chain_open(const struct daemon_home *home, struct mempool *mempool
         e = home_chain_lock(home, &out->lock, why);
     }
     if (e == OK) {
-        e = snapshot_home_finish(home, why);
+        e = home_join_finish(home, why);
     }
     if (e == OK) {
         e = dir_make(state);
@@ -61,11 +61,10 @@ enum err home_chain_open(const struct daemon_home *home, struct mempool *mempool
     if (e == OK) {
         e = chain_open(&config, &out->chain);
     }
-    if (e != OK && why[0] == '\0') {
+    if (e != OK && !why_said(why)) {
         const char *detail = out->chain != NULL ? chain_error(out->chain) : "";
         const char *place = kv_lmdb_error(); /* table and key, where the state store is what is damaged */
-        daemon_explain(why, "ledger: %s%s%s", detail[0] != '\0' ? detail : err_text(e), place[0] != '\0' ? ": " : "",
-                       place);
+        why_set(why, "ledger: %s%s%s", detail[0] != '\0' ? detail : err_text(e), place[0] != '\0' ? ": " : "", place);
     }
     if (e != OK) {
         home_chain_close(out);

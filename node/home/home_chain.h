@@ -9,7 +9,8 @@
 #ifndef ASSAY_NODE_HOME_HOME_CHAIN_H
 #define ASSAY_NODE_HOME_HOME_CHAIN_H
 
-#include "node/daemon.h"
+#include "base/why.h"
+#include "node/home/daemon_home.h"
 #include "node/ledger/chain.h"
 
 #define HOME_JOURNAL_SEGMENT_BYTES (16u << 20) /* of the vote journal */
@@ -28,10 +29,10 @@ NODISCARD enum err home_path(const struct daemon_home *home, const char *name, c
 
 /* Takes the home's lock alone, making HOME/data if need be; home_lock_release gives it back. ERR_BUSY with the holder
  * named in `why`. */
-NODISCARD enum err home_chain_lock(const struct daemon_home *home, struct home_lock **out, char why[DAEMON_WHY_MAX]);
+NODISCARD enum err home_chain_lock(const struct daemon_home *home, struct home_lock **out, struct why *why);
 /* `mempool` may be NULL. What went wrong is explained in `why`. */
 NODISCARD enum err home_chain_open(const struct daemon_home *home, struct mempool *mempool, struct home_chain *out,
-                                   char why[DAEMON_WHY_MAX]);
+                                   struct why *why);
 /* Halfway open or closed is fine. */
 void home_chain_close(struct home_chain *chain);
 

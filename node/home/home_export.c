@@ -22,12 +22,12 @@ struct exporting {
     struct genesis genesis;
     struct buffer records;
     uint64_t record_count;
-    char *why;
+    struct why *why;
 };
 
 static enum err say(const struct exporting *x, enum err e, const char *what, const char *detail) {
-    if (e != OK && x->why[0] == '\0') {
-        home_explain(x->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
+    if (e != OK && !why_said(x->why)) {
+        why_set(x->why, "%s: %s", what, detail != NULL && detail[0] != '\0' ? detail : err_text(e));
     }
     return e;
 }
@@ -56,7 +56,7 @@ static enum err walk_records(struct exporting *x, bool write) {
             genesis_inherit_put(bytes_of(from, key.len), value, &x->records);
             e = buffer_ok(&x->records);
         }
-        if (e != OK || x->records.len > DAEMON_INHERITED_MAX) {
+        if (e != OK || x->records.len > INHERITED_MAX) {
             return e != OK ? e : ERR_TOOLARGE;
         }
     }
@@ -232,8 +232,8 @@ static enum err write_file(const struct exporting *x, const char *dir, const cha
 
 static enum err write_all(struct exporting *x, const char *dir) {
     struct buffer text = BUFFER_INIT;
-    char flaw[200] = "";
-    enum err e = say(x, genesis_check(&x->genesis, &host_crypto, flaw), "the new genesis", flaw);
+    struct why flaw = WHY_NONE;
+    enum err e = say(x, genesis_check(&x->genesis, &host_crypto, &flaw), "the new genesis", flaw.text);
     if (e == OK) {
         e = say(x, genesis_inherit_check(&x->genesis.predecessor, buffer_bytes(&x->records)), "records", NULL);
     }
@@ -244,7 +244,7 @@ static enum err write_all(struct exporting *x, const char *dir) {
         e = say(x, dir_make_new(dir), dir, NULL);
     }
     if (e == OK) {
-        e = write_file(x, dir, DAEMON_INHERITED_NAME, buffer_bytes(&x->records));
+        e = write_file(x, dir, INHERITED_NAME, buffer_bytes(&x->records));
     }
     if (e == OK) {
         e = write_file(x, dir, "genesis.json", buffer_bytes(&text));
@@ -254,10 +254,10 @@ static enum err write_all(struct exporting *x, const char *dir) {
 }
 
 enum err home_export(const struct daemon_home *home, const char *dir, const struct home_export_wish *wish,
-                     struct home_export_report *out, char why[HOME_WHY_MAX]) {
+                     struct home_export_report *out, struct why *why) {
     struct exporting x = {.home = home, .wish = wish, .records = BUFFER_INIT, .why = why};
     struct home_chain store;
-    why[0] = '\0';
+    *why = WHY_NONE;
     enum err e = home_chain_open(home, NULL, &store, why);
     if (e != OK) {
         return e;

@@ -10,6 +10,7 @@
 #ifndef ASSAY_NODE_HOME_HOME_EXPORT_H
 #define ASSAY_NODE_HOME_HOME_EXPORT_H
 
+#include "base/why.h"
 #include "node/home/home_look.h"
 
 struct home_export_wish {
@@ -30,6 +31,6 @@ struct home_export_report {
 
 /* The node must be stopped; its log is replayed to the last final block. Makes DIR, which must not exist. */
 NODISCARD enum err home_export(const struct daemon_home *home, const char *dir, const struct home_export_wish *wish,
-                               struct home_export_report *out, char why[HOME_WHY_MAX]);
+                               struct home_export_report *out, struct why *why);
 
 #endif

@@ -12,14 +12,14 @@ static struct snapshot_place place_of(const char *dir) {
     return (struct snapshot_place){.disk = disk_posix(), .state = kv_lmdb_opener(HOME_MAP_BYTES), .dir = dir};
 }
 
-enum err snapshot_home_finish(const struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+enum err home_join_finish(const struct daemon_home *home, struct why *why) {
     char dir[CONFIG_PATH_MAX];
     enum err e = home_path(home, "", dir);
     const struct snapshot_place place = place_of(dir);
     return e == OK ? snapshot_place_finish(&place, why) : e;
 }
 
-static size_t choose_sources(const struct snapshot_home_config *config, const char *urls[SNAPSHOT_SOURCES_MAX]) {
+static size_t choose_sources(const struct home_join_config *config, const char *urls[SNAPSHOT_SOURCES_MAX]) {
     const struct daemon_home *home = config->home;
     const struct config_sources *set = &home->config.snapshot.sources;
     size_t count = 0;
@@ -41,30 +41,31 @@ static size_t choose_sources(const struct snapshot_home_config *config, const ch
 }
 
 /* What snapshot.checkpoint says; a file's name counts from the home, like every other in the configuration. */
-static enum err read_configured(const struct daemon_home *home, struct checkpoint_file *out, char *why) {
+static enum err read_configured(const struct daemon_home *home, struct checkpoint_file *out, struct why *why) {
     const char *text = home->config.snapshot.checkpoint;
-    char path[CONFIG_PATH_MAX], words[CHECKPOINT_FILE_WHY_MAX] = "";
+    struct why words = WHY_NONE;
+    char path[CONFIG_PATH_MAX];
     uint8_t chain_id[CHAIN_ID_LEN];
     genesis_chain_id(&home->genesis, &host_crypto, chain_id);
     out->whole = false;
-    if (snapshot_pin_parse(text, &out->pin) == OK) {
+    if (checkpoint_pin_parse(text, &out->pin) == OK) {
         return OK;
     }
     enum err e = config_resolve(home->path, text, path);
     if (e == OK) {
-        e = checkpoint_file_load(path, chain_id, out, words);
+        e = checkpoint_file_load(path, chain_id, out, &words);
     }
     if (e != OK) {
-        daemon_explain(why, "snapshot.checkpoint must be HEIGHT:HASH or a checkpoint file: %s",
-                       words[0] != '\0' ? words : err_text(e));
+        why_set(why, "snapshot.checkpoint must be HEIGHT:HASH or a checkpoint file: %s",
+                why_said(&words) ? words.text : err_text(e));
         return ERR_CONFIG;
     }
     return OK;
 }
 
 /* `room` is where a configured one lies. */
-static enum err take_pin(const struct snapshot_home_config *config, struct checkpoint_file *room,
-                         const struct checkpoint_file **out, char *why) {
+static enum err take_pin(const struct home_join_config *config, struct checkpoint_file *room,
+                         const struct checkpoint_file **out, struct why *why) {
     bool configured = config->pin == NULL && config->home->config.snapshot.checkpoint[0] != '\0';
     enum err e = configured ? read_configured(config->home, room, why) : OK;
     if (e == OK) {
@@ -73,8 +74,8 @@ static enum err take_pin(const struct snapshot_home_config *config, struct check
     return e;
 }
 
-static enum err join_locked(const struct snapshot_home_config *config, const char *dir,
-                            struct snapshot_join_report *report, char *why) {
+static enum err join_locked(const struct home_join_config *config, const char *dir, struct snapshot_join_report *report,
+                            struct why *why) {
     const char *urls[SNAPSHOT_SOURCES_MAX];
     struct snapshot_http *http = NULL;
     const struct checkpoint_file *pin = NULL;
@@ -104,12 +105,11 @@ static enum err join_locked(const struct snapshot_home_config *config, const cha
     return e;
 }
 
-enum err snapshot_home_join(const struct snapshot_home_config *config, struct snapshot_join_report *out,
-                            char why[DAEMON_WHY_MAX]) {
+enum err home_join(const struct home_join_config *config, struct snapshot_join_report *out, struct why *why) {
     char dir[CONFIG_PATH_MAX];
     struct snapshot_join_report report = {0};
     struct home_lock *lock = NULL;
-    why[0] = '\0';
+    *why = WHY_NONE;
     enum err e = home_path(config->home, "", dir);
     if (e == OK) {
         e = home_chain_lock(config->home, &lock, why);

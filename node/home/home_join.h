@@ -2,10 +2,11 @@
 #ifndef ASSAY_NODE_HOME_HOME_JOIN_H
 #define ASSAY_NODE_HOME_HOME_JOIN_H
 
+#include "base/why.h"
 #include "node/snapshot/snapshot_http.h"
 #include "node/snapshot/snapshot_join.h"
 
-struct snapshot_home_config {
+struct home_join_config {
     const struct daemon_home *home;
     const char *const *sources; /* base URLs; none: snapshot.sources, or the HTTP addresses of the nodes in genesis */
     size_t source_count;
@@ -18,10 +19,9 @@ struct snapshot_home_config {
 };
 
 /* As snapshot_join; ERR_BUSY: the node runs. curl_global_init has been called. */
-NODISCARD enum err snapshot_home_join(const struct snapshot_home_config *config, struct snapshot_join_report *out,
-                                      char why[DAEMON_WHY_MAX]);
+NODISCARD enum err home_join(const struct home_join_config *config, struct snapshot_join_report *out, struct why *why);
 
 /* As snapshot_place_finish, with the home's lock held. */
-NODISCARD enum err snapshot_home_finish(const struct daemon_home *home, char why[DAEMON_WHY_MAX]);
+NODISCARD enum err home_join_finish(const struct daemon_home *home, struct why *why);
 
 #endif

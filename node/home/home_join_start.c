@@ -36,15 +36,14 @@ static void source_left(void *arg, const char *url, enum err reason, const char 
               log_text("why", what), log_err(reason));
 }
 
-enum err snapshot_start(const struct daemon_home *home, char why[DAEMON_WHY_MAX]) {
+enum err home_join_start(const struct daemon_home *home, struct why *why) {
     struct teller teller = {0};
     struct snapshot_join_report report;
-    const struct snapshot_home_config config = {
-        .home = home, .progress = tell, .source_left = source_left, .arg = &teller};
+    const struct home_join_config config = {.home = home, .progress = tell, .source_left = source_left, .arg = &teller};
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return ERR_UNSUPPORTED;
     }
-    enum err e = snapshot_home_join(&config, &report, why);
+    enum err e = home_join(&config, &report, why);
     if (e == ERR_CORRUPT || e == ERR_MISMATCH || e == ERR_UNSUPPORTED) {
         e = ERR_INVALID; /* others' data: no word about what this node has, and another start may meet better sources */
     }

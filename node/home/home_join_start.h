@@ -3,10 +3,11 @@
 #ifndef ASSAY_NODE_HOME_HOME_JOIN_START_H
 #define ASSAY_NODE_HOME_HOME_JOIN_START_H
 
-#include "node/daemon.h"
+#include "base/why.h"
+#include "node/home/daemon_home.h"
 
 /* Before the home's ledger is opened. OK also when there was nothing to do or nobody to join from; an error (explained
  * in `why`) keeps the node from starting: what it would start from is not what it should be. */
-NODISCARD enum err snapshot_start(const struct daemon_home *home, char why[DAEMON_WHY_MAX]);
+NODISCARD enum err home_join_start(const struct daemon_home *home, struct why *why);
 
 #endif

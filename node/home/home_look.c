@@ -12,14 +12,7 @@
 #define LOG_TRIES 5
 #define LOG_RETRY_NS 50000000L
 
-void home_explain(char out_why[HOME_WHY_MAX], const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(out_why, HOME_WHY_MAX, format, args);
-    va_end(args);
-}
-
-enum err home_look_log(const char *dir, uint64_t head, struct seglog **out, char why[HOME_WHY_MAX]) {
+enum err home_look_log(const char *dir, uint64_t head, struct seglog **out, struct why *why) {
     const struct seglog_config config = {.disk = disk_posix_look(),
                                          .dir = dir,
                                          .stem = "block",
@@ -35,12 +28,12 @@ enum err home_look_log(const char *dir, uint64_t head, struct seglog **out, char
         (void)nanosleep(&pause, NULL);
     }
     if (e != OK) {
-        home_explain(why, "block log: %s", seglog_error()[0] != '\0' ? seglog_error() : err_text(e));
+        why_set(why, "block log: %s", seglog_error()[0] != '\0' ? seglog_error() : err_text(e));
     }
     return e;
 }
 
-static enum err open_view(const char *dir, struct home_look *out, char why[HOME_WHY_MAX]) {
+static enum err open_view(const char *dir, struct home_look *out, struct why *why) {
     enum err e = kv_lmdb_look(dir, HOME_MAP_BYTES, &out->backend);
     if (e == OK) {
         e = kv_open(out->backend, &out->kv);
@@ -52,20 +45,19 @@ static enum err open_view(const char *dir, struct home_look *out, char why[HOME_
         e = chain_store_head(&host_crypto, out->view, &out->head);
     }
     if (e == ERR_NOTFOUND) {
-        home_explain(why, "%s holds no ledger: start the node once, it makes it from genesis.json and the block log",
-                     dir);
+        why_set(why, "%s holds no ledger: start the node once, it makes it from genesis.json and the block log", dir);
     } else if (e == ERR_UNSUPPORTED) {
-        home_explain(why,
-                     "%s was written by another version of the program: move it away and start the node, which makes "
-                     "it again from the block log",
-                     dir);
+        why_set(why,
+                "%s was written by another version of the program: move it away and start the node, which makes "
+                "it again from the block log",
+                dir);
     } else if (e != OK) {
-        home_explain(why, "%s: %s", dir, kv_lmdb_error()[0] != '\0' ? kv_lmdb_error() : err_text(e));
+        why_set(why, "%s: %s", dir, kv_lmdb_error()[0] != '\0' ? kv_lmdb_error() : err_text(e));
     }
     return e;
 }
 
-enum err home_look_open(const struct daemon_home *home, struct home_look *out, char why[HOME_WHY_MAX]) {
+enum err home_look_open(const struct daemon_home *home, struct home_look *out, struct why *why) {
     char data[CONFIG_PATH_MAX], state[CONFIG_PATH_MAX], blocks[CONFIG_PATH_MAX];
     *out = (struct home_look){0};
     enum err e = home_path(home, "", data);
@@ -76,7 +68,7 @@ enum err home_look_open(const struct daemon_home *home, struct home_look *out, c
         e = home_path(home, "blocks", blocks);
     }
     if (e != OK) {
-        home_explain(why, "the home's path is too long");
+        why_set(why, "the home's path is too long");
         return e;
     }
     if (home_lock_holder(data, &out->pid) != OK) {

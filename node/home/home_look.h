@@ -4,11 +4,10 @@
 #ifndef ASSAY_NODE_HOME_HOME_LOOK_H
 #define ASSAY_NODE_HOME_HOME_LOOK_H
 
+#include "base/why.h"
 #include "node/home/home_chain.h"
 #include "node/ledger/chain_store.h"
 #include "store/seglog.h"
-
-#define HOME_WHY_MAX 640
 
 struct home_look {
     struct kv_backend backend; /* of `kv`; for kv_lmdb_copy */
@@ -19,13 +18,10 @@ struct home_look {
     long pid; /* of the node that runs on this home; 0: none does */
 };
 
-/* Puts one line into `out_why`. */
-void home_explain(char out_why[HOME_WHY_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* `home` as daemon_home_look gives it. What went wrong is explained in `why`. */
-NODISCARD enum err home_look_open(const struct daemon_home *home, struct home_look *out, char why[HOME_WHY_MAX]);
+NODISCARD enum err home_look_open(const struct daemon_home *home, struct home_look *out, struct why *why);
 /* The block log of a home, or of a folder laid out like one, for looking at; `head` is the checkpoint's height. */
-NODISCARD enum err home_look_log(const char *dir, uint64_t head, struct seglog **out, char why[HOME_WHY_MAX]);
+NODISCARD enum err home_look_log(const char *dir, uint64_t head, struct seglog **out, struct why *why);
 /* Halfway open or closed is fine. */
 void home_look_close(struct home_look *look);
 

@@ -65,7 +65,7 @@ static enum err read_records(const struct daemon_home *home, struct home_journal
     journal_close(journal);
     if (e == ERR_CORRUPT) {
         out->state = HOME_JOURNAL_DAMAGED;
-        (void)snprintf(out->detail, sizeof out->detail, "%s", journal_error());
+        why_set(&out->detail, "%s", journal_error());
         return OK;
     }
     if (e == OK && out->votes + out->proposals + out->bodies + out->certificates == 0) {
@@ -111,26 +111,25 @@ static enum err compare_with_blocks(struct kv_view *view, const struct chain_sto
 }
 
 enum err home_journal_read(const struct daemon_home *home, const uint8_t *key, struct home_journal *out,
-                           char why[HOME_WHY_MAX]) {
+                           struct why *why) {
     struct home_lock *lock = NULL;
     struct home_journal journal = {0};
     struct home_look look = {0};
-    char unseen[HOME_WHY_MAX] = "";
-    why[0] = '\0';
+    struct why unseen = WHY_NONE;
+    *why = WHY_NONE;
     enum err e = home_chain_lock(home, &lock, why);
     if (e != OK) {
         return e;
     }
     e = read_records(home, &journal);
     if (e != OK) {
-        home_explain(why, "the vote journal cannot be read: %s",
-                     journal_error()[0] != '\0' ? journal_error() : err_text(e));
+        why_set(why, "the vote journal cannot be read: %s", journal_error()[0] != '\0' ? journal_error() : err_text(e));
     }
     if (e == OK && key != NULL && (journal.state == HOME_JOURNAL_SOUND || journal.state == HOME_JOURNAL_MISSING) &&
-        home_look_open(home, &look, unseen) == OK) {
+        home_look_open(home, &look, &unseen) == OK) {
         e = compare_with_blocks(look.view, &look.head, key, &journal);
         if (e != OK) {
-            home_explain(why, "the index of blocks cannot be read: %s", err_text(e));
+            why_set(why, "the index of blocks cannot be read: %s", err_text(e));
         }
     }
     home_look_close(&look);
@@ -143,16 +142,16 @@ enum err home_journal_read(const struct daemon_home *home, const uint8_t *key, s
 
 /* ---- New keys ---------------------------------------------------------------------------------------------------- */
 
-static enum err say(enum err e, const char *what, char why[HOME_WHY_MAX]) {
-    if (e != OK && why[0] == '\0') {
-        home_explain(why, "%s: %s", what, err_text(e));
+static enum err say(enum err e, const char *what, struct why *why) {
+    if (e != OK && !why_said(why)) {
+        why_set(why, "%s: %s", what, err_text(e));
     }
     return e;
 }
 
 /* Renames `path` to `path`.WORD-<time>; `out` is "" when there was nothing. */
 static enum err put_aside(const char *path, const char *word, uint64_t now_s, char out[CONFIG_PATH_MAX],
-                          char why[HOME_WHY_MAX]) {
+                          struct why *why) {
     struct stat st;
     int n = snprintf(out, CONFIG_PATH_MAX, "%s.%s-%llu", path, word, (unsigned long long)now_s);
     enum err e = n > 0 && n < CONFIG_PATH_MAX ? OK : ERR_TOOLARGE;
@@ -170,7 +169,7 @@ static enum err put_aside(const char *path, const char *word, uint64_t now_s, ch
 }
 
 static enum err replace_key(const char *path, enum keyfile_type type, uint64_t now_s, uint8_t out_key[32],
-                            char out_old[CONFIG_PATH_MAX], char why[HOME_WHY_MAX]) {
+                            char out_old[CONFIG_PATH_MAX], struct why *why) {
     struct keyfile key;
     enum err e = put_aside(path, "retired", now_s, out_old, why);
     if (e != OK) {
@@ -186,8 +185,9 @@ static enum err replace_key(const char *path, enum keyfile_type type, uint64_t n
 }
 
 /* Only the role changes: the file's own paths stay as they stand there. */
-static enum err become_observer(const struct daemon_home *home, char why[HOME_WHY_MAX]) {
-    char path[CONFIG_PATH_MAX], text[CONFIG_WHY_MAX] = "";
+static enum err become_observer(const struct daemon_home *home, struct why *why) {
+    struct why text = WHY_NONE;
+    char path[CONFIG_PATH_MAX];
     struct buffer conf = BUFFER_INIT;
     struct config config;
     enum err e = config_resolve(home->path, "assay.conf", path);
@@ -195,7 +195,7 @@ static enum err become_observer(const struct daemon_home *home, char why[HOME_WH
         e = file_read(path, CONFIG_FILE_MAX, &conf);
     }
     if (e == OK) {
-        e = config_parse(buffer_bytes(&conf), &config, text);
+        e = config_parse(buffer_bytes(&conf), &config, &text);
     }
     if (e == OK) {
         config.node.role = NODE_OBSERVER;
@@ -205,19 +205,19 @@ static enum err become_observer(const struct daemon_home *home, char why[HOME_WH
     return say(e, "assay.conf", why);
 }
 
-enum err home_rekey(const struct daemon_home *home, uint64_t now_s, struct home_rekey_report *out,
-                    char why[HOME_WHY_MAX]) {
+enum err home_rekey(const struct daemon_home *home, uint64_t now_s, struct home_rekey_report *out, struct why *why) {
     struct home_lock *lock = NULL;
     struct home_rekey_report report = {0};
     struct keyfile old;
-    char text[KEYFILE_WHY_MAX], journal[CONFIG_PATH_MAX], old_link[CONFIG_PATH_MAX];
+    struct why text = WHY_NONE;
+    char journal[CONFIG_PATH_MAX], old_link[CONFIG_PATH_MAX];
     const struct config *config = &home->config;
-    why[0] = '\0';
+    *why = WHY_NONE;
     enum err e = home_chain_lock(home, &lock, why);
     if (e != OK) {
         return e;
     }
-    if (keyfile_load(config->node.key_file, KEYFILE_ED25519, bytes_of(NULL, 0), &old, text) == OK) {
+    if (keyfile_load(config->node.key_file, KEYFILE_ED25519, bytes_of(NULL, 0), &old, &text) == OK) {
         memcpy(report.old_key, old.public_key, sizeof report.old_key);
         keyfile_wipe(&old);
     }

@@ -6,6 +6,7 @@
 #ifndef ASSAY_NODE_HOME_HOME_REKEY_H
 #define ASSAY_NODE_HOME_HOME_REKEY_H
 
+#include "base/why.h"
 #include "node/home/home_look.h"
 
 enum home_journal_state {
@@ -20,13 +21,13 @@ struct home_journal {
     uint64_t votes, proposals, bodies, certificates;
     uint64_t epoch, view;      /* highest voted in */
     uint64_t forgotten_height; /* BEHIND: that block's height */
-    char detail[HOME_WHY_MAX];
+    struct why detail;
 };
 
 /* Reads the vote journal of a stopped validator and compares it with the block log; changes nothing. `key` (may be
  * NULL) is the node's signing key. ERR_BUSY when the node runs; what went wrong is explained in `why`. */
 NODISCARD enum err home_journal_read(const struct daemon_home *home, const uint8_t *key, struct home_journal *out,
-                                     char why[HOME_WHY_MAX]);
+                                     struct why *why);
 
 struct home_rekey_report {
     uint8_t old_key[ED25519_KEY_LEN]; /* zeros when the old key file could not be read */
@@ -40,6 +41,6 @@ struct home_rekey_report {
  * without a key, but never one with its old key and no journal; called again it goes on. `now_s` names what is put
  * aside. */
 NODISCARD enum err home_rekey(const struct daemon_home *home, uint64_t now_s, struct home_rekey_report *out,
-                              char why[HOME_WHY_MAX]);
+                              struct why *why);
 
 #endif

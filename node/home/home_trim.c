@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum err say(enum err e, const char *what, const char *detail, char why[HOME_WHY_MAX]) {
-    if (e != OK && why[0] == '\0') {
-        home_explain(why, "%s: %s", what, detail[0] != '\0' ? detail : err_text(e));
+static enum err say(enum err e, const char *what, const char *detail, struct why *why) {
+    if (e != OK && !why_said(why)) {
+        why_set(why, "%s: %s", what, detail[0] != '\0' ? detail : err_text(e));
     }
     return e;
 }
@@ -118,12 +118,11 @@ static enum err take_copy(const struct compaction *c) {
     return e == OK ? dir_sync(c->state) : e;
 }
 
-enum err home_compact(const struct daemon_home *home, uint64_t *out_before, uint64_t *out_after,
-                      char why[HOME_WHY_MAX]) {
+enum err home_compact(const struct daemon_home *home, uint64_t *out_before, uint64_t *out_after, struct why *why) {
     struct home_lock *lock = NULL;
     struct compaction c;
     uint64_t before = 0, after = 0;
-    why[0] = '\0';
+    *why = WHY_NONE;
     enum err e = home_path(home, "state", c.state);
     if (e == OK) {
         e = home_path(home, "state.compact", c.copy);
@@ -190,7 +189,7 @@ static enum err read_wish(struct pruning *p, const struct home_prune_wish *wish,
     return e;
 }
 
-static enum err open_parts(const struct daemon_home *home, struct pruning *p, char why[HOME_WHY_MAX]) {
+static enum err open_parts(const struct daemon_home *home, struct pruning *p, struct why *why) {
     char state[CONFIG_PATH_MAX], blocks[CONFIG_PATH_MAX];
     struct kv_backend backend;
     struct kv_view *view;
@@ -225,13 +224,13 @@ static enum err open_parts(const struct daemon_home *home, struct pruning *p, ch
 }
 
 enum err home_prune(const struct daemon_home *home, const struct home_prune_wish *wish, struct home_prune_report *out,
-                    char why[HOME_WHY_MAX]) {
+                    struct why *why) {
     struct home_lock *lock = NULL;
     struct pruning p = {0};
     struct home_prune_report report = {0};
     uint64_t below = 0;
     size_t segments;
-    why[0] = '\0';
+    *why = WHY_NONE;
     enum err e = home_chain_lock(home, &lock, why);
     if (e == OK) {
         e = open_parts(home, &p, why);

@@ -3,11 +3,12 @@
 #ifndef ASSAY_NODE_HOME_HOME_TRIM_H
 #define ASSAY_NODE_HOME_HOME_TRIM_H
 
+#include "base/why.h"
 #include "node/home/home_look.h"
 
 /* Sizes on disk, in bytes. ERR_BUSY when a node runs; what went wrong is explained in `why`. */
 NODISCARD enum err home_compact(const struct daemon_home *home, uint64_t *out_before, uint64_t *out_after,
-                                char why[HOME_WHY_MAX]);
+                                struct why *why);
 
 /* Which bodies stay: the last `count` blocks (0: not given), and every block from `since_ms` on (0: not given). */
 struct home_prune_wish {
@@ -21,6 +22,6 @@ struct home_prune_report {
     bool limited; /* the wish went into the expiry window, whose bodies stay */
 };
 NODISCARD enum err home_prune(const struct daemon_home *home, const struct home_prune_wish *wish,
-                              struct home_prune_report *out, char why[HOME_WHY_MAX]);
+                              struct home_prune_report *out, struct why *why);
 
 #endif

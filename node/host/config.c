@@ -169,18 +169,18 @@ static bool parse_number(const char *text, uint64_t *out) {
     return *end == '\0';
 }
 
-static enum err set_number(const struct key *key, const char *text, void *out, char why[CONFIG_WHY_MAX]) {
+static enum err set_number(const struct key *key, const char *text, void *out, struct why *why) {
     uint64_t value = 0;
     if (!parse_number(text, &value) || value < key->min || value > key->max) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s.%s must be a number from %" PRIu64 " to %" PRIu64 ", not '%.40s'",
-                       key->section, key->name, key->min, key->max, text);
+        why_set(why, "%s.%s must be a number from %" PRIu64 " to %" PRIu64 ", not '%.40s'", key->section, key->name,
+                key->min, key->max, text);
         return ERR_CONFIG;
     }
     memcpy(out, &value, sizeof value);
     return OK;
 }
 
-static enum err set_choice(const struct key *key, const char *text, void *out, char why[CONFIG_WHY_MAX]) {
+static enum err set_choice(const struct key *key, const char *text, void *out, struct why *why) {
     char list[100] = "";
     for (const struct choice *c = key->choices; c->name != NULL; c++) {
         if (strcmp(text, c->name) == 0) {
@@ -190,7 +190,7 @@ static enum err set_choice(const struct key *key, const char *text, void *out, c
         size_t len = strlen(list);
         (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "", c->name);
     }
-    (void)snprintf(why, CONFIG_WHY_MAX, "%s.%s must be one of %s, not '%.40s'", key->section, key->name, list, text);
+    why_set(why, "%s.%s must be one of %s, not '%.40s'", key->section, key->name, list, text);
     return ERR_CONFIG;
 }
 
@@ -198,8 +198,7 @@ static bool is_url(const char *text) {
     return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
 }
 
-static enum err set_sources(const struct key *key, const char *text, struct config_sources *out,
-                            char why[CONFIG_WHY_MAX]) {
+static enum err set_sources(const struct key *key, const char *text, struct config_sources *out, struct why *why) {
     struct config_sources sources = {.count = 0};
     const char *at = text;
     while (*at != '\0') {
@@ -209,8 +208,8 @@ static enum err set_sources(const struct key *key, const char *text, struct conf
             break;
         }
         if (sources.count == CONFIG_SOURCES_MAX || len >= CONFIG_URL_MAX || !is_url(at)) {
-            (void)snprintf(why, CONFIG_WHY_MAX, "%s.%s takes at most %d http:// or https:// URLs separated by commas",
-                           key->section, key->name, CONFIG_SOURCES_MAX);
+            why_set(why, "%s.%s takes at most %d http:// or https:// URLs separated by commas", key->section, key->name,
+                    CONFIG_SOURCES_MAX);
             return ERR_CONFIG;
         }
         memcpy(sources.url[sources.count], at, len);
@@ -221,7 +220,7 @@ static enum err set_sources(const struct key *key, const char *text, struct conf
     return OK;
 }
 
-static enum err set_value(const struct key *key, const char *text, struct config *config, char why[CONFIG_WHY_MAX]) {
+static enum err set_value(const struct key *key, const char *text, struct config *config, struct why *why) {
     void *out = value_of(key, config);
     switch (key->type) {
     case KEY_NUMBER:
@@ -235,8 +234,7 @@ static enum err set_value(const struct key *key, const char *text, struct config
         break;
     }
     if (strlen(text) > key->max || !text_is_clean(bytes_str(text))) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s.%s must be at most %" PRIu64 " characters of plain text", key->section,
-                       key->name, key->max);
+        why_set(why, "%s.%s must be at most %" PRIu64 " characters of plain text", key->section, key->name, key->max);
         return ERR_CONFIG;
     }
     memcpy(out, text, strlen(text) + 1);
@@ -246,10 +244,10 @@ static enum err set_value(const struct key *key, const char *text, struct config
 void config_default(struct config *out) {
     struct config config;
     memset(&config, 0, sizeof config);
-    char why[CONFIG_WHY_MAX];
+    struct why why = WHY_NONE;
     for (size_t i = 0; i < KEY_COUNT; i++) {
         /* The table's own defaults: a unit test checks that each is accepted. */
-        (void)!set_value(&keys[i], keys[i].standard, &config, why);
+        (void)!set_value(&keys[i], keys[i].standard, &config, &why);
     }
     *out = config;
 }
@@ -260,7 +258,7 @@ struct parse {
     struct config config;
     bool seen[KEY_COUNT];
     enum err result;
-    char *why;
+    struct why *why;
 };
 
 static const struct key *find_key(const char *section, const char *name) {
@@ -282,8 +280,8 @@ static void refuse_unknown(struct parse *parse, const char *section, const char 
     }
     (void)snprintf(given, sizeof given, "%.30s%s%.30s", section, section[0] != '\0' ? "." : "", name);
     const char *near = config_nearest(given, known, KEY_COUNT);
-    (void)snprintf(parse->why, CONFIG_WHY_MAX, near != NULL ? "unknown key %s; did you mean %s?" : "unknown key %s%s",
-                   given, near != NULL ? near : "; docs/operations.md lists the keys");
+    why_set(parse->why, near != NULL ? "unknown key %s; did you mean %s?" : "unknown key %s%s", given,
+            near != NULL ? near : "; docs/operations.md lists the keys");
     parse->result = ERR_CONFIG;
 }
 
@@ -300,7 +298,7 @@ static int take_value(void *ctx, const char *section, const char *name, const ch
     }
     size_t index = (size_t)(key - keys);
     if (parse->seen[index]) {
-        (void)snprintf(parse->why, CONFIG_WHY_MAX, "%s.%s is given twice; keep one", key->section, key->name);
+        why_set(parse->why, "%s.%s is given twice; keep one", key->section, key->name);
         parse->result = ERR_CONFIG;
         return 0;
     }
@@ -310,7 +308,7 @@ static int take_value(void *ctx, const char *section, const char *name, const ch
 }
 
 /* Rules between keys. */
-static enum err check_whole(const struct config *config, char why[CONFIG_WHY_MAX]) {
+static enum err check_whole(const struct config *config, struct why *why) {
     const char *wrong = NULL;
     if ((config->http.tls_cert[0] == '\0') != (config->http.tls_key[0] == '\0')) {
         wrong = "http.tls_cert and http.tls_key go together; set both or neither";
@@ -322,15 +320,15 @@ static enum err check_whole(const struct config *config, char why[CONFIG_WHY_MAX
         wrong = "node.role is gateway and gateway.sources is empty; name at least one full node's URL";
     }
     if (wrong != NULL) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s", wrong);
+        why_set(why, "%s", wrong);
         return ERR_CONFIG;
     }
     return OK;
 }
 
-enum err config_parse(struct bytes text, struct config *out, char out_why[CONFIG_WHY_MAX]) {
+enum err config_parse(struct bytes text, struct config *out, struct why *out_why) {
     if (text.len > CONFIG_FILE_MAX || (text.len > 0 && memchr(text.data, 0, text.len) != NULL)) {
-        (void)snprintf(out_why, CONFIG_WHY_MAX, "the file is over %d bytes or not text", CONFIG_FILE_MAX);
+        why_set(out_why, "the file is over %d bytes or not text", CONFIG_FILE_MAX);
         return ERR_CONFIG;
     }
     char *copy = malloc(text.len + 1);
@@ -346,8 +344,7 @@ enum err config_parse(struct bytes text, struct config *out, char out_why[CONFIG
         int line = ini_parse_string(copy, take_value, parse);
         e = parse->result;
         if (e == OK && line != 0) {
-            (void)snprintf(out_why, CONFIG_WHY_MAX, "line %d is neither '[section]', 'key = value' nor a comment",
-                           line);
+            why_set(out_why, "line %d is neither '[section]', 'key = value' nor a comment", line);
             e = line < 0 ? ERR_NOMEM : ERR_CONFIG;
         }
     }
@@ -388,9 +385,9 @@ static enum err resolve_all(const char *home, struct config *config) {
     return OK;
 }
 
-enum err config_load_home(const char *home, struct config *out, char out_why[CONFIG_WHY_MAX]) {
+enum err config_load_home(const char *home, struct config *out, struct why *out_why) {
     char path[CONFIG_PATH_MAX];
-    char why[CONFIG_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     struct buffer text = BUFFER_INIT;
     struct config config;
     enum err e = config_resolve(home, "assay.conf", path);
@@ -398,18 +395,18 @@ enum err config_load_home(const char *home, struct config *out, char out_why[CON
         e = file_read(path, CONFIG_FILE_MAX, &text);
     }
     if (e != OK) {
-        (void)snprintf(out_why, CONFIG_WHY_MAX, "%.150s/assay.conf: %s", home, err_text(e));
+        why_set(out_why, "%.150s/assay.conf: %s", home, err_text(e));
         buffer_free(&text);
         return e;
     }
-    e = config_parse(buffer_bytes(&text), &config, why);
+    e = config_parse(buffer_bytes(&text), &config, &why);
     buffer_free(&text);
     if (e == OK) {
         e = resolve_all(home, &config);
     }
     if (e != OK) {
         /* The rule broken matters more than a long path. */
-        (void)snprintf(out_why, CONFIG_WHY_MAX, "%.60s: %.190s", path, why[0] != '\0' ? why : err_text(e));
+        why_set(out_why, "%.60s: %.190s", path, why_said(&why) ? why.text : err_text(e));
         return e;
     }
     *out = config;

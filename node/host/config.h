@@ -9,13 +9,13 @@
 #ifndef ASSAY_NODE_HOST_CONFIG_H
 #define ASSAY_NODE_HOST_CONFIG_H
 
+#include "base/why.h"
 #include "contracts/genesis/genesis.h"
 
 #define CONFIG_PATH_MAX 512
 #define CONFIG_URL_MAX 256
 #define CONFIG_SOURCES_MAX 8
 #define CONFIG_FILE_MAX (64 * 1024)
-#define CONFIG_WHY_MAX 256
 
 enum log_format { LOG_TEXT, LOG_JSON };
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
@@ -88,9 +88,9 @@ struct config {
 
 void config_default(struct config *out);
 /* Parses the text of a file. ERR_CONFIG with one line in `out_why`: which key, what is wrong, what to do. */
-NODISCARD enum err config_parse(struct bytes text, struct config *out, char out_why[CONFIG_WHY_MAX]);
+NODISCARD enum err config_parse(struct bytes text, struct config *out, struct why *out_why);
 /* Reads HOME/assay.conf and resolves its paths against HOME. Also ERR_NOTFOUND, ERR_TOOLARGE, with words. */
-NODISCARD enum err config_load_home(const char *home, struct config *out, char out_why[CONFIG_WHY_MAX]);
+NODISCARD enum err config_load_home(const char *home, struct config *out, struct why *out_why);
 /* The path as seen from `home`: itself when absolute or empty. ERR_TOOLARGE. */
 NODISCARD enum err config_resolve(const char *home, const char *path, char out[CONFIG_PATH_MAX]);
 /* The whole file with a comment for each key; parses back to the same. */

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void shape_init(struct shape *s, char *why, size_t why_max) {
-    *s = (struct shape){.result = OK, .why = why, .why_max = why_max};
+void shape_init(struct shape *s, struct why *why) {
+    *s = (struct shape){.result = OK, .why = why};
 }
 
 static void wrong(struct shape *s, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -23,21 +23,21 @@ static void wrong(struct shape *s, const char *name, const char *format, ...) {
     va_start(args, format);
     (void)vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    (void)snprintf(s->why, s->why_max, "%s%s%.60s %s", s->path, s->path[0] != '\0' ? "." : "", name, what);
+    why_set(s->why, "%s%s%.60s %s", s->path, s->path[0] != '\0' ? "." : "", name, what);
     s->result = ERR_MALFORMED;
 }
 
 enum err shape_load(struct shape *s, struct bytes text, size_t limit, json_t **out) {
     if (text.len > limit) {
-        (void)snprintf(s->why, s->why_max, "the document is over %zu bytes", limit);
+        why_set(s->why, "the document is over %zu bytes", limit);
         return s->result = ERR_TOOLARGE;
     }
     json_error_t error;
     const char *data = text.data != NULL ? (const char *)text.data : "";
     json_t *json = json_loadb(data, text.len, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(json)) {
-        (void)snprintf(s->why, s->why_max, "line %d: %.150s", json == NULL ? error.line : 1,
-                       json == NULL ? error.text : "not a JSON object");
+        why_set(s->why, "line %d: %.150s", json == NULL ? error.line : 1,
+                json == NULL ? error.text : "not a JSON object");
         json_decref(json);
         return s->result = ERR_MALFORMED;
     }
@@ -240,7 +240,7 @@ void *shape_records(struct shape *s, json_t *from, const char *name, void (*take
     void *records = calloc(count > 0 ? count : 1, size);
     if (records == NULL) {
         s->result = ERR_NOMEM;
-        (void)snprintf(s->why, s->why_max, "%s", err_text(ERR_NOMEM));
+        why_set(s->why, "%s", err_text(ERR_NOMEM));
         return NULL;
     }
     shape_array(s, from, name, take, records, size, max, out_count);

@@ -8,6 +8,7 @@
 #define ASSAY_NODE_HOST_JSON_SHAPE_H
 
 #include "base/bytes.h"
+#include "base/why.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -15,9 +16,8 @@
 #define SHAPE_PATH_MAX 128
 
 struct shape {
-    enum err result; /* OK, ERR_MALFORMED or ERR_NOMEM */
-    char *why;       /* the caller's */
-    size_t why_max;
+    enum err result;           /* OK, ERR_MALFORMED or ERR_NOMEM */
+    struct why *why;           /* the caller's */
     char path[SHAPE_PATH_MAX]; /* of the object being read, "" for the outermost */
 };
 
@@ -26,7 +26,7 @@ struct shape_choice {
     int value;
 };
 
-void shape_init(struct shape *s, char *why, size_t why_max);
+void shape_init(struct shape *s, struct why *why);
 /* Parses a text of at most `limit` bytes into one object; repeated members are refused. */
 NODISCARD enum err shape_load(struct shape *s, struct bytes text, size_t limit, json_t **out);
 

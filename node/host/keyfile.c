@@ -202,7 +202,7 @@ static enum err read_text(const char *path, struct buffer *out) {
 }
 
 enum err keyfile_load(const char *path, enum keyfile_type wanted, struct bytes passphrase, struct keyfile *out,
-                      char out_why[KEYFILE_WHY_MAX]) {
+                      struct why *out_why) {
     struct buffer text = BUFFER_INIT;
     const struct kind *kind = NULL;
     char *hex = NULL;
@@ -219,8 +219,7 @@ enum err keyfile_load(const char *path, enum keyfile_type wanted, struct bytes p
     }
     wipe_free(&text);
     if (e != OK) {
-        (void)snprintf(out_why, KEYFILE_WHY_MAX, "key file %.120s: %s", path,
-                       explain(e, kind != NULL && kind->boxed, passphrase.len > 0));
+        why_set(out_why, "key file %.120s: %s", path, explain(e, kind != NULL && kind->boxed, passphrase.len > 0));
         return e;
     }
     keyfile_from_seed(wanted, seed, out);
@@ -237,7 +236,7 @@ bool keyfile_is_encrypted(const char *path) {
     return boxed;
 }
 
-enum err keyfile_read_passphrase(const char *path, struct buffer *out, char out_why[KEYFILE_WHY_MAX]) {
+enum err keyfile_read_passphrase(const char *path, struct buffer *out, struct why *out_why) {
     struct buffer text = BUFFER_INIT;
     enum err e = file_read_secret(path, KEYFILE_PASSPHRASE_MAX + 2, &text);
     size_t len = 0;
@@ -253,10 +252,10 @@ enum err keyfile_read_passphrase(const char *path, struct buffer *out, char out_
     }
     wipe_free(&text);
     if (e != OK) {
-        (void)snprintf(out_why, KEYFILE_WHY_MAX, "passphrase file %.120s: %s", path,
-                       e == ERR_MODE        ? "its group or others may read it; chmod 600 it"
-                       : e == ERR_MALFORMED ? "its first line must be 1 to 1024 characters"
-                                            : err_text(e));
+        why_set(out_why, "passphrase file %.120s: %s", path,
+                e == ERR_MODE        ? "its group or others may read it; chmod 600 it"
+                : e == ERR_MALFORMED ? "its first line must be 1 to 1024 characters"
+                                     : err_text(e));
     }
     return e;
 }

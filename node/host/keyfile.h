@@ -11,8 +11,8 @@
 
 #include "base/buffer.h"
 #include "base/ed25519.h"
+#include "base/why.h"
 
-#define KEYFILE_WHY_MAX 256
 #define KEYFILE_PASSPHRASE_MAX 1024
 
 enum keyfile_type { KEYFILE_ED25519 = 1, KEYFILE_X25519 = 2 };
@@ -38,10 +38,10 @@ NODISCARD enum err keyfile_write(const char *path, const struct keyfile *key, st
 /* ERR_MODE (file too open), ERR_MALFORMED, ERR_DENIED (encrypted: no passphrase, or a wrong one), ERR_MISMATCH (another
  * type than wanted), file errors. `out_why` gets one line: what, why, what to do. */
 NODISCARD enum err keyfile_load(const char *path, enum keyfile_type wanted, struct bytes passphrase,
-                                struct keyfile *out, char out_why[KEYFILE_WHY_MAX]);
+                                struct keyfile *out, struct why *out_why);
 /* Is the file passphrase-encrypted? False when it can't be read. */
 bool keyfile_is_encrypted(const char *path);
 /* Reads a passphrase: the first line of a file with mode 0600. Appends to `out`. */
-NODISCARD enum err keyfile_read_passphrase(const char *path, struct buffer *out, char out_why[KEYFILE_WHY_MAX]);
+NODISCARD enum err keyfile_read_passphrase(const char *path, struct buffer *out, struct why *out_why);
 
 #endif

@@ -42,12 +42,12 @@ bool listen_is_loopback(const char *listen) {
     return all;
 }
 
-bool listen_settings(const struct config *config, struct http_config *out, char why[DAEMON_WHY_MAX]) {
+bool listen_settings(const struct config *config, struct http_config *out, struct why *why) {
     if (config->http.tls_cert[0] == '\0' && !listen_is_loopback(config->http.listen)) {
-        daemon_explain(why,
-                       "http.listen: %s can be reached from the network and there is no TLS; set http.tls_cert and "
-                       "http.tls_key, or listen on 127.0.0.1",
-                       config->http.listen);
+        why_set(why,
+                "http.listen: %s can be reached from the network and there is no TLS; set http.tls_cert and "
+                "http.tls_key, or listen on 127.0.0.1",
+                config->http.listen);
         return false;
     }
     http_config_default(out);

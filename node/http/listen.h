@@ -3,11 +3,12 @@
 #ifndef ASSAY_NODE_HTTP_LISTEN_H
 #define ASSAY_NODE_HTTP_LISTEN_H
 
-#include "node/daemon.h"
+#include "base/why.h"
+#include "node/host/config.h"
 #include "node/http/server.h"
 
 /* False, explained in `why`, when http.listen can be reached from the network and there is no TLS. */
-bool listen_settings(const struct config *config, struct http_config *out, char why[DAEMON_WHY_MAX]);
+bool listen_settings(const struct config *config, struct http_config *out, struct why *why);
 /* Does every address that `listen` ("host:port") names belong to this machine alone? */
 bool listen_is_loopback(const char *listen);
 

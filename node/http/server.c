@@ -176,11 +176,11 @@ static void write_address(int fd, char out[HTTP_LISTEN_MAX]) {
     (void)snprintf(out, HTTP_LISTEN_MAX, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static enum err open_listener(struct http_server *server, char out_why[200]) {
+static enum err open_listener(struct http_server *server, struct why *out_why) {
     struct sockaddr_storage address;
     socklen_t len = 0;
     if (http_parse_listen(server->listen, &address, &len) != OK) {
-        (void)snprintf(out_why, 200, "%.100s is not an address and port", server->listen);
+        why_set(out_why, "%.100s is not an address and port", server->listen);
         return ERR_CONFIG;
     }
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -188,7 +188,7 @@ static enum err open_listener(struct http_server *server, char out_why[200]) {
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
         int number = errno;
-        (void)snprintf(out_why, 200, "%.100s: %s", server->listen, strerror(number));
+        why_set(out_why, "%.100s: %s", server->listen, strerror(number));
         if (fd >= 0) {
             (void)close(fd);
         }
@@ -226,7 +226,7 @@ static void tls_files_free(struct tls_files *tls) {
     buffer_free(&tls->key);
 }
 
-static enum err read_tls(const struct http_server *server, struct tls_files *out, char out_why[200]) {
+static enum err read_tls(const struct http_server *server, struct tls_files *out, struct why *out_why) {
     const char *path = server->tls_cert;
     enum err e = file_read(path, TLS_FILE_MAX, &out->cert);
     if (e == OK) {
@@ -239,7 +239,7 @@ static enum err read_tls(const struct http_server *server, struct tls_files *out
         e = ERR_NOMEM;
     }
     if (e != OK) {
-        (void)snprintf(out_why, 200, "%.120s: %s%s", path, err_text(e), e == ERR_MODE ? "; chmod 600 it" : "");
+        why_set(out_why, "%.120s: %s%s", path, err_text(e), e == ERR_MODE ? "; chmod 600 it" : "");
         tls_files_free(out);
         return ERR_CONFIG;
     }
@@ -279,7 +279,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
                             MHD_OPTION_END);
 }
 
-enum err http_server_start(struct http_server *server, char out_why[200]) {
+enum err http_server_start(struct http_server *server, struct why *out_why) {
     struct tls_files tls = {BUFFER_INIT, BUFFER_INIT};
     bool has_tls = server->tls_cert != NULL;
     enum err e = has_tls ? read_tls(server, &tls, out_why) : OK;
@@ -290,14 +290,14 @@ enum err http_server_start(struct http_server *server, char out_why[200]) {
     if (e == OK) {
         server->daemon = start_daemon(server, has_tls ? &tls : NULL);
         if (server->daemon == NULL) {
-            (void)snprintf(out_why, 200, "the HTTP library did not start%s",
-                           has_tls ? "; check http.tls_cert and http.tls_key" : "");
+            why_set(out_why, "the HTTP library did not start%s",
+                    has_tls ? "; check http.tls_cert and http.tls_key" : "");
             e = has_tls ? ERR_CONFIG : ERR_IO;
         }
     }
     tls_files_free(&tls);
     if (e == OK && pthread_create(&server->keeper, NULL, keep, server) != 0) {
-        (void)snprintf(out_why, 200, "no more threads");
+        why_set(out_why, "no more threads");
         e = ERR_IO;
     }
     server->keeper_runs = e == OK;

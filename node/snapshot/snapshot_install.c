@@ -16,7 +16,7 @@ struct install {
 };
 
 static void meet_pin(struct install *in, uint64_t height, const uint8_t hash[HASH_LEN]) {
-    const struct snapshot_pin *pin = in->config->pin;
+    const struct checkpoint_pin *pin = in->config->pin;
     if (pin != NULL && pin->height == height) {
         bool same = memcmp(pin->hash, hash, HASH_LEN) == 0;
         in->pin_seen = in->pin_seen || same;
@@ -116,7 +116,7 @@ static enum err begin(struct install *in, const char *store) {
     return e == OK ? chain_install_begin(&chain, &in->store) : e;
 }
 
-enum err snapshot_install(const struct snapshot_install_config *config, char why[DAEMON_WHY_MAX]) {
+enum err snapshot_install(const struct snapshot_install_config *config, struct why *why) {
     struct install in = {.config = config};
     char store[DISK_PATH_MAX];
     struct block_header header;
@@ -131,15 +131,15 @@ enum err snapshot_install(const struct snapshot_install_config *config, char why
         e = put_chunks(&in);
     }
     if (e == OK && config->pin != NULL && (in.pin_wrong || !in.pin_seen)) {
-        daemon_explain(why, "the chain that is offered has another block at the checkpoint's height %llu",
-                       (unsigned long long)config->pin->height);
+        why_set(why, "the chain that is offered has another block at the checkpoint's height %llu",
+                (unsigned long long)config->pin->height);
         e = ERR_INVALID;
     }
     if (e == OK) {
         e = chain_install_finish(in.store, config->header);
         if (e == ERR_MISMATCH) {
-            daemon_explain(why, "the tree built from the snapshot at %llu has another root than its block",
-                           (unsigned long long)config->manifest->height);
+            why_set(why, "the tree built from the snapshot at %llu has another root than its block",
+                    (unsigned long long)config->manifest->height);
             e = ERR_DIVERGED;
         }
     }

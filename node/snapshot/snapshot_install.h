@@ -4,7 +4,7 @@
 #ifndef ASSAY_NODE_SNAPSHOT_SNAPSHOT_INSTALL_H
 #define ASSAY_NODE_SNAPSHOT_SNAPSHOT_INSTALL_H
 
-#include "node/daemon.h"
+#include "base/why.h"
 #include "node/snapshot/snapshot_verify.h"
 #include "store/disk.h"
 #include "store/kv.h"
@@ -13,7 +13,7 @@ struct snapshot_install_config {
     const struct genesis *genesis;
     const struct snapshot_manifest *manifest; /* verified */
     const struct block_header *header;        /* as snapshot_verify gave it */
-    const struct snapshot_pin *pin;           /* NULL: none */
+    const struct checkpoint_pin *pin;         /* NULL: none */
     const char *dir;                          /* chunks are in dir/chunks; the store is built anew in dir/store */
     struct disk disk;
     struct kv_opener state;
@@ -25,6 +25,6 @@ struct snapshot_install_config {
 
 /* The store is whole and durable when this returns. ERR_CORRUPT without words: a chunk was damaged meanwhile, and has
  * been removed; ERR_INVALID: the pinned block is not in this chain; local faults. */
-NODISCARD enum err snapshot_install(const struct snapshot_install_config *config, char why[DAEMON_WHY_MAX]);
+NODISCARD enum err snapshot_install(const struct snapshot_install_config *config, struct why *why);
 
 #endif

@@ -16,7 +16,7 @@
 
 struct join {
     const struct snapshot_join_config *config;
-    char *why;
+    struct why *why;
     struct snapshot_own own;
     struct snapshot_fetch *fetch;
     struct buffer encoded; /* of the manifest */
@@ -25,12 +25,12 @@ struct join {
     uint8_t refused[ROUNDS_MAX][HASH_LEN]; /* content ids of snapshots that can't be used */
     size_t refused_count;
     enum err unfit; /* that the last of those proved what this node can't use; OK: none was so */
-    char unfit_why[DAEMON_WHY_MAX];
+    struct why unfit_why;
 };
 
-static enum err say(char *why, enum err e, const char *what) {
-    if (e != OK && why[0] == '\0') {
-        daemon_explain(why, "%s: %s", what, err_text(e));
+static enum err say(struct why *why, enum err e, const char *what) {
+    if (e != OK && !why_said(why)) {
+        why_set(why, "%s: %s", what, err_text(e));
     }
     return e;
 }
@@ -54,7 +54,7 @@ static bool worth(const struct join *j, bool fresh, const struct snapshot_offer 
 /* ---- Whom and what to trust -------------------------------------------------------------------------------------- */
 
 /* The block given as HEIGHT:HASH, which has to be met; NULL: none was, or a whole file. */
-static const struct snapshot_pin *named_block(const struct snapshot_join_config *config) {
+static const struct checkpoint_pin *named_block(const struct snapshot_join_config *config) {
     return config->pin != NULL && !config->pin->whole ? &config->pin->pin : NULL;
 }
 
@@ -78,7 +78,7 @@ static enum err meet_epoch(void *arg, const struct snapshot_epoch *epoch) {
         m->own_met = own.len >= 8 && load_u64(own.data) == closing.height &&
                      bytes_equal(bytes_of(own.data + 8, own.len - 8), epoch->set);
     }
-    const struct snapshot_pin *pin = named_block(j->config);
+    const struct checkpoint_pin *pin = named_block(j->config);
     if (pin != NULL && closing.height == pin->height) {
         m->pin_met = memcmp(hash, pin->hash, HASH_LEN) == 0;
         m->contradicted = !m->pin_met;
@@ -89,19 +89,19 @@ static enum err meet_epoch(void *arg, const struct snapshot_epoch *epoch) {
 /* The operator's block is the snapshot's, a closing block, or one of those whose bodies come along; the last is seen
  * when they are here. */
 static enum err check_pin(struct join *j, const struct meeting *m) {
-    const struct snapshot_pin *pin = named_block(j->config);
+    const struct checkpoint_pin *pin = named_block(j->config);
     if (m->contradicted || (pin->height == j->manifest.height && memcmp(pin->hash, j->manifest.block, HASH_LEN) != 0)) {
-        daemon_explain(j->unfit_why, "the chain that is offered has another block at the checkpoint's height %llu",
-                       (unsigned long long)pin->height);
+        why_set(&j->unfit_why, "the chain that is offered has another block at the checkpoint's height %llu",
+                (unsigned long long)pin->height);
         return ERR_INVALID;
     }
     bool in_window = pin->height >= j->manifest.bodies[0].first && pin->height <= j->manifest.height;
     if (!m->pin_met && !in_window) {
-        daemon_explain(j->unfit_why,
-                       "the checkpoint at height %llu is not among what the snapshot at %llu proves: give a block from "
-                       "%llu to %llu",
-                       (unsigned long long)pin->height, (unsigned long long)j->manifest.height,
-                       (unsigned long long)j->manifest.bodies[0].first, (unsigned long long)j->manifest.height);
+        why_set(&j->unfit_why,
+                "the checkpoint at height %llu is not among what the snapshot at %llu proves: give a block from "
+                "%llu to %llu",
+                (unsigned long long)pin->height, (unsigned long long)j->manifest.height,
+                (unsigned long long)j->manifest.bodies[0].first, (unsigned long long)j->manifest.height);
         return ERR_DENIED;
     }
     return OK;
@@ -117,8 +117,8 @@ static enum err check_walk(struct join *j) {
     enum verdict v = checkpoint_judge(j->config->genesis, from, j->manifest.bundle, room);
     free(room);
     if (v != GOOD) {
-        daemon_explain(j->unfit_why, "the snapshot at height %llu does not follow from the checkpoint at %llu: %s",
-                       (unsigned long long)j->manifest.height, (unsigned long long)from->pin.height, verdict_text(v));
+        why_set(&j->unfit_why, "the snapshot at height %llu does not follow from the checkpoint at %llu: %s",
+                (unsigned long long)j->manifest.height, (unsigned long long)from->pin.height, verdict_text(v));
         return v == BAD_HEIGHT ? ERR_DENIED : ERR_INVALID;
     }
     return OK;
@@ -134,10 +134,10 @@ static enum err check_start(struct join *j) {
         since_ms = j->own.head.time_ms;
     }
     if (freshness_start(FOLLOWER_JOINER, since_ms, j->config->wall_ms) != GOOD) {
-        daemon_explain(j->why,
-                       "what this node trusts is older than %d days: set snapshot.checkpoint (or give --checkpoint) to "
-                       "HEIGHT:HASH of a recent block, or a checkpoint file, from somebody you trust",
-                       FRESHNESS_TRUSTING_DAYS);
+        why_set(j->why,
+                "what this node trusts is older than %d days: set snapshot.checkpoint (or give --checkpoint) to "
+                "HEIGHT:HASH of a recent block, or a checkpoint file, from somebody you trust",
+                FRESHNESS_TRUSTING_DAYS);
         return ERR_DENIED;
     }
     return OK;
@@ -150,12 +150,12 @@ static enum err check_fit(struct join *j) {
     struct bytes finalization;
     enum err e = snapshot_epochs(&j->manifest, meet_epoch, &m, &header, &finalization);
     if (e != OK) {
-        daemon_explain(j->unfit_why, "the epochs of the snapshot that is offered can't be followed: %s", err_text(e));
+        why_set(&j->unfit_why, "the epochs of the snapshot that is offered can't be followed: %s", err_text(e));
         return e;
     }
     if (j->own.any && j->own.epoch > 0 && !m.own_met) {
-        daemon_explain(j->unfit_why, "the chain that is offered does not contain epoch %llu of this node's own",
-                       (unsigned long long)j->own.epoch);
+        why_set(&j->unfit_why, "the chain that is offered does not contain epoch %llu of this node's own",
+                (unsigned long long)j->own.epoch);
         return ERR_INVALID;
     }
     if (j->config->pin == NULL) {
@@ -178,7 +178,8 @@ static bool is_below_file(const struct join *j) {
 
 /* What an earlier call was fetching; nothing when it is damaged, or below the checkpoint of today. */
 static enum err load_manifest(struct join *j) {
-    char path[DISK_PATH_MAX], words[SNAPSHOT_WHY_SIZE];
+    struct why words = WHY_NONE;
+    char path[DISK_PATH_MAX];
     forget_manifest(j);
     enum err e = snapshot_place_path(&j->config->place, "join/manifest", path);
     if (e == OK) {
@@ -188,7 +189,7 @@ static enum err load_manifest(struct join *j) {
         e = snapshot_manifest_decode(&host_crypto, buffer_bytes(&j->encoded), &j->manifest);
     }
     if (e == OK) {
-        e = snapshot_verify(&host_crypto, j->config->genesis, &j->manifest, &j->header, words);
+        e = snapshot_verify(&host_crypto, j->config->genesis, &j->manifest, &j->header, &words);
     }
     if (e != OK || is_below_file(j)) {
         forget_manifest(j);
@@ -216,14 +217,14 @@ static enum err save_manifest(struct join *j) {
 
 /* Asks one source after the other until one gives a manifest of this content that can be believed. */
 static enum err get_manifest(struct join *j, const struct snapshot_offer *offer) {
-    char words[SNAPSHOT_WHY_SIZE] = "";
+    struct why words = WHY_NONE;
     size_t source = 0;
     enum err e;
     forget_manifest(j);
     while ((e = snapshot_fetch_manifest(j->fetch, offer, &j->encoded, &source)) == OK) {
         e = snapshot_manifest_decode(&host_crypto, buffer_bytes(&j->encoded), &j->manifest);
         if (e == OK) {
-            e = snapshot_verify(&host_crypto, j->config->genesis, &j->manifest, &j->header, words);
+            e = snapshot_verify(&host_crypto, j->config->genesis, &j->manifest, &j->header, &words);
         }
         if (e == OK) {
             return save_manifest(j);
@@ -232,7 +233,7 @@ static enum err get_manifest(struct join *j, const struct snapshot_offer *offer)
         if (e == ERR_NOMEM) {
             return e;
         }
-        snapshot_fetch_refuse(j->fetch, source, words[0] != '\0' ? words : "sent a manifest that can't be read");
+        snapshot_fetch_refuse(j->fetch, source, why_said(&words) ? words.text : "sent a manifest that can't be read");
     }
     return e;
 }
@@ -304,7 +305,7 @@ static enum err settle_manifest(struct join *j, const struct snapshot_offer *off
         e = check_fit(j);
         if (e != OK && e != ERR_NOMEM) {
             j->unfit = e;
-            refuse(j, j->unfit_why);
+            refuse(j, j->unfit_why.text);
             e = ERR_INVALID;
         }
     }
@@ -406,7 +407,7 @@ static enum err rounds(struct join *j, struct snapshot_join_report *report) {
     }
     for (int i = 0; i < ROUNDS_MAX; i++) {
         e = one_round(j, fresh, report, &done);
-        bool again = !done && j->why[0] == '\0' && (e == ERR_NOTFOUND || e == ERR_INVALID || e == ERR_CORRUPT);
+        bool again = !done && !why_said(j->why) && (e == ERR_NOTFOUND || e == ERR_INVALID || e == ERR_CORRUPT);
         if (!again) {
             break;
         }
@@ -416,7 +417,7 @@ static enum err rounds(struct join *j, struct snapshot_join_report *report) {
         return OK; /* the blocks themselves are there too */
     }
     if (e == ERR_NOTFOUND && j->unfit != OK) {
-        memcpy(j->why, j->unfit_why, DAEMON_WHY_MAX);
+        *j->why = j->unfit_why;
         return j->unfit;
     }
     return say(j->why, e, e == ERR_NOTFOUND ? "no source has a snapshot that can be used" : "joining by snapshot");
@@ -457,8 +458,7 @@ static enum err join(struct join *j, struct snapshot_join_report *report) {
     return say(j->why, e, "joining by snapshot");
 }
 
-enum err snapshot_join(const struct snapshot_join_config *config, struct snapshot_join_report *out,
-                       char why[DAEMON_WHY_MAX]) {
+enum err snapshot_join(const struct snapshot_join_config *config, struct snapshot_join_report *out, struct why *why) {
     struct snapshot_join_report report = {0};
     struct join *j = calloc(1, sizeof *j);
     if (j == NULL) {

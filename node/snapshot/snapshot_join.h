@@ -17,7 +17,7 @@
 #ifndef ASSAY_NODE_SNAPSHOT_SNAPSHOT_JOIN_H
 #define ASSAY_NODE_SNAPSHOT_SNAPSHOT_JOIN_H
 
-#include "node/daemon.h"
+#include "base/why.h"
 #include "node/genesis/checkpoint_file.h"
 #include "node/snapshot/snapshot_fetch.h"
 #include "node/snapshot/snapshot_place.h"
@@ -55,6 +55,6 @@ struct snapshot_join_report {
  * snapshot, so that the node catches up block by block. ERR_NOTFOUND, ERR_INVALID, ERR_DENIED (genesis is too old to
  * trust alone: a checkpoint is needed), ERR_CLOSED, local faults, each explained in `why`, which is empty at first. */
 NODISCARD enum err snapshot_join(const struct snapshot_join_config *config, struct snapshot_join_report *out,
-                                 char why[DAEMON_WHY_MAX]);
+                                 struct why *why);
 
 #endif

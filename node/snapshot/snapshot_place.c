@@ -55,7 +55,7 @@ static enum err sync_folder(const struct snapshot_place *place, const char *name
     return e == OK ? place->disk.ops->sync_dir(place->disk.ctx, path) : e;
 }
 
-enum err snapshot_place_finish(const struct snapshot_place *place, char why[DAEMON_WHY_MAX]) {
+enum err snapshot_place_finish(const struct snapshot_place *place, struct why *why) {
     static const char *const synced[] = {"", "join/store", "join/old"};
     char ready[DISK_PATH_MAX], path[DISK_PATH_MAX];
     bool is_ready = false;
@@ -92,8 +92,8 @@ enum err snapshot_place_finish(const struct snapshot_place *place, char why[DAEM
     if (e == OK) {
         e = disk_remove_all(&place->disk, path);
     }
-    if (e != OK && why[0] == '\0') {
-        daemon_explain(why, "putting the joined ledger in its place: %s", err_text(e));
+    if (e != OK && !why_said(why)) {
+        why_set(why, "putting the joined ledger in its place: %s", err_text(e));
     }
     return e;
 }

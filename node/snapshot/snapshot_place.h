@@ -3,7 +3,7 @@
 #ifndef ASSAY_NODE_SNAPSHOT_SNAPSHOT_PLACE_H
 #define ASSAY_NODE_SNAPSHOT_SNAPSHOT_PLACE_H
 
-#include "node/daemon.h"
+#include "base/why.h"
 #include "store/disk_files.h"
 #include "store/kv.h"
 #include "verify/block_header.h"
@@ -18,7 +18,7 @@ struct snapshot_place {
 NODISCARD enum err snapshot_place_path(const struct snapshot_place *place, const char *name, char out[DISK_PATH_MAX]);
 
 /* Completes a change of places that was interrupted. For whoever opens a ledger. */
-NODISCARD enum err snapshot_place_finish(const struct snapshot_place *place, char why[DAEMON_WHY_MAX]);
+NODISCARD enum err snapshot_place_finish(const struct snapshot_place *place, struct why *why);
 
 /* Where the ledger in the folder stands. */
 struct snapshot_own {

@@ -2,25 +2,9 @@
 
 #include "base/limits.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum err snapshot_pin_parse(const char *text, struct snapshot_pin *out) {
-    struct snapshot_pin pin;
-    char *end = NULL;
-    errno = 0;
-    if (text[0] < '0' || text[0] > '9') {
-        return ERR_MALFORMED;
-    }
-    pin.height = strtoull(text, &end, 10);
-    if (errno != 0 || *end != ':' || hex_decode(end + 1, pin.hash, HASH_LEN) != OK) {
-        return ERR_MALFORMED;
-    }
-    *out = pin;
-    return OK;
-}
 
 /* What the verifier works with; too large for a stack. */
 struct room {
@@ -31,13 +15,13 @@ struct room {
     struct bundle_result result;
 };
 
-static enum err refuse(char why[SNAPSHOT_WHY_SIZE], const char *what) {
-    (void)snprintf(why, SNAPSHOT_WHY_SIZE, "%s", what);
+static enum err refuse(struct why *why, const char *what) {
+    why_set(why, "%s", what);
     return ERR_INVALID;
 }
 
 static enum err check_bundle(const struct verify_crypto *crypto, const struct genesis *genesis,
-                             const struct snapshot_manifest *m, struct room *room, char why[SNAPSHOT_WHY_SIZE]) {
+                             const struct snapshot_manifest *m, struct room *room, struct why *why) {
     struct trust trust = {
         .validators = {(const uint8_t(*)[KEY_LEN])room->keys, genesis_validators(genesis, room->keys)},
         .min_height = m->height};
@@ -55,7 +39,7 @@ static enum err check_bundle(const struct verify_crypto *crypto, const struct ge
     struct input in = input_of_span(&from);
     enum verdict v = bundle_verify(crypto, &trust, &work, &in, &room->result);
     if (v != GOOD) {
-        (void)snprintf(why, SNAPSHOT_WHY_SIZE, "its block is not proven: %s", verdict_text(v));
+        why_set(why, "its block is not proven: %s", verdict_text(v));
         return ERR_INVALID;
     }
     return OK;
@@ -63,7 +47,7 @@ static enum err check_bundle(const struct verify_crypto *crypto, const struct ge
 
 enum err snapshot_verify(const struct verify_crypto *crypto, const struct genesis *genesis,
                          const struct snapshot_manifest *manifest, struct block_header *out_header,
-                         char out_why[SNAPSHOT_WHY_SIZE]) {
+                         struct why *out_why) {
     uint8_t root[HASH_LEN];
     struct room *room = malloc(sizeof *room);
     if (room == NULL) {

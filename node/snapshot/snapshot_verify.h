@@ -4,27 +4,19 @@
 #ifndef ASSAY_NODE_SNAPSHOT_SNAPSHOT_VERIFY_H
 #define ASSAY_NODE_SNAPSHOT_SNAPSHOT_VERIFY_H
 
+#include "base/why.h"
 #include "contracts/genesis/genesis.h"
+#include "node/genesis/checkpoint_file.h"
 #include "store/snapshot.h"
 #include "verify/bundle.h"
-
-#define SNAPSHOT_WHY_SIZE 256
 
 /* What the bundle of every snapshot is about: a record that no contract has. Only its header counts. */
 #define SNAPSHOT_BUNDLE_CONTRACT "snapshot"
 
-/* A block that the operator vouches for. */
-struct snapshot_pin {
-    uint64_t height;
-    uint8_t hash[HASH_LEN];
-};
-/* "HEIGHT:HASH" */
-NODISCARD enum err snapshot_pin_parse(const char *text, struct snapshot_pin *out);
-
 /* ERR_INVALID with words in `out_why`; ERR_NOMEM. `out_header` is that of the snapshot's block. */
 NODISCARD enum err snapshot_verify(const struct verify_crypto *crypto, const struct genesis *genesis,
                                    const struct snapshot_manifest *manifest, struct block_header *out_header,
-                                   char out_why[SNAPSHOT_WHY_SIZE]);
+                                   struct why *out_why);
 
 /* One step of the epoch walk; spans borrow from the bundle. */
 struct snapshot_epoch {

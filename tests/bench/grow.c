@@ -43,18 +43,20 @@ static void check(enum err e, const char *what, const char *detail) {
 }
 
 static void load_key(const char *dir, const char *file, struct keyfile *out) {
-    char path[1024], why[KEYFILE_WHY_MAX] = "";
+    struct why why = WHY_NONE;
+    char path[1024];
     (void)snprintf(path, sizeof path, "%s/%s", dir, file);
-    check(keyfile_load(path, KEYFILE_ED25519, bytes_of(NULL, 0), out, why), path, why);
+    check(keyfile_load(path, KEYFILE_ED25519, bytes_of(NULL, 0), out, &why), path, why.text);
 }
 
 static void open_home(struct growing *g, const char *dir, const char *release) {
-    char path[1024], why[DAEMON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
+    char path[1024];
     (void)snprintf(path, sizeof path, "%s/validator0", dir);
-    check(daemon_home_open(path, &g->home, why), path, why);
+    check(daemon_home_open(path, &g->home, &why), path, why.text);
     const struct mempool_config config = {.max_count = 4096, .max_bytes = 64u << 20, .max_per_sender = 4096};
     check(mempool_new(&config, &g->pool), "mempool", "");
-    check(home_chain_open(&g->home, g->pool, &g->store, why), path, why);
+    check(home_chain_open(&g->home, g->pool, &g->store, &why), path, why.text);
     g->validator_count = chain_epoch(g->store.chain)->count;
     for (uint16_t i = 0; i < g->validator_count; i++) {
         char name[64];

@@ -10,13 +10,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     struct config config;
     struct config again;
     struct buffer text = BUFFER_INIT;
-    char why[CONFIG_WHY_MAX];
-    if (config_parse(bytes_of(data, len), &config, why) == OK) {
+    struct why why = WHY_NONE;
+    if (config_parse(bytes_of(data, len), &config, &why) == OK) {
         ASSERT(config_render(&config, &text) == OK);
-        ASSERT(config_parse(buffer_bytes(&text), &again, why) == OK);
+        ASSERT(config_parse(buffer_bytes(&text), &again, &why) == OK);
         buffer_free(&text);
     } else {
-        ASSERT(strlen(why) > 0);
+        ASSERT(why_said(&why));
     }
     return 0;
 }

@@ -12,14 +12,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     struct genesis again;
     struct buffer first = BUFFER_INIT;
     struct buffer second = BUFFER_INIT;
-    char why[GENESIS_JSON_WHY_MAX];
-    if (genesis_json_parse(bytes_of(data, len), &genesis, why) != OK) {
-        ASSERT(strlen(why) > 0);
+    struct why why = WHY_NONE;
+    if (genesis_json_parse(bytes_of(data, len), &genesis, &why) != OK) {
+        ASSERT(why_said(&why));
         return 0;
     }
-    (void)!genesis_check(&genesis, &host_crypto, why);
+    (void)!genesis_check(&genesis, &host_crypto, &why);
     ASSERT(genesis_json_render(&genesis, &first) == OK);
-    ASSERT(genesis_json_parse(buffer_bytes(&first), &again, why) == OK);
+    ASSERT(genesis_json_parse(buffer_bytes(&first), &again, &why) == OK);
     ASSERT(genesis_json_render(&again, &second) == OK);
     ASSERT(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
     genesis_free(&genesis);

@@ -156,7 +156,7 @@ enum err sim_snapshots_join(struct sim_node *node) {
     struct joining joining = {.node = node};
     struct snapshot_join_report report = {0};
     const char *addresses[SIM_NODES_MAX];
-    char why[DAEMON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     if (w->options.snapshot_blocks == 0) {
         return OK;
     }
@@ -172,7 +172,7 @@ enum err sim_snapshots_join(struct sim_node *node) {
         .segment_bytes = sim_block_segment(w),
         .source_left = source_left,
         .arg = &joining};
-    enum err e = snapshot_join(&config, &report, why);
+    enum err e = snapshot_join(&config, &report, &why);
     if (e == OK && report.joined) {
         sim_trace(w, "node %u joins by snapshot at height %llu", node->number, (unsigned long long)report.height);
         sim_count(w, COUNT_SNAPSHOT_JOINED);
@@ -187,7 +187,7 @@ enum err sim_snapshots_join(struct sim_node *node) {
                      node->number);
         }
     } else if (e != OK) {
-        sim_trace(w, "node %u can't join: %s", node->number, why);
+        sim_trace(w, "node %u can't join: %s", node->number, why.text);
     }
     sim_sources_free(joining.sources);
     return e;

@@ -4,6 +4,7 @@
 #ifndef ASSAY_TESTS_COUNCIL_H
 #define ASSAY_TESTS_COUNCIL_H
 
+#include "base/why.h"
 #include "tests/unit/contracts/world.h"
 
 #include "contracts/governance/governance_evidence.h"
@@ -64,7 +65,7 @@ static inline void council_genesis(struct council *c, unsigned orgs, unsigned va
 }
 
 static inline void council_open(struct council *c, unsigned orgs, unsigned validators, unsigned observers) {
-    char why[200] = "";
+    struct why why = WHY_NONE;
     *c = (struct council){.w = {.height = 1, .now_ms = WORLD_START_MS + 1000}};
     c->w.crypto =
         (struct verify_crypto){world_hash_init, world_hash_update, world_hash_final, ed25519_verify, p256_verify};
@@ -75,9 +76,9 @@ static inline void council_open(struct council *c, unsigned orgs, unsigned valid
     }
     council_genesis(c, orgs, validators, observers);
     genesis_chain_id(&c->w.genesis, &c->w.crypto, c->w.chain_id);
-    if (genesis_check(&c->w.genesis, &c->w.crypto, why) != OK ||
+    if (genesis_check(&c->w.genesis, &c->w.crypto, &why) != OK ||
         genesis_apply(&c->w.genesis, &c->w.crypto, &c->w.state) != OK) {
-        fprintf(stderr, "genesis: %s\n", why);
+        fprintf(stderr, "genesis: %s\n", why.text);
         abort();
     }
 }

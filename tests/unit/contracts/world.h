@@ -3,6 +3,7 @@
 #ifndef ASSAY_TESTS_WORLD_H
 #define ASSAY_TESTS_WORLD_H
 
+#include "base/why.h"
 #include "tests/unit/contracts/memory_state.h"
 
 #include "base/p256.h"
@@ -191,10 +192,10 @@ static inline void world_open(struct world *w, unsigned required_signers) {
         uint8_t seed[ED25519_SEED_LEN] = {(uint8_t)i};
         ed25519_from_seed(seed, w->public_key[i], w->secret[i]);
     }
-    char why[200];
+    struct why why = WHY_NONE;
     world_genesis(w, required_signers);
-    if (genesis_check(&w->genesis, &w->crypto, why) != OK || genesis_apply(&w->genesis, &w->crypto, &w->state) != OK) {
-        fprintf(stderr, "genesis: %s\n", why);
+    if (genesis_check(&w->genesis, &w->crypto, &why) != OK || genesis_apply(&w->genesis, &w->crypto, &w->state) != OK) {
+        fprintf(stderr, "genesis: %s\n", why.text);
         abort();
     }
 }

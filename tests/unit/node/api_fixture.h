@@ -3,6 +3,7 @@
 #ifndef ASSAY_TESTS_API_FIXTURE_H
 #define ASSAY_TESTS_API_FIXTURE_H
 
+#include "base/why.h"
 #include "tests/unit/node/chain_fixture.h"
 
 #include "node/api/api.h"
@@ -129,7 +130,7 @@ static inline void api_must(enum err e, const char *what) {
 
 static inline void api_open(struct api_fixture *f) {
     struct http_config http;
-    char why[200];
+    struct why why = WHY_NONE;
     memset(f, 0, sizeof *f);
     fixture_open(&f->ledger);
     f->ledger.time_ms = clock_wall_ms() - 3600000; /* the API judges expiry by the clock as well */
@@ -164,7 +165,7 @@ static inline void api_open(struct api_fixture *f) {
     api_must(api_routes(&f->api, f->server), "routes");
     api_must(auth_routes(f->auth, f->server), "auth routes");
     api_must(events_routes(f->events, f->server), "events routes");
-    api_must(http_server_start(f->server, why), why);
+    api_must(http_server_start(f->server, &why), why.text);
     f->port = (uint16_t)atoi(strrchr(http_server_address(f->server), ':') + 1);
     (void)pthread_create(&f->thread, NULL, api_run, f);
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/merkle.h"
+#include "base/why.h"
 #include "node/host/host_crypto.h"
 #include "node/ledger/chain_state.h"
 #include "node/ledger/mempool.h"
@@ -60,9 +61,9 @@ static inline void fixture_genesis(struct chain_fixture *f) {
         a->delegation_len =
             (uint16_t)world_delegate(w, ACME_ROOT, &a->key, w->vendor_id, w->class_id, UINT64_MAX, a->delegation);
     }
-    char why[200];
-    if (genesis_check(g, &w->crypto, why) != OK) {
-        fprintf(stderr, "genesis: %s\n", why);
+    struct why why = WHY_NONE;
+    if (genesis_check(g, &w->crypto, &why) != OK) {
+        fprintf(stderr, "genesis: %s\n", why.text);
         abort();
     }
 }

@@ -8,6 +8,7 @@
 
 #include "tests/unit/contracts/world.h"
 
+#include "base/why.h"
 #include "contracts/device/device.h"
 #include "contracts/firmware/release.h"
 #include "contracts/governance/governance.h"
@@ -16,13 +17,13 @@
 #define REFUSED(change, part)                                                                                          \
     do {                                                                                                               \
         struct world w;                                                                                                \
-        char why[200];                                                                                                 \
+        struct why why = WHY_NONE;                                                                                     \
         world_open(&w, 1);                                                                                             \
         struct genesis *g = &w.genesis;                                                                                \
         change;                                                                                                        \
-        assert_int_equal(genesis_check(g, &w.crypto, why), ERR_INVALID);                                               \
-        if (strstr(why, part) == NULL) {                                                                               \
-            fail_msg("reason is \"%s\", not about \"%s\"", why, part);                                                 \
+        assert_int_equal(genesis_check(g, &w.crypto, &why), ERR_INVALID);                                              \
+        if (strstr(why.text, part) == NULL) {                                                                          \
+            fail_msg("reason is \"%s\", not about \"%s\"", why.text, part);                                            \
         }                                                                                                              \
         world_close(&w);                                                                                               \
     } while (0)

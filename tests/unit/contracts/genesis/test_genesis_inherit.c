@@ -8,6 +8,7 @@
 
 #include "tests/unit/contracts/world.h"
 
+#include "base/why.h"
 #include "contracts/device/device.h"
 #include "contracts/firmware/release.h"
 #include "contracts/genesis/genesis_inherit.h"
@@ -49,7 +50,7 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     struct genesis_predecessor from;
     struct buffer file = BUFFER_INIT;
     uint8_t release[HASH_LEN];
-    char why[200];
+    struct why why = WHY_NONE;
     world_open(&w, 1);
     world_release(&w, 5, release);
     struct call call = world_call(&w, NULL, 0);
@@ -60,7 +61,7 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     assert_int_equal(genesis_inherit_check(&from, buffer_bytes(&file)), OK);
     succeed(&w, &from, &file);
     w.genesis.node_count = 2; /* gateway 2 is not of the new chain */
-    if (genesis_check(&w.genesis, &w.crypto, why) != OK) {
+    if (genesis_check(&w.genesis, &w.crypto, &why) != OK) {
         fail_msg("%s", why);
     }
     assert_int_equal(genesis_apply(&w.genesis, &w.crypto, &w.state), OK);

@@ -103,20 +103,21 @@ static void nothing_is_shown_of_what_is_malformed(void **state) {
 static void public_keys_are_read_from_hex(void **state) {
     (void)state;
     struct author_key key;
-    char why[SUIT_KEY_WHY_MAX], hex[2 * P256_KEY_LEN + 1];
+    struct why why = WHY_NONE;
+    char hex[2 * P256_KEY_LEN + 1];
     memset(hex, 'a', sizeof hex);
     hex[64] = '\0';
-    assert_int_equal(suit_key_load_public(hex, &key, why), OK);
+    assert_int_equal(suit_key_load_public(hex, &key, &why), OK);
     assert_int_equal(key.type, AUTHOR_ED25519);
     assert_int_equal(key.key[31], 0xaa);
     memset(hex, '0', sizeof hex);
     hex[1] = '4';
     hex[130] = '\0';
-    assert_int_equal(suit_key_load_public(hex, &key, why), OK);
+    assert_int_equal(suit_key_load_public(hex, &key, &why), OK);
     assert_int_equal(key.type, AUTHOR_P256);
     hex[63] = '\0';
-    assert_int_equal(suit_key_load_public(hex, &key, why), ERR_NOTFOUND); /* not a key, so a file's name */
-    assert_non_null(strstr(why, "cannot read the key"));
+    assert_int_equal(suit_key_load_public(hex, &key, &why), ERR_NOTFOUND); /* not a key, so a file's name */
+    assert_non_null(strstr(why.text, "cannot read the key"));
 }
 
 int main(void) {

@@ -193,7 +193,7 @@ static int tear_down(void **state) {
 }
 
 static enum err fetch(struct repo *repo, const struct cid *root, const struct server *servers, size_t count,
-                      const struct blob_fetch_options *options, char why[BLOB_FETCH_WHY_SIZE]) {
+                      const struct blob_fetch_options *options, struct why *why) {
     const char *urls[4];
     struct repo_image image;
     for (size_t i = 0; i < count; i++) {
@@ -216,17 +216,17 @@ static void images_of_all_sizes_arrive_whole(void **state) {
     (void)state;
     struct repo *repo = open_repo("sizes");
     struct server servers[2];
-    char why[BLOB_FETCH_WHY_SIZE];
+    struct why why = WHY_NONE;
     start(&servers[0], HONEST);
     start(&servers[1], HONEST);
     const struct repo_image *const images[] = {&nothing, &small, &large};
     for (size_t i = 0; i < 3; i++) {
         struct blob_fetch_options options = {.size = images[i]->size, .sha256 = images[i]->sha256};
         uint64_t began = clock_mono_ms();
-        assert_int_equal(fetch(repo, &images[i]->root, servers, 2, &options, why), OK);
+        assert_int_equal(fetch(repo, &images[i]->root, servers, 2, &options, &why), OK);
         print_message("%llu bytes in %llu ms\n", (unsigned long long)images[i]->size,
                       (unsigned long long)(clock_mono_ms() - began));
-        assert_string_equal(why, "");
+        assert_string_equal(&why, "");
     }
     assert_whole(repo, 3);
     assert_int_equal(servers[0].requests + servers[1].requests,
@@ -259,12 +259,12 @@ static void with_bad_neighbour(enum manner manner, const char *name, enum err re
     struct repo *repo = open_repo(name);
     struct server servers[2];
     struct seen seen = {.count = 0};
-    char why[BLOB_FETCH_WHY_SIZE];
+    struct why why = WHY_NONE;
     start(&servers[0], manner);
     start(&servers[1], HONEST);
     struct blob_fetch_options options = {
         .sha256 = large.sha256, .source_left = note_source, .arg = &seen, .deadline_ms = 60000, .stall_ms = 1000};
-    assert_int_equal(fetch(repo, &large.root, servers, 2, &options, why), OK);
+    assert_int_equal(fetch(repo, &large.root, servers, 2, &options, &why), OK);
     assert_whole(repo, 1);
     if (reason != OK) {
         assert_int_equal(seen.count, 1);
@@ -312,16 +312,16 @@ static void with_liars_alone_nothing_is_kept(void **state) {
     (void)state;
     struct repo *repo = open_repo("liars");
     struct server server;
-    char why[BLOB_FETCH_WHY_SIZE];
+    struct why why = WHY_NONE;
     struct blob_fetch_options options = {.deadline_ms = 20000};
     start(&server, LYING);
-    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, why), ERR_NETWORK);
-    assert_non_null(strstr(why, "does not hash"));
+    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, &why), ERR_NETWORK);
+    assert_non_null(strstr(why.text, "does not hash"));
     assert_whole(repo, 0);
     server.manner = MISSING;
-    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, why), ERR_NOTFOUND);
+    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, &why), ERR_NOTFOUND);
     stop(&server);
-    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, why), ERR_NETWORK);
+    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, &why), ERR_NETWORK);
     repo_close(repo);
 }
 
@@ -329,11 +329,11 @@ static void the_deadline_ends_a_fetch(void **state) {
     (void)state;
     struct repo *repo = open_repo("deadline");
     struct server server;
-    char why[BLOB_FETCH_WHY_SIZE];
+    struct why why = WHY_NONE;
     struct blob_fetch_options options = {.deadline_ms = 500};
     start(&server, DRIPPING);
     uint64_t began = clock_mono_ms();
-    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, why), ERR_TIMEOUT);
+    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, &why), ERR_TIMEOUT);
     assert_true(clock_mono_ms() - began < 20000);
     stop(&server);
     repo_close(repo);
@@ -343,15 +343,15 @@ static void an_image_that_is_not_the_release_s_is_refused(void **state) {
     (void)state;
     struct repo *repo = open_repo("other");
     struct server server;
-    char why[BLOB_FETCH_WHY_SIZE];
+    struct why why = WHY_NONE;
     start(&server, HONEST);
     struct blob_fetch_options size = {.size = large.size - 1};
-    assert_int_equal(fetch(repo, &large.root, &server, 1, &size, why), ERR_MISMATCH);
+    assert_int_equal(fetch(repo, &large.root, &server, 1, &size, &why), ERR_MISMATCH);
     assert_int_equal(server.requests, 1);
     struct blob_fetch_options limit = {.max_size = MIB};
-    assert_int_equal(fetch(repo, &large.root, &server, 1, &limit, why), ERR_TOOLARGE);
+    assert_int_equal(fetch(repo, &large.root, &server, 1, &limit, &why), ERR_TOOLARGE);
     struct blob_fetch_options digest = {.sha256 = large.sha256};
-    assert_int_equal(fetch(repo, &small.root, &server, 1, &digest, why), ERR_MISMATCH);
+    assert_int_equal(fetch(repo, &small.root, &server, 1, &digest, &why), ERR_MISMATCH);
     assert_whole(repo, 0);
     stop(&server);
     repo_close(repo);
@@ -372,13 +372,13 @@ static void a_cancelled_fetch_goes_on_later(void **state) {
     struct repo *repo = open_repo("cancel");
     struct server server;
     struct blob_fetch_progress progress;
-    char why[BLOB_FETCH_WHY_SIZE];
+    struct why why = WHY_NONE;
     start(&server, HONEST);
     struct blob_fetch_options options = {.progress = stop_halfway, .arg = &progress};
-    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, why), ERR_CLOSED);
+    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, &why), ERR_CLOSED);
     uint64_t kept = progress.have;
     options.progress = note_progress;
-    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, why), OK);
+    assert_int_equal(fetch(repo, &large.root, &server, 1, &options, &why), OK);
     assert_int_equal(progress.resumed, kept);
     assert_true(progress.fetched < 26 * MIB);
     assert_whole(repo, 1);
@@ -396,7 +396,7 @@ static void a_killed_fetch_asks_for_no_verified_block_again(void **state) {
         assert_true(child >= 0);
         if (child == 0) {
             char path[128];
-            char why[BLOB_FETCH_WHY_SIZE];
+            struct why why = WHY_NONE;
             struct repo *repo;
             struct blob_fetch_options options = {.sha256 = large.sha256};
             (void)snprintf(path, sizeof path, "%s/killed", dir);
@@ -404,7 +404,7 @@ static void a_killed_fetch_asks_for_no_verified_block_again(void **state) {
             if (repo_open(&config, &repo) != OK) {
                 _exit(3);
             }
-            _exit(fetch(repo, &large.root, &server, 1, &options, why) == OK ? 0 : 4);
+            _exit(fetch(repo, &large.root, &server, 1, &options, &why) == OK ? 0 : 4);
         }
         int status;
         pid_t ended = 0;

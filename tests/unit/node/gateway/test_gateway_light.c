@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/why.h"
 #include "node/fetch/client.h"
 #include "node/gateway/light.h"
 #include "node/host/host_crypto.h"
@@ -102,7 +103,7 @@ static void get_proof(void *ctx, struct http_request *request) {
 
 static void start_node(struct node *node, struct world *w) {
     struct http_config config;
-    char why[200];
+    struct why why = WHY_NONE;
     http_config_default(&config);
     config.listen = "127.0.0.1:0";
     config.threads = 1;
@@ -111,7 +112,7 @@ static void start_node(struct node *node, struct world *w) {
     assert_int_equal(http_server_new(&config, &node->server), OK);
     const struct http_route route = {.method = HTTP_GET, .path = "/v1/proof", .handler = get_proof, .ctx = node};
     assert_int_equal(http_server_route(node->server, &route), OK);
-    assert_int_equal(http_server_start(node->server, why), OK);
+    assert_int_equal(http_server_start(node->server, &why), OK);
     (void)snprintf(w->sources.url[w->sources.count++], CONFIG_URL_MAX, "http://%s", http_server_address(node->server));
 }
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char why[GENESIS_DRAFT_WHY_MAX];
+static struct why why;
 
 struct admin {
     uint8_t key[ED25519_KEY_LEN];
@@ -86,17 +86,17 @@ static void make(struct genesis_draft *out) {
 }
 
 static void checks(const struct genesis_draft *draft, enum err expected, const char *says) {
-    why[0] = '\0';
-    enum err e = genesis_draft_check(draft, &host_crypto, why);
-    if (e != expected || strstr(why, says) == NULL) {
-        fail_msg("%s, '%s' instead of %s, '%s'", err_name(e), why, err_name(expected), says);
+    why = WHY_NONE;
+    enum err e = genesis_draft_check(draft, &host_crypto, &why);
+    if (e != expected || strstr(why.text, says) == NULL) {
+        fail_msg("%s, '%s' instead of %s, '%s'", err_name(e), &why, err_name(expected), says);
     }
 }
 
 static void holds(const struct genesis_draft *draft) {
-    enum err e = genesis_draft_check(draft, &host_crypto, why);
+    enum err e = genesis_draft_check(draft, &host_crypto, &why);
     if (e != OK) {
-        fail_msg("%s", why);
+        fail_msg("%s", &why);
     }
 }
 
@@ -107,8 +107,8 @@ static void a_draft_comes_back_as_it_was(void **state) {
     make(&made);
     assert_int_equal(genesis_draft_render(&made, &first), OK);
     assert_true(genesis_draft_is(buffer_bytes(&first)));
-    if (genesis_draft_parse(buffer_bytes(&first), &read, why) != OK) {
-        fail_msg("%s", why);
+    if (genesis_draft_parse(buffer_bytes(&first), &read, &why) != OK) {
+        fail_msg("%s", &why);
     }
     holds(&read);
     assert_string_equal(read.parts[0].org.id, "acme");
@@ -247,22 +247,22 @@ static void sealing_waits_for_every_signature(void **state) {
     struct genesis_draft draft;
     struct buffer text = BUFFER_INIT;
     begin(&draft);
-    assert_int_equal(genesis_draft_seal(&draft, &host_crypto, &text, why), ERR_INVALID);
-    assert_non_null(strstr(why, "validators"));
+    assert_int_equal(genesis_draft_seal(&draft, &host_crypto, &text, &why), ERR_INVALID);
+    assert_non_null(strstr(why.text, "validators"));
     add(&draft, "globex", 50);
     put(&draft, "acme", 10, 2);
     sign(&draft, "acme", 10);
     sign(&draft, "acme", 10);
     assert_int_equal(genesis_draft_unsigned(genesis_draft_find(&draft, "acme")), 1);
-    assert_int_equal(genesis_draft_seal(&draft, &host_crypto, &text, why), ERR_DENIED);
-    assert_string_equal(why, "organisation acme: 1 of the 2 signatures of its admins is missing (assay genesis sign)");
+    assert_int_equal(genesis_draft_seal(&draft, &host_crypto, &text, &why), ERR_DENIED);
+    assert_string_equal(&why, "organisation acme: 1 of the 2 signatures of its admins is missing (assay genesis sign)");
     assert_int_equal(text.len, 0);
     struct admin stranger = admin_of(50), second = admin_of(11);
     struct genesis_draft_part *acme = genesis_draft_find_admin(&draft, second.key);
     assert_ptr_equal(acme, genesis_draft_find(&draft, "acme"));
     assert_int_equal(genesis_draft_sign(&draft, acme, stranger.key, stranger.secret), ERR_DENIED);
     sign(&draft, "acme", 11);
-    assert_int_equal(genesis_draft_seal(&draft, &host_crypto, &text, why), OK);
+    assert_int_equal(genesis_draft_seal(&draft, &host_crypto, &text, &why), OK);
     genesis_draft_free(&draft);
     buffer_free(&text);
 }
@@ -283,13 +283,13 @@ static void two_orders_of_adding_seal_to_the_same_bytes(void **state) {
     assert_int_equal(genesis_draft_put(&other, &part), OK);
     sign(&other, "globex", 50);
     assert_int_equal(other.part_count, 2);
-    assert_int_equal(genesis_draft_seal(&one, &host_crypto, &first, why), OK);
-    assert_int_equal(genesis_draft_seal(&other, &host_crypto, &second, why), OK);
+    assert_int_equal(genesis_draft_seal(&one, &host_crypto, &first, &why), OK);
+    assert_int_equal(genesis_draft_seal(&other, &host_crypto, &second, &why), OK);
     assert_true(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
-    if (genesis_json_parse(buffer_bytes(&first), &genesis, why) != OK) {
-        fail_msg("%s", why);
+    if (genesis_json_parse(buffer_bytes(&first), &genesis, &why) != OK) {
+        fail_msg("%s", &why);
     }
-    assert_int_equal(genesis_check(&genesis, &host_crypto, why), OK);
+    assert_int_equal(genesis_check(&genesis, &host_crypto, &why), OK);
     assert_int_equal(genesis.node_count, 4);
     assert_true(memcmp(genesis.nodes[0].key, genesis.nodes[1].key, KEY_LEN) < 0);
     assert_string_equal(genesis.nodes[0].org, "acme");
@@ -400,9 +400,9 @@ static void refuses(const char *from, const char *to, const char *says) {
     buffer_put(&changed, text.data, (size_t)(at - (const char *)text.data));
     buffer_put(&changed, to, strlen(to));
     buffer_put(&changed, at + strlen(from), strlen(at + strlen(from)));
-    assert_int_equal(genesis_draft_parse(buffer_bytes(&changed), &read, why), ERR_MALFORMED);
-    if (strstr(why, says) == NULL) {
-        fail_msg("'%s' does not say '%s'", why, says);
+    assert_int_equal(genesis_draft_parse(buffer_bytes(&changed), &read, &why), ERR_MALFORMED);
+    if (strstr(why.text, says) == NULL) {
+        fail_msg("'%s' does not say '%s'", &why, says);
     }
     genesis_draft_free(&made);
     buffer_free(&text);
@@ -422,8 +422,8 @@ static void unknown_and_missing_members_are_refused_by_name(void **state) {
     refuses("draft-1", "draft-2", "format must be one of");
     refuses("\"signature\": \"", "\"signature\": \"00", "64 bytes in hex");
     struct genesis_draft read;
-    assert_int_equal(genesis_draft_parse(bytes_str("{}"), &read, why), ERR_MALFORMED);
-    assert_int_equal(genesis_draft_parse(bytes_str(""), &read, why), ERR_MALFORMED);
+    assert_int_equal(genesis_draft_parse(bytes_str("{}"), &read, &why), ERR_MALFORMED);
+    assert_int_equal(genesis_draft_parse(bytes_str(""), &read, &why), ERR_MALFORMED);
     assert_false(genesis_draft_is(bytes_str("")));
     assert_false(genesis_draft_is(bytes_str("[]")));
     assert_false(genesis_draft_is(bytes_str("{\"format\": 1}")));

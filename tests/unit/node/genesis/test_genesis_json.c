@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char why[GENESIS_JSON_WHY_MAX];
+static struct why why;
 
 /* One record of each kind, every field different from zero. */
 static void make(struct genesis *out) {
@@ -81,8 +81,8 @@ static void a_genesis_comes_back_as_it_was(void **state) {
     struct buffer second = BUFFER_INIT;
     make(&made);
     render(&made, &first);
-    if (genesis_json_parse(buffer_bytes(&first), &read, why) != OK) {
-        fail_msg("%s", why);
+    if (genesis_json_parse(buffer_bytes(&first), &read, &why) != OK) {
+        fail_msg("%s", &why);
     }
     assert_memory_equal(made.orgs, read.orgs, sizeof *made.orgs);
     assert_memory_equal(made.nodes, read.nodes, sizeof *made.nodes);
@@ -108,8 +108,8 @@ static void a_predecessor_comes_back_and_may_be_left_out(void **state) {
     made.predecessor = (struct genesis_predecessor){
         .named = true, .chain_id = {1}, .height = 9, .block_hash = {2}, .state_root = {3}, .records_hash = {4}};
     render(&made, &text);
-    if (genesis_json_parse(buffer_bytes(&text), &read, why) != OK) {
-        fail_msg("%s", why);
+    if (genesis_json_parse(buffer_bytes(&text), &read, &why) != OK) {
+        fail_msg("%s", &why);
     }
     assert_true(read.predecessor.named);
     assert_int_equal(read.predecessor.height, 9);
@@ -136,9 +136,9 @@ static void refuses(const char *from, const char *to, const char *says) {
     buffer_put(&changed, text.data, (size_t)(at - (const char *)text.data));
     buffer_put(&changed, to, strlen(to));
     buffer_put(&changed, at + strlen(from), strlen(at + strlen(from)));
-    assert_int_equal(genesis_json_parse(buffer_bytes(&changed), &read, why), ERR_MALFORMED);
-    if (strstr(why, says) == NULL) {
-        fail_msg("'%s' does not say '%s'", why, says);
+    assert_int_equal(genesis_json_parse(buffer_bytes(&changed), &read, &why), ERR_MALFORMED);
+    if (strstr(why.text, says) == NULL) {
+        fail_msg("'%s' does not say '%s'", &why, says);
     }
     genesis_free(&made);
     buffer_free(&text);
@@ -174,11 +174,11 @@ static void missing_repeated_and_mistyped_members_are_refused(void **state) {
 static void other_texts_are_refused(void **state) {
     (void)state;
     struct genesis read;
-    assert_int_equal(genesis_json_parse(bytes_str(""), &read, why), ERR_MALFORMED);
-    assert_int_equal(genesis_json_parse(bytes_str("[]"), &read, why), ERR_MALFORMED);
-    assert_int_equal(genesis_json_parse(bytes_str("{}"), &read, why), ERR_MALFORMED);
-    assert_int_equal(genesis_json_parse(bytes_str("{} {}"), &read, why), ERR_MALFORMED);
-    assert_int_equal(genesis_json_load("/nonexistent/genesis.json", &read, why), ERR_NOTFOUND);
+    assert_int_equal(genesis_json_parse(bytes_str(""), &read, &why), ERR_MALFORMED);
+    assert_int_equal(genesis_json_parse(bytes_str("[]"), &read, &why), ERR_MALFORMED);
+    assert_int_equal(genesis_json_parse(bytes_str("{}"), &read, &why), ERR_MALFORMED);
+    assert_int_equal(genesis_json_parse(bytes_str("{} {}"), &read, &why), ERR_MALFORMED);
+    assert_int_equal(genesis_json_load("/nonexistent/genesis.json", &read, &why), ERR_NOTFOUND);
 }
 
 int main(void) {

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 static char dir[] = "/tmp/assay-testnet-XXXXXX";
-static char why[TESTNET_WHY_MAX];
+static struct why why;
 
 static int open_dir(void **state) {
     (void)state;
@@ -40,8 +40,8 @@ static char *in_dir(const char *name) {
 }
 
 static void load_key(const char *name, struct keyfile *out) {
-    char text[KEYFILE_WHY_MAX];
-    assert_int_equal(keyfile_load(in_dir(name), KEYFILE_ED25519, bytes_of(NULL, 0), out, text), OK);
+    struct why text = WHY_NONE;
+    assert_int_equal(keyfile_load(in_dir(name), KEYFILE_ED25519, bytes_of(NULL, 0), out, &text), OK);
 }
 
 static void homes_keys_and_genesis_fit_together(void **state) {
@@ -50,13 +50,13 @@ static void homes_keys_and_genesis_fit_together(void **state) {
     struct genesis genesis;
     struct config config;
     struct keyfile key;
-    char text[256];
+    struct why text = WHY_NONE;
     testnet_plan_default(&plan);
     plan.dir = dir;
     plan.policy = 2;
-    assert_int_equal(testnet_write(&plan, why), OK);
-    assert_int_equal(genesis_json_load(in_dir("genesis.json"), &genesis, text), OK);
-    assert_int_equal(genesis_check(&genesis, &host_crypto, text), OK);
+    assert_int_equal(testnet_write(&plan, &why), OK);
+    assert_int_equal(genesis_json_load(in_dir("genesis.json"), &genesis, &text), OK);
+    assert_int_equal(genesis_check(&genesis, &host_crypto, &text), OK);
     assert_int_equal(genesis.node_count, 5);
     static const char *const owners[] = {"acme", "globex", "mirror", "ops", "ops"};
     for (size_t i = 0; i < 5; i++) {
@@ -75,11 +75,11 @@ static void homes_keys_and_genesis_fit_together(void **state) {
     assert_memory_equal(genesis.classes[0].root_key, key.public_key, 32);
     load_key("gateway0/node.key", &key);
     assert_memory_equal(genesis.devices[0].gateway, key.public_key, 32);
-    assert_int_equal(config_load_home(in_dir("gateway0"), &config, text), OK);
+    assert_int_equal(config_load_home(in_dir("gateway0"), &config, &text), OK);
     assert_int_equal(config.gateway.sources.count, 4);
-    assert_int_equal(config_load_home(in_dir("validator1"), &config, text), OK);
+    assert_int_equal(config_load_home(in_dir("validator1"), &config, &text), OK);
     assert_string_equal(config.http.listen, "127.0.0.1:26611");
-    assert_int_equal(keyfile_load(config.node.link_key_file, KEYFILE_X25519, bytes_of(NULL, 0), &key, text), OK);
+    assert_int_equal(keyfile_load(config.node.link_key_file, KEYFILE_X25519, bytes_of(NULL, 0), &key, &text), OK);
     assert_memory_equal(genesis.nodes[1].link_key, key.public_key, 32);
     genesis_free(&genesis);
 }
@@ -90,8 +90,8 @@ static void a_folder_in_use_is_refused(void **state) {
     testnet_plan_default(&plan);
     plan.dir = dir;
     assert_int_equal(file_write_atomic(in_dir("x"), bytes_str("x"), 0600), OK);
-    assert_int_equal(testnet_write(&plan, why), ERR_EXISTS);
-    assert_non_null(strstr(why, "not empty"));
+    assert_int_equal(testnet_write(&plan, &why), ERR_EXISTS);
+    assert_non_null(strstr(why.text, "not empty"));
 }
 
 static void plans_that_cannot_be_are_refused(void **state) {
@@ -100,15 +100,15 @@ static void plans_that_cannot_be_are_refused(void **state) {
     testnet_plan_default(&plan);
     plan.dir = dir;
     plan.base_port = 65500;
-    assert_int_equal(testnet_write(&plan, why), ERR_RANGE);
+    assert_int_equal(testnet_write(&plan, &why), ERR_RANGE);
     testnet_plan_default(&plan);
     plan.dir = dir;
     plan.policy = 4;
-    assert_int_equal(testnet_write(&plan, why), ERR_RANGE);
+    assert_int_equal(testnet_write(&plan, &why), ERR_RANGE);
     testnet_plan_default(&plan);
     plan.dir = dir;
     plan.org_count = 0;
-    assert_int_equal(testnet_write(&plan, why), ERR_RANGE);
+    assert_int_equal(testnet_write(&plan, &why), ERR_RANGE);
     assert_false(testnet_plan_add_org(&plan, "king:acme"));
     assert_false(testnet_plan_add_org(&plan, "vendor:"));
     assert_false(testnet_plan_add_org(&plan, "vendor:UPPER"));
@@ -125,7 +125,7 @@ static void one_vendor_and_one_node_are_enough(void **state) {
     plan.gateways = 0;
     plan.org_count = 0;
     assert_true(testnet_plan_add_org(&plan, "vendor:solo"));
-    assert_int_equal(testnet_write(&plan, why), OK);
+    assert_int_equal(testnet_write(&plan, &why), OK);
     assert_int_equal(access(in_dir("keys/author-solo-3.key"), R_OK), 0);
 }
 

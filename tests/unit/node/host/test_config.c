@@ -13,18 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static char why[CONFIG_WHY_MAX];
+static struct why why;
 
 static enum err parse(const char *text, struct config *out) {
-    why[0] = '\0';
-    return config_parse(bytes_str(text), out, why);
+    why = WHY_NONE;
+    return config_parse(bytes_str(text), out, &why);
 }
 
 static void refuses(const char *text, const char *says) {
     struct config config;
     assert_int_equal(parse(text, &config), ERR_CONFIG);
-    if (strstr(why, says) == NULL) {
-        fail_msg("'%s' does not say '%s'", why, says);
+    if (strstr(why.text, says) == NULL) {
+        fail_msg("'%s' does not say '%s'", &why, says);
     }
 }
 
@@ -39,7 +39,7 @@ static void every_default_is_a_good_value(void **state) {
     assert_int_equal(standard.node.role, NODE_VALIDATOR);
     assert_string_equal(standard.node.key_file, "node.key");
     assert_int_equal(config_render(&standard, &text), OK);
-    assert_int_equal(config_parse(buffer_bytes(&text), &read, why), OK);
+    assert_int_equal(config_parse(buffer_bytes(&text), &read, &why), OK);
     assert_memory_equal(&standard, &read, sizeof read);
     buffer_free(&text);
 }
@@ -115,11 +115,11 @@ static void a_home_resolves_its_paths(void **state) {
     char path[CONFIG_PATH_MAX];
     struct config c;
     assert_non_null(mkdtemp(dir));
-    assert_int_equal(config_load_home(dir, &c, why), ERR_NOTFOUND);
-    assert_non_null(strstr(why, "assay.conf"));
+    assert_int_equal(config_load_home(dir, &c, &why), ERR_NOTFOUND);
+    assert_non_null(strstr(why.text, "assay.conf"));
     (void)snprintf(path, sizeof path, "%s/assay.conf", dir);
     assert_int_equal(config_write_default(path), OK);
-    assert_int_equal(config_load_home(dir, &c, why), OK);
+    assert_int_equal(config_load_home(dir, &c, &why), OK);
     assert_int_equal(strncmp(c.node.key_file, dir, strlen(dir)), 0);
     assert_string_equal(c.http.tls_cert, "");
     assert_int_equal(config_resolve(dir, "/etc/x", path), OK);

@@ -16,7 +16,7 @@
 
 static char dir[] = "/tmp/assay-keyfile-XXXXXX";
 static char path[128];
-static char why[KEYFILE_WHY_MAX];
+static struct why why;
 
 static const struct bytes none = {NULL, 0};
 
@@ -50,11 +50,11 @@ static void a_key_comes_back_as_it_was(void **state) {
     assert_int_equal(keyfile_write(path, &made, none), OK);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &read, why), OK);
+    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &read, &why), OK);
     assert_memory_equal(&made, &read, sizeof read);
     assert_false(keyfile_is_encrypted(path));
     assert_int_equal(keyfile_write(path, &made, none), ERR_EXISTS);
-    assert_int_equal(keyfile_load(path, KEYFILE_X25519, none, &read, why), ERR_MISMATCH);
+    assert_int_equal(keyfile_load(path, KEYFILE_X25519, none, &read, &why), ERR_MISMATCH);
 }
 
 /* RFC 8032 section 7.1 test 1 and RFC 7748 section 6.1. */
@@ -63,12 +63,12 @@ static void known_seeds_give_known_public_keys(void **state) {
     struct keyfile key;
     uint8_t want[ED25519_KEY_LEN];
     put("assay-key-1 ed25519 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60\n", 0600);
-    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &key, why), OK);
+    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &key, &why), OK);
     assert_int_equal(hex_decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", want, 32), OK);
     assert_memory_equal(key.public_key, want, sizeof want);
     put("assay-key-1 x25519 77076d0a7318a57d3c16c17251b26645df4f92ebf0bb0099cdf85aefb0b6dfb5\n# link\n", 0600);
     assert_int_equal(hex_decode("77076d0a7318a57d3c16c17251b26645", want, 16), OK);
-    assert_int_equal(keyfile_load(path, KEYFILE_X25519, none, &key, why), OK);
+    assert_int_equal(keyfile_load(path, KEYFILE_X25519, none, &key, &why), OK);
     assert_memory_equal(key.secret, want, 16);
 }
 
@@ -76,8 +76,8 @@ static void an_open_file_is_refused(void **state) {
     (void)state;
     struct keyfile key;
     put("assay-key-1 ed25519 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60\n", 0640);
-    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &key, why), ERR_MODE);
-    assert_non_null(strstr(why, "chmod 600"));
+    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &key, &why), ERR_MODE);
+    assert_non_null(strstr(why.text, "chmod 600"));
 }
 
 static void other_texts_are_no_keys(void **state) {
@@ -96,7 +96,7 @@ static void other_texts_are_no_keys(void **state) {
     struct keyfile key;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         put(texts[i], 0600);
-        assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &key, why), ERR_MALFORMED);
+        assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &key, &why), ERR_MALFORMED);
     }
 }
 
@@ -122,11 +122,11 @@ static void a_passphrase_locks_the_key(void **state) {
     keyfile_generate(KEYFILE_ED25519, &made);
     assert_int_equal(keyfile_write(path, &made, bytes_str("correct horse")), OK);
     assert_true(keyfile_is_encrypted(path));
-    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &read, why), ERR_DENIED);
-    assert_non_null(strstr(why, "--passphrase-file"));
-    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, bytes_str("wrong"), &read, why), ERR_DENIED);
-    assert_non_null(strstr(why, "wrong passphrase"));
-    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, bytes_str("correct horse"), &read, why), OK);
+    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, none, &read, &why), ERR_DENIED);
+    assert_non_null(strstr(why.text, "--passphrase-file"));
+    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, bytes_str("wrong"), &read, &why), ERR_DENIED);
+    assert_non_null(strstr(why.text, "wrong passphrase"));
+    assert_int_equal(keyfile_load(path, KEYFILE_ED25519, bytes_str("correct horse"), &read, &why), OK);
     assert_memory_equal(&made, &read, sizeof read);
 }
 
@@ -134,12 +134,12 @@ static void a_passphrase_is_the_first_line_of_a_private_file(void **state) {
     (void)state;
     struct buffer out = BUFFER_INIT;
     put("open sesame\nsecond\n", 0600);
-    assert_int_equal(keyfile_read_passphrase(path, &out, why), OK);
+    assert_int_equal(keyfile_read_passphrase(path, &out, &why), OK);
     assert_true(bytes_equal(buffer_bytes(&out), bytes_str("open sesame")));
     put("open sesame\n", 0644);
-    assert_int_equal(keyfile_read_passphrase(path, &out, why), ERR_MODE);
+    assert_int_equal(keyfile_read_passphrase(path, &out, &why), ERR_MODE);
     put("\n", 0600);
-    assert_int_equal(keyfile_read_passphrase(path, &out, why), ERR_MALFORMED);
+    assert_int_equal(keyfile_read_passphrase(path, &out, &why), ERR_MALFORMED);
     buffer_free(&out);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/ed25519.h"
+#include "base/why.h"
 #include "node/http/connections.h"
 #include "node/http/ratelimit.h"
 #include "node/http/server.h"
@@ -159,13 +160,13 @@ static void add_routes(struct fixture *f) {
 }
 
 static void open_fixture(struct fixture *f, const struct http_config *config) {
-    char why[200];
+    struct why why = WHY_NONE;
     memset(f, 0, sizeof *f);
     (void)pthread_mutex_init(&f->lock, NULL);
     (void)pthread_cond_init(&f->changed, NULL);
     assert_int_equal(http_server_new(config, &f->server), OK);
     add_routes(f);
-    assert_int_equal(http_server_start(f->server, why), OK);
+    assert_int_equal(http_server_start(f->server, &why), OK);
     f->port = (uint16_t)atoi(strrchr(http_server_address(f->server), ':') + 1);
     assert_int_not_equal(f->port, 0);
 }
@@ -676,7 +677,7 @@ static void tls_serves_and_refuses_open_key_files(void **state) {
     char cert[64];
     char key[64];
     char command[512];
-    char why[200];
+    struct why why = WHY_NONE;
     assert_non_null(mkdtemp(dir));
     (void)snprintf(cert, sizeof cert, "%s/cert.pem", dir);
     (void)snprintf(key, sizeof key, "%s/key.pem", dir);
@@ -713,8 +714,8 @@ static void tls_serves_and_refuses_open_key_files(void **state) {
     assert_int_equal(chmod(key, 0644), 0);
     struct http_server *server = NULL;
     assert_int_equal(http_server_new(&config, &server), OK);
-    assert_int_equal(http_server_start(server, why), ERR_CONFIG);
-    assert_non_null(strstr(why, "chmod 600"));
+    assert_int_equal(http_server_start(server, &why), ERR_CONFIG);
+    assert_non_null(strstr(why.text, "chmod 600"));
     http_server_free(server);
     (void)unlink(cert);
     (void)unlink(key);
@@ -724,19 +725,19 @@ static void tls_serves_and_refuses_open_key_files(void **state) {
 static void an_address_in_use_is_said_so(void **state) {
     (void)state;
     struct fixture f;
-    char why[200] = "";
+    struct why why = WHY_NONE;
     open_default(&f);
     struct http_config config;
     http_config_default(&config);
     config.listen = http_server_address(f.server);
     struct http_server *server = NULL;
     assert_int_equal(http_server_new(&config, &server), OK);
-    assert_int_equal(http_server_start(server, why), ERR_BUSY);
-    assert_non_null(strstr(why, "in use"));
+    assert_int_equal(http_server_start(server, &why), ERR_BUSY);
+    assert_non_null(strstr(why.text, "in use"));
     http_server_free(server);
     config.listen = "nonsense";
     assert_int_equal(http_server_new(&config, &server), OK);
-    assert_int_equal(http_server_start(server, why), ERR_CONFIG);
+    assert_int_equal(http_server_start(server, &why), ERR_CONFIG);
     http_server_free(server);
     close_fixture(&f);
 }

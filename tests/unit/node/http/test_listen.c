@@ -27,16 +27,16 @@ static void the_network_is_not_served_without_tls(void **state) {
     (void)state;
     struct config config;
     struct http_config http;
-    char why[DAEMON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     config_default(&config);
-    assert_true(listen_settings(&config, &http, why));
+    assert_true(listen_settings(&config, &http, &why));
     strcpy(config.http.listen, "0.0.0.0:0");
-    assert_false(listen_settings(&config, &http, why));
-    assert_non_null(strstr(why, "http.listen"));
-    assert_non_null(strstr(why, "0.0.0.0:0"));
-    assert_non_null(strstr(why, "http.tls_cert"));
+    assert_false(listen_settings(&config, &http, &why));
+    assert_non_null(strstr(why.text, "http.listen"));
+    assert_non_null(strstr(why.text, "0.0.0.0:0"));
+    assert_non_null(strstr(why.text, "http.tls_cert"));
     strcpy(config.http.tls_cert, "cert.pem");
-    assert_true(listen_settings(&config, &http, why));
+    assert_true(listen_settings(&config, &http, &why));
     assert_string_equal(http.tls_cert, "cert.pem");
 }
 

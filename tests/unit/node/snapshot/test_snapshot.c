@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/why.h"
 #include "contracts/governance/governance.pb-c.h"
 #include "node/api/api.h"
 #include "node/home/home_chain.h"
@@ -67,7 +68,7 @@ static void make(struct fixture *f, size_t source) {
 
 static void serve(struct fixture *f, size_t i) {
     struct http_config settings;
-    char why[200];
+    struct why why = WHY_NONE;
     const struct snapshots_config config = {.chain = f->ledger.chain, .dir = f->dir[i]};
     http_config_default(&settings);
     settings.listen = f->listen[i][0] != '\0' ? f->listen[i] : "127.0.0.1:0";
@@ -75,7 +76,7 @@ static void serve(struct fixture *f, size_t i) {
     f->api[i] = (struct api){.chain = f->ledger.chain, .snapshots = f->snapshots[i]};
     assert_int_equal(http_server_new(&settings, &f->server[i]), OK);
     assert_int_equal(api_snapshot_routes(&f->api[i], f->server[i]), OK);
-    assert_int_equal(http_server_start(f->server[i], why), OK);
+    assert_int_equal(http_server_start(f->server[i], &why), OK);
     (void)snprintf(f->url[i], sizeof f->url[i], "http://%s", http_server_address(f->server[i]));
     f->urls[i] = f->url[i];
 }
@@ -136,22 +137,22 @@ static void source_left(void *arg, const char *url, enum err reason, const char 
     f->refused += reason == ERR_MISMATCH;
 }
 
-static enum err join(struct fixture *f, size_t sources, struct snapshot_join_report *report, char why[DAEMON_WHY_MAX]) {
-    const struct snapshot_home_config config = {.home = &f->home,
-                                                .sources = f->urls,
-                                                .source_count = sources,
-                                                .pin = f->pin.pin.height > 0 ? &f->pin : NULL,
-                                                .wanted = true,
-                                                .progress = progress,
-                                                .source_left = source_left,
-                                                .arg = f};
-    return snapshot_home_join(&config, report, why);
+static enum err join(struct fixture *f, size_t sources, struct snapshot_join_report *report, struct why *why) {
+    const struct home_join_config config = {.home = &f->home,
+                                            .sources = f->urls,
+                                            .source_count = sources,
+                                            .pin = f->pin.pin.height > 0 ? &f->pin : NULL,
+                                            .wanted = true,
+                                            .progress = progress,
+                                            .source_left = source_left,
+                                            .arg = f};
+    return home_join(&config, report, why);
 }
 
 static void joins(struct fixture *f, size_t sources, struct snapshot_join_report *report) {
-    char why[DAEMON_WHY_MAX];
-    enum err e = join(f, sources, report, why);
-    assert_string_equal(why, "");
+    struct why why = WHY_NONE;
+    enum err e = join(f, sources, report, &why);
+    assert_string_equal(&why, "");
     assert_int_equal(e, OK);
     assert_true(report->joined);
 }
@@ -375,9 +376,10 @@ static void proves(struct fixture *f, struct chain *joined) {
 static void is_as_good(struct fixture *f, uint64_t height, uint64_t first) {
     struct home_chain store;
     struct chain_view a, b;
-    char why[DAEMON_WHY_MAX] = "", path[CONFIG_PATH_MAX];
-    enum err e = home_chain_open(&f->home, NULL, &store, why);
-    assert_string_equal(why, "");
+    struct why why = WHY_NONE;
+    char path[CONFIG_PATH_MAX];
+    enum err e = home_chain_open(&f->home, NULL, &store, &why);
+    assert_string_equal(&why, "");
     assert_int_equal(e, OK);
     assert_int_equal(chain_head(store.chain)->header.height, height);
     proves(f, store.chain);
@@ -392,7 +394,7 @@ static void is_as_good(struct fixture *f, uint64_t height, uint64_t first) {
     same_blocks(f, store.chain, first, chain_head(store.chain)->header.height);
     home_chain_close(&store);
     /* And once more, now that it has a log of its own. */
-    assert_int_equal(home_chain_open(&f->home, NULL, &store, why), OK);
+    assert_int_equal(home_chain_open(&f->home, NULL, &store, &why), OK);
     verifies(f, store.chain);
     home_chain_close(&store);
     assert_int_equal(home_path(&f->home, "join", path), OK);
@@ -442,7 +444,7 @@ static void epochs_come_along_with_the_blocks_that_closed_them(void **state) {
         struct home_chain store;
         struct chain_epoch epoch;
         struct chain_view view;
-        char why[DAEMON_WHY_MAX] = "";
+        struct why why = WHY_NONE;
         open_all(&f, 3, 2);
         close_first_epoch(&f); /* block 5 */
         blocks_of_second_epoch(&f, 3, 1);
@@ -454,7 +456,7 @@ static void epochs_come_along_with_the_blocks_that_closed_them(void **state) {
         assert_int_equal(report.height, 17);
         blocks_of_second_epoch(&f, 2, 1);
         is_as_good(&f, 17, in_window ? 1 : 8);
-        assert_int_equal(home_chain_open(&f.home, NULL, &store, why), OK);
+        assert_int_equal(home_chain_open(&f.home, NULL, &store, &why), OK);
         assert_int_equal(chain_view_open(store.chain, &view), OK);
         assert_int_equal(chain_view_epoch(&view, 1, &epoch), OK);
         assert_int_equal(epoch.closing_height, 5);
@@ -510,12 +512,13 @@ static void nothing_is_taken_from_liars_alone(void **state) {
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX], path[CONFIG_PATH_MAX];
+    struct why why = WHY_NONE;
+    char path[CONFIG_PATH_MAX];
     open_all(&f, 8, 5);
     make(&f, 0);
     spoil(&f, 0, "0", 40);
     serve(&f, 0);
-    assert_int_equal(join(&f, 1, &report, why), ERR_NOTFOUND);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_NOTFOUND);
     assert_int_equal(f.refused, 1);
     assert_int_equal(home_path(&f.home, "state", path), OK);
     assert_int_not_equal(access(path, F_OK), 0);
@@ -528,7 +531,8 @@ static void nothing_is_taken_from_liars_alone(void **state) {
 static void every_flipped_byte_of_a_manifest_is_refused(void **state) {
     (void)state;
     struct fixture f;
-    char path[300], why[SNAPSHOT_WHY_SIZE];
+    struct why why = WHY_NONE;
+    char path[300];
     struct buffer bytes = BUFFER_INIT;
     struct snapshot_manifest manifest;
     struct block_header header;
@@ -538,7 +542,7 @@ static void every_flipped_byte_of_a_manifest_is_refused(void **state) {
     (void)snprintf(path, sizeof path, "%s/%llu/manifest", f.dir[0], (unsigned long long)f.pin.pin.height);
     assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &bytes), OK);
     assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&bytes), &manifest), OK);
-    assert_int_equal(snapshot_verify(&host_crypto, &f.home.genesis, &manifest, &header, why), OK);
+    assert_int_equal(snapshot_verify(&host_crypto, &f.home.genesis, &manifest, &header, &why), OK);
     memcpy(content, manifest.content, HASH_LEN);
     snapshot_manifest_free(&manifest);
     for (size_t i = 0; i < bytes.len; i++) {
@@ -547,7 +551,7 @@ static void every_flipped_byte_of_a_manifest_is_refused(void **state) {
             bool same = memcmp(manifest.content, content, HASH_LEN) == 0;
             bool root = i >= ROOTS_AT && (i - ROOTS_AT) / ROOT_ENTRY < 1u << manifest.bits &&
                         (i - ROOTS_AT) % ROOT_ENTRY < HASH_LEN;
-            enum err e = snapshot_verify(&host_crypto, &f.home.genesis, &manifest, &header, why);
+            enum err e = snapshot_verify(&host_crypto, &f.home.genesis, &manifest, &header, &why);
             assert_true((!same && !root) || e == ERR_INVALID);
             snapshot_manifest_free(&manifest);
         }
@@ -590,7 +594,8 @@ static void a_manifest_that_lies_about_its_bodies_is_found_out(void **state) {
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX], path[300], chunk[300];
+    struct why why = WHY_NONE;
+    char path[300], chunk[300];
     struct buffer encoded = BUFFER_INIT, again = BUFFER_INIT, bytes = BUFFER_INIT;
     struct snapshot_manifest m;
     open_all(&f, 20, 8);
@@ -609,7 +614,7 @@ static void a_manifest_that_lies_about_its_bodies_is_found_out(void **state) {
     write_bytes(path, buffer_bytes(&again));
     snapshot_manifest_free(&m);
     serve(&f, 0);
-    assert_int_equal(join(&f, 1, &report, why), ERR_NOTFOUND);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_NOTFOUND);
     assert_int_equal(f.refused, 1);
     make(&f, 1); /* an honest one beside it */
     serve(&f, 1);
@@ -658,7 +663,8 @@ static void serve_false_list(struct fixture *f, size_t i, size_t of, uint64_t he
     struct buffer encoded = BUFFER_INIT;
     struct snapshot_manifest m;
     struct http_config settings;
-    char path[300], content[2 * HASH_LEN + 1], why[200];
+    char path[300], content[2 * HASH_LEN + 1];
+    struct why why = WHY_NONE;
     (void)snprintf(path, sizeof path, "%s/%llu/manifest", f->dir[of], (unsigned long long)height);
     assert_int_equal(file_read(path, SNAPSHOT_MANIFEST_MAX, &encoded), OK);
     assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
@@ -672,7 +678,7 @@ static void serve_false_list(struct fixture *f, size_t i, size_t of, uint64_t he
     settings.listen = "127.0.0.1:0";
     assert_int_equal(http_server_new(&settings, &f->server[i]), OK);
     assert_int_equal(http_server_route(f->server[i], &route), OK);
-    assert_int_equal(http_server_start(f->server[i], why), OK);
+    assert_int_equal(http_server_start(f->server[i], &why), OK);
     (void)snprintf(f->url[i], sizeof f->url[i], "http://%s", http_server_address(f->server[i]));
     f->urls[i] = f->url[i];
 }
@@ -681,7 +687,7 @@ static void a_false_list_takes_no_node_back_below_its_own_blocks(void **state) {
     (void)state;
     struct fixture f;
     struct snapshot_join_report report = {0};
-    char why[DAEMON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     open_all(&f, 10, 2);
     make(&f, 0);
     blocks(&f, 5, 1);
@@ -693,11 +699,11 @@ static void a_false_list_takes_no_node_back_below_its_own_blocks(void **state) {
     stop_serving(&f, 1);
     serve(&f, 0);
     serve_false_list(&f, 1, 0, 10);
-    assert_int_equal(join(&f, 2, &report, why), OK);
+    assert_int_equal(join(&f, 2, &report, &why), OK);
     assert_false(report.joined);
     assert_int_equal(f.refused, 1); /* and not the one that has it */
     struct home_chain store;
-    assert_int_equal(home_chain_open(&f.home, NULL, &store, why), OK);
+    assert_int_equal(home_chain_open(&f.home, NULL, &store, &why), OK);
     assert_int_equal(chain_head(store.chain)->header.height, 15);
     home_chain_close(&store);
     close_all(&f);
@@ -736,7 +742,7 @@ static void a_snapshot_whose_bodies_do_not_reach_back_far_enough_is_refused(void
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX];
+    struct why why = WHY_NONE;
     open_all(&f, 20, 8);
     make(&f, 1); /* an honest one, of a lower height */
     struct checkpoint_file honest = f.pin;
@@ -745,7 +751,7 @@ static void a_snapshot_whose_bodies_do_not_reach_back_far_enough_is_refused(void
     shorten(&f, 0, 1);
     f.pin = honest;
     serve(&f, 0);
-    assert_int_equal(join(&f, 1, &report, why), ERR_NOTFOUND);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_NOTFOUND);
     assert_int_equal(f.refused, 1);
     f.refused = 0;
     serve(&f, 1);
@@ -761,7 +767,7 @@ static void a_killed_join_goes_on_where_it_was(void **state) {
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX];
+    struct why why = WHY_NONE;
     open_all(&f, 20, 10);
     make(&f, 0);
     serve(&f, 0);
@@ -775,7 +781,7 @@ static void a_killed_join_goes_on_where_it_was(void **state) {
         f.kill = true;
         pid_t child = fork();
         if (child == 0) {
-            _exit(join(&f, 1, &report, why) == OK ? 0 : 1);
+            _exit(join(&f, 1, &report, &why) == OK ? 0 : 1);
         }
         int status = 0;
         assert_int_equal(waitpid(child, &status, 0), child);
@@ -793,14 +799,15 @@ static void a_chunk_damaged_on_our_disk_is_fetched_again(void **state) {
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX], path[CONFIG_PATH_MAX];
+    struct why why = WHY_NONE;
+    char path[CONFIG_PATH_MAX];
     struct stat st;
     open_all(&f, 20, 10);
     make(&f, 0);
     serve(&f, 0);
     f.stop_part = JOIN_BUILD;
     f.stop_at = 1;
-    assert_int_equal(join(&f, 1, &report, why), ERR_CLOSED);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_CLOSED);
     f.stop_at = 0;
     assert_int_equal(home_path(&f.home, "join/chunks/2", path), OK);
     assert_int_equal(stat(path, &st), 0);
@@ -817,7 +824,8 @@ static void an_interrupted_change_of_places_is_completed(void **state) {
     for (int step = 0; step < 4; step++) {
         struct fixture f;
         struct snapshot_join_report report;
-        char why[DAEMON_WHY_MAX] = "", data[CONFIG_PATH_MAX], from[600], to[600];
+        struct why why = WHY_NONE;
+        char data[CONFIG_PATH_MAX], from[600], to[600];
         open_all(&f, 10, 3);
         make(&f, 0);
         serve(&f, 0);
@@ -841,7 +849,7 @@ static void an_interrupted_change_of_places_is_completed(void **state) {
         }
         (void)snprintf(to, sizeof to, "%s/join/ready", data);
         write_bytes(to, bytes_str("whole\n"));
-        assert_int_equal(snapshot_home_finish(&f.home, why), OK);
+        assert_int_equal(home_join_finish(&f.home, &why), OK);
         is_as_good(&f, 10, 1);
         close_all(&f);
     }
@@ -853,7 +861,7 @@ static void a_log_that_reaches_further_is_not_given_up_for_a_snapshot(void **sta
     struct fixture f;
     struct snapshot_join_report report;
     struct home_chain store;
-    char why[DAEMON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     open_all(&f, 10, 3);
     make(&f, 0);
     serve(&f, 0);
@@ -863,11 +871,11 @@ static void a_log_that_reaches_further_is_not_given_up_for_a_snapshot(void **sta
     serve(&f, 1);
     f.urls[0] = f.url[1];
     blocks(&f, 4, 1);
-    assert_int_equal(home_chain_open(&f.home, NULL, &store, why), OK);
+    assert_int_equal(home_chain_open(&f.home, NULL, &store, &why), OK);
     follows(&f, store.chain);
     assert_int_equal(chain_head(store.chain)->header.height, 17);
     home_chain_close(&store); /* without a checkpoint */
-    assert_int_equal(join(&f, 1, &report, why), OK);
+    assert_int_equal(join(&f, 1, &report, &why), OK);
     assert_false(report.joined);
     is_as_good(&f, 17, 1);
     close_all(&f);
@@ -893,13 +901,14 @@ static void a_snapshot_gone_from_everywhere_gives_way_to_a_newer_one(void **stat
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX], path[300];
+    struct why why = WHY_NONE;
+    char path[300];
     open_all(&f, 12, 8);
     make(&f, 0);
     serve(&f, 0);
     f.stop_part = JOIN_FETCH;
     f.stop_at = 1;
-    assert_int_equal(join(&f, 1, &report, why), ERR_CLOSED);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_CLOSED);
     f.stop_at = 0;
     stop_serving(&f, 0);
     (void)snprintf(path, sizeof path, "%s/12", f.dir[0]);
@@ -917,18 +926,18 @@ static void an_old_chain_needs_a_checkpoint_and_a_wrong_one_is_refused(void **st
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX];
+    struct why why = WHY_NONE;
     struct checkpoint_file good;
     open_all(&f, 10, 2);
     make(&f, 0);
     serve(&f, 0);
     good = f.pin;
     f.pin.pin.height = 0; /* none: this chain is from 2023 */
-    assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
-    assert_non_null(strstr(why, "--checkpoint"));
+    assert_int_equal(join(&f, 1, &report, &why), ERR_DENIED);
+    assert_non_null(strstr(why.text, "--checkpoint"));
     f.pin = good;
     f.pin.pin.hash[3] ^= 1;
-    assert_int_equal(join(&f, 1, &report, why), ERR_INVALID);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_INVALID);
     struct chain_view view;
     struct chain_block_info info;
     assert_int_equal(chain_view_open(f.ledger.chain, &view), OK);
@@ -937,10 +946,10 @@ static void an_old_chain_needs_a_checkpoint_and_a_wrong_one_is_refused(void **st
     f.pin.pin.height = 4;
     memcpy(f.pin.pin.hash, info.hash, HASH_LEN);
     f.pin.pin.hash[3] ^= 1;
-    assert_int_equal(join(&f, 1, &report, why), ERR_INVALID);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_INVALID);
     f.pin.pin.hash[3] ^= 1;
     f.pin.pin.height = 11;
-    assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_DENIED);
     f.pin.pin.height = 4;
     joins(&f, 1, &report);
     is_as_good(&f, 10, 1);
@@ -972,19 +981,19 @@ static void a_checkpoint_file_is_where_the_walk_starts(void **state) {
     const uint64_t hour_ms = 3600000, now_ms = clock_wall_ms();
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     open_all(&f, 3, 1);
     make(&f, 0);
     serve(&f, 0);
     pin_head_in_a_file(&f, false); /* as old as the genesis */
-    assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
-    assert_non_null(strstr(why, "90 days"));
+    assert_int_equal(join(&f, 1, &report, &why), ERR_DENIED);
+    assert_non_null(strstr(why.text, "90 days"));
     f.ledger.time_ms = now_ms - 72 * hour_ms;
     blocks(&f, 2, 1);
     pin_head_in_a_file(&f, true);
-    assert_int_equal(join(&f, 1, &report, why), ERR_CONFIG);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_CONFIG);
     pin_head_in_a_file(&f, false); /* above the snapshot that is offered */
-    assert_int_equal(join(&f, 1, &report, why), ERR_DENIED);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_DENIED);
     f.ledger.time_ms = now_ms - 48 * hour_ms;
     blocks(&f, 1, 1);
     f.ledger.time_ms = now_ms - hour_ms;
@@ -997,7 +1006,7 @@ static void a_checkpoint_file_is_where_the_walk_starts(void **state) {
     assert_int_equal(report.height, 10);
     is_as_good(&f, 10, 6);
     strcpy(f.home.config.snapshot.checkpoint, "nothing");
-    assert_int_equal(join(&f, 1, &report, why), ERR_CONFIG);
+    assert_int_equal(join(&f, 1, &report, &why), ERR_CONFIG);
     close_all(&f);
 }
 
@@ -1006,7 +1015,7 @@ static void a_node_far_behind_joins_and_one_close_by_does_not(void **state) {
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX];
+    struct why why = WHY_NONE;
     open_all(&f, 10, 2);
     make(&f, 0);
     serve(&f, 0);
@@ -1015,16 +1024,16 @@ static void a_node_far_behind_joins_and_one_close_by_does_not(void **state) {
     make(&f, 0);
     stop_serving(&f, 0);
     serve(&f, 0);
-    const struct snapshot_home_config config = {
+    const struct home_join_config config = {
         .home = &f.home, .sources = f.urls, .source_count = 1, .pin = &f.pin, .arg = &f};
-    assert_int_equal(snapshot_home_join(&config, &report, why), OK);
+    assert_int_equal(home_join(&config, &report, &why), OK);
     assert_false(report.joined);
     f.ledger.time_ms += 2 * 3600000;
     blocks(&f, 5, 1);
     make(&f, 0);
     stop_serving(&f, 0);
     serve(&f, 0);
-    assert_int_equal(snapshot_home_join(&config, &report, why), OK);
+    assert_int_equal(home_join(&config, &report, &why), OK);
     assert_true(report.joined);
     assert_int_equal(report.height, 20);
     is_as_good(&f, 20, 1);
@@ -1074,11 +1083,11 @@ static void without_sources_a_new_node_just_starts(void **state) {
     (void)state;
     struct fixture f;
     struct snapshot_join_report report;
-    char why[DAEMON_WHY_MAX];
+    struct why why = WHY_NONE;
     open_all(&f, 2, 1);
     f.urls[0] = "http://127.0.0.1:1";
-    const struct snapshot_home_config config = {.home = &f.home, .sources = f.urls, .source_count = 1};
-    assert_int_equal(snapshot_home_join(&config, &report, why), OK);
+    const struct home_join_config config = {.home = &f.home, .sources = f.urls, .source_count = 1};
+    assert_int_equal(home_join(&config, &report, &why), OK);
     assert_false(report.joined);
     close_all(&f);
 }
@@ -1180,14 +1189,14 @@ static void the_same_height_gives_the_same_content(void **state) {
 
 static void a_checkpoint_is_read_from_text(void **state) {
     (void)state;
-    struct snapshot_pin pin;
-    assert_int_equal(snapshot_pin_parse("12:00000000000000000000000000000000000000000000000000000000000000ff", &pin),
+    struct checkpoint_pin pin;
+    assert_int_equal(checkpoint_pin_parse("12:00000000000000000000000000000000000000000000000000000000000000ff", &pin),
                      OK);
     assert_int_equal(pin.height, 12);
     assert_int_equal(pin.hash[31], 0xff);
-    assert_int_equal(snapshot_pin_parse("12", &pin), ERR_MALFORMED);
-    assert_int_equal(snapshot_pin_parse("-1:ff", &pin), ERR_MALFORMED);
-    assert_int_equal(snapshot_pin_parse("12:ff", &pin), ERR_MALFORMED);
+    assert_int_equal(checkpoint_pin_parse("12", &pin), ERR_MALFORMED);
+    assert_int_equal(checkpoint_pin_parse("-1:ff", &pin), ERR_MALFORMED);
+    assert_int_equal(checkpoint_pin_parse("12:ff", &pin), ERR_MALFORMED);
 }
 
 /* ---- Scale: ASSAY_SNAPSHOT_LEAVES=1000000 for figures that mean something ---- */
@@ -1333,7 +1342,8 @@ static void scale_install(struct fixture *f, uint64_t leaves) {
     struct snapshot_manifest m;
     struct block_header header;
     struct bytes finalization;
-    char why[DAEMON_WHY_MAX] = "", chunks[300];
+    struct why why = WHY_NONE;
+    char chunks[300];
     (void)leaves;
     scale_manifest(f, &encoded, &m);
     assert_int_equal(snapshot_epochs(&m, NULL, NULL, &header, &finalization), OK);
@@ -1347,8 +1357,8 @@ static void scale_install(struct fixture *f, uint64_t leaves) {
                                                    .state = kv_lmdb_opener(HOME_MAP_BYTES),
                                                    .segment_bytes = 1 << 20,
                                                    .progress = sample};
-    enum err e = snapshot_install(&config, why);
-    assert_string_equal(why, "");
+    enum err e = snapshot_install(&config, &why);
+    assert_string_equal(&why, "");
     assert_int_equal(e, OK);
 }
 

@@ -1,0 +1,33 @@
+#include "base/why.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void why_set(struct why *why, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    why_vset(why, format, args);
+    va_end(args);
+}
+
+/* The length of a cut text without the beginning of a character that was cut in two. */
+static size_t whole_characters(const char *text, size_t len) {
+    size_t at = len;
+    while (at > 0 && ((unsigned char)text[at - 1] & 0xc0) == 0x80) {
+        at--;
+    }
+    unsigned char lead = at > 0 ? (unsigned char)text[at - 1] : 0;
+    size_t wants = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    return at > 0 && len - (at - 1) < wants ? at - 1 : len;
+}
+
+void why_vset(struct why *why, const char *format, va_list args) {
+    char text[WHY_MAX];
+    int n = vsnprintf(text, sizeof text, format, args);
+    size_t len = n < 0 ? 0 : (size_t)n;
+    if (len >= sizeof text) {
+        len = whole_characters(text, sizeof text - 1);
+    }
+    memcpy(why->text, text, len);
+    why->text[len] = '\0';
+}
