@@ -1,10 +1,11 @@
 #include "contracts/author/author.h"
 
 #include "contracts/author/author.pb-c.h"
-#include "contracts/firmware/class_definition.h"
+#include "contracts/class/class_definition.h"
 #include "contracts/governance/governance.h"
 #include "contracts/kernel/method.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CONTRACT "author"
@@ -281,10 +282,81 @@ static enum err author_revoke(const struct call *call, const ProtobufCMessage *m
 }
 
 const struct method author_methods[] = {
-    {"register", &assay__author_register__descriptor, author_register},
-    {"revoke", &assay__author_revoke__descriptor, author_revoke},
-    {NULL, NULL, NULL},
+    {"register", &assay__author_register__descriptor, author_register, CONTRACT_EVENT_NONE},
+    {"revoke", &assay__author_revoke__descriptor, author_revoke, CONTRACT_EVENT_NONE},
+    {.name = NULL},
 };
+
+/* The delegation's first class tells the root key; the others must have the same one. */
+static enum err check_delegation(const struct genesis_checking *c, const struct genesis_author *author,
+                                 const char *name) {
+    uint8_t chain_id[CHAIN_ID_LEN];
+    if (author->delegation_len < DELEGATION_HEAD_LEN + UUID_BYTES || author->delegation_len > DELEGATION_MAX) {
+        return genesis_broken(c, "author %s: delegation is %u bytes long", name, author->delegation_len);
+    }
+    const struct genesis_class *class = genesis_find_class(c->genesis, author->delegation + DELEGATION_HEAD_LEN);
+    if (class == NULL) {
+        return genesis_broken(c, "author %s: delegation names a class that is not defined", name);
+    }
+    struct delegation d;
+    const struct span encoded = {author->delegation, author->delegation_len};
+    enum verdict v = delegation_verify(c->crypto, class->root_key, encoded, &d);
+    if (v != GOOD) {
+        return genesis_broken(c, "author %s: delegation: %s", name, verdict_text(v));
+    }
+    genesis_chain_id(c->genesis, c->crypto, chain_id);
+    if (memcmp(d.chain_id, chain_id, CHAIN_ID_LEN) != 0) {
+        return genesis_broken(c, "author %s: delegation is for another chain", name);
+    }
+    if (d.author.type != author->key.type || memcmp(d.author.key, author->key.key, P256_KEY_LEN) != 0) {
+        return genesis_broken(c, "author %s: delegation is for another key", name);
+    }
+    for (size_t i = 0; i < d.class_count; i++) {
+        uint8_t vendor[UUID_BYTES], id[UUID_BYTES];
+        const struct genesis_class *other = genesis_find_class(c->genesis, d.classes[i]);
+        if (other == NULL) {
+            return genesis_broken(c, "author %s: delegation names a class that is not defined", name);
+        }
+        class_ids(other->vendor_domain, other->class_name, vendor, id);
+        if (memcmp(other->root_key, class->root_key, KEY_LEN) != 0 || memcmp(vendor, d.vendor_id, UUID_BYTES) != 0) {
+            return genesis_broken(c, "author %s: delegation covers a class of another vendor", name);
+        }
+    }
+    return OK;
+}
+
+bool author_key_is_sound(enum author_key_type type, const uint8_t key[P256_KEY_LEN]) {
+    struct author_key parsed;
+    size_t len = type == AUTHOR_P256 ? P256_KEY_LEN : KEY_LEN;
+    return author_key_parse(type, bytes_of(key, len), &parsed) && memcmp(parsed.key, key, P256_KEY_LEN) == 0;
+}
+
+enum err author_genesis_check(const struct genesis_checking *c) {
+    const struct genesis *g = c->genesis;
+    uint8_t(*ids)[HASH_LEN] = malloc((g->author_count + 1) * sizeof *ids);
+    if (ids == NULL) {
+        return ERR_NOMEM;
+    }
+    enum err e = OK;
+    for (size_t i = 0; i < g->author_count && e == OK; i++) {
+        const struct genesis_author *author = &g->authors[i];
+        char name[2 * HASH_LEN + 1];
+        author_id(&author->key, ids[i]);
+        hex_encode(ids[i], HASH_LEN, name);
+        if (!author_key_is_sound(author->key.type, author->key.key)) {
+            e = genesis_broken(c, "author %s: not a usable key of its type", name);
+        } else if (genesis_find_org(g, author->org) == NULL) {
+            e = genesis_broken(c, "author %s: no such organisation: %s", name, author->org);
+        } else {
+            e = check_delegation(c, author, name);
+        }
+    }
+    if (e != OK) {
+        free(ids);
+        return e;
+    }
+    return genesis_unique(c, "author", ids, g->author_count);
+}
 
 enum err author_genesis(const struct call *call, const struct genesis *genesis) {
     enum err e = OK;

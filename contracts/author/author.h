@@ -17,8 +17,9 @@
 #ifndef ASSAY_CONTRACTS_AUTHOR_AUTHOR_H
 #define ASSAY_CONTRACTS_AUTHOR_AUTHOR_H
 
-#include "contracts/genesis/genesis.h"
+#include "contracts/genesis/genesis_check.h"
 #include "contracts/kernel/state.h"
+#include "contracts/kernel/table.h"
 
 #define AUTHOR_LIFETIME_DEFAULT_MS (366ull * 24 * 60 * 60 * 1000) /* when the arguments give 0 */
 #define AUTHOR_LIFETIME_MAX_MS (5ull * 366 * 24 * 60 * 60 * 1000)
@@ -42,6 +43,8 @@ struct author_record {
 /* Takes a key as arguments carry it: 32 bytes for Ed25519 (type 1), 65 with a leading 0x04 for P-256 (type 2). False
  * for anything else. Devices' keys have the same two types and the same rule for ids. */
 bool author_key_parse(uint32_t type, struct bytes key, struct author_key *out);
+/* Is the fixed array what author_key_parse would have made of the key's own bytes? */
+bool author_key_is_sound(enum author_key_type type, const uint8_t key[P256_KEY_LEN]);
 void author_id(const struct author_key *key, uint8_t out[HASH_LEN]);
 /* What a P-256 author signs to prove possession of the key. */
 void author_possession_text(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t point[P256_KEY_LEN],
@@ -58,7 +61,11 @@ NODISCARD enum err author_list(const struct state *state, const uint8_t *after, 
  * expiry itself on). `out` gets the record when there is one. */
 NODISCARD enum err author_judge(const struct state *state, const uint8_t id[HASH_LEN], uint64_t time_ms,
                                 struct author_record *out, enum code *out_code);
-/* Genesis hook. */
+/* Genesis hooks: its records' own rules, and laying them. */
+NODISCARD enum err author_genesis_check(const struct genesis_checking *c);
 NODISCARD enum err author_genesis(const struct call *call, const struct genesis *genesis);
+
+/* Its row's part of the table of contracts. */
+extern const struct method author_methods[];
 
 #endif

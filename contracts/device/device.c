@@ -1,11 +1,13 @@
 #include "contracts/device/device.h"
 
 #include "contracts/author/author.h"
+#include "contracts/author/class_authority.h"
+#include "contracts/class/class_definition.h"
 #include "contracts/device/device.pb-c.h"
-#include "contracts/firmware/class_definition.h"
 #include "contracts/governance/governance.h"
 #include "contracts/kernel/method.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CONTRACT "device"
@@ -104,7 +106,7 @@ static enum err judge_gateway(const struct call *call, const Assay__DeviceRegist
     }
     if (!call_signed_by(call, wanted)) {
         enum code code;
-        e = class_definition_authorizes(call, class, false, &code);
+        e = class_authorizes(call, class, false, &code);
         if (e != OK || code != CODE_OK) {
             return e != OK ? e : refuse(answer, code, "the gateway or admins of %s must sign", class->def.org);
         }
@@ -175,7 +177,7 @@ static enum err device_endorse(const struct call *call, const ProtobufCMessage *
         return e != OK ? e : ERR_CORRUPT;
     }
     enum code code;
-    e = class_definition_authorizes(call, &class, false, &code);
+    e = class_authorizes(call, &class, false, &code);
     if (e != OK || code != CODE_OK) {
         return e != OK ? e : refuse(answer, code, "admins of organisation %s must sign", class.def.org);
     }
@@ -188,10 +190,57 @@ static enum err device_endorse(const struct call *call, const ProtobufCMessage *
 }
 
 const struct method device_methods[] = {
-    {"register", &assay__device_register__descriptor, device_register},
-    {"endorse", &assay__device_endorse__descriptor, device_endorse},
-    {NULL, NULL, NULL},
+    {"register", &assay__device_register__descriptor, device_register, CONTRACT_EVENT_DEVICE},
+    {"endorse", &assay__device_endorse__descriptor, device_endorse, CONTRACT_EVENT_DEVICE},
+    {.name = NULL},
 };
+
+static enum err check_device(const struct genesis_checking *c, const struct genesis_device *device, const char *name) {
+    if (!author_key_is_sound(device->key_type, device->key)) {
+        return genesis_broken(c, "device %s: not a usable key of its type", name);
+    }
+    uint8_t vendor[UUID_BYTES], id[UUID_BYTES];
+    if (text_judge(device->vendor_domain, GENESIS_TEXT_MAX) != CODE_OK ||
+        text_judge(device->class_name, GENESIS_TEXT_MAX) != CODE_OK) {
+        return genesis_broken(c, "device %s: class is not clean text", name);
+    }
+    class_ids(device->vendor_domain, device->class_name, vendor, id);
+    const struct genesis_class *class = genesis_find_class(c->genesis, id);
+    if (class == NULL) {
+        return genesis_broken(c, "device %s: no such class: %.32s/%.32s", name, device->vendor_domain,
+                              device->class_name);
+    }
+    if (device->hardware_revision < class->min_hardware_revision) {
+        return genesis_broken(c, "device %s: hardware revision is below the class's minimum", name);
+    }
+    const struct genesis_node *gateway = genesis_find_node(c->genesis, device->gateway);
+    if (gateway == NULL || gateway->role != NODE_GATEWAY) {
+        return genesis_broken(c, "device %s: its gateway is no node of role gateway", name);
+    }
+    return OK;
+}
+
+enum err device_genesis_check(const struct genesis_checking *c) {
+    const struct genesis *g = c->genesis;
+    uint8_t(*ids)[HASH_LEN] = malloc((g->device_count + 1) * sizeof *ids);
+    if (ids == NULL) {
+        return ERR_NOMEM;
+    }
+    enum err e = OK;
+    for (size_t i = 0; i < g->device_count && e == OK; i++) {
+        struct author_key key = {.type = g->devices[i].key_type};
+        char name[2 * HASH_LEN + 1];
+        memcpy(key.key, g->devices[i].key, P256_KEY_LEN);
+        author_id(&key, ids[i]);
+        hex_encode(ids[i], HASH_LEN, name);
+        e = check_device(c, &g->devices[i], name);
+    }
+    if (e != OK) {
+        free(ids);
+        return e;
+    }
+    return genesis_unique(c, "device", ids, g->device_count);
+}
 
 enum err device_genesis(const struct call *call, const struct genesis *genesis) {
     enum err e = OK;
@@ -204,7 +253,7 @@ enum err device_genesis(const struct call *call, const struct genesis *genesis) 
                                        .endorsed = from->endorsed};
         memcpy(record.key.key, from->key, P256_KEY_LEN);
         author_id(&record.key, record.id);
-        class_definition_ids(from->vendor_domain, from->class_name, record.vendor_id, record.class_id);
+        class_ids(from->vendor_domain, from->class_name, record.vendor_id, record.class_id);
         memcpy(record.gateway, from->gateway, ED25519_KEY_LEN);
         memcpy(record.mac_hmac, from->mac_hmac, HASH_LEN);
         e = device_put(call, &record, "genesis");

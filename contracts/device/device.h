@@ -15,8 +15,9 @@
 #ifndef ASSAY_CONTRACTS_DEVICE_DEVICE_H
 #define ASSAY_CONTRACTS_DEVICE_DEVICE_H
 
-#include "contracts/genesis/genesis.h"
+#include "contracts/genesis/genesis_check.h"
 #include "contracts/kernel/state.h"
+#include "contracts/kernel/table.h"
 
 struct device_record {
     struct record_stamp stamp;
@@ -39,7 +40,11 @@ NODISCARD enum err device_get(const struct state *state, const uint8_t id[KEY_LE
 NODISCARD enum err device_list(const struct state *state, const uint8_t *after, size_t limit,
                                enum err (*each)(void *arg, const struct device_record *device), void *arg);
 
-/* Genesis hook. */
+/* Genesis hooks: its records' own rules, and laying them. */
+NODISCARD enum err device_genesis_check(const struct genesis_checking *c);
 NODISCARD enum err device_genesis(const struct call *call, const struct genesis *genesis);
+
+/* Its row's part of the table of contracts. */
+extern const struct method device_methods[];
 
 #endif

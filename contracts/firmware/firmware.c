@@ -1,9 +1,10 @@
 #include "contracts/firmware/firmware.h"
 
+#include "contracts/author/class_authority.h"
 #include "contracts/firmware/firmware.pb-c.h"
 #include "contracts/firmware/release_check.h"
 #include "contracts/governance/governance.h"
-#include "contracts/kernel/due_queue.h"
+#include "contracts/kernel/due_work.h"
 #include "contracts/kernel/method.h"
 
 #include <inttypes.h>
@@ -65,7 +66,7 @@ static enum err define_class(const struct call *call, const ProtobufCMessage *me
     }
     struct class_definition class;
     bool found = false;
-    class_definition_ids(def.vendor_domain, def.class_name, class.vendor_id, class.class_id);
+    class_ids(def.vendor_domain, def.class_name, class.vendor_id, class.class_id);
     struct record_key key = class_definition_key(class.class_id);
     e = state_has(&call->state, &key, &found);
     if (e != OK || found) {
@@ -103,7 +104,7 @@ static enum err load_class(const struct call *call, const uint8_t class_id[UUID_
     if (e != OK || !found) {
         return e != OK ? e : refuse(answer, CODE_CLASS_UNKNOWN, "define the class first");
     }
-    e = class_definition_authorizes(call, out, authors, &code);
+    e = class_authorizes(call, out, authors, &code);
     if (e != OK || code != CODE_OK) {
         return e != OK ? e
                        : refuse(answer, code, "%sadmins of organisation %s must sign",
@@ -348,10 +349,17 @@ static enum err set_minimum_sequence(const struct call *call, const ProtobufCMes
 }
 
 const struct method firmware_methods[] = {
-    {"define_class", &assay__define_class__descriptor, define_class},
-    {"register", &assay__register_release__descriptor, register_release},
-    {"approve", &assay__approve_release__descriptor, approve},
-    {"revoke", &assay__revoke_release__descriptor, revoke},
-    {"set_minimum_sequence", &assay__set_minimum_sequence__descriptor, set_minimum_sequence},
-    {NULL, NULL, NULL},
+    {"define_class", &assay__define_class__descriptor, define_class, CONTRACT_EVENT_NONE},
+    {"register", &assay__register_release__descriptor, register_release, CONTRACT_EVENT_RELEASE},
+    {"approve", &assay__approve_release__descriptor, approve, CONTRACT_EVENT_RELEASE},
+    {"revoke", &assay__revoke_release__descriptor, revoke, CONTRACT_EVENT_REVOCATION},
+    {"set_minimum_sequence", &assay__set_minimum_sequence__descriptor, set_minimum_sequence, CONTRACT_EVENT_REVOCATION},
+    {.name = NULL},
 };
+
+static enum err release_refused(const struct call *call, struct bytes subject) {
+    struct record_key key = release_key(subject.data);
+    return due_note_refused(call, &key);
+}
+
+const struct due_handler firmware_due[] = {{DUE_PENDING_RELEASE, firmware_pending_due, release_refused}, {.kind = 0}};

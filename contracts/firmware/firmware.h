@@ -25,11 +25,19 @@
 #define ASSAY_CONTRACTS_FIRMWARE_FIRMWARE_H
 
 #include "contracts/firmware/release.h"
+#include "contracts/kernel/table.h"
 
 #define FIRMWARE_SEQUENCE_JUMP_MAX (1ull << 40)
 #define FIRMWARE_PENDING_MS (7ull * 24 * 60 * 60 * 1000)
 
 /* Due: a pending release whose time is over becomes expired if it is still pending. */
 NODISCARD enum err firmware_pending_due(const struct call *call, struct bytes subject);
+
+/* Kind of item that falls due. Subject: release id (32). */
+#define DUE_PENDING_RELEASE 2u
+
+/* Its row's part of the table of contracts. */
+extern const struct method firmware_methods[];
+extern const struct due_handler firmware_due[];
 
 #endif

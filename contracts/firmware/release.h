@@ -21,7 +21,7 @@
 #ifndef ASSAY_CONTRACTS_FIRMWARE_RELEASE_H
 #define ASSAY_CONTRACTS_FIRMWARE_RELEASE_H
 
-#include "contracts/firmware/class_definition.h"
+#include "contracts/class/class_definition.h"
 #include "verify/suit.h"
 
 #define RELEASE_VERSION_MAX 64

@@ -1,11 +1,5 @@
 #include "contracts/genesis/genesis.h"
 
-#include "contracts/author/author.h"
-#include "contracts/device/device.h"
-#include "contracts/firmware/class_definition.h"
-#include "contracts/genesis/genesis_inherit.h"
-#include "contracts/governance/governance.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,14 +59,10 @@ void genesis_chain_id(const struct genesis *genesis, const struct verify_crypto 
     hash_parts(crypto, parts, sizeof parts / sizeof parts[0], out);
 }
 
-enum err genesis_apply(const struct genesis *genesis, const struct verify_crypto *crypto, const struct state *state) {
-    uint8_t chain_id[CHAIN_ID_LEN];
-    genesis_chain_id(genesis, crypto, chain_id);
-    const struct call call = {.state = *state, .crypto = crypto, .chain_id = chain_id, .time_ms = genesis->time_ms};
-    enum err e = governance_genesis(&call, genesis);
-    e = e == OK ? genesis_inherit_apply(&call, genesis) : e;
-    e = e == OK ? class_definition_genesis(&call, genesis) : e;
-    e = e == OK ? author_genesis(&call, genesis) : e;
-    e = e == OK ? device_genesis(&call, genesis) : e;
-    return e;
+void class_ids(const char *vendor_domain, const char *class_name, uint8_t out_vendor[UUID_BYTES],
+               uint8_t out_class[UUID_BYTES]) {
+    uint8_t vendor[UUID_LEN];
+    uuid_vendor(bytes_str(vendor_domain), vendor);
+    uuid_class(vendor, bytes_str(class_name), out_class);
+    memcpy(out_vendor, vendor, UUID_BYTES);
 }

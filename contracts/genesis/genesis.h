@@ -11,7 +11,7 @@
  *   format "assay-genesis-1", name, time_ms, salt (hex), params {heartbeat_ms, max_block_txs, max_block_bytes,
  *   tx_max_lifetime_ms, vote_threshold_percent, protocol_version}, organisations [], nodes [], classes [],
  *   authors [], devices []
- * and, where the chain takes over from one that was lost (contracts/genesis/genesis_inherit.h), predecessor {chain_id, height,
+ * and, where the chain takes over from one that was lost (contracts/governance/genesis_inherit.h), predecessor {chain_id, height,
  * block_hash, state_root, records_hash}.
  */
 #ifndef ASSAY_CONTRACTS_GENESIS_GENESIS_H
@@ -20,7 +20,6 @@
 #include "base/buffer.h"
 #include "base/sha256.h"
 #include "base/uuid.h"
-#include "base/why.h"
 #include "contracts/kernel/contract.h"
 #include "verify/certificate.h"
 #include "verify/delegation.h"
@@ -141,10 +140,9 @@ struct genesis {
 
 void genesis_params_default(struct genesis_params *out);
 void genesis_free(struct genesis *genesis);
-/* Rules across records: ids unique, references resolve, 1..LIMIT_VALIDATORS validators, limits, delegations signed by
- * their class's root key. `out_why` (200 bytes) says which record breaks which rule. */
-NODISCARD enum err genesis_check(const struct genesis *genesis, const struct verify_crypto *crypto,
-                                 struct why *out_why);
+/* Vendor and class id (RFC 9124) of a domain and a class name. */
+void class_ids(const char *vendor_domain, const char *class_name, uint8_t out_vendor[UUID_BYTES],
+               uint8_t out_class[UUID_BYTES]);
 /* The rules of one organisation, which hold for one admitted later too: is the id 1 to GENESIS_ID_MAX of a-z, 0-9 and
  * '-'; and what breaks a rule beside the id, NULL when nothing does. */
 bool genesis_org_id_is_clean(const char *id);
@@ -152,8 +150,4 @@ const char *genesis_org_flaw(const struct genesis_org *org);
 /* Signing keys of the validators in file order. `keys` holds LIMIT_VALIDATORS. */
 uint16_t genesis_validators(const struct genesis *genesis, uint8_t (*keys)[KEY_LEN]);
 void genesis_chain_id(const struct genesis *genesis, const struct verify_crypto *crypto, uint8_t out[CHAIN_ID_LEN]);
-/* Writes every contract's first records through `state`. */
-NODISCARD enum err genesis_apply(const struct genesis *genesis, const struct verify_crypto *crypto,
-                                 const struct state *state);
-
 #endif

@@ -214,20 +214,3 @@ enum err governance_dominating_org(const struct state *state, char out_org[GENES
 }
 
 /* ---- Genesis ------------------------------------------------------------------------------------------------ */
-
-static enum err lay_validators(const struct call *call, const struct genesis *genesis) {
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    uint16_t count = genesis_validators(genesis, keys);
-    return validators_put(call, (const uint8_t(*)[KEY_LEN])keys, count, "genesis", "");
-}
-
-enum err governance_genesis(const struct call *call, const struct genesis *genesis) {
-    enum err e = params_put(call, NULL, &genesis->params, "genesis", "");
-    for (size_t i = 0; i < genesis->org_count && e == OK; i++) {
-        e = org_put(call, NULL, &genesis->orgs[i], "genesis", genesis->orgs[i].name);
-    }
-    for (size_t i = 0; i < genesis->node_count && e == OK; i++) {
-        e = node_put(call, NULL, &genesis->nodes[i], "genesis", genesis->nodes[i].org);
-    }
-    return e == OK ? lay_validators(call, genesis) : e;
-}

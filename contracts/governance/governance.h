@@ -23,8 +23,9 @@
 #ifndef ASSAY_CONTRACTS_GOVERNANCE_GOVERNANCE_H
 #define ASSAY_CONTRACTS_GOVERNANCE_GOVERNANCE_H
 
-#include "contracts/genesis/genesis.h"
+#include "contracts/genesis/genesis_check.h"
 #include "contracts/kernel/state.h"
+#include "contracts/kernel/table.h"
 
 struct org_record {
     struct record_stamp stamp;
@@ -90,7 +91,17 @@ NODISCARD enum err governance_sender_known(const struct call *call, struct bytes
 NODISCARD enum err governance_dominating_org(const struct state *state, char out_org[GENESIS_ID_MAX + 1],
                                              uint16_t *out_held, bool *out_found);
 
-/* Genesis hook. */
+/* Genesis hooks: its records' own rules, and laying them. */
+NODISCARD enum err governance_genesis_check(const struct genesis_checking *c);
 NODISCARD enum err governance_genesis(const struct call *call, const struct genesis *genesis);
+
+/* Its row's part of the table of contracts. */
+extern const struct method governance_methods[];
+extern const struct due_handler governance_due[];
+
+/* Kinds of items that fall due. */
+#define DUE_PROPOSAL 3u    /* subject: proposal id (32) */
+#define DUE_RECOUNT 4u     /* of open proposals; subject: one byte 1 */
+#define DUE_ORG_LEAVING 5u /* subject: organisation's id */
 
 #endif

@@ -2,14 +2,36 @@
 #include "contracts/governance/governance_evidence.h"
 #include "contracts/governance/governance_nodes.h"
 #include "contracts/governance/governance_proposal.h"
+#include "contracts/kernel/due_work.h"
+
+#include <string.h>
 
 const struct method governance_methods[] = {
-    {"register_node", &assay__register_node__descriptor, node_register},
-    {"update_node", &assay__update_node__descriptor, node_update},
-    {"remove_node", &assay__remove_node__descriptor, node_remove},
-    {"propose", &assay__propose__descriptor, proposal_propose},
-    {"vote", &assay__cast_vote__descriptor, proposal_vote},
-    {"withdraw", &assay__withdraw_proposal__descriptor, proposal_withdraw},
-    {"submit_evidence", &assay__submit_evidence__descriptor, evidence_submit},
-    {NULL, NULL, NULL},
+    {"register_node", &assay__register_node__descriptor, node_register, CONTRACT_EVENT_NONE},
+    {"update_node", &assay__update_node__descriptor, node_update, CONTRACT_EVENT_NONE},
+    {"remove_node", &assay__remove_node__descriptor, node_remove, CONTRACT_EVENT_NONE},
+    {"propose", &assay__propose__descriptor, proposal_propose, CONTRACT_EVENT_NONE},
+    {"vote", &assay__cast_vote__descriptor, proposal_vote, CONTRACT_EVENT_NONE},
+    {"withdraw", &assay__withdraw_proposal__descriptor, proposal_withdraw, CONTRACT_EVENT_NONE},
+    {"submit_evidence", &assay__submit_evidence__descriptor, evidence_submit, CONTRACT_EVENT_NONE},
+    {.name = NULL},
+};
+
+static enum err proposal_refused(const struct call *call, struct bytes subject) {
+    struct record_key key = proposal_key(subject.data);
+    return due_note_refused(call, &key);
+}
+
+static enum err leaving_refused(const struct call *call, struct bytes subject) {
+    char org[DUE_SUBJECT_MAX + 1] = {0};
+    memcpy(org, subject.data, subject.len);
+    struct record_key key = org_key(org);
+    return due_note_refused(call, &key);
+}
+
+const struct due_handler governance_due[] = {
+    {DUE_PROPOSAL, proposal_expiry_due, proposal_refused},
+    {DUE_RECOUNT, proposal_recount_due, proposal_recount_refused},
+    {DUE_ORG_LEAVING, governance_leaving_due, leaving_refused},
+    {.kind = 0},
 };

@@ -57,6 +57,22 @@ struct call {
     uint64_t time_ms; /* block time */
 };
 
+/* What subscribers can ask for, by the name in GET /v1/events. */
+#define CONTRACT_EVENTS(X)                                                                                             \
+    X(RELEASE, "release")                                                                                              \
+    X(REVOCATION, "revocation")                                                                                        \
+    X(UPDATE, "update")                                                                                                \
+    X(DEVICE, "device")
+
+#define CONTRACT_EVENT_VALUE(name, text) CONTRACT_EVENT_##name,
+enum contract_event { CONTRACT_EVENT_NONE, CONTRACT_EVENTS(CONTRACT_EVENT_VALUE) CONTRACT_EVENT_COUNT };
+#undef CONTRACT_EVENT_VALUE
+
+/* The event of a method that was carried out; CONTRACT_EVENT_NONE also for what is no method. */
+enum contract_event contracts_event(struct bytes contract, struct bytes method);
+/* "" for CONTRACT_EVENT_NONE. */
+const char *contract_event_name(enum contract_event event);
+
 /* Runs one operation. `answer` is initialised by the caller and owned by it. When the code is not CODE_OK the caller
  * throws away what was written. Unknown contract or method: CODE_UNKNOWN_METHOD. */
 NODISCARD enum err contracts_execute(const struct call *call, struct bytes contract, struct bytes method,

@@ -1,35 +1,18 @@
-#include "contracts/author/author.h"
-#include "contracts/device/device.h"
-#include "contracts/governance/governance_params.h"
+#include "base/assert.h"
 #include "contracts/kernel/due_queue.h"
 #include "contracts/kernel/method.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct contract {
-    const char *name;
-    const struct method *methods;
-    /* Who may be the first signer of an operation; it pays the quota, so it must be somebody. */
-    enum err (*sender_known)(const struct call *call, struct bytes method, bool *out_known);
-};
-
-static enum err sender_known(const struct call *call, struct bytes method, bool *out_known);
-
-static const struct contract contracts[] = {
-    {"author", author_methods, sender_known},     {"device", device_methods, sender_known},
-    {"firmware", firmware_methods, sender_known}, {"governance", governance_methods, governance_sender_known},
-    {"update", update_methods, sender_known},
-};
-
 static bool name_is(struct bytes name, const char *text) {
     return bytes_equal(name, bytes_str(text));
 }
 
 static const struct contract *find_contract(struct bytes name) {
-    for (size_t i = 0; i < sizeof contracts / sizeof contracts[0]; i++) {
-        if (name_is(name, contracts[i].name)) {
-            return &contracts[i];
+    for (const struct contract *c = contracts_table; c->name != NULL; c++) {
+        if (name_is(name, c->name)) {
+            return c;
         }
     }
     return NULL;
@@ -126,28 +109,6 @@ static bool has_unknown_fields(const ProtobufCMessage *message) {
     return false;
 }
 
-/* ---- Senders ------------------------------------------------------------------------------------------------ */
-
-/* A node, an admin, an author, or a device. */
-static enum err sender_known(const struct call *call, struct bytes method, bool *out_known) {
-    const uint8_t *key = call->signers[0];
-    struct record_key places[] = {author_record_key(key), device_key(key)};
-    struct node_record node;
-    bool known = false;
-    (void)method;
-    enum err e = admin_known(&call->state, key, &known);
-    if (e == OK && !known) {
-        e = node_get(&call->state, key, &node, &known);
-    }
-    for (size_t i = 0; i < sizeof places / sizeof places[0] && e == OK && !known; i++) {
-        e = state_has(&call->state, &places[i], &known);
-    }
-    if (e == OK) {
-        *out_known = known;
-    }
-    return e;
-}
-
 /* ---- Entry points ------------------------------------------------------------------------------------------- */
 
 /* Everything that can be said without running the method; runs it as well when `run`. */
@@ -191,9 +152,27 @@ enum err contracts_check(const struct call *call, struct bytes contract, struct 
 }
 
 enum err contracts_begin_block(const struct call *call) {
-    return governance_protocol_begin_block(call);
+    enum err e = OK;
+    for (const struct contract *c = contracts_table; c->name != NULL && e == OK; c++) {
+        e = c->begin_block == NULL ? OK : c->begin_block(call);
+    }
+    return e;
 }
 
 enum err contracts_next_due(const struct state *state, uint64_t *out_time_ms) {
     return due_queue_next(state, out_time_ms);
+}
+
+enum contract_event contracts_event(struct bytes contract, struct bytes method) {
+    const struct contract *c = find_contract(contract);
+    const struct method *m = c == NULL ? NULL : find_method(c, method);
+    return m == NULL ? CONTRACT_EVENT_NONE : m->event;
+}
+
+const char *contract_event_name(enum contract_event event) {
+#define CONTRACT_EVENT_NAME(name, text) text,
+    static const char *const names[] = {"", CONTRACT_EVENTS(CONTRACT_EVENT_NAME)};
+#undef CONTRACT_EVENT_NAME
+    ASSERT(event < CONTRACT_EVENT_COUNT);
+    return names[event];
 }

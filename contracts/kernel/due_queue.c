@@ -7,12 +7,11 @@
 #define KEY_HEAD sizeof DUE_CONTRACT /* with the 0x00 behind the contract's name */
 
 static bool is_kind(uint8_t number) {
-    return number >= 1 && number <= DUE_KINDS;
+    return number >= 1 && number <= due_kinds();
 }
 
-static struct record_key queue_key(enum due_kind kind) {
-    uint8_t number = (uint8_t)kind;
-    return record_key(DUE_CONTRACT, "", bytes_of(&number, 1));
+static struct record_key queue_key(uint8_t kind) {
+    return record_key(DUE_CONTRACT, "", bytes_of(&kind, 1));
 }
 
 struct record_key due_item_key(const struct due_item *item) {
@@ -29,11 +28,11 @@ static bool is_item(struct bytes key) {
            memcmp(key.data, DUE_CONTRACT, KEY_HEAD) == 0;
 }
 
-bool due_queue_kind(struct bytes key, enum due_kind *out) {
+bool due_queue_kind(struct bytes key, uint8_t *out) {
     if (!is_item(key) || !is_kind(key.data[KEY_HEAD])) {
         return false;
     }
-    *out = (enum due_kind)key.data[KEY_HEAD];
+    *out = key.data[KEY_HEAD];
     return true;
 }
 
@@ -41,15 +40,14 @@ bool due_queue_old_item(struct bytes key, struct due_item *out) {
     if (!is_item(key) || key.data[KEY_HEAD] != 0 || !is_kind(key.data[KEY_HEAD + 8])) {
         return false;
     }
-    *out = (struct due_item){.kind = (enum due_kind)key.data[KEY_HEAD + 8],
-                             .due_ms = load_u64(key.data + KEY_HEAD),
-                             .subject_len = key.len - KEY_HEAD - 9};
+    *out = (struct due_item){
+        .kind = key.data[KEY_HEAD + 8], .due_ms = load_u64(key.data + KEY_HEAD), .subject_len = key.len - KEY_HEAD - 9};
     memcpy(out->subject, key.data + KEY_HEAD + 9, out->subject_len);
     return true;
 }
 
-enum err due_queue_add(const struct call *call, uint64_t due_ms, enum due_kind kind, struct bytes subject) {
-    ASSERT(is_kind((uint8_t)kind) && subject.len > 0 && subject.len <= DUE_SUBJECT_MAX);
+enum err due_queue_add(const struct call *call, uint64_t due_ms, uint8_t kind, struct bytes subject) {
+    ASSERT(is_kind(kind) && subject.len > 0 && subject.len <= DUE_SUBJECT_MAX);
     struct due_item item = {.kind = kind, .due_ms = due_ms, .subject_len = subject.len};
     if (due_ms <= call->time_ms) {
         item.due_ms = call->time_ms + 1;
@@ -65,7 +63,7 @@ enum err due_queue_remove(const struct call *call, const struct due_item *item) 
 }
 
 /* `rest` is a key behind its kind. */
-static enum err parse_item(enum due_kind kind, struct bytes rest, struct due_item *out) {
+static enum err parse_item(uint8_t kind, struct bytes rest, struct due_item *out) {
     if (rest.len <= 8 || rest.len > 8 + DUE_SUBJECT_MAX) {
         return ERR_CORRUPT;
     }
@@ -96,7 +94,7 @@ static enum err item_from(const struct state *state, const struct due_item *from
 /* ---- Where the queues begin --------------------------------------------------------------------------------- */
 
 /* No item of this kind stands in front of this place, in the state of the heads or a later one. */
-static struct due_item begin_at(const struct due_heads *heads, enum due_kind kind) {
+static struct due_item begin_at(const struct due_heads *heads, uint8_t kind) {
     const struct due_item *first = &heads->first[kind - 1];
     if (first->subject_len > 0 && first->due_ms <= heads->time_ms) {
         return *first;
@@ -106,8 +104,8 @@ static struct due_item begin_at(const struct due_heads *heads, enum due_kind kin
 
 enum err due_heads_move(struct due_heads *heads, const struct state *state, uint64_t time_ms) {
     struct due_heads moved = {.time_ms = time_ms};
-    for (unsigned kind = 1; kind <= DUE_KINDS; kind++) {
-        struct due_item from = begin_at(heads, (enum due_kind)kind);
+    for (uint8_t kind = 1, kinds = due_kinds(); kind <= kinds; kind++) {
+        struct due_item from = begin_at(heads, kind);
         bool found = false;
         enum err e = item_from(state, &from, true, &moved.first[kind - 1], &found);
         if (e != OK) {
@@ -120,7 +118,7 @@ enum err due_heads_move(struct due_heads *heads, const struct state *state, uint
 
 uint64_t due_heads_next(const struct due_heads *heads) {
     uint64_t earliest_ms = 0;
-    for (size_t i = 0; i < DUE_KINDS; i++) {
+    for (size_t i = 0; i < DUE_KINDS_MAX; i++) {
         const struct due_item *first = &heads->first[i];
         if (first->subject_len > 0 && (earliest_ms == 0 || first->due_ms < earliest_ms)) {
             earliest_ms = first->due_ms;
@@ -143,14 +141,15 @@ enum err due_queue_next(const struct state *state, uint64_t *out_time_ms) {
 void due_round_begin(struct due_round *round, uint64_t time_ms, const struct due_heads *heads) {
     static const struct due_heads nothing = {.time_ms = 0};
     *round = (struct due_round){.time_ms = time_ms};
-    for (unsigned kind = 1; kind <= DUE_KINDS; kind++) {
-        round->lanes[kind - 1].at = begin_at(heads != NULL ? heads : &nothing, (enum due_kind)kind);
+    for (uint8_t kind = 1, kinds = due_kinds(); kind <= kinds; kind++) {
+        round->lanes[kind - 1].at = begin_at(heads != NULL ? heads : &nothing, kind);
     }
 }
 
 enum err due_round_next(struct due_round *round, const struct state *state, struct due_item *out, bool *out_found) {
+    const size_t kinds = due_kinds();
     *out_found = false;
-    while (round->items < DUE_PER_BLOCK && round->empty_lanes < DUE_KINDS) {
+    while (round->items < DUE_PER_BLOCK && round->empty_lanes < kinds) {
         struct due_lane *lane = &round->lanes[round->lane];
         if (!lane->empty && round->in_turn < DUE_TURN) {
             struct due_item item;
@@ -171,7 +170,7 @@ enum err due_round_next(struct due_round *round, const struct state *state, stru
             lane->empty = true;
             round->empty_lanes++;
         }
-        round->lane = (round->lane + 1) % DUE_KINDS;
+        round->lane = (round->lane + 1) % kinds;
         round->in_turn = 0;
     }
     return OK;

@@ -20,22 +20,17 @@
 #define DUE_TURN 64u
 #define DUE_SUBJECT_MAX 64
 
-/* Numbers stand in the state and never change. */
-enum due_kind {
-    DUE_UPDATE_WINDOW = 1,   /* subject: update id (32) || device id (32) */
-    DUE_PENDING_RELEASE = 2, /* subject: release id (32) */
-    DUE_PROPOSAL = 3,        /* subject: proposal id (32) */
-    DUE_RECOUNT = 4,         /* of open proposals; subject: one byte 1 */
-    DUE_ORG_LEAVING = 5,     /* subject: organisation's id */
-};
-#define DUE_KINDS 5u
+/* A kind is a number that one contract's row of the table has a handler for (struct due_handler). */
+#define DUE_KINDS_MAX 16u
+/* The highest kind there is (due_work.c). */
+uint8_t due_kinds(void);
 
-_Static_assert(DUE_KINDS *DUE_TURN <= DUE_PER_BLOCK, "every kind has its turn in every block");
+_Static_assert(DUE_KINDS_MAX *DUE_TURN <= DUE_PER_BLOCK, "every kind has its turn in every block");
 
 #define DUE_CONTRACT "due"
 
 struct due_item {
-    enum due_kind kind;
+    uint8_t kind;
     uint64_t due_ms;
     uint8_t subject[DUE_SUBJECT_MAX];
     size_t subject_len;
@@ -46,7 +41,7 @@ static inline struct bytes due_item_subject(const struct due_item *item) {
 }
 
 /* The kind of the item that a whole key names; false when it names none. */
-bool due_queue_kind(struct bytes key, enum due_kind *out);
+bool due_queue_kind(struct bytes key, uint8_t *out);
 /* The item that a whole key of version 0.1.0 names, where one queue held all kinds: due time ms (8) || kind (1) ||
  * subject. The first byte of a time is zero, which is no kind, so no key is of both layouts. False when it names none.
  */
@@ -54,7 +49,7 @@ bool due_queue_old_item(struct bytes key, struct due_item *out);
 struct record_key due_item_key(const struct due_item *item);
 
 /* A time that is not ahead of the block's means the next block. */
-NODISCARD enum err due_queue_add(const struct call *call, uint64_t due_ms, enum due_kind kind, struct bytes subject);
+NODISCARD enum err due_queue_add(const struct call *call, uint64_t due_ms, uint8_t kind, struct bytes subject);
 NODISCARD enum err due_queue_remove(const struct call *call, const struct due_item *item);
 /* Time of the earliest item of all kinds, 0 when there is none. */
 NODISCARD enum err due_queue_next(const struct state *state, uint64_t *out_time_ms);
@@ -66,8 +61,8 @@ NODISCARD enum err due_queue_next(const struct state *state, uint64_t *out_time_
  * what these add is due behind that block's time. It is knowledge only: what is found is the same without it. All zeros
  * is to know nothing. */
 struct due_heads {
-    uint64_t time_ms;                 /* of the block */
-    struct due_item first[DUE_KINDS]; /* by kind - 1; no subject: none */
+    uint64_t time_ms;                     /* of the block */
+    struct due_item first[DUE_KINDS_MAX]; /* by kind - 1; no subject: none */
 };
 
 /* Brings `heads` from an ancestor (or nothing) to this state, that of a block of `time_ms`. */
@@ -85,9 +80,9 @@ struct due_lane {
 
 struct due_round {
     uint64_t time_ms;
-    struct due_lane lanes[DUE_KINDS]; /* by kind - 1 */
-    size_t lane;                      /* whose turn it is */
-    size_t in_turn;                   /* items it had in this turn */
+    struct due_lane lanes[DUE_KINDS_MAX]; /* by kind - 1 */
+    size_t lane;                          /* whose turn it is */
+    size_t in_turn;                       /* items it had in this turn */
     size_t empty_lanes;
     size_t items; /* in all */
 };

@@ -10,6 +10,8 @@
 
 #include "contracts/kernel/due_queue.h"
 
+/* For a handler's `refused` (struct due_handler): notes in the record's history that its item was over its budget. */
+NODISCARD enum err due_note_refused(const struct call *call, const struct record_key *key);
 /* Takes the item out of its queue and does what it asks for. */
 NODISCARD enum err due_work(const struct call *call, const struct due_item *item);
 /* For an item whose work was over its budget and is thrown away: takes it out and says so. Writes a handful of records,

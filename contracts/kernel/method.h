@@ -1,4 +1,4 @@
-/* What a contract's module gives the dispatch table, and what its methods share.
+/* What the methods of contracts share.
  *
  * A method gets arguments that decoded cleanly (no unknown fields, canonical bytes), checks its rules in a fixed order
  * and either refuses (`refuse`, then returns OK) or writes and answers. Everything a rule may depend on is in the call:
@@ -7,22 +7,9 @@
 #ifndef ASSAY_CONTRACTS_KERNEL_METHOD_H
 #define ASSAY_CONTRACTS_KERNEL_METHOD_H
 
-#include "contracts/kernel/contract.h"
+#include "contracts/kernel/table.h"
 
 #include <protobuf-c/protobuf-c.h>
-
-struct method {
-    const char *name;
-    const ProtobufCMessageDescriptor *args;
-    enum err (*run)(const struct call *call, const ProtobufCMessage *args, struct answer *answer);
-};
-
-/* A contract is a name and its methods; the table ends with a NULL name. */
-extern const struct method author_methods[];
-extern const struct method firmware_methods[];
-extern const struct method device_methods[];
-extern const struct method governance_methods[];
-extern const struct method update_methods[];
 
 /* Sets the code and one line that names the argument or value in question; returns OK, so that a method can write
  * `return refuse(answer, CODE_..., ...)`. */

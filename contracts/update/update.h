@@ -51,6 +51,7 @@
 #define ASSAY_CONTRACTS_UPDATE_UPDATE_H
 
 #include "contracts/firmware/release.h"
+#include "contracts/kernel/table.h"
 #include "verify/statement.h"
 
 #define UPDATE_TARGETS_MAX 64
@@ -151,5 +152,12 @@ NODISCARD enum err update_status_put(const struct call *call, struct status_reco
 NODISCARD enum err update_running_put(const struct call *call, const struct update_running *running);
 /* Due: a device that is still unverified when its window has passed becomes expired. */
 NODISCARD enum err update_window_due(const struct call *call, struct bytes subject);
+
+/* Kind of item that falls due. Subject: update id (32) || device id (32). */
+#define DUE_UPDATE_WINDOW 1u
+
+/* Its row's part of the table of contracts. */
+extern const struct method update_methods[];
+extern const struct due_handler update_due[];
 
 #endif

@@ -1,6 +1,7 @@
 /* update.push: a vendor asks devices to install a release. */
 #include "contracts/update/update_methods.h"
 
+#include "contracts/author/class_authority.h"
 #include "contracts/device/device.h"
 #include "contracts/update/update.pb-c.h"
 
@@ -23,7 +24,7 @@ static enum err judge_release(const struct call *call, const Assay__UpdatePush *
     if (e != OK || !found) {
         return e != OK ? e : ERR_CORRUPT;
     }
-    e = class_definition_authorizes(call, class, true, &code);
+    e = class_authorizes(call, class, true, &code);
     if (e != OK || code != CODE_OK) {
         return e != OK ? e : refuse(answer, code, "an author of the class or admins of %s must sign", class->def.org);
     }

@@ -4,6 +4,7 @@
 #include "contracts/author/author.h"
 #include "contracts/device/device.h"
 #include "contracts/governance/governance.h"
+#include "contracts/kernel/due_work.h"
 #include "contracts/update/update.pb-c.h"
 #include "contracts/update/update_answers.h"
 
@@ -410,9 +411,16 @@ enum err update_report(const struct call *call, const ProtobufCMessage *message,
 }
 
 const struct method update_methods[] = {
-    {"push", &assay__update_push__descriptor, update_push},
-    {"open", &assay__update_statement__descriptor, update_open},
-    {"verify", &assay__update_statement__descriptor, update_verify},
-    {"report", &assay__update_statement__descriptor, update_report},
-    {NULL, NULL, NULL},
+    {"push", &assay__update_push__descriptor, update_push, CONTRACT_EVENT_UPDATE},
+    {"open", &assay__update_statement__descriptor, update_open, CONTRACT_EVENT_UPDATE},
+    {"verify", &assay__update_statement__descriptor, update_verify, CONTRACT_EVENT_UPDATE},
+    {"report", &assay__update_statement__descriptor, update_report, CONTRACT_EVENT_UPDATE},
+    {.name = NULL},
 };
+
+static enum err window_refused(const struct call *call, struct bytes subject) {
+    struct record_key key = update_status_key(subject.data, subject.data + HASH_LEN);
+    return due_note_refused(call, &key);
+}
+
+const struct due_handler update_due[] = {{DUE_UPDATE_WINDOW, update_window_due, window_refused}, {.kind = 0}};

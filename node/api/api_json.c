@@ -1,6 +1,6 @@
 #include "node/api/api_json.h"
 
-#include "contracts/firmware/class_definition.h"
+#include "contracts/class/class_definition.h"
 #include "ipfs-lite/cid.h"
 #include "node/http/auth.h"
 #include "node/ledger/execute.h"
@@ -57,7 +57,7 @@ bool api_query_class(struct http_request *request, uint8_t out_class_id[UUID_BYT
     memcpy(domain, text, (size_t)(slash - text));
     domain[slash - text] = '\0';
     uint8_t vendor_id[UUID_BYTES];
-    class_definition_ids(domain, slash + 1, vendor_id, out_class_id);
+    class_ids(domain, slash + 1, vendor_id, out_class_id);
     return true;
 }
 

@@ -2,8 +2,8 @@
 #include "node/api/api_json.h"
 
 #include "contracts/author/author.h"
+#include "contracts/class/class_definition.h"
 #include "contracts/device/device.h"
-#include "contracts/firmware/class_definition.h"
 #include "contracts/firmware/release.h"
 #include "contracts/governance/governance.h"
 #include "contracts/update/update.h"

@@ -10,9 +10,16 @@
 
 #define REPLAY_MAX 10000 /* blocks; a client further behind pages through /v1/blocks first */
 
-enum event_type { EVENT_TX, EVENT_RELEASE, EVENT_REVOCATION, EVENT_UPDATE, EVENT_DEVICE, EVENT_OF_BLOCK, EVENT_ALARM };
-static const char *const type_names[] = {"tx", "release", "revocation", "update", "device", "block", "alarm"};
-#define TYPES (sizeof type_names / sizeof type_names[0])
+/* What a subscriber may ask for: every transaction, what contracts have to tell of those that were carried out
+ * (CONTRACT_EVENTS), blocks, alarms. */
+enum event_type { EVENT_TX, EVENT_OF_BLOCK = CONTRACT_EVENT_COUNT, EVENT_ALARM, EVENT_TYPES };
+
+static const char *type_name(unsigned type) {
+    return type == EVENT_TX         ? "tx"
+           : type == EVENT_OF_BLOCK ? "block"
+           : type == EVENT_ALARM    ? "alarm"
+                                    : contract_event_name((enum contract_event)type);
+}
 
 struct subscriber {
     struct subscriber *next;
@@ -59,28 +66,9 @@ void events_free(struct events *events) {
 
 /* ---- Events of a block ------------------------------------------------------------------------------------------- */
 
-static bool is_call(const struct transaction *tx, const char *contract, const char *method) {
-    return bytes_equal(tx->contract, bytes_str(contract)) &&
-           (method == NULL || bytes_equal(tx->method, bytes_str(method)));
-}
-
-/* The type, beside tx, that a carried-out transaction has; EVENT_TX when it has none. */
-static enum event_type type_of(const struct transaction *tx) {
-    if (is_call(tx, "firmware", "register") || is_call(tx, "firmware", "approve")) {
-        return EVENT_RELEASE;
-    }
-    if (is_call(tx, "firmware", "revoke") || is_call(tx, "firmware", "set_minimum_sequence")) {
-        return EVENT_REVOCATION;
-    }
-    if (is_call(tx, "update", NULL)) {
-        return EVENT_UPDATE;
-    }
-    return is_call(tx, "device", NULL) ? EVENT_DEVICE : EVENT_TX;
-}
-
-static void emit(const struct subscriber *s, enum event_type type, const char *id, const char *data) {
+static void emit(const struct subscriber *s, unsigned type, const char *id, const char *data) {
     if ((s->wanted >> type & 1u) != 0 && data != NULL) {
-        (void)http_stream_send(s->stream, id, type_names[type], data); /* one that is over is dropped after the block */
+        (void)http_stream_send(s->stream, id, type_name(type), data); /* one that is over is dropped after the block */
     }
 }
 
@@ -118,7 +106,7 @@ static void send_block(struct subscriber *list, struct chain_view *view, const s
                      tx_entry_decode(value, &height, &index, &encoded) == OK && receipt_decode(encoded, &receipt) == OK;
         json_t *event = tx_event(tx, block->header.height, known ? &receipt : NULL);
         char *data = json_dumps(event, JSON_COMPACT);
-        enum event_type type = known && receipt.code == CODE_OK ? type_of(tx) : EVENT_TX;
+        unsigned type = known && receipt.code == CODE_OK ? contracts_event(tx->contract, tx->method) : EVENT_TX;
         for (struct subscriber *s = list; s != NULL; s = s->next) {
             emit(s, EVENT_TX, NULL, data);
             if (type != EVENT_TX) {
@@ -225,11 +213,11 @@ static bool parse_types(const char *text, unsigned *out) {
     *out = 0;
     while (*text != '\0') {
         size_t len = strcspn(text, ",");
-        size_t i = 0;
-        while (i < TYPES && (strlen(type_names[i]) != len || strncmp(type_names[i], text, len) != 0)) {
+        unsigned i = 0;
+        while (i < EVENT_TYPES && (strlen(type_name(i)) != len || strncmp(type_name(i), text, len) != 0)) {
             i++;
         }
-        if (i == TYPES) {
+        if (i == EVENT_TYPES) {
             return false;
         }
         *out |= 1u << i;

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "contracts/contracts.h"
 #include "node/cli/args.h"
 #include "node/cli/out_file.h"
 #include "node/host/config.h"
@@ -213,7 +214,7 @@ static int check_genesis(const char *path, struct bytes text, bool json) {
     if (e != OK) {
         return args_fail("%s: %s", path, why_said(&why) ? why.text : err_text(e));
     }
-    e = genesis_check(&genesis, &host_crypto, &why);
+    e = contracts_genesis_check(&genesis, &host_crypto, &why);
     if (e != OK) {
         genesis_free(&genesis);
         return args_fail("%s: %s", path, why_said(&why) ? why.text : err_text(e));

@@ -1,5 +1,6 @@
 /* assay init: a new node's home, with keys of its own. */
 #include "base/file.h"
+#include "contracts/contracts.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/genesis/genesis_json.h"
@@ -65,7 +66,7 @@ static int copy_genesis(const struct wish *w) {
     }
     enum err e = genesis_json_load(w->genesis, &genesis, &why);
     if (e == OK) {
-        e = genesis_check(&genesis, &host_crypto, &why);
+        e = contracts_genesis_check(&genesis, &host_crypto, &why);
         genesis_free(&genesis);
     }
     if (e != OK) {

@@ -1,6 +1,7 @@
 #include "node/genesis/genesis_draft.h"
 
 #include "base/sha256.h"
+#include "contracts/contracts.h"
 #include "contracts/kernel/method.h"
 
 #include <arpa/inet.h>
@@ -353,7 +354,7 @@ static enum err check_genesis(const struct genesis_draft *draft, const struct ve
         return wrong(why, e, "%s", err_text(e));
     }
     if (whole || genesis_validators(&genesis, keys) > 0) {
-        e = genesis_check(&genesis, crypto, &flaw);
+        e = contracts_genesis_check(&genesis, crypto, &flaw);
     }
     genesis_free(&genesis);
     return e == OK ? OK : wrong(why, e, "%s", why_said(&flaw) ? flaw.text : err_text(e));

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "contracts/contracts.h"
 #include "node/genesis/genesis_json.h"
 #include "node/host/config.h"
 #include "node/host/host_crypto.h"
@@ -268,7 +269,7 @@ static enum err write_files(struct layout *l) {
     struct buffer text = BUFFER_INIT;
     char path[PATH_LEN];
     struct why why = WHY_NONE;
-    enum err e = genesis_check(&l->genesis, &host_crypto, &why);
+    enum err e = contracts_genesis_check(&l->genesis, &host_crypto, &why);
     if (e != OK) {
         why_set(l->why, "the plan makes no good genesis: %s", why.text);
         return e;

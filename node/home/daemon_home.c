@@ -1,7 +1,8 @@
 #include "node/home/daemon_home.h"
 
 #include "base/file.h"
-#include "contracts/genesis/genesis_inherit.h"
+#include "contracts/contracts.h"
+#include "contracts/governance/genesis_inherit.h"
 #include "node/genesis/genesis_json.h"
 #include "node/host/host_crypto.h"
 #include "node/host/keyfile.h"
@@ -36,7 +37,7 @@ static enum err load_genesis(struct daemon_home *home, struct why *why) {
         why_set(why, "%s: %s", home->config.node.genesis, text.text);
         return e;
     }
-    e = genesis_check(&home->genesis, &host_crypto, &text);
+    e = contracts_genesis_check(&home->genesis, &host_crypto, &text);
     if (e != OK) {
         why_set(why, "%s: %s", home->config.node.genesis, text.text);
     }

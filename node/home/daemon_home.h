@@ -7,7 +7,7 @@
 #include "contracts/genesis/genesis.h"
 #include "node/host/config.h"
 
-/* Beside genesis.json, where a chain takes over from another (contracts/genesis/genesis_inherit.h). */
+/* Beside genesis.json, where a chain takes over from another (contracts/governance/genesis_inherit.h). */
 #define INHERITED_NAME "predecessor.records"
 #define INHERITED_MAX (1024u << 20)
 

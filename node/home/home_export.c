@@ -1,7 +1,8 @@
 #include "node/home/home_export.h"
 
 #include "base/file.h"
-#include "contracts/genesis/genesis_inherit.h"
+#include "contracts/contracts.h"
+#include "contracts/governance/genesis_inherit.h"
 #include "contracts/governance/governance.h"
 #include "node/genesis/genesis_json.h"
 #include "node/host/host_crypto.h"
@@ -233,7 +234,7 @@ static enum err write_file(const struct exporting *x, const char *dir, const cha
 static enum err write_all(struct exporting *x, const char *dir) {
     struct buffer text = BUFFER_INIT;
     struct why flaw = WHY_NONE;
-    enum err e = say(x, genesis_check(&x->genesis, &host_crypto, &flaw), "the new genesis", flaw.text);
+    enum err e = say(x, contracts_genesis_check(&x->genesis, &host_crypto, &flaw), "the new genesis", flaw.text);
     if (e == OK) {
         e = say(x, genesis_inherit_check(&x->genesis.predecessor, buffer_bytes(&x->records)), "records", NULL);
     }

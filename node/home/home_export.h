@@ -2,7 +2,7 @@
  * a chain as the beginning of a new one.
  *
  *   DIR/genesis.json          names the predecessor, and the organisations, nodes and parameters of its last state
- *   DIR/predecessor.records   everything else of that state (contracts/genesis/genesis_inherit.h)
+ *   DIR/predecessor.records   everything else of that state (contracts/governance/genesis_inherit.h)
  *
  * Both come out the same on every node that has the same last block, so organisations can make them each for itself and
  * compare. The new chain's salt follows from that block, and so does its time, unless an earlier one is wished for.

@@ -1,6 +1,7 @@
 #include "node/ledger/execute.h"
 
 #include "base/merkle.h"
+#include "contracts/contracts.h"
 #include "contracts/kernel/due_work.h"
 #include "contracts/kernel/method.h"
 #include "node/ledger/operation.h"
@@ -276,6 +277,6 @@ static const struct state_ops genesis_ops = {
 enum err execute_genesis(const struct execution *x, const struct genesis *genesis, struct tree_root *out) {
     struct execution copy = *x;
     const struct state state = {&genesis_ops, &copy};
-    enum err e = genesis_apply(genesis, x->crypto, &state);
+    enum err e = contracts_genesis(genesis, x->crypto, &state);
     return e == OK ? update_tree(x, out) : e;
 }

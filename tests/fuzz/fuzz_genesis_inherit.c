@@ -1,5 +1,5 @@
 /* Any bytes as the records that a chain takes over, named by their own hash. */
-#include "contracts/genesis/genesis_inherit.h"
+#include "contracts/governance/genesis_inherit.h"
 
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* genesis.json from anybody: no crash, and what is accepted renders to a text that reads back to the same text. */
 #include "base/assert.h"
+#include "contracts/contracts.h"
 #include "node/genesis/genesis_json.h"
 #include "node/host/host_crypto.h"
 
@@ -17,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
         ASSERT(why_said(&why));
         return 0;
     }
-    (void)!genesis_check(&genesis, &host_crypto, &why);
+    (void)!contracts_genesis_check(&genesis, &host_crypto, &why);
     ASSERT(genesis_json_render(&genesis, &first) == OK);
     ASSERT(genesis_json_parse(buffer_bytes(&first), &again, &why) == OK);
     ASSERT(genesis_json_render(&again, &second) == OK);

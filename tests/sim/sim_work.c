@@ -4,8 +4,8 @@
  * come too early or too late, so what a block writes depends on everything before it, and on the order. */
 #include "tests/sim/sim.h"
 
+#include "contracts/class/class_definition.h"
 #include "contracts/device/device.pb-c.h"
-#include "contracts/firmware/class_definition.h"
 #include "contracts/genesis/genesis.h"
 #include "contracts/governance/governance.pb-c.h"
 
@@ -91,7 +91,7 @@ void sim_work_genesis(struct sim_world *w) {
 static void pack_register(const uint8_t *device, struct buffer *out) {
     uint8_t vendor_id[UUID_BYTES], class_id[UUID_BYTES], key[ED25519_KEY_LEN], mac[HASH_LEN] = {1};
     memcpy(key, device, sizeof key);
-    class_definition_ids(VENDOR, CLASS, vendor_id, class_id);
+    class_ids(VENDOR, CLASS, vendor_id, class_id);
     Assay__DeviceRegister args = ASSAY__DEVICE_REGISTER__INIT;
     args.key_type = AUTHOR_ED25519;
     args.key = (ProtobufCBinaryData){sizeof key, key};

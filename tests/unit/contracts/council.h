@@ -5,6 +5,7 @@
 #define ASSAY_TESTS_COUNCIL_H
 
 #include "base/why.h"
+#include "contracts/contracts.h"
 #include "tests/unit/contracts/world.h"
 
 #include "contracts/governance/governance_evidence.h"
@@ -76,8 +77,8 @@ static inline void council_open(struct council *c, unsigned orgs, unsigned valid
     }
     council_genesis(c, orgs, validators, observers);
     genesis_chain_id(&c->w.genesis, &c->w.crypto, c->w.chain_id);
-    if (genesis_check(&c->w.genesis, &c->w.crypto, &why) != OK ||
-        genesis_apply(&c->w.genesis, &c->w.crypto, &c->w.state) != OK) {
+    if (contracts_genesis_check(&c->w.genesis, &c->w.crypto, &why) != OK ||
+        contracts_genesis(&c->w.genesis, &c->w.crypto, &c->w.state) != OK) {
         fprintf(stderr, "genesis: %s\n", why.text);
         abort();
     }

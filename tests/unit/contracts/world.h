@@ -4,13 +4,14 @@
 #define ASSAY_TESTS_WORLD_H
 
 #include "base/why.h"
+#include "contracts/contracts.h"
 #include "tests/unit/contracts/memory_state.h"
 
 #include "base/p256.h"
 #include "contracts/author/author.h"
 #include "contracts/author/author.pb-c.h"
+#include "contracts/class/class_definition.h"
 #include "contracts/device/device.pb-c.h"
-#include "contracts/firmware/class_definition.h"
 #include "contracts/firmware/firmware.pb-c.h"
 #include "contracts/genesis/genesis.h"
 #include "contracts/kernel/due_work.h"
@@ -165,8 +166,8 @@ static inline void world_genesis(struct world *w, unsigned required_signers) {
     g->classes = (struct genesis_class *)calloc(g->class_count = 2, sizeof *g->classes);
     world_class(w, 0, "acme.example", "acme", ACME_ROOT, required_signers);
     world_class(w, 1, "globex.example", "globex", GLOBEX_ROOT, 1);
-    class_definition_ids("acme.example", "thermostat", w->vendor_id, w->class_id);
-    class_definition_ids("globex.example", "thermostat", w->globex_vendor_id, w->globex_class_id);
+    class_ids("acme.example", "thermostat", w->vendor_id, w->class_id);
+    class_ids("globex.example", "thermostat", w->globex_vendor_id, w->globex_class_id);
     genesis_chain_id(g, &w->crypto, w->chain_id);
     g->authors = (struct genesis_author *)calloc(g->author_count = 4, sizeof *g->authors);
     for (size_t i = 0; i < g->author_count; i++) {
@@ -194,7 +195,8 @@ static inline void world_open(struct world *w, unsigned required_signers) {
     }
     struct why why = WHY_NONE;
     world_genesis(w, required_signers);
-    if (genesis_check(&w->genesis, &w->crypto, &why) != OK || genesis_apply(&w->genesis, &w->crypto, &w->state) != OK) {
+    if (contracts_genesis_check(&w->genesis, &w->crypto, &why) != OK ||
+        contracts_genesis(&w->genesis, &w->crypto, &w->state) != OK) {
         fprintf(stderr, "genesis: %s\n", why.text);
         abort();
     }

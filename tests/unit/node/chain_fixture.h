@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/merkle.h"
 #include "base/why.h"
+#include "contracts/contracts.h"
 #include "node/host/host_crypto.h"
 #include "node/ledger/chain_state.h"
 #include "node/ledger/mempool.h"
@@ -62,7 +63,7 @@ static inline void fixture_genesis(struct chain_fixture *f) {
             (uint16_t)world_delegate(w, ACME_ROOT, &a->key, w->vendor_id, w->class_id, UINT64_MAX, a->delegation);
     }
     struct why why = WHY_NONE;
-    if (genesis_check(g, &w->crypto, &why) != OK) {
+    if (contracts_genesis_check(g, &w->crypto, &why) != OK) {
         fprintf(stderr, "genesis: %s\n", why.text);
         abort();
     }

@@ -519,7 +519,7 @@ static void a_class_is_defined_by_a_vendors_admins(void **state) {
     args.n_slots = 1;
     assert_int_equal(define(&w, &args), CODE_OK);
     assert_int_equal(define(&w, &args), CODE_CLASS_EXISTS);
-    class_definition_ids("acme.example", "valve", vendor, id);
+    class_ids("acme.example", "valve", vendor, id);
     assert_int_equal(class_definition_get(&w.state, id, &class, &found), OK);
     assert_true(found);
     assert_string_equal(class.def.class_name, "valve");

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "contracts/contracts.h"
 #include "tests/unit/contracts/world.h"
 
 #include "base/why.h"
@@ -21,7 +22,7 @@
         world_open(&w, 1);                                                                                             \
         struct genesis *g = &w.genesis;                                                                                \
         change;                                                                                                        \
-        assert_int_equal(genesis_check(g, &w.crypto, &why), ERR_INVALID);                                              \
+        assert_int_equal(contracts_genesis_check(g, &w.crypto, &why), ERR_INVALID);                                    \
         if (strstr(why.text, part) == NULL) {                                                                          \
             fail_msg("reason is \"%s\", not about \"%s\"", why.text, part);                                            \
         }                                                                                                              \

@@ -4,12 +4,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "contracts/firmware/firmware.h"
+#include "contracts/governance/governance.h"
+#include "contracts/update/update.h"
 #include "tests/unit/contracts/world.h"
 
 #include "contracts/kernel/due_queue.h"
 
 /* Adds the n-th item of a kind. */
-static void add(struct world *w, enum due_kind kind, uint64_t due_ms, uint32_t n) {
+static void add(struct world *w, uint8_t kind, uint64_t due_ms, uint32_t n) {
     struct call call = world_call(w, NULL, 0);
     uint8_t subject[HASH_LEN] = {0};
     store_u32(subject, n);
@@ -17,15 +20,15 @@ static void add(struct world *w, enum due_kind kind, uint64_t due_ms, uint32_t n
 }
 
 /* Takes one block's items out of their queues; counts them by kind and checks each kind's order. Gives their number. */
-static size_t work(struct world *w, uint64_t time_ms, size_t counts[DUE_KINDS + 1]) {
+static size_t work(struct world *w, uint64_t time_ms, size_t counts[DUE_KINDS_MAX + 1]) {
     struct due_round round;
     struct due_item item;
-    uint64_t last_ms[DUE_KINDS + 1] = {0};
+    uint64_t last_ms[DUE_KINDS_MAX + 1] = {0};
     size_t all = 0;
     bool found = true;
     w->now_ms = time_ms;
     struct call call = world_call(w, NULL, 0);
-    memset(counts, 0, (DUE_KINDS + 1) * sizeof *counts);
+    memset(counts, 0, (DUE_KINDS_MAX + 1) * sizeof *counts);
     due_round_begin(&round, time_ms, NULL);
     for (;;) {
         assert_int_equal(due_round_next(&round, &w->state, &item, &found), OK);
@@ -49,7 +52,7 @@ static uint64_t next_ms(struct world *w) {
 static void the_earliest_of_all_kinds_is_next(void **state) {
     (void)state;
     struct world w;
-    size_t counts[DUE_KINDS + 1];
+    size_t counts[DUE_KINDS_MAX + 1];
     world_open(&w, 1);
     uint64_t now = w.now_ms;
     assert_int_equal(next_ms(&w), 0);
@@ -69,7 +72,7 @@ static void the_earliest_of_all_kinds_is_next(void **state) {
 static void nothing_is_due_in_the_block_that_adds_it(void **state) {
     (void)state;
     struct world w;
-    size_t counts[DUE_KINDS + 1];
+    size_t counts[DUE_KINDS_MAX + 1];
     world_open(&w, 1);
     uint64_t now = w.now_ms;
     add(&w, DUE_RECOUNT, now, 1);
@@ -85,24 +88,24 @@ static void nothing_is_due_in_the_block_that_adds_it(void **state) {
 static void every_kind_has_its_share_of_a_block(void **state) {
     (void)state;
     struct world w;
-    size_t counts[DUE_KINDS + 1];
-    for (unsigned crowd = 1; crowd <= DUE_KINDS; crowd++) {
+    size_t counts[DUE_KINDS_MAX + 1];
+    for (uint8_t crowd = 1; crowd <= due_kinds(); crowd++) {
         world_open(&w, 1);
         uint64_t now = w.now_ms;
-        for (unsigned kind = 1; kind <= DUE_KINDS; kind++) {
+        for (uint8_t kind = 1; kind <= due_kinds(); kind++) {
             for (uint32_t i = 0; i < (kind == crowd ? 4000 : DUE_TURN); i++) {
-                add(&w, (enum due_kind)kind, now + (kind == crowd ? 1 : 100), i);
+                add(&w, (uint8_t)kind, now + (kind == crowd ? 1 : 100), i);
             }
         }
         assert_int_equal(work(&w, now + 100, counts), DUE_PER_BLOCK);
-        for (unsigned kind = 1; kind <= DUE_KINDS; kind++) {
-            assert_int_equal(counts[kind], kind == crowd ? DUE_PER_BLOCK - (DUE_KINDS - 1) * DUE_TURN : DUE_TURN);
+        for (uint8_t kind = 1; kind <= due_kinds(); kind++) {
+            assert_int_equal(counts[kind], kind == crowd ? DUE_PER_BLOCK - (due_kinds() - 1) * DUE_TURN : DUE_TURN);
         }
         size_t blocks = 1;
         while (work(&w, now + 100 + blocks, counts) > 0) {
             blocks++;
         }
-        assert_int_equal(blocks, (4000 + (DUE_KINDS - 1) * DUE_TURN + DUE_PER_BLOCK - 1) / DUE_PER_BLOCK);
+        assert_int_equal(blocks, (4000 + (due_kinds() - 1) * DUE_TURN + DUE_PER_BLOCK - 1) / DUE_PER_BLOCK);
         world_close(&w);
     }
 }
@@ -110,7 +113,7 @@ static void every_kind_has_its_share_of_a_block(void **state) {
 static void all_that_is_due_goes_in_one_block_when_it_fits(void **state) {
     (void)state;
     struct world w;
-    size_t counts[DUE_KINDS + 1];
+    size_t counts[DUE_KINDS_MAX + 1];
     world_open(&w, 1);
     for (uint32_t i = 0; i < DUE_PER_BLOCK - 1; i++) {
         add(&w, DUE_UPDATE_WINDOW, w.now_ms + 1 + i % 7, i);
@@ -157,7 +160,7 @@ static void heads_are_known_from_block_to_block(void **state) {
             }
         }
         for (uint32_t i = 0; i < step % 5; i++) {
-            add(&w, (enum due_kind)(1 + (step >> 8) % DUE_KINDS), now + (step >> (4 + i)) % 40, block * 8 + i);
+            add(&w, (uint8_t)(1 + (step >> 8) % due_kinds()), now + (step >> (4 + i)) % 40, block * 8 + i);
         }
         if (block % 100 == 50) { /* more than a block takes, at one time */
             for (uint32_t i = 0; i < 3000; i++) {
@@ -173,14 +176,14 @@ static void heads_are_known_from_block_to_block(void **state) {
 
 static void a_key_names_its_kind(void **state) {
     (void)state;
-    enum due_kind kind = DUE_RECOUNT;
+    uint8_t kind = DUE_RECOUNT;
     uint8_t key[] = "due\0\3\0\0\0\0\0\0\0\1s";
     assert_true(due_queue_kind(bytes_of(key, sizeof key - 1), &kind));
     assert_int_equal(kind, DUE_PROPOSAL);
     assert_false(due_queue_kind(bytes_of(key, sizeof key - 2), &kind)); /* no subject */
     key[4] = 0;
     assert_false(due_queue_kind(bytes_of(key, sizeof key - 1), &kind));
-    key[4] = DUE_KINDS + 1;
+    key[4] = due_kinds() + 1;
     assert_false(due_queue_kind(bytes_of(key, sizeof key - 1), &kind));
     key[4] = 1;
     key[3] = 'x';
@@ -190,7 +193,7 @@ static void a_key_names_its_kind(void **state) {
 static void an_item_of_the_old_queue_is_told_from_todays(void **state) {
     (void)state;
     struct due_item item;
-    enum due_kind kind;
+    uint8_t kind;
     uint8_t key[] = "due\0\0\0\1\x8b\xcf\xe5\x68\0\3subject";
     struct bytes old = bytes_of(key, sizeof key - 1);
     assert_false(due_queue_kind(old, &kind));
@@ -201,7 +204,7 @@ static void an_item_of_the_old_queue_is_told_from_todays(void **state) {
     struct record_key today = due_item_key(&item);
     assert_false(due_queue_old_item(record_key_bytes(&today), &item));
     assert_true(due_queue_kind(record_key_bytes(&today), &kind) && kind == DUE_PROPOSAL);
-    key[12] = DUE_KINDS + 1;
+    key[12] = due_kinds() + 1;
     assert_false(due_queue_old_item(old, &item));
     assert_false(due_queue_old_item(bytes_of(key, 13), &item));
 }
@@ -213,7 +216,7 @@ static void an_item_that_is_too_much_goes_with_a_note(void **state) {
                                      [DUE_PENDING_RELEASE] = HASH_LEN,
                                      [DUE_PROPOSAL] = HASH_LEN,
                                      [DUE_ORG_LEAVING] = GENESIS_ID_MAX};
-    for (unsigned kind = 1; kind <= DUE_KINDS; kind++) {
+    for (uint8_t kind = 1; kind <= due_kinds(); kind++) {
         struct world w;
         struct due_round round;
         struct due_item item;
@@ -225,7 +228,7 @@ static void an_item_that_is_too_much_goes_with_a_note(void **state) {
         memset(subject, 'a', sizeof subject);
         world_open(&w, 1);
         struct call call = world_call(&w, NULL, 0);
-        assert_int_equal(due_queue_add(&call, 0, (enum due_kind)kind, bytes_of(subject, lengths[kind])), OK);
+        assert_int_equal(due_queue_add(&call, 0, (uint8_t)kind, bytes_of(subject, lengths[kind])), OK);
         call.time_ms++;
         due_round_begin(&round, call.time_ms, NULL);
         assert_int_equal(due_round_next(&round, &w.state, &item, &found), OK);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/sha256.h"
+#include "contracts/contracts.h"
 #include "node/genesis/genesis_draft.h"
 #include "node/host/host_crypto.h"
 
@@ -289,7 +290,7 @@ static void two_orders_of_adding_seal_to_the_same_bytes(void **state) {
     if (genesis_json_parse(buffer_bytes(&first), &genesis, &why) != OK) {
         fail_msg("%s", &why);
     }
-    assert_int_equal(genesis_check(&genesis, &host_crypto, &why), OK);
+    assert_int_equal(contracts_genesis_check(&genesis, &host_crypto, &why), OK);
     assert_int_equal(genesis.node_count, 4);
     assert_true(memcmp(genesis.nodes[0].key, genesis.nodes[1].key, KEY_LEN) < 0);
     assert_string_equal(genesis.nodes[0].org, "acme");

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "contracts/update/update.h"
 #include "tests/unit/node/council_ledger.h"
 
 static struct ledger l;

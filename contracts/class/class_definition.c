@@ -1,21 +1,11 @@
-#include "contracts/firmware/class_definition.h"
+#include "contracts/class/class_definition.h"
 
 #include "base/uuid.h"
-#include "contracts/author/author.h"
-#include "contracts/governance/governance.h"
 #include "contracts/kernel/method.h"
 
 #include <string.h>
 
 #define CONTRACT "firmware"
-
-void class_definition_ids(const char *vendor_domain, const char *class_name, uint8_t out_vendor[UUID_BYTES],
-                          uint8_t out_class[UUID_BYTES]) {
-    uint8_t vendor[UUID_LEN];
-    uuid_vendor(bytes_str(vendor_domain), vendor);
-    uuid_class(vendor, bytes_str(class_name), out_class);
-    memcpy(out_vendor, vendor, UUID_BYTES);
-}
 
 struct record_key class_definition_key(const uint8_t class_id[UUID_BYTES]) {
     return record_key(CONTRACT, "class/", bytes_of(class_id, UUID_BYTES));
@@ -150,7 +140,7 @@ enum err class_definition_list(const struct state *state, const uint8_t *after, 
 
 enum err class_definition_put(const struct call *call, const struct genesis_class *def, struct class_definition *out) {
     struct class_definition class = {.stamp = record_stamp_new(call), .def = *def};
-    class_definition_ids(def->vendor_domain, def->class_name, class.vendor_id, class.class_id);
+    class_ids(def->vendor_domain, def->class_name, class.vendor_id, class.class_id);
     struct buffer value = BUFFER_INIT;
     class_encode(&class, &value);
     struct record_key key = class_definition_key(class.class_id);
@@ -194,25 +184,30 @@ uint64_t class_definition_slot(const struct class_definition *class, uint8_t com
     return 0;
 }
 
-enum err class_definition_authorizes(const struct call *call, const struct class_definition *class, bool authors,
-                                     enum code *out_code) {
-    for (size_t i = 0; authors && i < call->signer_count; i++) {
-        struct author_record author;
-        enum code judged;
-        if (!class_definition_has_author(class, call->signers[i])) {
-            continue;
-        }
-        enum err e = author_judge(&call->state, call->signers[i], call->time_ms, &author, &judged);
-        if (e != OK) {
-            return e;
-        }
-        /* A P-256 author's id is a hash that must not pass for a key. */
-        if (judged == CODE_OK && author.key.type == AUTHOR_ED25519) {
-            *out_code = CODE_OK;
-            return OK;
-        }
+static enum err check_class(const struct genesis_checking *c, const struct genesis_class *class) {
+    const char *flaw = class_definition_flaw(class);
+    if (flaw != NULL) {
+        return genesis_broken(c, "class %.64s/%.64s: %s", class->vendor_domain, class->class_name, flaw);
     }
-    return org_authorizes(call, class->def.org, NULL, out_code);
+    const struct genesis_org *org = genesis_find_org(c->genesis, class->org);
+    if (org == NULL || org->kind != ORG_VENDOR) {
+        return genesis_broken(c, "class %.64s: owner %s is no organisation of kind vendor", class->class_name,
+                              class->org);
+    }
+    uint8_t vendor[UUID_BYTES], id[UUID_BYTES];
+    class_ids(class->vendor_domain, class->class_name, vendor, id);
+    if (genesis_find_class(c->genesis, id) != class) {
+        return genesis_broken(c, "class %.64s/%.64s is listed twice", class->vendor_domain, class->class_name);
+    }
+    return OK;
+}
+
+enum err class_definition_genesis_check(const struct genesis_checking *c) {
+    enum err e = OK;
+    for (size_t i = 0; i < c->genesis->class_count && e == OK; i++) {
+        e = check_class(c, &c->genesis->classes[i]);
+    }
+    return e;
 }
 
 enum err class_definition_genesis(const struct call *call, const struct genesis *genesis) {

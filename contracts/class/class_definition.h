@@ -8,10 +8,10 @@
  *   minimum hardware revision (4) | required signers m (1) | author count n (1), author ids (32 each) | slot count (1),
  *   slots: component (1), size (8)
  */
-#ifndef ASSAY_CONTRACTS_FIRMWARE_CLASS_DEFINITION_H
-#define ASSAY_CONTRACTS_FIRMWARE_CLASS_DEFINITION_H
+#ifndef ASSAY_CONTRACTS_CLASS_CLASS_DEFINITION_H
+#define ASSAY_CONTRACTS_CLASS_CLASS_DEFINITION_H
 
-#include "contracts/genesis/genesis.h"
+#include "contracts/genesis/genesis_check.h"
 #include "contracts/kernel/state.h"
 
 struct class_definition {
@@ -21,9 +21,6 @@ struct class_definition {
     struct genesis_class def;
 };
 
-/* Vendor and class id (RFC 9124) of a domain and a class name. */
-void class_definition_ids(const char *vendor_domain, const char *class_name, uint8_t out_vendor[UUID_BYTES],
-                          uint8_t out_class[UUID_BYTES]);
 struct record_key class_definition_key(const uint8_t class_id[UUID_BYTES]);
 
 /* Is it a definition by itself? NULL, or what is wrong, in words. Says nothing about whether the owner exists. */
@@ -42,12 +39,8 @@ bool class_definition_has_author(const struct class_definition *class, const uin
 /* Size of a component slot, 0 when the class has no such slot. */
 uint64_t class_definition_slot(const struct class_definition *class, uint8_t component);
 
-/* May these signers act for the class: enough admins of its owner, or (where `authors` is true) one of its authors,
- * unexpired and unrevoked? CODE_OK, CODE_ADMIN_THRESHOLD, CODE_NOT_AUTHORIZED. */
-NODISCARD enum err class_definition_authorizes(const struct call *call, const struct class_definition *class,
-                                               bool authors, enum code *out_code);
-
-/* Genesis hook. */
+/* Genesis hooks: its records' own rules, and laying them. */
+NODISCARD enum err class_definition_genesis_check(const struct genesis_checking *c);
 NODISCARD enum err class_definition_genesis(const struct call *call, const struct genesis *genesis);
 
 #endif

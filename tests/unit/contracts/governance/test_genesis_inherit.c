@@ -6,12 +6,14 @@
 
 #include <stdio.h>
 
+#include "contracts/contracts.h"
+#include "contracts/firmware/firmware.h"
 #include "tests/unit/contracts/world.h"
 
 #include "base/why.h"
 #include "contracts/device/device.h"
 #include "contracts/firmware/release.h"
-#include "contracts/genesis/genesis_inherit.h"
+#include "contracts/governance/genesis_inherit.h"
 #include "contracts/governance/governance.h"
 #include "contracts/kernel/due_queue.h"
 
@@ -61,10 +63,10 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     assert_int_equal(genesis_inherit_check(&from, buffer_bytes(&file)), OK);
     succeed(&w, &from, &file);
     w.genesis.node_count = 2; /* gateway 2 is not of the new chain */
-    if (genesis_check(&w.genesis, &w.crypto, &why) != OK) {
+    if (contracts_genesis_check(&w.genesis, &w.crypto, &why) != OK) {
         fail_msg("%s", why);
     }
-    assert_int_equal(genesis_apply(&w.genesis, &w.crypto, &w.state), OK);
+    assert_int_equal(contracts_genesis(&w.genesis, &w.crypto, &w.state), OK);
     struct release_record kept;
     struct node_record node;
     uint64_t next_due = 0;
@@ -101,7 +103,7 @@ static void due_items_of_an_old_chain_are_in_todays_queues(void **state) {
     genesis_inherit_put(bytes_of("due\0\0\0\1\x8b\xcf\xe5\x68\0\3proposal", 21), bytes_of("\1", 1), &file);
     genesis_inherit_put(bytes_of("due\0\0\0\1\x8b\xcf\xe5\x68\7\2release", 20), bytes_of("\1", 1), &file);
     succeed(&w, &from, &file);
-    assert_int_equal(genesis_apply(&w.genesis, &w.crypto, &w.state), OK);
+    assert_int_equal(contracts_genesis(&w.genesis, &w.crypto, &w.state), OK);
     assert_int_equal(due_queue_next(&w.state, &next_due), OK);
     assert_int_equal(next_due, 1700000000007); /* the proposal was the old chain's */
     buffer_free(&file);
@@ -117,7 +119,7 @@ static void a_successor_without_its_file_is_refused(void **state) {
     export_world(&w, &from, &file);
     succeed(&w, &from, &file);
     buffer_reset(&w.genesis.inherited);
-    assert_int_equal(genesis_apply(&w.genesis, &w.crypto, &w.state), ERR_NOTFOUND);
+    assert_int_equal(contracts_genesis(&w.genesis, &w.crypto, &w.state), ERR_NOTFOUND);
     buffer_free(&file);
     world_close(&w);
 }

@@ -1,4 +1,4 @@
-#include "contracts/genesis/genesis_inherit.h"
+#include "contracts/governance/genesis_inherit.h"
 
 #include "contracts/governance/governance_records.h"
 #include "contracts/kernel/due_queue.h"
@@ -94,7 +94,7 @@ static bool is_left_behind(struct bytes key) {
     if (begins_with(key, GOVERNANCE)) {
         return true;
     }
-    enum due_kind kind;
+    uint8_t kind = 0;
     return begins_with(key, DUE_CONTRACT) && due_queue_kind(key, &kind) &&
            (kind == DUE_PROPOSAL || kind == DUE_RECOUNT || kind == DUE_ORG_LEAVING);
 }

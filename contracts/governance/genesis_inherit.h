@@ -9,8 +9,8 @@
  *
  * Records keep their stamps, so heights in them are the old chain's.
  */
-#ifndef ASSAY_CONTRACTS_GENESIS_GENESIS_INHERIT_H
-#define ASSAY_CONTRACTS_GENESIS_GENESIS_INHERIT_H
+#ifndef ASSAY_CONTRACTS_GOVERNANCE_GENESIS_INHERIT_H
+#define ASSAY_CONTRACTS_GOVERNANCE_GENESIS_INHERIT_H
 
 #include "contracts/genesis/genesis.h"
 #include "contracts/kernel/state.h"
