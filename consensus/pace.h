@@ -2,7 +2,7 @@
 #ifndef ASSAY_CONSENSUS_PACE_H
 #define ASSAY_CONSENSUS_PACE_H
 
-#include "consensus/core.h"
+#include "consensus/consensus_internal.h"
 
 /* Looks whether the current view's timers should run, and starts or stops them. */
 void pace_refresh(struct consensus *core);

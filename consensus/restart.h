@@ -2,7 +2,7 @@
 #ifndef ASSAY_CONSENSUS_RESTART_H
 #define ASSAY_CONSENSUS_RESTART_H
 
-#include "consensus/core.h"
+#include "consensus/consensus_internal.h"
 
 void restart_begin(struct consensus *core, const struct consensus_event *event, struct consensus_effects *out);
 

@@ -2,7 +2,7 @@
 #ifndef ASSAY_CONSENSUS_RULES_H
 #define ASSAY_CONSENSUS_RULES_H
 
-#include "consensus/core.h"
+#include "consensus/consensus_internal.h"
 
 /* Applies every rule until none has anything more to do. */
 void rules_settle(struct consensus *core, struct consensus_effects *out);

@@ -7,7 +7,7 @@
 #ifndef ASSAY_CONSENSUS_VIEWS_H
 #define ASSAY_CONSENSUS_VIEWS_H
 
-#include "consensus/core.h"
+#include "consensus/consensus_internal.h"
 
 /* The slot of a view; NULL when nothing is kept of it. */
 struct slot *views_get(const struct consensus *core, uint64_t view);

@@ -5,8 +5,6 @@
 #include "node/host/log.h"
 #include "node/host/notify.h"
 
-#include <curl/curl.h>
-
 #define TELL_MS 10000u
 /* Who supervises the start is told that it goes on, and will be told again well before this has passed. */
 #define GOES_ON "EXTEND_TIMEOUT_USEC=60000000"
@@ -40,9 +38,6 @@ enum err home_join_start(const struct daemon_home *home, struct why *why) {
     struct teller teller = {0};
     struct snapshot_join_report report;
     const struct home_join_config config = {.home = home, .progress = tell, .source_left = source_left, .arg = &teller};
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        return ERR_UNSUPPORTED;
-    }
     enum err e = home_join(&config, &report, why);
     if (e == ERR_CORRUPT || e == ERR_MISMATCH || e == ERR_UNSUPPORTED) {
         e = ERR_INVALID; /* others' data: no word about what this node has, and another start may meet better sources */

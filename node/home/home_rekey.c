@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "node/host/host_crypto.h"
 #include "node/host/keyfile.h"
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_store.h"
 #include "node/ledger/journal.h"
 #include "store/home_lock.h"
 

@@ -1,4 +1,4 @@
-#include "node/http/internal.h"
+#include "node/http/http_internal.h"
 
 #include "base/assert.h"
 #include "base/clock.h"

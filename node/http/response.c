@@ -1,4 +1,4 @@
-#include "node/http/internal.h"
+#include "node/http/http_internal.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/ed25519.h"
 #include "base/file.h"
-#include "node/http/internal.h"
+#include "node/http/http_internal.h"
 #include "node/http/ratelimit.h"
 
 #include <arpa/inet.h>

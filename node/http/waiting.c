@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "node/http/internal.h"
+#include "node/http/http_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>

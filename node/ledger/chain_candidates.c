@@ -3,7 +3,7 @@
  * A block is worth what whoever judges it says (chain_set_judge), and at least as much as the most that stands on it.
  * What is worth less gives way to what is worth more; among equals that only a proposer vouches for, whoever holds the
  * most bytes pays. A block on which an executed one stands stays as long as that does: its state is made of both. */
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 #include "base/assert.h"
 

@@ -1,5 +1,5 @@
 /* Epochs: which validator set makes the blocks that follow. */
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 #include "contracts/governance/governance.h"
 

@@ -1,4 +1,4 @@
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 #include "base/assert.h"
 #include "base/merkle.h"

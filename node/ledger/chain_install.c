@@ -1,7 +1,7 @@
 #include "node/ledger/chain_install.h"
 
 #include "contracts/governance/governance.h"
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 #include "node/ledger/chain_store.h"
 
 #include <stdio.h>

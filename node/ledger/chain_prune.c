@@ -1,6 +1,6 @@
 #include "node/ledger/chain_prune.h"
 
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t keep_ms,
                            uint64_t *out_below) {

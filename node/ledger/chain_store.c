@@ -2,7 +2,7 @@
 
 #include "contracts/governance/governance.h"
 #include "node/ledger/chain_install.h"
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 #include "node/ledger/state_view.h"
 
 #include <string.h>

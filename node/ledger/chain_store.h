@@ -20,6 +20,18 @@ struct chain_store_head {
 NODISCARD enum err chain_store_head(const struct verify_crypto *crypto, struct kv_view *view,
                                     struct chain_store_head *out);
 
+/* KV_BLOCKS value. */
+struct block_entry {
+    struct block_header header;
+    uint32_t tx_count;
+    struct bytes finalization; /* empty when the block is final only through a descendant */
+};
+NODISCARD enum err block_entry_get(struct kv_view *view, uint64_t height, struct block_entry *out,
+                                   struct bytes *out_encoded_header);
+/* The epoch with this number. ERR_NOTFOUND, ERR_CORRUPT. */
+NODISCARD enum err chain_epoch_get(const struct verify_crypto *crypto, struct kv_view *view, uint64_t number,
+                                   struct chain_epoch *out);
+
 /* Lowest height from which on the index has every block: 1, or where a snapshot began (chain_install.h). */
 NODISCARD enum err chain_store_first(struct kv_view *view, uint64_t *out_height);
 /* Lowest height whose body should be in the block log. */

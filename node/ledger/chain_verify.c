@@ -1,7 +1,7 @@
 #include "node/ledger/chain_verify.h"
 
 #include "base/merkle.h"
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "node/ledger/replica_state.h"
+#include "node/ledger/replica_internal.h"
 
 #include "base/assert.h"
 

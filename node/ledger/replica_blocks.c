@@ -1,5 +1,5 @@
 /* Blocks above the final head: getting bodies, executing, building, and how much waiting work they already hold. */
-#include "node/ledger/replica_state.h"
+#include "node/ledger/replica_internal.h"
 
 #include "base/assert.h"
 

@@ -4,7 +4,7 @@
  * Blocks that are final only through a descendant may not fit one message together with it. Then the message has whole
  * blocks as far as they fit and only the headers of the rest, which link them to the finalization all the same; the
  * asker keeps the blocks as candidates and asks on from there. */
-#include "node/ledger/replica_state.h"
+#include "node/ledger/replica_internal.h"
 
 #include <string.h>
 

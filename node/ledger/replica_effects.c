@@ -1,5 +1,5 @@
 /* What the core asks for: journal, outbox, finality, and the loop that feeds it its answers. */
-#include "node/ledger/replica_state.h"
+#include "node/ledger/replica_internal.h"
 
 #include "base/assert.h"
 

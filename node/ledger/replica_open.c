@@ -1,5 +1,5 @@
 /* Opening and closing a replica, and the core of each epoch. */
-#include "node/ledger/replica_state.h"
+#include "node/ledger/replica_internal.h"
 
 #include "base/ed25519.h"
 

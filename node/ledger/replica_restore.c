@@ -3,7 +3,7 @@
  *
  * The chain may stand in an earlier epoch than the journal: its block log was lost, or is synced later. So each epoch's
  * core gets what the journal has of that epoch, when its turn comes. */
-#include "node/ledger/replica_state.h"
+#include "node/ledger/replica_internal.h"
 
 #include "consensus/certificates.h"
 

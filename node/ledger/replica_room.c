@@ -1,6 +1,6 @@
 /* Room above the head: the replica tells the chain what its blocks are worth, for the core knows their certificates,
  * and tells the core which of them had to go. */
-#include "node/ledger/replica_state.h"
+#include "node/ledger/replica_internal.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "node/net/links_state.h"
+#include "node/net/link_internal.h"
 
 #include "base/assert.h"
 #include "base/clock.h"

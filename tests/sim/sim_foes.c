@@ -1,7 +1,7 @@
 /* Scenarios of foes: what the seeds seldom lead up to, and full tables with the limits that the product has. */
 #include "tests/sim/sim_scenarios.h"
 
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "base/merkle.h"
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "consensus/certificates.h"
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 #include <string.h>
 

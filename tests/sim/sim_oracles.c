@@ -3,7 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "node/host/host_crypto.h"
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 #include "node/ledger/chain_store.h"
 #include "node/ledger/chain_verify.h"
 #include "verify/bundle.h"

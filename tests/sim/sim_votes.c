@@ -1,7 +1,7 @@
 /* What nodes say, held against what they may say: votes, proposals and certificates of every view, and epochs. */
 #include "tests/sim/sim.h"
 
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 
 #include "consensus/certificates.h"
 #include "node/host/host_crypto.h"

@@ -9,7 +9,7 @@
 #include "base/why.h"
 #include "contracts/contracts.h"
 #include "node/host/host_crypto.h"
-#include "node/ledger/chain_state.h"
+#include "node/ledger/chain_internal.h"
 #include "node/ledger/mempool.h"
 #include "tests/unit/contracts/world.h"
 #include "verify/bundle.h"

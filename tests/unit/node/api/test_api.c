@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "node/http/internal.h"
+#include "node/http/http_internal.h"
 #include "node/ledger/statement_tx.h"
 #include "tests/unit/node/api_fixture.h"
 

@@ -1,8 +1,8 @@
-/* What the files of the chain share; nobody else includes this. */
-#ifndef ASSAY_NODE_LEDGER_CHAIN_STATE_H
-#define ASSAY_NODE_LEDGER_CHAIN_STATE_H
+/* What the files of the chain share. */
+#ifndef ASSAY_NODE_LEDGER_CHAIN_INTERNAL_H
+#define ASSAY_NODE_LEDGER_CHAIN_INTERNAL_H
 
-#include "node/ledger/chain.h"
+#include "node/ledger/chain_store.h"
 #include "node/ledger/execute.h"
 #include "store/seglog.h"
 
@@ -52,15 +52,6 @@ struct chain {
 
 #define CHAIN_RECORD_BLOCK 1
 
-/* KV_BLOCKS value. */
-struct block_entry {
-    struct block_header header;
-    uint32_t tx_count;
-    struct bytes finalization; /* empty when the block is final only through a descendant */
-};
-NODISCARD enum err block_entry_get(struct kv_view *view, uint64_t height, struct block_entry *out,
-                                   struct bytes *out_encoded_header);
-
 NODISCARD enum err block_entry_put(struct kv_layer *layer, uint64_t height, const uint8_t hash[HASH_LEN],
                                    const uint8_t encoded_header[BLOCK_HEADER_LEN], uint32_t tx_count,
                                    struct bytes finalization);
@@ -74,9 +65,6 @@ NODISCARD enum err chain_put_facts(struct chain *chain, struct kv_layer *layer, 
 
 void chain_epoch_of_genesis(const struct genesis *genesis, const struct verify_crypto *crypto, struct chain_epoch *out);
 NODISCARD enum err chain_epoch_put(struct kv_layer *layer, const struct chain_epoch *epoch);
-/* ERR_NOTFOUND, ERR_CORRUPT. */
-NODISCARD enum err chain_epoch_get(const struct verify_crypto *crypto, struct kv_view *view, uint64_t number,
-                                   struct chain_epoch *out);
 /* The epoch that begins behind the block at `height` whose writes the view sees: NULL when the set stays, otherwise
  * the caller's to free. */
 NODISCARD enum err chain_epoch_after(const struct chain *chain, struct kv_view *view, uint64_t height,

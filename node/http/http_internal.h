@@ -1,6 +1,6 @@
-/* What the files of the HTTP server share; nobody outside node/http/ includes this. */
-#ifndef ASSAY_NODE_HTTP_INTERNAL_H
-#define ASSAY_NODE_HTTP_INTERNAL_H
+/* What the files of the HTTP server share. */
+#ifndef ASSAY_NODE_HTTP_HTTP_INTERNAL_H
+#define ASSAY_NODE_HTTP_HTTP_INTERNAL_H
 
 #include "node/http/connections.h"
 #include "node/http/router.h"

@@ -1,6 +1,6 @@
 /* What the files of links share; nobody else includes this. */
-#ifndef ASSAY_NODE_NET_LINKS_STATE_H
-#define ASSAY_NODE_NET_LINKS_STATE_H
+#ifndef ASSAY_NODE_NET_LINK_INTERNAL_H
+#define ASSAY_NODE_NET_LINK_INTERNAL_H
 
 #include "node/net/budget.h"
 #include "node/net/dial.h"

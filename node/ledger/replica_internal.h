@@ -1,6 +1,6 @@
 /* What the files of the replica share; nobody else includes this. */
-#ifndef ASSAY_NODE_LEDGER_REPLICA_STATE_H
-#define ASSAY_NODE_LEDGER_REPLICA_STATE_H
+#ifndef ASSAY_NODE_LEDGER_REPLICA_INTERNAL_H
+#define ASSAY_NODE_LEDGER_REPLICA_INTERNAL_H
 
 #include "base/buffer.h"
 #include "node/ledger/journal.h"

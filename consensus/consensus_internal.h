@@ -1,6 +1,6 @@
 /* What the files of the core share; nobody else includes this. */
-#ifndef ASSAY_CONSENSUS_CORE_H
-#define ASSAY_CONSENSUS_CORE_H
+#ifndef ASSAY_CONSENSUS_CONSENSUS_INTERNAL_H
+#define ASSAY_CONSENSUS_CONSENSUS_INTERNAL_H
 
 #include "consensus/certificates.h"
 #include "consensus/consensus.h"
