@@ -177,7 +177,7 @@ static int fetch_image(const struct client *client, const struct txcmd_options *
                        const char *path) {
     bool on_terminal = isatty(STDERR_FILENO) == 1;
     const struct blob_fetch_options options = {
-        .ca_file = o->ca_file, .progress = show_progress, .arg = &on_terminal, .connect_timeout_ms = 5000};
+        .http.ca_file = o->ca_file, .progress = show_progress, .arg = &on_terminal};
     char dir[PATH_MAX];
     struct why why = WHY_NONE;
     struct repo_image image;

@@ -3,19 +3,18 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "ipfs-lite/repo_partial.h"
+#include "node/fetch/transfers.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRANSFERS_MAX 16
+#define AT_ONCE 16
 #define PER_SOURCE_MAX 8u
 #define FAILURES_MAX 3u
 #define POLL_MS 100
 #define BACKOFF_MS 200u
 #define BLOCK_DEADLINE_MS 2000u
-#define URL_SIZE 1024
 #define RAW_TYPE "application/vnd.ipld.raw"
 
 struct source {
@@ -26,23 +25,20 @@ struct source {
     uint64_t wait_until_ms;
 };
 
-struct transfer {
-    CURL *easy;            /* kept for its connection */
-    struct source *source; /* NULL: idle */
+/* A block that was asked for. */
+struct asked {
+    struct source *source; /* NULL: the place is free */
     struct repo_want want;
-    struct buffer body;
-    bool too_long;
     uint64_t started_ms;
 };
 
 struct fetch {
     const struct blob_fetch_options *options;
     struct repo_partial *partial;
-    CURLM *multi;
-    struct curl_slist *headers;
+    struct transfers *transfers;
     struct source sources[BLOB_FETCH_SOURCES_MAX];
     size_t source_count;
-    struct transfer transfers[TRANSFERS_MAX];
+    struct asked asked[AT_ONCE];
     unsigned active;
     unsigned per_source;
     uint64_t started_ms;
@@ -74,70 +70,22 @@ static void source_failed(struct fetch *f, struct source *source, enum err reaso
 
 /* ---- One transfer ---------------------------------------------------------------------------------------------- */
 
-static size_t take_body(char *data, size_t size, size_t count, void *arg) {
-    struct transfer *t = arg;
-    size_t len = size * count;
-    if (len > t->want.max_block - t->body.len) {
-        t->too_long = true;
-        return CURL_WRITEFUNC_ERROR;
-    }
-    buffer_put(&t->body, data, len);
-    return t->body.failed ? CURL_WRITEFUNC_ERROR : len;
-}
-
-static enum err set_options(struct fetch *f, struct transfer *t, const char *url) {
-    const struct blob_fetch_options *o = f->options;
-    uint32_t stall_ms = o->stall_ms == 0 ? 10000 : o->stall_ms;
-    long stall_s = (long)((stall_ms + 999) / 1000);
-    curl_easy_reset(t->easy);
-    bool ok =
-        curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, f->headers) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                         o->connect_timeout_ms == 0 ? 5000L : (long)o->connect_timeout_ms) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, o->min_rate == 0 ? 1024L : (long)o->min_rate) == CURLE_OK &&
-        curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, stall_s) == CURLE_OK;
-    if (ok && o->ca_file != NULL) {
-        ok = curl_easy_setopt(t->easy, CURLOPT_CAINFO, o->ca_file) == CURLE_OK;
-    }
-    return ok ? OK : ERR_NOMEM;
-}
-
-static enum err start_transfer(struct fetch *f, struct transfer *t, struct source *source,
-                               const struct repo_want *want) {
-    char cid[CID_TEXT_SIZE];
-    char url[URL_SIZE];
+static enum err start_transfer(struct fetch *f, struct asked *t, struct source *source, const struct repo_want *want) {
+    char cid[CID_TEXT_SIZE], path[CID_TEXT_SIZE + 32];
     cid_format(&want->cid, cid);
-    size_t len = strlen(source->url);
-    len -= len > 0 && source->url[len - 1] == '/' ? 1 : 0;
-    (void)snprintf(url, sizeof url, "%.*s/ipfs/%s?format=raw", (int)len, source->url, cid);
-    if (t->easy == NULL) {
-        t->easy = curl_easy_init();
+    (void)snprintf(path, sizeof path, "/ipfs/%s?format=raw", cid);
+    const struct transfer_request request = {
+        .base = source->url, .path = path, .accept = RAW_TYPE, .limit = want->max_block, .tag = t};
+    enum err e = transfers_get(f->transfers, &request);
+    if (e == OK) {
+        *t = (struct asked){.source = source, .want = *want, .started_ms = clock_mono_ms()};
+        source->active++;
+        f->active++;
     }
-    if (t->easy == NULL || set_options(f, t, url) != OK) {
-        return ERR_NOMEM;
-    }
-    t->want = *want;
-    t->too_long = false;
-    t->started_ms = clock_mono_ms();
-    buffer_reset(&t->body);
-    if (curl_multi_add_handle(f->multi, t->easy) != CURLM_OK) {
-        return ERR_NOMEM;
-    }
-    t->source = source;
-    source->active++;
-    f->active++;
-    return OK;
+    return e;
 }
 
-static void end_transfer(struct fetch *f, struct transfer *t) {
-    (void)curl_multi_remove_handle(f->multi, t->easy);
+static void end_transfer(struct fetch *f, struct asked *t) {
     t->source->active--;
     t->source = NULL;
     f->active--;
@@ -169,8 +117,8 @@ static bool any_source(const struct fetch *f) {
 }
 
 static enum err start_transfers(struct fetch *f) {
-    for (size_t i = 0; i < TRANSFERS_MAX; i++) {
-        struct transfer *t = &f->transfers[i];
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        struct asked *t = &f->asked[i];
         struct repo_want want;
         if (t->source != NULL) {
             continue;
@@ -200,9 +148,9 @@ static enum err check_size(struct fetch *f) {
     return ERR_MISMATCH;
 }
 
-static enum err keep_block(struct fetch *f, struct transfer *t) {
+static enum err keep_block(struct fetch *f, struct asked *t, struct bytes body) {
     struct source *source = t->source;
-    enum err e = repo_partial_put(f->partial, &t->want, buffer_bytes(&t->body));
+    enum err e = repo_partial_put(f->partial, &t->want, body);
     if (e == ERR_MISMATCH) {
         leave_source(f, source, ERR_MISMATCH, "sent a block that does not hash to its CID");
         repo_partial_give_back(f->partial, &t->want);
@@ -213,66 +161,40 @@ static enum err keep_block(struct fetch *f, struct transfer *t) {
         return e;
     }
     source->failures = 0;
-    f->fetched += t->body.len;
+    f->fetched += body.len;
     f->busy_ms += clock_mono_ms() - t->started_ms;
     return check_size(f);
 }
 
-static enum err finish_transfer(struct fetch *f, struct transfer *t, CURLcode code) {
+static enum err finish_transfer(void *arg, const struct transfer_answer *answer) {
+    struct fetch *f = arg;
+    struct asked *t = answer->tag;
     struct source *source = t->source;
-    long status = 0;
-    char what[96];
-    (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (code == CURLE_OK && status == 200) {
-        return keep_block(f, t);
-    }
-    repo_partial_give_back(f->partial, &t->want);
-    if (t->body.failed) {
-        return ERR_NOMEM;
-    }
-    (void)snprintf(what, sizeof what, "answered with status %ld", status);
-    if (t->too_long && status == 200) {
-        leave_source(f, source, ERR_MISMATCH, "sent more bytes than the block can have");
-    } else if (status == 404 || status == 410 || status == 451) {
-        leave_source(f, source, ERR_NOTFOUND, "does not have it");
-    } else if (code == CURLE_OPERATION_TIMEDOUT) {
-        source_failed(f, source, ERR_TIMEOUT, "too slow");
-    } else if (code != CURLE_OK && !t->too_long) {
-        source_failed(f, source, ERR_NETWORK, curl_easy_strerror(code));
+    enum err e = OK;
+    if (answer->e == OK) {
+        e = keep_block(f, t, answer->body);
     } else {
-        source_failed(f, source, ERR_NETWORK, what);
-    }
-    return OK;
-}
-
-static enum err finish_transfers(struct fetch *f, size_t *out_finished) {
-    int left;
-    *out_finished = 0;
-    const CURLMsg *message;
-    while ((message = curl_multi_info_read(f->multi, &left)) != NULL) {
-        struct transfer *t = NULL;
-        CURLcode code = message->data.result;
-        if (message->msg != CURLMSG_DONE ||
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t) != CURLE_OK) {
-            continue;
-        }
-        enum err e = finish_transfer(f, t, code);
-        end_transfer(f, t);
-        (*out_finished)++;
-        if (e != OK) {
-            return e;
+        repo_partial_give_back(f->partial, &t->want);
+        if (answer->e == ERR_TOOLARGE) {
+            leave_source(f, source, ERR_MISMATCH, "sent more bytes than the block can have");
+        } else if (answer->e == ERR_NOTFOUND) {
+            leave_source(f, source, ERR_NOTFOUND, answer->what);
+        } else {
+            source_failed(f, source, answer->e, answer->what);
         }
     }
-    return OK;
+    end_transfer(f, t);
+    return e;
 }
 
-static void drop_transfer(struct fetch *f, struct transfer *t) {
+static void drop_transfer(struct fetch *f, struct asked *t) {
+    transfers_drop(f->transfers, t);
     repo_partial_give_back(f->partial, &t->want);
     end_transfer(f, t);
 }
 
 /* A block that takes far longer than blocks do is asked of somebody else, if there is anybody. */
-static bool is_slow(struct fetch *f, const struct transfer *t, uint64_t now) {
+static bool is_slow(struct fetch *f, const struct asked *t, uint64_t now) {
     if (f->fetched == 0) {
         return false;
     }
@@ -284,8 +206,8 @@ static bool is_slow(struct fetch *f, const struct transfer *t, uint64_t now) {
 
 static void drop_transfers(struct fetch *f) {
     uint64_t now = clock_mono_ms();
-    for (size_t i = 0; i < TRANSFERS_MAX; i++) {
-        struct transfer *t = &f->transfers[i];
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        struct asked *t = &f->asked[i];
         if (t->source == NULL) {
             continue;
         }
@@ -322,25 +244,15 @@ static enum err check_going_on(struct fetch *f) {
 static enum err run(struct fetch *f) {
     enum err e = check_size(f);
     while (e == OK && !repo_partial_is_whole(f->partial)) {
-        int running = 0;
-        size_t finished = 0;
         e = check_going_on(f);
         if (e == OK) {
             e = start_transfers(f);
         }
-        if (e == OK && curl_multi_perform(f->multi, &running) != CURLM_OK) {
-            e = ERR_NETWORK;
-        }
         if (e == OK) {
-            e = finish_transfers(f, &finished);
+            e = transfers_run(f->transfers, POLL_MS, finish_transfer, f);
         }
         if (e == OK) {
             drop_transfers(f);
-        }
-        /* Waiting is right only when there is nothing to start in place of what has just finished. */
-        if (e == OK && finished == 0 && !repo_partial_is_whole(f->partial) &&
-            curl_multi_poll(f->multi, NULL, 0, POLL_MS, NULL) != CURLM_OK) {
-            e = ERR_NETWORK;
         }
     }
     return e;
@@ -359,30 +271,7 @@ static enum err set_up(struct fetch *f, const char *const *urls, size_t url_coun
     f->last_reason = ERR_NETWORK;
     f->per_source = f->options->per_source == 0 ? 4 : f->options->per_source;
     f->per_source = f->per_source > PER_SOURCE_MAX ? PER_SOURCE_MAX : f->per_source;
-    f->multi = curl_multi_init();
-    f->headers = curl_slist_append(NULL, "Accept: " RAW_TYPE);
-    if (f->headers != NULL && f->options->token != NULL) {
-        char line[2048];
-        int n = snprintf(line, sizeof line, "Authorization: Bearer %s", f->options->token);
-        struct curl_slist *grown = n < (int)sizeof line ? curl_slist_append(f->headers, line) : NULL;
-        if (grown == NULL) {
-            return ERR_TOOLARGE;
-        }
-    }
-    return f->multi == NULL || f->headers == NULL ? ERR_NOMEM : OK;
-}
-
-static void tear_down(struct fetch *f) {
-    for (size_t i = 0; i < TRANSFERS_MAX; i++) {
-        struct transfer *t = &f->transfers[i];
-        if (t->source != NULL) {
-            end_transfer(f, t);
-        }
-        curl_easy_cleanup(t->easy);
-        buffer_free(&t->body);
-    }
-    (void)curl_multi_cleanup(f->multi);
-    curl_slist_free_all(f->headers);
+    return transfers_new(&f->options->http, AT_ONCE, &f->transfers);
 }
 
 static enum err already_here(struct repo *repo, const struct cid *root, const struct blob_fetch_options *options,
@@ -413,7 +302,7 @@ enum err blob_fetch(struct repo *repo, const struct cid *root, const char *const
         if (e == OK) {
             e = run(&f);
         }
-        tear_down(&f);
+        transfers_free(f.transfers);
         if (e == OK) {
             e = repo_partial_finish(f.partial, options->sha256, out);
         } else if (e == ERR_MISMATCH) {

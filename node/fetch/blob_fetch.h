@@ -17,6 +17,7 @@
 
 #include "base/why.h"
 #include "ipfs-lite/repo.h"
+#include "node/fetch/fetch_options.h"
 
 #define BLOB_FETCH_SOURCES_MAX 16
 
@@ -30,16 +31,12 @@ struct blob_fetch_progress {
 
 /* 0 and NULL mean the default in brackets. */
 struct blob_fetch_options {
-    uint64_t size;               /* what the release says; refused as soon as the root says otherwise [any] */
-    const uint8_t *sha256;       /* SHA256_LEN, what the release says [any] */
-    uint64_t max_size;           /* [the repository's] */
-    uint64_t deadline_ms;        /* for everything [none] */
-    uint32_t connect_timeout_ms; /* [5000] */
-    uint32_t min_rate;           /* bytes a second; a transfer below it for stall_ms is ended [1024] */
-    uint32_t stall_ms;           /* [10000] */
-    uint32_t per_source;         /* transfers at once, up to 8 [4] */
-    const char *ca_file;         /* PEM, for https [the system's] */
-    const char *token;           /* sent as bearer token: restricted images [none] */
+    uint64_t size;             /* what the release says; refused as soon as the root says otherwise [any] */
+    const uint8_t *sha256;     /* SHA256_LEN, what the release says [any] */
+    uint64_t max_size;         /* [the repository's] */
+    uint64_t deadline_ms;      /* for everything [none] */
+    struct fetch_options http; /* the token is for restricted images */
+    uint32_t per_source;       /* transfers at once, up to 8 [4] */
     /* Called often; false ends the fetch with ERR_CLOSED. */
     bool (*progress)(void *arg, const struct blob_fetch_progress *progress);
     /* A source is asked no more: ERR_MISMATCH (it lied), ERR_NOTFOUND, ERR_NETWORK, ERR_TIMEOUT. */

@@ -12,7 +12,7 @@ struct home_join_config {
     size_t source_count;
     const struct checkpoint_file *pin; /* NULL: snapshot.checkpoint, if it is set */
     bool wanted;                       /* this and the following as in struct snapshot_join_config */
-    struct snapshot_http_options http;
+    struct fetch_options http;
     bool (*progress)(void *arg, enum snapshot_join_part part, uint64_t done, uint64_t total);
     void (*source_left)(void *arg, const char *url, enum err reason, const char *what);
     void *arg;

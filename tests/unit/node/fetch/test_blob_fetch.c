@@ -263,7 +263,7 @@ static void with_bad_neighbour(enum manner manner, const char *name, enum err re
     start(&servers[0], manner);
     start(&servers[1], HONEST);
     struct blob_fetch_options options = {
-        .sha256 = large.sha256, .source_left = note_source, .arg = &seen, .deadline_ms = 60000, .stall_ms = 1000};
+        .sha256 = large.sha256, .source_left = note_source, .arg = &seen, .deadline_ms = 60000, .http.stall_ms = 1000};
     assert_int_equal(fetch(repo, &large.root, servers, 2, &options, &why), OK);
     assert_whole(repo, 1);
     if (reason != OK) {
