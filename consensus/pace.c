@@ -64,10 +64,14 @@ static uint64_t filler_at(const struct consensus *core) {
     return core->active_since_ms + core->config.timing.leader_timeout_ms / 2;
 }
 
+/* A block that is notarized and not final yet. */
+static bool is_unfinished(const struct consensus *core) {
+    return core->top_notarized > core->final_view;
+}
+
 void pace_refresh(struct consensus *core) {
     const struct slot *slot = current(core);
-    bool unfinished = core->top_notarized > core->final_view;
-    bool active = core->work || unfinished || (slot != NULL && slot->touched) || heartbeat_due(core);
+    bool active = core->work || is_unfinished(core) || (slot != NULL && slot->touched) || heartbeat_due(core);
     if (active && !core->active) {
         core->active_since_ms = core->now_ms;
     }
@@ -99,7 +103,8 @@ bool pace_view_is_late(const struct consensus *core) {
 }
 
 bool pace_wants_filler(const struct consensus *core) {
-    return heartbeat_due(core) || (core->active && core->now_ms >= filler_at(core));
+    /* The block of a heartbeat, notarized a moment ago, is no reason for another: only when it stays unfinished. */
+    return (heartbeat_due(core) && !is_unfinished(core)) || (core->active && core->now_ms >= filler_at(core));
 }
 
 static uint64_t later(uint64_t a, uint64_t b) {

@@ -72,6 +72,38 @@ static void a_heartbeat_is_proposed_by_the_leader_and_awaited_by_others(void **s
     fixture_end(f);
 }
 
+static void the_block_of_a_heartbeat_is_no_reason_for_another(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 2, NULL, true); /* leads view 2 */
+    fixture_tick(f, 10000);
+    fixture_propose(f, 1, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, 1, 0xa1, 0, 0, BLOCK_VALID);
+    fixture_send_certificate(f, 1, VOTE_NOTARIZE, 0xa1, 0xe);
+    assert_int_equal(fixture_view(f), 2);
+    assert_int_equal(fixture_find(f, EFFECT_BUILD), -1); /* it is about to be final */
+    fixture_send_certificate(f, 1, VOTE_FINALIZE, 0xa1, 0xe);
+    assert_int_equal(fixture_find(f, EFFECT_BUILD), -1);
+    fixture_tick(f, 9999);
+    assert_int_equal(fixture_find(f, EFFECT_BUILD), -1);
+    fixture_tick(f, 1);
+    assert_true(fixture_find(f, EFFECT_BUILD) >= 0);
+    fixture_end(f);
+}
+
+static void a_heartbeat_that_does_not_become_final_is_followed_by_a_block(void **state) {
+    (void)state;
+    struct fixture *f = fixture_begin(4, 2, NULL, true);
+    fixture_tick(f, 10000);
+    fixture_propose(f, 1, 0xa1, 0);
+    fixture_block(f, EVENT_BLOCK, 1, 0xa1, 0, 0, BLOCK_VALID);
+    fixture_send_certificate(f, 1, VOTE_NOTARIZE, 0xa1, 0xe);
+    fixture_tick(f, 199);
+    assert_int_equal(fixture_find(f, EFFECT_BUILD), -1);
+    fixture_tick(f, 1);
+    assert_true(fixture_find(f, EFFECT_BUILD) >= 0);
+    fixture_end(f);
+}
+
 static void timeouts_double_up_to_the_cap_and_come_back_after_progress(void **state) {
     (void)state;
     struct fixture *f = fixture_begin(4, 0, NULL, true);
@@ -238,6 +270,8 @@ int main(void) {
         cmocka_unit_test(work_a_vote_or_a_proposal_starts_the_timers),
         cmocka_unit_test(timers_stop_when_everything_is_final),
         cmocka_unit_test(a_heartbeat_is_proposed_by_the_leader_and_awaited_by_others),
+        cmocka_unit_test(the_block_of_a_heartbeat_is_no_reason_for_another),
+        cmocka_unit_test(a_heartbeat_that_does_not_become_final_is_followed_by_a_block),
         cmocka_unit_test(timeouts_double_up_to_the_cap_and_come_back_after_progress),
         cmocka_unit_test(a_leader_that_was_silent_gets_little_time_until_it_is_heard),
         cmocka_unit_test(a_stalled_view_is_resent_once_a_second_and_no_more),
