@@ -26,7 +26,6 @@ struct api {
     struct events *events;
     struct snapshots *snapshots; /* NULL on a node that serves none */
     const struct config *config;
-    const struct genesis *genesis;
     const struct verify_crypto *crypto;
     uint8_t node_key[ED25519_KEY_LEN];
     const uint8_t (*node_secret)[ED25519_SECRET_LEN];

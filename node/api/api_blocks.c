@@ -9,7 +9,8 @@
 #define PAGE_MAX 200
 #define PAGE_DEFAULT 20
 
-static json_t *block_json(const struct api *api, const struct chain_block_info *info) {
+/* `epoch` is the block's own. */
+static json_t *block_json(const struct chain_epoch *epoch, const struct chain_block_info *info) {
     const struct block_header *h = &info->header;
     json_t *out = json_object();
     api_u64(out, "height", h->height);
@@ -19,10 +20,8 @@ static json_t *block_json(const struct api *api, const struct chain_block_info *
     api_u64(out, "view", h->view);
     api_u64(out, "time_ms", h->time_ms);
     api_u64(out, "proposer_index", h->proposer);
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    uint16_t count = genesis_validators(api->genesis, keys);
-    if (h->height > 0 && h->proposer < count) {
-        api_hex(out, "proposer", keys[h->proposer], KEY_LEN);
+    if (h->height > 0 && h->proposer < epoch->count) {
+        api_hex(out, "proposer", epoch->keys[h->proposer], KEY_LEN);
     } else {
         api_set(out, "proposer", json_null());
     }
@@ -33,6 +32,17 @@ static json_t *block_json(const struct api *api, const struct chain_block_info *
     api_u64(out, "tx_count", info->tx_count);
     api_set(out, "has_finalization", json_boolean(info->has_finalization));
     return out;
+}
+
+/* A block, and the epoch it is of: `epoch` is what was read for the block before, or zeros. */
+static enum err read_block(struct chain_view *view, uint64_t height, struct chain_block_info *out,
+                           struct chain_epoch *epoch) {
+    enum err e = chain_view_block(view, height, out);
+    if (e == OK && (epoch->count == 0 || epoch->number != out->header.epoch)) {
+        e = chain_view_epoch(view, out->header.epoch, epoch);
+        e = e == ERR_NOTFOUND ? ERR_CORRUPT : e; /* every block that is there is of an epoch that is there */
+    }
+    return e;
 }
 
 /* "latest" or a number; on failure the answer has been given. */
@@ -57,12 +67,13 @@ static void get_block(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct chain_view view;
     struct chain_block_info info;
+    struct chain_epoch epoch = {.count = 0};
     uint64_t height;
     if (!api_no_query(request) || !api_view(api, request, &view)) {
         return;
     }
     if (height_param(request, &view, &height)) {
-        enum err e = chain_view_block(&view, height, &info);
+        enum err e = read_block(&view, height, &info, &epoch);
         if (e == ERR_NOTFOUND && height <= view.head.header.height) {
             http_respond(request,
                          http_error(410, "NO_LONGER_KEPT", "ask a node that has been there longer",
@@ -71,7 +82,7 @@ static void get_block(void *ctx, struct http_request *request) {
         } else if (e != OK) {
             api_fail(request, e, "a block of this height");
         } else {
-            http_respond(request, http_json(200, block_json(api, &info)));
+            http_respond(request, http_json(200, block_json(&epoch, &info)));
         }
     }
     chain_view_close(&view);
@@ -87,16 +98,22 @@ static void list_blocks(void *ctx, struct http_request *request) {
         return;
     }
     uint64_t next = before <= view.head.header.height ? before : view.head.header.height + 1;
+    struct chain_epoch epoch = {.count = 0};
     json_t *items = json_array();
     enum err e = OK;
     while (e == OK && limit-- > 0 && next > 0) {
         struct chain_block_info info;
-        e = chain_view_block(&view, --next, &info);
+        e = read_block(&view, --next, &info, &epoch);
         if (e == OK) {
-            (void)json_array_append_new(items, block_json(api, &info));
+            (void)json_array_append_new(items, block_json(&epoch, &info));
         }
     }
     chain_view_close(&view);
+    if (e != OK && e != ERR_NOTFOUND) { /* older ones than a snapshot brought are not there; anything else is a fault */
+        json_decref(items);
+        api_fail(request, e, "the blocks");
+        return;
+    }
     json_t *out = json_object();
     api_set(out, "blocks", items);
     api_set(out, "next_before", next > 0 ? json_integer((json_int_t)next) : json_null());

@@ -45,7 +45,7 @@ static void get_status(void *ctx, struct http_request *request) {
     status_board_read(api->status, &facts);
     json_t *out = json_object();
     api_hex(out, "chain_id", chain_id(api->chain), CHAIN_ID_LEN);
-    api_set(out, "chain", json_string(api->genesis->name));
+    api_set(out, "chain", json_string(chain_name(api->chain)));
     api_hex(out, "node_id", api->node_key, sizeof api->node_key);
     api_set(out, "role", json_string(config_role_name(api->config->node.role)));
     api_set(out, "organisation", json_string(api->config->node.org));

@@ -22,6 +22,9 @@ static struct http_response *refusal(const struct submit_outcome *outcome) {
     case ERR_DENIED:
         return http_error(429, "SENDER_SHARE_USED", "wait until some of them are final",
                           "this sender has as many transactions waiting as one may have");
+    case ERR_RANGE:
+        return http_error(400, "TX_EXPIRY_TOO_FAR", "make it again with an earlier expiry (--expires)",
+                          "the transaction's expiry is further ahead than the organisations allow now");
     case ERR_TIMEOUT:
         return http_error(504, "NOT_FINAL_IN_TIME",
                           "it may still become final: look with GET /v1/txs/{id}; if it stays away, see whether more "

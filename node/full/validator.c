@@ -176,6 +176,12 @@ static void look_at_governance(struct validator *v) {
     }
 }
 
+static void replica_on_too_far(void *ctx, const uint8_t tx_id[HASH_LEN]) {
+    struct validator *v = ctx;
+    submit_dropped(v->submit, tx_id, ERR_RANGE);
+    log_event(LOG_DEBUG, "tx.too_far", log_hash("tx", tx_id, HASH_LEN));
+}
+
 static void replica_on_final(void *ctx, const struct block *block) {
     struct validator *v = ctx;
     vitals_block_final(&v->vitals, block);
@@ -419,6 +425,7 @@ static enum err open_replica(struct validator *v) {
                 .check_transaction = replica_check_transaction,
                 .on_evidence = replica_on_evidence,
                 .on_final = replica_on_final,
+                .on_too_far = replica_on_too_far,
                 .on_alarm = replica_on_alarm},
         .ctx = v,
         .times = &v->vitals.times,

@@ -111,7 +111,6 @@ enum err validator_http_open(const struct validator_http_parts *parts, struct va
                             .events = parts->events,
                             .snapshots = parts->snapshots,
                             .config = config,
-                            .genesis = &parts->home->genesis,
                             .crypto = &host_crypto,
                             .node_secret = (const uint8_t(*)[ED25519_SECRET_LEN]) & parts->home->secret,
                             .started_mono_ms = clock_mono_ms()};

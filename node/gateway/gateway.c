@@ -293,7 +293,7 @@ static enum err open_http(struct gateway *g) {
     g->api.devices = g->devices;
     g->api.watch = g->watch;
     g->api.config = config;
-    g->api.genesis = &g->home->genesis;
+    g->api.chain = g->home->genesis.name;
     g->api.started_mono_ms = clock_mono_ms();
     memcpy(g->api.node_key, g->home->key, sizeof g->api.node_key);
     enum err e = http_server_new(&http, &g->server);

@@ -167,7 +167,7 @@ static void get_status(void *ctx, struct http_request *request) {
     alarm_text(facts, alarm);
     json_t *out = json_object();
     set_hex(out, "chain_id", light_chain_id(api->parts.light), CHAIN_ID_LEN);
-    set(out, "chain", json_string(api->genesis->name));
+    set(out, "chain", json_string(api->chain));
     set_hex(out, "node_id", api->node_key, sizeof api->node_key);
     set(out, "role", json_string(config_role_name(api->config->node.role)));
     set(out, "organisation", json_string(api->config->node.org));
@@ -186,8 +186,7 @@ static void get_status(void *ctx, struct http_request *request) {
     set(out, "statements", uplink_json(facts));
     set(out, "cache", images_json(&facts->images));
     set(out, "peers", json_array());
-    uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
-    set_number(out, "validators", genesis_validators(api->genesis, keys));
+    set_number(out, "validators", facts->light.validators);
     set(out, "version", json_string(ASSAY_VERSION));
     set_number(out, "uptime_ms", clock_mono_ms() - api->started_mono_ms);
     free(facts);

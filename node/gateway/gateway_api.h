@@ -12,7 +12,7 @@ struct gateway_api {
     struct device_api *devices;
     struct source_watch *watch;
     const struct config *config;
-    const struct genesis *genesis;
+    const char *chain; /* its name, which people know it by; borrowed */
     uint8_t node_key[ED25519_KEY_LEN];
     uint64_t started_mono_ms;
 };

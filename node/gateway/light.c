@@ -371,6 +371,7 @@ void light_status(struct light *light, struct light_status *out) {
     *out = (struct light_status){.head = head_of(light, now_ms),
                                  .age_ms = now_ms > trust->time_ms ? now_ms - trust->time_ms : 0,
                                  .start_ms = trust->start_ms,
+                                 .validators = trust->validator_count,
                                  .origin = trust->origin,
                                  .heartbeat_known = trust->heartbeat_known,
                                  .heartbeat_ms = trust->heartbeat_ms,

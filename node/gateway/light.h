@@ -77,7 +77,8 @@ struct light_status {
     enum light_origin origin;
     bool heartbeat_known;
     uint32_t heartbeat_ms;
-    uint64_t limit_ms; /* 0: the chain has no heartbeat, so no head is too old */
+    uint64_t limit_ms;   /* 0: the chain has no heartbeat, so no head is too old */
+    uint16_t validators; /* of the newest epoch that was proven */
     size_t source_count;
     struct light_source sources[CONFIG_SOURCES_MAX];
 };

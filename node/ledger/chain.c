@@ -24,6 +24,10 @@ const struct chain_head *chain_head(const struct chain *chain) {
     return &chain->head;
 }
 
+const char *chain_name(const struct chain *chain) {
+    return chain->name;
+}
+
 const uint8_t *chain_id(const struct chain *chain) {
     return chain->id;
 }
@@ -298,6 +302,7 @@ enum err chain_open(const struct chain_config *config, struct chain **out) {
     chain->next_node_id = 1;
     (void)pthread_mutex_init(&chain->head_lock, NULL);
     genesis_chain_id(config->genesis, config->crypto, chain->id);
+    memcpy(chain->name, config->genesis->name, sizeof chain->name);
     chain_epoch_of_genesis(config->genesis, config->crypto, &chain->epoch);
     enum err e = tree_cache_new(TREE_CACHE_NODES, &chain->cache);
     if (e != OK) {

@@ -64,6 +64,8 @@ struct chain_head {
 /* The last final block (the genesis block at first). */
 const struct chain_head *chain_head(const struct chain *chain);
 const uint8_t *chain_id(const struct chain *chain);
+/* What people call it. */
+const char *chain_name(const struct chain *chain);
 /* Highest height whose block is durable in the block log. */
 uint64_t chain_synced_height(const struct chain *chain);
 

@@ -26,6 +26,7 @@ struct chain {
     const struct verify_crypto *crypto;
     struct mempool *mempool;
     uint8_t id[CHAIN_ID_LEN];
+    char name[GENESIS_NAME_MAX + 1];
     struct chain_epoch epoch;     /* of the head's children */
     struct genesis_params params; /* as of the head */
     uint64_t version_keep_ms;

@@ -234,6 +234,25 @@ size_t mempool_expire(struct mempool *pool, uint64_t time_ms) {
     return dropped;
 }
 
+size_t mempool_drop_beyond(struct mempool *pool, uint64_t latest_ms,
+                           void (*gone)(void *ctx, const uint8_t id[HASH_LEN]), void *ctx) {
+    size_t dropped = 0;
+    for (struct entry *entry = pool->oldest; entry != NULL;) {
+        struct entry *newer = entry->newer;
+        if (entry->tx.expiry_ms > latest_ms) {
+            uint8_t id[HASH_LEN];
+            memcpy(id, entry->tx.id, HASH_LEN);
+            mempool_remove(pool, id);
+            if (gone != NULL) {
+                gone(ctx, id);
+            }
+            dropped++;
+        }
+        entry = newer;
+    }
+    return dropped;
+}
+
 size_t mempool_count(const struct mempool *pool) {
     return pool->count;
 }

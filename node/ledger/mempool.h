@@ -31,6 +31,10 @@ void mempool_ask_also(struct mempool *pool, bool (*vouches)(void *ctx, const str
 void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]);
 /* Drops what expired at this block time; gives how many. */
 size_t mempool_expire(struct mempool *pool, uint64_t time_ms);
+/* Drops what expires later than `latest_ms`, which no block may take (the organisations voted for a shorter lifetime),
+ * and tells of each; gives how many. `gone` may be NULL. */
+size_t mempool_drop_beyond(struct mempool *pool, uint64_t latest_ms,
+                           void (*gone)(void *ctx, const uint8_t id[HASH_LEN]), void *ctx);
 /* How long the oldest has waited; 0 when none does, or without times. */
 uint64_t mempool_oldest_ms(const struct mempool *pool);
 /* Before the first transaction: where to note how long each has waited when a block that holds it is first looked at.

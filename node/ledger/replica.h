@@ -53,6 +53,8 @@ struct replica_ops {
                         const struct consensus_vote *second);
     /* A block became final, oldest first; its writes can be read through views. May be NULL. */
     void (*on_final)(void *ctx, const struct block *block);
+    /* A waiting transaction was dropped, because it expires later than the organisations allow now. May be NULL. */
+    void (*on_too_far)(void *ctx, const uint8_t tx_id[HASH_LEN]);
     /* Something an operator must look at. `name` is one word with dashes, `text` a sentence. */
     void (*on_alarm)(void *ctx, const char *name, const char *text);
 };

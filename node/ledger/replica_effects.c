@@ -1,4 +1,6 @@
 /* What the core asks for: journal, outbox, finality, and the loop that feeds it its answers. */
+#include "node/ledger/ledger_time.h"
+#include "node/ledger/mempool.h"
 #include "node/ledger/replica_internal.h"
 
 #include "base/assert.h"
@@ -157,6 +159,25 @@ static void block_is_final(void *arg, const struct block *block) {
     }
 }
 
+/* Clocks differ, and ours was read when the turn began: what is too far by so little waits a moment. */
+#define EXPIRY_GRACE_MS 2000u
+/* For so long what was judged by the state before may still come in. */
+#define LOOK_FAR_MS 10000u
+
+/* After a vote for a shorter lifetime: what waits and may stand in no block now would only look like work. */
+static void drop_too_far(struct replica *r) {
+    const struct block_header *head = &chain_head(r->config.chain)->header;
+    uint64_t lifetime_ms = chain_params(r->config.chain)->tx_max_lifetime_ms;
+    if (lifetime_ms < r->lifetime_ms) {
+        r->look_far_until = head->time_ms + LOOK_FAR_MS;
+    }
+    r->lifetime_ms = lifetime_ms;
+    if (head->time_ms < r->look_far_until) {
+        uint64_t latest_ms = ledger_time_now(r->wall_ms, head->time_ms) + lifetime_ms + EXPIRY_GRACE_MS;
+        (void)mempool_drop_beyond(r->config.mempool, latest_ms, r->config.ops.on_too_far, r->config.ctx);
+    }
+}
+
 enum err replica_finalize_all(struct replica *r) {
     for (size_t i = 0; i < r->final_count; i++) {
         const struct final *final = &r->finals[i];
@@ -182,6 +203,7 @@ enum err replica_finalize_all(struct replica *r) {
         }
     }
     replica_drop_pending(r);
+    drop_too_far(r);
     consensus_set_heartbeat(r->core, chain_params(r->config.chain)->heartbeat_ms);
     struct peer_message status = {.kind = PEER_STATUS, .number = chain_head(r->config.chain)->header.height};
     return replica_post(r, TO_OBSERVERS, 0, &status);

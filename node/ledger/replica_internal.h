@@ -125,7 +125,9 @@ struct replica {
     char error[320];
 
     uint64_t wall_ms, mono_ms;
-    uint64_t core_timer_ms; /* UINT64_MAX: none */
+    uint64_t lifetime_ms;    /* the longest of a transaction, as of the head */
+    uint64_t look_far_until; /* block time: so long it is looked whether what waits may stand in a block */
+    uint64_t core_timer_ms;  /* UINT64_MAX: none */
 
     struct followup followups[FOLLOWUPS_MAX];
     size_t followup_count;

@@ -287,6 +287,22 @@ void submit_block_final(struct submit *s, const struct block *block) {
     look_whether_full(s);
 }
 
+void submit_dropped(struct submit *s, const uint8_t tx_id[HASH_LEN], enum err why) {
+    struct post **slot = &s->waiters[bucket_of(tx_id)];
+    while (*slot != NULL) {
+        struct post *post = *slot;
+        if (memcmp(post->tx_id, tx_id, HASH_LEN) != 0) {
+            slot = &post->next;
+            continue;
+        }
+        *slot = post->next;
+        s->waiting--;
+        s->refused++;
+        answer(post, why, 0, NULL);
+    }
+    look_whether_full(s);
+}
+
 struct submit_stats submit_stats(struct submit *s) {
     (void)pthread_mutex_lock(&s->lock);
     size_t queued = s->queued;

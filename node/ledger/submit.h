@@ -56,6 +56,9 @@ NODISCARD enum err submit_post(struct submit *submit, struct bytes envelope, enu
 /* Ledger thread, for every block that became final, once its writes can be read. */
 void submit_block_final(struct submit *submit, const struct block *block);
 
+/* Ledger thread, for a transaction that was accepted and will stand in no block: who waits for it gets `why`. */
+void submit_dropped(struct submit *submit, const uint8_t tx_id[HASH_LEN], enum err why);
+
 struct submit_stats {
     size_t queued, waiting;
     uint64_t accepted, refused, timed_out;

@@ -158,7 +158,6 @@ static inline void api_open(struct api_fixture *f) {
                           .status = &f->board,
                           .auth = f->auth,
                           .config = &f->config,
-                          .genesis = &f->ledger.world.genesis,
                           .crypto = &host_crypto,
                           .node_secret = (const uint8_t(*)[ED25519_SECRET_LEN]) & f->ledger.validator_secrets[0],
                           .started_mono_ms = clock_mono_ms()};

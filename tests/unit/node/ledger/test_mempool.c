@@ -124,6 +124,43 @@ static void expired_ones_go_and_give_back_their_sender_share(void **state) {
     buffer_free(&b);
 }
 
+struct dropped {
+    uint8_t ids[4][HASH_LEN];
+    size_t count;
+};
+
+static void note_dropped(void *ctx, const uint8_t id[HASH_LEN]) {
+    struct dropped *d = ctx;
+    assert_in_range(d->count, 0, 3);
+    memcpy(d->ids[d->count++], id, HASH_LEN);
+}
+
+static void what_expires_too_late_for_a_shorter_lifetime_goes_and_is_named(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(10, 100000, 3);
+    struct sender s = sender_of(1);
+    struct dropped dropped = {.count = 0};
+    uint8_t late[HASH_LEN];
+    struct transaction tx = make(&s, 1, 1000, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    tx = make(&s, 2, 1001, &b);
+    memcpy(late, tx.id, HASH_LEN);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    tx = make(&s, 3, 999, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    assert_int_equal(mempool_drop_beyond(pool, 1001, note_dropped, &dropped), 0);
+    assert_int_equal(mempool_drop_beyond(pool, 1000, note_dropped, &dropped), 1);
+    assert_int_equal(dropped.count, 1);
+    assert_memory_equal(dropped.ids[0], late, HASH_LEN);
+    assert_int_equal(mempool_count(pool), 2);
+    tx = make(&s, 4, 1000, &b); /* the sender's share is free again */
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    assert_int_equal(mempool_drop_beyond(pool, 0, NULL, NULL), 3);
+    mempool_free(pool);
+    buffer_free(&b);
+}
+
 static bool note_salt(void *arg, const struct transaction *tx) {
     struct buffer *seen = arg;
     buffer_u8(seen, tx->body.data[1 + CHAIN_ID_LEN + 1 + ED25519_KEY_LEN + 8]);
@@ -227,6 +264,7 @@ int main(void) {
         cmocka_unit_test(one_sender_cannot_crowd_out_another),
         cmocka_unit_test(count_and_bytes_are_bounded),
         cmocka_unit_test(expired_ones_go_and_give_back_their_sender_share),
+        cmocka_unit_test(what_expires_too_late_for_a_shorter_lifetime_goes_and_is_named),
         cmocka_unit_test(iteration_is_in_arrival_order_and_can_stop),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

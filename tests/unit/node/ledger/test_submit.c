@@ -121,6 +121,33 @@ static void who_waits_gets_the_receipt_of_the_final_block(void **state) {
     close_fixture(&f);
 }
 
+static void who_waits_for_what_was_dropped_is_told_at_once(void **state) {
+    (void)state;
+    struct fixture f;
+    struct buffer first = BUFFER_INIT, second = BUFFER_INIT;
+    struct transaction tx;
+    open_fixture(&f, 8, 8);
+    fixture_register(&f.ledger, f.ledger.time_ms + 60000, &first);
+    fixture_register(&f.ledger, f.ledger.time_ms + 61000, &second);
+    assert_int_equal(post(&f, &first, SUBMIT_FINALIZED, 5000, 0), OK);
+    assert_int_equal(post(&f, &first, SUBMIT_FINALIZED, 5000, 1), OK);
+    assert_int_equal(post(&f, &second, SUBMIT_FINALIZED, 5000, 2), OK);
+    turn(&f);
+    assert_int_equal(transaction_decode(buffer_bytes(&first), &tx, NULL), OK);
+    submit_dropped(f.submit, tx.id, ERR_RANGE);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(f.answers[i].count, 1);
+        assert_int_equal(f.answers[i].error, ERR_RANGE);
+    }
+    assert_int_equal(f.answers[2].count, 0);
+    assert_int_equal(submit_stats(f.submit).waiting, 1);
+    submit_dropped(f.submit, tx.id, ERR_RANGE); /* nobody waits for it any more */
+    assert_int_equal(submit_stats(f.submit).refused, 2);
+    buffer_free(&first);
+    buffer_free(&second);
+    close_fixture(&f);
+}
+
 static void refusals_and_full_places_are_told_once(void **state) {
     (void)state;
     struct fixture f;
@@ -219,6 +246,7 @@ static void what_is_still_queued_when_it_closes_is_answered(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_waits_gets_the_receipt_of_the_final_block),
+        cmocka_unit_test(who_waits_for_what_was_dropped_is_told_at_once),
         cmocka_unit_test(refusals_and_full_places_are_told_once),
         cmocka_unit_test(patience_ends_at_the_deadline),
         cmocka_unit_test(while_many_wait_long_nobody_is_taken_in),
