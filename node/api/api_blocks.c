@@ -166,6 +166,26 @@ static void fail_body(struct http_request *request, enum err e, uint64_t height,
     }
 }
 
+/* What happened to the transactions of a block, from `from` on. A receipt that did not come with a snapshot is not
+ * there; anything else that can't be read is a fault. */
+static enum err block_txs_json(struct chain_view *view, const struct block *block, uint64_t from, uint64_t limit,
+                               json_t *items, uint64_t *out_next) {
+    uint64_t i = from;
+    for (; i < block->tx_count && i < from + limit; i++) {
+        struct receipt receipt;
+        uint64_t at;
+        uint32_t index;
+        enum err e = find_tx(view, block->txs[i].id, &at, &index, &receipt);
+        if (e != OK && e != ERR_NOTFOUND) {
+            return e;
+        }
+        (void)json_array_append_new(
+            items, tx_json(&block->txs[i], block->header.height, (uint32_t)i, e == OK ? &receipt : NULL));
+    }
+    *out_next = i;
+    return OK;
+}
+
 static void list_block_txs(void *ctx, struct http_request *request) {
     static const char *const known[] = {"from", "limit", NULL};
     struct api *api = ctx;
@@ -185,25 +205,22 @@ static void list_block_txs(void *ctx, struct http_request *request) {
     if (e == OK && body.len > 0) {
         e = block_decode(buffer_bytes(&body), &block);
     }
-    if (e == OK && height <= view.head.header.height) {
-        json_t *items = json_array();
-        uint64_t i = from;
-        for (; i < block.tx_count && i < from + limit; i++) {
-            struct receipt receipt;
-            uint64_t at;
-            uint32_t index;
-            bool known_receipt = find_tx(&view, block.txs[i].id, &at, &index, &receipt) == OK;
-            (void)json_array_append_new(items,
-                                        tx_json(&block.txs[i], height, (uint32_t)i, known_receipt ? &receipt : NULL));
-        }
+    bool there = e == OK && height <= view.head.header.height;
+    uint64_t next = 0;
+    json_t *items = json_array();
+    enum err read = there ? block_txs_json(&view, &block, from, limit, items, &next) : OK;
+    if (read != OK) {
+        api_fail(request, read, "a receipt of this block");
+    } else if (there) {
         json_t *out = json_object();
         api_u64(out, "height", height);
-        api_set(out, "txs", items);
-        api_set(out, "next_from", i < block.tx_count ? json_integer((json_int_t)i) : json_null());
+        api_set(out, "txs", json_incref(items));
+        api_set(out, "next_from", next < block.tx_count ? json_integer((json_int_t)next) : json_null());
         http_respond(request, http_json(200, out));
     } else {
         fail_body(request, e == OK ? ERR_NOTFOUND : e, e == OK ? 0 : height, "a block of this height");
     }
+    json_decref(items);
     block_free(&block);
     buffer_free(&body);
     chain_view_close(&view);
@@ -274,19 +291,41 @@ static bool cursor_before(uint8_t cursor[CURSOR_LEN]) {
     return true;
 }
 
-/* Next entry of the signer below the cursor, which moves there. */
-static bool next_of_sender(struct chain_view *view, uint8_t place[ED25519_KEY_LEN + CURSOR_LEN],
-                           uint8_t out_id[HASH_LEN]) {
+/* Next entry of the signer below the cursor, which moves there. ERR_NOTFOUND: there is none. */
+static enum err next_of_sender(struct chain_view *view, uint8_t place[ED25519_KEY_LEN + CURSOR_LEN],
+                               uint8_t out_id[HASH_LEN]) {
     struct bytes key, value;
-    if (!cursor_before(place + ED25519_KEY_LEN) ||
-        kv_seek_back(view->kv, KV_SENDERS, bytes_of(place, ED25519_KEY_LEN + CURSOR_LEN), &key, &value) != OK ||
-        key.len != ED25519_KEY_LEN + CURSOR_LEN || value.len != HASH_LEN ||
-        memcmp(key.data, place, ED25519_KEY_LEN) != 0) {
-        return false;
+    if (!cursor_before(place + ED25519_KEY_LEN)) {
+        return ERR_NOTFOUND;
+    }
+    enum err e = kv_seek_back(view->kv, KV_SENDERS, bytes_of(place, ED25519_KEY_LEN + CURSOR_LEN), &key, &value);
+    if (e != OK) {
+        return e;
+    }
+    if (key.len != ED25519_KEY_LEN + CURSOR_LEN || value.len != HASH_LEN) {
+        return ERR_CORRUPT;
+    }
+    if (memcmp(key.data, place, ED25519_KEY_LEN) != 0) {
+        return ERR_NOTFOUND;
     }
     memcpy(place, key.data, key.len);
     memcpy(out_id, value.data, HASH_LEN);
-    return true;
+    return OK;
+}
+
+/* One entry of a signer's list: what the filter lets through. The body of one may have been pruned, and it is left out;
+ * anything else that can't be read is a fault. */
+static enum err sender_tx_json(struct api *api, struct chain_view *view, const uint8_t id[HASH_LEN],
+                               const char *contract, json_t *items) {
+    struct tx_lookup found;
+    enum err e = tx_lookup_open(api, view, id, &found);
+    bool pruned = e == ERR_NOTFOUND && found.height != 0;
+    if (e == OK && (contract == NULL || bytes_equal(found.block.txs[found.index].contract, bytes_str(contract)))) {
+        (void)json_array_append_new(items,
+                                    tx_json(&found.block.txs[found.index], found.height, found.index, &found.receipt));
+    }
+    tx_lookup_close(&found);
+    return e == OK || pruned ? OK : e == ERR_NOTFOUND ? ERR_CORRUPT : e;
 }
 
 /* Newest first. A page looks at a bounded number of entries, so one with a contract filter may be short of its limit.
@@ -315,20 +354,18 @@ static void list_sender_txs(void *ctx, struct http_request *request) {
     }
     json_t *items = json_array();
     bool more = true;
-    for (size_t looked = 0; more && looked < 2 * PAGE_MAX && json_array_size(items) < limit; looked++) {
-        more = next_of_sender(&view, place, id);
-        struct tx_lookup found;
-        if (!more) {
-            break;
-        }
-        if (tx_lookup_open(api, &view, id, &found) == OK &&
-            (contract == NULL || bytes_equal(found.block.txs[found.index].contract, bytes_str(contract)))) {
-            (void)json_array_append_new(
-                items, tx_json(&found.block.txs[found.index], found.height, found.index, &found.receipt));
-        }
-        tx_lookup_close(&found);
+    enum err e = OK;
+    for (size_t looked = 0; more && e == OK && looked < 2 * PAGE_MAX && json_array_size(items) < limit; looked++) {
+        e = next_of_sender(&view, place, id);
+        more = e != ERR_NOTFOUND;
+        e = e == OK ? sender_tx_json(api, &view, id, contract, items) : more ? e : OK;
     }
     chain_view_close(&view);
+    if (e != OK) {
+        json_decref(items);
+        api_fail(request, e, "the sender's transactions");
+        return;
+    }
     json_t *out = json_object();
     api_set(out, "txs", items);
     if (more) {

@@ -77,11 +77,10 @@ static json_t *history_json(const struct history_entry *entry) {
     return out;
 }
 
-json_t *api_history(struct chain_view *view, struct bytes record_key, size_t limit) {
-    json_t *out = json_array();
+enum err api_history(struct chain_view *view, struct bytes record_key, size_t limit, json_t *out) {
     uint8_t from[LIMIT_TX_NAME + 1 + LIMIT_STATE_KEY + HISTORY_KEY_SUFFIX + 1];
     if (record_key.len + HISTORY_KEY_SUFFIX + 1 > sizeof from) {
-        return out;
+        return ERR_TOOLARGE;
     }
     memcpy(from, record_key.data, record_key.len);
     from[record_key.len] = 0;
@@ -90,17 +89,26 @@ json_t *api_history(struct chain_view *view, struct bytes record_key, size_t lim
     while (json_array_size(out) < limit) {
         struct bytes key, value;
         struct history_entry entry;
-        if (kv_seek(view->kv, KV_HISTORY, bytes_of(from, from_len), &key, &value) != OK ||
-            key.len != record_key.len + HISTORY_KEY_SUFFIX || memcmp(key.data, from, prefix_len) != 0 ||
-            history_decode(key, value, &entry) != OK) {
-            break;
+        enum err e = kv_seek(view->kv, KV_HISTORY, bytes_of(from, from_len), &key, &value);
+        if (e == ERR_NOTFOUND) {
+            return OK;
+        }
+        if (e != OK) {
+            return e;
+        }
+        if (key.len != record_key.len + HISTORY_KEY_SUFFIX || memcmp(key.data, from, prefix_len) != 0) {
+            return OK;
+        }
+        e = history_decode(key, value, &entry);
+        if (e != OK) {
+            return ERR_CORRUPT;
         }
         (void)json_array_append_new(out, history_json(&entry));
         memcpy(from, key.data, key.len);
         from[key.len] = 0; /* the successor in byte order */
         from_len = key.len + 1;
     }
-    return out;
+    return OK;
 }
 
 bool api_member(struct api *api, struct http_request *request) {

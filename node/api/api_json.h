@@ -21,7 +21,8 @@ bool api_query_after(struct http_request *request, size_t len, uint8_t *cursor, 
 json_t *api_page(const char *name, json_t *consumed, size_t limit, const uint8_t *last, size_t last_len);
 /* Has the request a member's token? If not, 401 has been answered. */
 bool api_member(struct api *api, struct http_request *request);
-/* A history page of one record: {"history":[{height, time_ms, tx_id, signer, action, detail}], "next_before"}. */
-json_t *api_history(struct chain_view *view, struct bytes record_key, size_t limit);
+/* Appends the first `limit` entries of a record's history to the array: {height, time_ms, tx_id, signer, action,
+ * detail}. An error when it can't be read as far. */
+NODISCARD enum err api_history(struct chain_view *view, struct bytes record_key, size_t limit, json_t *out);
 
 #endif

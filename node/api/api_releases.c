@@ -116,9 +116,16 @@ static void get_release(void *ctx, struct http_request *request) {
     struct state state = state_of_view(view.kv);
     if (find_release(request, &state, id, &release)) {
         struct record_key key = release_key(id);
-        json_t *out = release_json(&release);
-        api_set(out, "history", api_history(&view, record_key_bytes(&key), HISTORY_MAX));
-        http_respond(request, http_json(200, out));
+        json_t *history = json_array();
+        enum err e = api_history(&view, record_key_bytes(&key), HISTORY_MAX, history);
+        if (e == OK) {
+            json_t *out = release_json(&release);
+            api_set(out, "history", json_incref(history));
+            http_respond(request, http_json(200, out));
+        } else {
+            api_fail(request, e, "the history of this release");
+        }
+        json_decref(history);
     }
     chain_view_close(&view);
 }
@@ -186,16 +193,18 @@ bool api_release_image_is_here(struct api *api, struct http_request *request, st
     Assay__RegisterRelease *message = assay__register_release__unpack(NULL, args.len, args.data);
     struct cid cid;
     struct repo_image image;
-    bool known = message != NULL && cid_decode(bytes_of(message->image_cid.data, message->image_cid.len), &cid) == OK &&
-                 repo_stat(api->repo, &cid, &image) == OK;
+    bool named = message != NULL && cid_decode(bytes_of(message->image_cid.data, message->image_cid.len), &cid) == OK;
+    enum err e = named ? repo_stat(api->repo, &cid, &image) : ERR_NOTFOUND;
     if (message != NULL) {
         assay__register_release__free_unpacked(message, NULL);
     }
-    if (!known) {
+    if (e != OK && e != ERR_NOTFOUND) {
+        api_fail(request, e, "the store of images");
+    } else if (e != OK) {
         http_respond(request, http_error(409, "IMAGE_NOT_IN_STORE", "add it to this node first: assay blob add FILE",
                                          "the image that the release names is not in this node's store"));
     }
-    return known;
+    return e == OK;
 }
 
 enum err api_releases_routes(struct api *api, struct http_server *server) {

@@ -114,8 +114,9 @@ struct history_page {
     json_t *items;
 };
 
-static void append_history(struct history_page *page, const struct record_key *key, const char *device) {
-    json_t *entries = api_history(page->view, record_key_bytes(key), HISTORY_MAX);
+static enum err append_history(struct history_page *page, const struct record_key *key, const char *device) {
+    json_t *entries = json_array();
+    enum err e = api_history(page->view, record_key_bytes(key), HISTORY_MAX, entries);
     size_t i;
     json_t *entry;
     json_array_foreach(entries, i, entry) {
@@ -123,14 +124,14 @@ static void append_history(struct history_page *page, const struct record_key *k
         (void)json_array_append(page->items, entry);
     }
     json_decref(entries);
+    return e;
 }
 
 static enum err history_of_status(void *arg, const struct status_record *status) {
     char device[2 * KEY_LEN + 1];
     struct record_key key = update_status_key(status->update_id, status->device_id);
     hex_encode(status->device_id, KEY_LEN, device);
-    append_history(arg, &key, device);
-    return OK;
+    return append_history(arg, &key, device);
 }
 
 static int by_height(const void *a, const void *b) {
@@ -141,18 +142,19 @@ static int by_height(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* Everything that happened to the update and its devices, in order of height. */
+/* Everything that happened to the update and its devices, in order of height. NULL: no memory. */
 static json_t *sorted(json_t *items) {
     size_t count = json_array_size(items);
     json_t **all = malloc((count + 1) * sizeof(json_t *));
+    if (all == NULL) {
+        return NULL;
+    }
     json_t *out = json_array();
-    for (size_t i = 0; all != NULL && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         all[i] = json_array_get(items, i);
     }
-    if (all != NULL) {
-        qsort(all, count, sizeof(json_t *), by_height);
-    }
-    for (size_t i = 0; all != NULL && i < count; i++) {
+    qsort(all, count, sizeof(json_t *), by_height);
+    for (size_t i = 0; i < count; i++) {
         (void)json_array_append(out, all[i]);
     }
     free(all);
@@ -173,13 +175,15 @@ static void get_update_history(void *ctx, struct http_request *request) {
     enum err e = update_get(&state, id, &update, &found);
     if (e == OK && found) {
         struct record_key key = update_key(id);
-        append_history(&page, &key, NULL);
-        e = update_status_list(&state, id, NULL, STATE_PAGE_MAX, history_of_status, &page);
+        e = append_history(&page, &key, NULL);
+        e = e != OK ? e : update_status_list(&state, id, NULL, STATE_PAGE_MAX, history_of_status, &page);
     }
+    json_t *history = e == OK && found ? sorted(page.items) : NULL;
+    e = e == OK && found && history == NULL ? ERR_NOMEM : e;
     if (e == OK && found) {
         json_t *out = json_object();
         api_hex(out, "update_id", id, HASH_LEN);
-        api_set(out, "history", sorted(page.items));
+        api_set(out, "history", history);
         http_respond(request, http_json(200, out));
     } else {
         api_fail(request, e != OK ? e : ERR_NOTFOUND, "this update");

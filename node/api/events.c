@@ -51,15 +51,19 @@ static void subscriber_free(struct subscriber *s) {
     free(s);
 }
 
-void events_free(struct events *events) {
-    if (events == NULL) {
-        return;
-    }
+static void drop_all(struct events *events) {
     while (events->subscribers != NULL) {
         struct subscriber *next = events->subscribers->next;
         subscriber_free(events->subscribers);
         events->subscribers = next;
     }
+}
+
+void events_free(struct events *events) {
+    if (events == NULL) {
+        return;
+    }
+    drop_all(events);
     (void)pthread_mutex_destroy(&events->lock);
     free(events);
 }
@@ -94,16 +98,37 @@ static json_t *block_event(const struct block *block) {
     return out;
 }
 
-/* Sends one block's events to every subscriber of a list. */
-static void send_block(struct subscriber *list, struct chain_view *view, const struct block *block) {
+/* `*out_known` false: the receipt did not come with a snapshot. */
+static enum err find_receipt(struct chain_view *view, const uint8_t id[HASH_LEN], struct receipt *out,
+                             bool *out_known) {
+    struct bytes value, encoded;
+    uint64_t height;
+    uint32_t index;
+    enum err e = kv_get(view->kv, KV_TXS, bytes_of(id, HASH_LEN), &value);
+    if (e == ERR_NOTFOUND) {
+        *out_known = false;
+        return OK;
+    }
+    if (e == OK) {
+        e = tx_entry_decode(value, &height, &index, &encoded);
+    }
+    if (e == OK) {
+        e = receipt_decode(encoded, out);
+    }
+    *out_known = e == OK;
+    return e;
+}
+
+/* Sends one block's events to every subscriber of a list; all of them, or an error part of the way. */
+static enum err send_block(struct subscriber *list, struct chain_view *view, const struct block *block) {
     for (size_t i = 0; i < block->tx_count; i++) {
         const struct transaction *tx = &block->txs[i];
-        struct bytes value, encoded;
-        struct receipt receipt;
-        uint64_t height;
-        uint32_t index;
-        bool known = kv_get(view->kv, KV_TXS, bytes_of(tx->id, HASH_LEN), &value) == OK &&
-                     tx_entry_decode(value, &height, &index, &encoded) == OK && receipt_decode(encoded, &receipt) == OK;
+        struct receipt receipt = {.code = CODE_OK};
+        bool known = false;
+        enum err e = find_receipt(view, tx->id, &receipt, &known);
+        if (e != OK) {
+            return e;
+        }
         json_t *event = tx_event(tx, block->header.height, known ? &receipt : NULL);
         char *data = json_dumps(event, JSON_COMPACT);
         unsigned type = known && receipt.code == CODE_OK ? contracts_event(tx->contract, tx->method) : EVENT_TX;
@@ -128,6 +153,7 @@ static void send_block(struct subscriber *list, struct chain_view *view, const s
     }
     free(data);
     json_decref(event);
+    return OK;
 }
 
 static void drop_over(struct events *events) {
@@ -147,10 +173,14 @@ void events_block_final(struct events *events, const struct block *block) {
     (void)pthread_mutex_lock(&events->lock);
     events->height = block->header.height;
     struct chain_view view;
-    if (events->subscribers != NULL && chain_view_open(events->chain, &view) == OK) {
-        send_block(events->subscribers, &view, block);
+    enum err e = events->subscribers != NULL ? chain_view_open(events->chain, &view) : OK;
+    if (events->subscribers != NULL && e == OK) {
+        e = send_block(events->subscribers, &view, block);
         chain_view_close(&view);
         drop_over(events);
+    }
+    if (e != OK) { /* a stream that ends is asked for again from where it was; one with a gap would not be */
+        drop_all(events);
     }
     (void)pthread_mutex_unlock(&events->lock);
 }
@@ -180,7 +210,7 @@ static bool replay(struct events *events, struct subscriber *s, uint64_t height)
     if (good) {
         good = chain_read(events->chain, height, &body, NULL) == OK && block_decode(buffer_bytes(&body), &block) == OK;
         if (good) {
-            send_block(s, &view, &block);
+            good = send_block(s, &view, &block) == OK;
         }
         chain_view_close(&view);
     }

@@ -40,7 +40,7 @@ static void on_bytes(void *tag, struct bytes piece) {
     atomic_store(&stream->open, true);
     stream->backoff_ms = 0;
     for (size_t i = 0; i < piece.len; i++) {
-        if (stream->line_start && stream->matched < strlen(MARK) && piece.data[i] == MARK[stream->matched]) {
+        if (stream->line_start && stream->matched < strlen(MARK) && piece.data[i] == (uint8_t)MARK[stream->matched]) {
             stream->matched++;
             stream->watch->event_seen = stream->watch->event_seen || stream->matched == strlen(MARK);
             continue;

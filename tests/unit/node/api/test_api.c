@@ -495,6 +495,54 @@ static void a_pruned_body_has_a_name_and_its_header_stays(void **state) {
     assert_int_equal(api_get(&f, "/v1/blocks/latest/txs", &answer), 200);
 }
 
+/* ---- Local faults ------------------------------------------------------------------------------------------------ */
+
+static int broken_table = -1; /* atomic: what is looked up in this table of the lower floor can't be read */
+
+static enum err broken_get(void *ctx, void *snapshot, enum kv_table table, struct bytes key, struct bytes *out) {
+    bool broken = __atomic_load_n(&broken_table, __ATOMIC_RELAXED) == (int)table;
+    return broken ? ERR_CORRUPT : f.ledger.memory.ops->get(ctx, snapshot, table, key, out);
+}
+
+static enum err broken_seek(void *ctx, void *snapshot, enum kv_table table, struct bytes from, struct bytes *out_key,
+                            struct bytes *out_value) {
+    bool broken = __atomic_load_n(&broken_table, __ATOMIC_RELAXED) == (int)table;
+    return broken ? ERR_CORRUPT : f.ledger.memory.ops->seek(ctx, snapshot, table, from, out_key, out_value);
+}
+
+static enum err broken_seek_back(void *ctx, void *snapshot, enum kv_table table, struct bytes from,
+                                 struct bytes *out_key, struct bytes *out_value) {
+    bool broken = __atomic_load_n(&broken_table, __ATOMIC_RELAXED) == (int)table;
+    return broken ? ERR_CORRUPT : f.ledger.memory.ops->seek_back(ctx, snapshot, table, from, out_key, out_value);
+}
+
+static void what_cannot_be_read_is_told_and_never_left_out(void **state) {
+    (void)state;
+    char sender[2 * ED25519_KEY_LEN + 1], by_sender[200];
+    const struct {
+        enum kv_table table;
+        const char *path;
+    } cases[] = {{KV_BLOCKS, "/v1/blocks"},    {KV_BLOCKS, "/v1/blocks/1"},
+                 {KV_TXS, "/v1/blocks/1/txs"}, {KV_SENDERS, by_sender},
+                 {KV_TXS, by_sender},          {KV_STATE, "/v1/orgs"},
+                 {KV_STATE, "/v1/nodes"},      {KV_STATE, "/v1/classes"},
+                 {KV_STATE, "/v1/authors"},    {KV_STATE, "/v1/releases?class=acme.example/thermostat"},
+                 {KV_STATE, "/v1/params"},     {KV_STATE, "/v1/status"}};
+    hex_encode(f.ledger.world.public_key[GATEWAY_1], ED25519_KEY_LEN, sender);
+    (void)snprintf(by_sender, sizeof by_sender, "/v1/txs?sender=%s", sender);
+    api_blocks(&f, 3, 2);
+    assert_int_equal(chain_checkpoint_now(f.ledger.chain), OK); /* so that it lies on the lower floor */
+    f.ledger.kept_ops.get = broken_get;
+    f.ledger.kept_ops.seek = broken_seek;
+    f.ledger.kept_ops.seek_back = broken_seek_back;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(api_get(&f, cases[i].path, &answer), 200);
+        __atomic_store_n(&broken_table, (int)cases[i].table, __ATOMIC_RELAXED);
+        fails(cases[i].path, 500, "LOCAL_FAULT");
+        __atomic_store_n(&broken_table, -1, __ATOMIC_RELAXED);
+    }
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -509,6 +557,7 @@ int main(void) {
         CASE(health_says_what_is_wrong),
         CASE(status_says_how_far_the_last_block_is_ahead),
         CASE(a_pruned_body_has_a_name_and_its_header_stays),
+        CASE(what_cannot_be_read_is_told_and_never_left_out),
         CASE(the_description_has_exactly_the_routes_that_exist),
     };
     int failed = crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
