@@ -39,13 +39,14 @@ enum err api_routes(struct api *api, struct http_server *server) {
 bool api_view(struct api *api, struct http_request *request, struct chain_view *out) {
     enum err e = chain_view_open(api->chain, out);
     if (e != OK) {
-        api_fail(request, e, "the ledger");
+        api_fail(api, request, e, "the ledger");
     }
     return e == OK;
 }
 
-void api_fail(struct http_request *request, enum err e, const char *what) {
+void api_fail(struct api *api, struct http_request *request, enum err e, const char *what) {
     struct http_response *response;
+    char fault[STATUS_FAULT_MAX];
     switch (e) {
     case ERR_NOTFOUND:
         response = http_error(404, "NOT_FOUND", "check the name or number; lists show what there is",
@@ -64,6 +65,8 @@ void api_fail(struct http_request *request, enum err e, const char *what) {
         response = http_error(503, "BUSY", "try again in a moment", "%s: %s", what, err_text(e));
         break;
     default:
+        (void)snprintf(fault, sizeof fault, "%s: %s", what, err_text(e));
+        status_board_fault(api->status, fault);
         response = http_error(500, "LOCAL_FAULT", "the node's log says more", "%s: %s", what, err_text(e));
         break;
     }

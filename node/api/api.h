@@ -70,8 +70,8 @@ NODISCARD enum err api_add(struct api *api, struct http_server *server, const st
 
 /* A view for this request; on failure 503 has been answered and it returns false. */
 bool api_view(struct api *api, struct http_request *request, struct chain_view *out);
-/* Answers with the error that fits a local fault or a lookup that failed. */
-void api_fail(struct http_request *request, enum err e, const char *what);
+/* Answers with the error that fits a lookup that failed, or a local fault, which is told to the operator as well. */
+void api_fail(struct api *api, struct http_request *request, enum err e, const char *what);
 /* Sets a hex string, or any JSON value, on an object. */
 void api_hex(json_t *object, const char *name, const void *data, size_t len);
 void api_set(json_t *object, const char *name, json_t *value);

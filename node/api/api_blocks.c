@@ -80,7 +80,7 @@ static void get_block(void *ctx, struct http_request *request) {
                                     "this node joined by a snapshot; block %llu is older than what came with it",
                                     (unsigned long long)height));
         } else if (e != OK) {
-            api_fail(request, e, "a block of this height");
+            api_fail(api, request, e, "a block of this height");
         } else {
             http_respond(request, http_json(200, block_json(&epoch, &info)));
         }
@@ -111,7 +111,7 @@ static void list_blocks(void *ctx, struct http_request *request) {
     chain_view_close(&view);
     if (e != OK && e != ERR_NOTFOUND) { /* older ones than a snapshot brought are not there; anything else is a fault */
         json_decref(items);
-        api_fail(request, e, "the blocks");
+        api_fail(api, request, e, "the blocks");
         return;
     }
     json_t *out = json_object();
@@ -155,14 +155,14 @@ static enum err find_tx(struct chain_view *view, const uint8_t id[HASH_LEN], uin
 }
 
 /* A body that the index knows of and the block log no longer has was pruned. */
-static void fail_body(struct http_request *request, enum err e, uint64_t height, const char *what) {
+static void fail_body(struct api *api, struct http_request *request, enum err e, uint64_t height, const char *what) {
     if (e == ERR_NOTFOUND && height != 0) {
         http_respond(request,
                      http_error(410, "PRUNED",
                                 "headers, receipts and proofs are still here; ask a node that keeps every body",
                                 "the body of block %llu was pruned on this node", (unsigned long long)height));
     } else {
-        api_fail(request, e, what);
+        api_fail(api, request, e, what);
     }
 }
 
@@ -210,7 +210,7 @@ static void list_block_txs(void *ctx, struct http_request *request) {
     json_t *items = json_array();
     enum err read = there ? block_txs_json(&view, &block, from, limit, items, &next) : OK;
     if (read != OK) {
-        api_fail(request, read, "a receipt of this block");
+        api_fail(api, request, read, "a receipt of this block");
     } else if (there) {
         json_t *out = json_object();
         api_u64(out, "height", height);
@@ -218,7 +218,7 @@ static void list_block_txs(void *ctx, struct http_request *request) {
         api_set(out, "next_from", next < block.tx_count ? json_integer((json_int_t)next) : json_null());
         http_respond(request, http_json(200, out));
     } else {
-        fail_body(request, e == OK ? ERR_NOTFOUND : e, e == OK ? 0 : height, "a block of this height");
+        fail_body(api, request, e == OK ? ERR_NOTFOUND : e, e == OK ? 0 : height, "a block of this height");
     }
     json_decref(items);
     block_free(&block);
@@ -272,7 +272,7 @@ static void get_tx(void *ctx, struct http_request *request) {
         api_hex(out, "envelope", tx->envelope.data, tx->envelope.len);
         http_respond(request, http_json(200, out));
     } else {
-        fail_body(request, e, found.height, "this transaction");
+        fail_body(api, request, e, found.height, "this transaction");
     }
     tx_lookup_close(&found);
     chain_view_close(&view);
@@ -363,7 +363,7 @@ static void list_sender_txs(void *ctx, struct http_request *request) {
     chain_view_close(&view);
     if (e != OK) {
         json_decref(items);
-        api_fail(request, e, "the sender's transactions");
+        api_fail(api, request, e, "the sender's transactions");
         return;
     }
     json_t *out = json_object();

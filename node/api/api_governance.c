@@ -105,7 +105,7 @@ static void get_params(void *ctx, struct http_request *request) {
     }
     chain_view_close(&view);
     if (e != OK || !found) {
-        api_fail(request, e != OK ? e : ERR_CORRUPT, "the parameters");
+        api_fail(api, request, e != OK ? e : ERR_CORRUPT, "the parameters");
         return;
     }
     json_t *out = json_object();
@@ -155,7 +155,7 @@ static void list_proposals(void *ctx, struct http_request *request) {
     chain_view_close(&view);
     if (e != OK) {
         json_decref(page.items);
-        api_fail(request, e, "proposals");
+        api_fail(api, request, e, "proposals");
         return;
     }
     json_t *out = json_object();
@@ -200,7 +200,7 @@ static void get_proposal(void *ctx, struct http_request *request) {
     chain_view_close(&view);
     if (e != OK || !found) {
         json_decref(votes);
-        api_fail(request, e != OK ? e : ERR_NOTFOUND, "this proposal");
+        api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this proposal");
         return;
     }
     json_t *out = proposal_json(&record);

@@ -78,7 +78,7 @@ void api_respond_proof(struct api *api, struct http_request *request, struct byt
         http_respond(request, http_error(404, "NO_FINAL_BLOCK", "wait for the next block, at most one heartbeat",
                                          "there is no final block of that height yet"));
     } else if (e != OK) {
-        api_fail(request, e, "the proof");
+        api_fail(api, request, e, "the proof");
     } else if (format != NULL) {
         http_respond(request, http_json(200, bundle_json(api, &trusted, buffer_bytes(&bundle))));
     } else {

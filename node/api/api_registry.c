@@ -236,7 +236,7 @@ static void respond_list(struct api *api, struct http_request *request, const st
     chain_view_close(&view);
     if (e != OK) {
         json_decref(page.items);
-        api_fail(request, e, list->name);
+        api_fail(api, request, e, list->name);
         return;
     }
     json_t *out = json_object();
@@ -312,7 +312,7 @@ static void get_classes(void *ctx, struct http_request *request) {
     }
     chain_view_close(&view);
     if (e != OK || !found) {
-        api_fail(request, e != OK ? e : ERR_NOTFOUND, "this class");
+        api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this class");
     } else {
         http_respond(request, http_json(200, json_incref(json_array_get(page.items, 0))));
     }

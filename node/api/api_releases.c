@@ -87,19 +87,19 @@ static void list_releases(void *ctx, struct http_request *request) {
     chain_view_close(&view);
     if (e != OK) {
         json_decref(page.items);
-        api_fail(request, e, "releases");
+        api_fail(api, request, e, "releases");
         return;
     }
     http_respond(request, http_json(200, api_page("releases", page.items, limit, page.last, cursor_len)));
 }
 
 /* A release by id, found or answered 404. */
-static bool find_release(struct http_request *request, const struct state *state, const uint8_t id[HASH_LEN],
-                         struct release_record *out) {
+static bool find_release(struct api *api, struct http_request *request, const struct state *state,
+                         const uint8_t id[HASH_LEN], struct release_record *out) {
     bool found = false;
     enum err e = release_get(state, id, out, &found);
     if (e != OK || !found) {
-        api_fail(request, e != OK ? e : ERR_NOTFOUND, "this release");
+        api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this release");
         return false;
     }
     return true;
@@ -114,7 +114,7 @@ static void get_release(void *ctx, struct http_request *request) {
         return;
     }
     struct state state = state_of_view(view.kv);
-    if (find_release(request, &state, id, &release)) {
+    if (find_release(api, request, &state, id, &release)) {
         struct record_key key = release_key(id);
         json_t *history = json_array();
         enum err e = api_history(&view, record_key_bytes(&key), HISTORY_MAX, history);
@@ -123,7 +123,7 @@ static void get_release(void *ctx, struct http_request *request) {
             api_set(out, "history", json_incref(history));
             http_respond(request, http_json(200, out));
         } else {
-            api_fail(request, e, "the history of this release");
+            api_fail(api, request, e, "the history of this release");
         }
         json_decref(history);
     }
@@ -143,7 +143,7 @@ static void get_envelope(void *ctx, struct http_request *request) {
     enum err e = release_envelope(&state, id, &envelope, &found);
     chain_view_close(&view);
     if (e != OK || !found) {
-        api_fail(request, e != OK ? e : ERR_NOTFOUND, "this release");
+        api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this release");
     } else {
         http_respond(request, http_bytes(200, "application/suit-envelope+cose", buffer_bytes(&envelope)));
     }
@@ -176,11 +176,11 @@ static void get_latest(void *ctx, struct http_request *request) {
     bool found = false;
     enum err e = release_latest(&state, class_id, &record, &found);
     if (e != OK || !found) {
-        api_fail(request, e != OK ? e : ERR_NOTFOUND, "this class");
+        api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this class");
     } else if (!record.has_release) {
         http_respond(request, http_error(404, "NO_RELEASE", "publish one with `assay release publish`",
                                          "the class has no release that may be installed"));
-    } else if (find_release(request, &state, record.release_id, &release)) {
+    } else if (find_release(api, request, &state, record.release_id, &release)) {
         json_t *out = release_json(&release);
         api_u64(out, "floor", record.floor);
         api_u64(out, "at_height", view.head.header.height);
@@ -199,7 +199,7 @@ bool api_release_image_is_here(struct api *api, struct http_request *request, st
         assay__register_release__free_unpacked(message, NULL);
     }
     if (e != OK && e != ERR_NOTFOUND) {
-        api_fail(request, e, "the store of images");
+        api_fail(api, request, e, "the store of images");
     } else if (e != OK) {
         http_respond(request, http_error(409, "IMAGE_NOT_IN_STORE", "add it to this node first: assay blob add FILE",
                                          "the image that the release names is not in this node's store"));

@@ -58,7 +58,7 @@ static void send_file(struct api *api, struct http_request *request, const char 
     }
     enum err e = snapshots_file(api->snapshots, height, name, &fd, &size);
     if (e != OK) {
-        api_fail(request, e, "this part of a snapshot");
+        api_fail(api, request, e, "this part of a snapshot");
         return;
     }
     http_respond(request, http_file(request, fd, size, "application/octet-stream"));

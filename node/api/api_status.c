@@ -38,7 +38,7 @@ static void get_status(void *ctx, struct http_request *request) {
     e = e == OK ? chain_view_epoch(&view, head->epoch + (block_header_closes(head) ? 1 : 0), &epoch) : e;
     if (e != OK) {
         chain_view_close(&view);
-        api_fail(request, e, "the ledger");
+        api_fail(api, request, e, "the ledger");
         return;
     }
     struct status_facts facts;

@@ -110,7 +110,7 @@ static bool check_state(struct api *api, struct http_request *request, const str
     e = e == OK ? chain_view_params(&view, &params) : e;
     chain_view_close(&view);
     if (e != OK) {
-        api_fail(request, e, "the ledger");
+        api_fail(api, request, e, "the ledger");
         return false;
     }
     /* A chain that rested has an old block time; the next block's will be the leader's clock. */

@@ -103,7 +103,7 @@ static void get_update(void *ctx, struct http_request *request) {
         api_u64(out, "at_height", view.head.header.height);
         http_respond(request, http_json(200, out));
     } else {
-        api_fail(request, e != OK ? e : ERR_NOTFOUND, "this update");
+        api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this update");
     }
     json_decref(devices);
     chain_view_close(&view);
@@ -186,7 +186,7 @@ static void get_update_history(void *ctx, struct http_request *request) {
         api_set(out, "history", history);
         http_respond(request, http_json(200, out));
     } else {
-        api_fail(request, e != OK ? e : ERR_NOTFOUND, "this update");
+        api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this update");
     }
     json_decref(page.items);
     chain_view_close(&view);
@@ -241,7 +241,7 @@ static void list_updates(void *ctx, struct http_request *request) {
     chain_view_close(&view);
     if (e != OK) {
         json_decref(page.items);
-        api_fail(request, e, "updates");
+        api_fail(api, request, e, "updates");
         return;
     }
     http_respond(request, http_json(200, api_page("updates", page.items, limit, page.last, cursor_len)));
@@ -280,7 +280,7 @@ static void post_statement(void *ctx, struct http_request *request) {
     if (e == OK) {
         api_submit(api, request, buffer_bytes(&envelope), SUBMIT_FINALIZED, VERIFY_TIMEOUT_MS);
     } else {
-        api_fail(request, e, "the statement");
+        api_fail(api, request, e, "the statement");
     }
     buffer_free(&envelope);
 }

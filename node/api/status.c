@@ -1,6 +1,7 @@
 #include "node/api/status.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 void status_board_init(struct status_board *board) {
@@ -27,4 +28,19 @@ void status_board_read(struct status_board *board, struct status_facts *out) {
     (void)pthread_mutex_lock(&board->lock);
     copy(&board->facts, out);
     (void)pthread_mutex_unlock(&board->lock);
+}
+
+void status_board_fault(struct status_board *board, const char *text) {
+    (void)pthread_mutex_lock(&board->lock);
+    (void)snprintf(board->fault, sizeof board->fault, "%s", text);
+    (void)pthread_mutex_unlock(&board->lock);
+}
+
+bool status_board_take_fault(struct status_board *board, char out[STATUS_FAULT_MAX]) {
+    (void)pthread_mutex_lock(&board->lock);
+    bool any = board->fault[0] != '\0';
+    memcpy(out, board->fault, sizeof board->fault);
+    board->fault[0] = '\0';
+    (void)pthread_mutex_unlock(&board->lock);
+    return any;
 }

@@ -55,14 +55,22 @@ struct status_facts {
     struct status_peer peers[STATUS_PEERS_MAX]; /* last: only those there are get copied */
 };
 
+#define STATUS_FAULT_MAX 160u
+
 struct status_board {
     pthread_mutex_t lock;
     struct status_facts facts;
+    char fault
+        [STATUS_FAULT_MAX]; /* what could not be read for an answer, until the ledger thread takes it; "": nothing */
 };
 
 void status_board_init(struct status_board *board);
 void status_board_close(struct status_board *board);
 void status_board_write(struct status_board *board, const struct status_facts *facts);
+/* Any thread: something of this node's own could not be read. One line. */
+void status_board_fault(struct status_board *board, const char *text);
+/* What was noted last since the call before; false: nothing. */
+bool status_board_take_fault(struct status_board *board, char out[STATUS_FAULT_MAX]);
 void status_board_read(struct status_board *board, struct status_facts *out);
 
 #endif

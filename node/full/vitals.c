@@ -68,6 +68,10 @@ static void look_at_alarms(struct vitals *v, const struct status_facts *facts, u
         keep_raised(v, "disk-low", text, now_ms);
     }
     look_at_descriptors(v, facts, now_ms);
+    char fault[STATUS_FAULT_MAX];
+    if (status_board_take_fault(&v->board, fault)) {
+        keep_raised(v, "read-failed", fault, now_ms);
+    }
     const char *ahead = ledger_time_alarm(facts->ahead_ms, v->from.clock_ahead_ms, text);
     if (ahead != NULL) {
         keep_raised(v, ahead, text, now_ms);

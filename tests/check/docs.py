@@ -84,11 +84,26 @@ def metrics():
 
 def alarms():
     known = page("operations.md")
-    code = sources("node/ledger/*.c")
-    found = re.findall(r'\[ALARM_\w+\] = "([a-z-]+)"', code) + re.findall(r'replica_alarm\(r, "([a-z-]+)"', code)
+    code = sources("node/**/*.c")
+    found = re.findall(r'\[ALARM_\w+\] = "([a-z-]+)"', code) + re.findall(r'(?:replica_alarm\(r|keep_raised\(v), "([a-z-]+)"', code)
     for name in sorted(set(found)):
         if f"| `{name}` |" not in known:
             yield f"docs/operations.md has no row for the alarm {name}"
+
+
+def methods():
+    """The table of contracts: every method has its row, and every kind of event its name in the list of routes."""
+    rows = {(contract, name) for contract, names in re.findall(r"^\| ([a-z]+) \| ([a-z_, ]+) \|", page("contracts.md"), re.M)
+            for name in names.split(", ")}
+    code = sources("contracts/**/*.c")
+    for contract, table in re.findall(r"const struct method (\w+)_methods\[\] = \{(.*?)\n\};", code, re.S):
+        for name in re.findall(r'\{"(\w+)", &', table):
+            if (contract, name) not in rows:
+                yield f"docs/contracts.md has no row for {contract}.{name}"
+    known = page("operations.md")
+    for name in re.findall(r'X\([A-Z]+, "([a-z]+)"\)', pathlib.Path("contracts/kernel/contract.h").read_text()):
+        if name not in known:
+            yield f"docs/operations.md does not name the event {name}"
 
 
 def exit_statuses():
@@ -135,7 +150,7 @@ def paths():
 
 
 def main():
-    checks = (configuration, trust, codes, routes, metrics, alarms, exit_statuses, tags, links, paths)
+    checks = (configuration, trust, codes, methods, routes, metrics, alarms, exit_statuses, tags, links, paths)
     gaps = [gap for check in checks for gap in check()]
     for gap in gaps:
         print(gap)

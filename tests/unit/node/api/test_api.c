@@ -538,7 +538,10 @@ static void what_cannot_be_read_is_told_and_never_left_out(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(api_get(&f, cases[i].path, &answer), 200);
         __atomic_store_n(&broken_table, (int)cases[i].table, __ATOMIC_RELAXED);
+        char fault[STATUS_FAULT_MAX];
         fails(cases[i].path, 500, "LOCAL_FAULT");
+        assert_true(status_board_take_fault(&f.board, fault) && strstr(fault, "damaged") != NULL);
+        assert_false(status_board_take_fault(&f.board, fault)); /* it is the operator's now */
         __atomic_store_n(&broken_table, -1, __ATOMIC_RELAXED);
     }
 }
