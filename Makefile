@@ -90,8 +90,7 @@ help:
 
 # Objects depend on what they are compiled with, -Werror apart: it changes no object.
 $(BUILD)/flags: always
-	@mkdir -p $(@D)
-	$(file >$@.now,$(CC) $(CPPFLAGS) $(CFLAGS))
+	$(shell mkdir -p $(@D))$(file >$@.now,$(CC) $(CPPFLAGS) $(CFLAGS))
 	@if cmp -s $@.now $@; then rm $@.now; else mv $@.now $@; fi
 .PHONY: always
 always:

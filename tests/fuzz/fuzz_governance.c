@@ -8,9 +8,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const methods[] = {"register_node", "update_node", "remove_node",    "propose",
-                                      "vote",          "withdraw",    "submit_evidence"};
-
 static struct council council;
 static struct memory_state clean;
 
@@ -48,7 +45,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(signers[0], council.public_key[ADMIN(0)], KEY_LEN);
     memcpy(signers[1], council.public_key[NODE(data[1] % 8)], KEY_LEN);
     struct call call = world_call(w, signers, 2);
-    const char *method = methods[data[0] % (sizeof methods / sizeof methods[0])];
+    size_t methods = 0;
+    while (governance_methods[methods].name != NULL) {
+        methods++;
+    }
+    const char *method = governance_methods[data[0] % methods].name;
     w->answer.code = CODE_OK;
     enum err e =
         contracts_execute(&call, bytes_str("governance"), bytes_str(method), bytes_of(data + 2, size - 2), &w->answer);
