@@ -191,8 +191,8 @@ $(FOLDERS:%=check-unit-%): check-unit-%:
 unit-run: $(UNIT_$(FOLDER))
 	@tests/check/run-unit $^
 
-.PHONY: $(FOLDERS:%=lib-%)
-$(foreach f,$(FOLDERS),$(eval lib-$(f): $(call lib,$(f))))
+.PHONY: $(FOLDERS:%=lib-%) lib-testlib
+$(foreach f,$(FOLDERS) testlib,$(eval lib-$(f): $(call lib,$(f))))
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

@@ -2,7 +2,7 @@
 
 A reservation is a bound socket with an abstract name, which is seen by every process that could take the same port and by no
 other (both belong to the network namespace), and ends with its owner however that ends. The C unit tests keep to it as well
-(tests/unit/listen_port.h).
+(tests/lib/listen_port.h).
 """
 import pathlib
 import random

@@ -1,5 +1,5 @@
 /* Any bytes as a proof bundle. Signatures are taken to be good, so that the walk is reached behind them. */
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 
 static bool any_signature(const uint8_t key[KEY_LEN], const void *message, size_t len, const uint8_t sig[SIG_LEN]) {
     (void)key;

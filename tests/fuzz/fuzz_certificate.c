@@ -1,5 +1,5 @@
 /* Any bytes as a certificate over sets of different sizes, and as a validator set. */
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 
 #include <stdlib.h>
 

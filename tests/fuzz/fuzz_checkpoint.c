@@ -1,6 +1,6 @@
 /* Any bytes as a checkpoint, read with much and with little room; hashes and signatures are taken as they come, so that
  * what lies behind them is reached. */
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 #include "verify/checkpoint.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "tests/unit/contracts/world.h"
+#include "tests/lib/world.h"
 
 #include "base/assert.h"
 #include "contracts/kernel/table.h"

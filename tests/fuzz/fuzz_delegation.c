@@ -1,5 +1,5 @@
 /* Any bytes as a delegation; signatures are taken to be good, so that what lies behind them is reached. */
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 #include "verify/delegation.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * random arguments, signed by an admin, then a block. After each the records must hold together. */
 #include <stdio.h>
 
-#include "tests/unit/contracts/council_sound.h"
+#include "tests/lib/council_sound.h"
 
 #include "base/assert.h"
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "store/seglog.h"
-#include "tests/unit/store/fake_disk.h"
+#include "tests/lib/fake_disk.h"
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "generator.h"
+#include "tests/lib/image_generator.h"
 #include "ipfs-lite/image_tree.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "generator.h"
+#include "tests/lib/image_generator.h"
 #include "ipfs-lite/importer.h"
 
 #include <jansson.h>

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "generator.h"
+#include "tests/lib/image_generator.h"
 #include "ipfs-lite/repo.h"
 #include "ipfs-lite/repo_partial.h"
 

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "store/disk_files.h"
-#include "tests/unit/store/temp_dir.h"
+#include "tests/lib/temp_dir.h"
 
 static char path[128], other[128];
 

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "store/fault_guard.h"
-#include "tests/unit/store/temp_dir.h"
+#include "tests/lib/temp_dir.h"
 
 #include <fcntl.h>
 #include <signal.h>

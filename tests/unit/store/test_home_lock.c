@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "store/home_lock.h"
-#include "tests/unit/store/temp_dir.h"
+#include "tests/lib/temp_dir.h"
 
 #include <signal.h>
 #include <sys/wait.h>

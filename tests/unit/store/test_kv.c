@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "store/kv_stack.h"
-#include "tests/unit/store/kv_model.h"
+#include "tests/lib/kv_model.h"
 
 #include <pthread.h>
 #include <sched.h>

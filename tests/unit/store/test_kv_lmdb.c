@@ -6,8 +6,8 @@
 
 #include "base/file.h"
 #include "store/kv_lmdb_internal.h"
-#include "tests/unit/store/kv_model.h"
-#include "tests/unit/store/temp_dir.h"
+#include "tests/lib/kv_model.h"
+#include "tests/lib/temp_dir.h"
 
 #include <pthread.h>
 #include <sys/stat.h>

@@ -7,8 +7,8 @@
 #include "store/crc32c.h"
 #include "store/seglog.h"
 #include "store/seglog_format.h"
-#include "tests/unit/store/fake_disk.h"
-#include "tests/unit/store/temp_dir.h"
+#include "tests/lib/fake_disk.h"
+#include "tests/lib/temp_dir.h"
 
 #include <stdatomic.h>
 #include <sys/stat.h>

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "store/tree.h"
-#include "tests/unit/store/hashing.h"
+#include "tests/lib/hashing.h"
 
 #include <stdlib.h>
 #include <string.h>

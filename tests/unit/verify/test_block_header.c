@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 
 static struct block_header sample(void) {
     struct block_header h = {.height = 0x0102030405060708, .epoch = 9, .view = 10, .time_ms = 11, .proposer = 12};

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 
 static const uint16_t sizes[] = {1, 4, 7, 16, 100};
 static struct fixture_set set;

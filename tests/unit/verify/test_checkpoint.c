@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 #include "verify/checkpoint.h"
 
 #include <stdio.h>

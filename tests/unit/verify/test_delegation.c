@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 #include "verify/delegation.h"
 
 static uint8_t root[KEY_LEN], root_secret[ED25519_SECRET_LEN];

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 
 static struct fixture_state tree;
 static uint8_t path[8192];

@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
-#include "tests/unit/verify/suit_fixture.h"
+#include "tests/lib/suit_fixture.h"
 #include "verify/suit_walk.h"
 
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/unit/verify/suit_fixture.h"
+#include "tests/lib/suit_fixture.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "tests/unit/contracts/world.h"
+#include "tests/lib/world.h"
 
 #include "contracts/author/author.h"
 

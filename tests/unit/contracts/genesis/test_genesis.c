@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "contracts/contracts.h"
-#include "tests/unit/contracts/world.h"
+#include "tests/lib/world.h"
 
 #include "base/why.h"
 #include "contracts/device/device.h"

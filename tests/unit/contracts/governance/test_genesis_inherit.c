@@ -8,7 +8,7 @@
 
 #include "contracts/contracts.h"
 #include "contracts/firmware/firmware.h"
-#include "tests/unit/contracts/world.h"
+#include "tests/lib/world.h"
 
 #include "base/why.h"
 #include "contracts/device/device.h"

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "tests/unit/contracts/council.h"
+#include "tests/lib/council.h"
 
 #include "contracts/governance/governance_records.h"
 

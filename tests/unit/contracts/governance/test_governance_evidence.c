@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "tests/unit/contracts/council.h"
+#include "tests/lib/council.h"
 
 static void the_pairs_that_contradict_are_exactly_these(void **state) {
     (void)state;

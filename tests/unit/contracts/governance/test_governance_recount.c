@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "tests/unit/contracts/council_sound.h"
+#include "tests/lib/council_sound.h"
 
 /* Organisations: few enough to write out, many enough that 51 and 100 percent differ by a lot. */
 #define ORGS 10

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "tests/unit/contracts/council_sound.h"
+#include "tests/lib/council_sound.h"
 
 #define SEEDS 10
 #define STEPS 3000

@@ -7,7 +7,7 @@
 #include "contracts/firmware/firmware.h"
 #include "contracts/governance/governance.h"
 #include "contracts/update/update.h"
-#include "tests/unit/contracts/world.h"
+#include "tests/lib/world.h"
 
 #include "contracts/kernel/due_queue.h"
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/device/fake_gateway.h"
+#include "tests/lib/fake_gateway.h"
 
 #include "device/ports/host/host_cut.h"
 

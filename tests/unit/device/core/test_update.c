@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/device/fake_gateway.h"
+#include "tests/lib/fake_gateway.h"
 
 static struct fake gateway;
 static struct bench bench;

@@ -7,7 +7,7 @@
 
 #include "node/http/http_internal.h"
 #include "node/ledger/statement_tx.h"
-#include "tests/unit/node/api_fixture.h"
+#include "tests/lib/api_fixture.h"
 
 static struct api_fixture f;
 static struct api_answer answer;

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/node/api_fixture.h"
+#include "tests/lib/api_fixture.h"
 
 /* One subscription: what it has heard so far. */
 struct listener {

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "node/cli/suit_key.h"
 #include "node/cli/suit_show.h"
-#include "tests/unit/verify/suit_fixture.h"
+#include "tests/lib/suit_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #include "node/gateway/light.h"
 #include "node/host/host_crypto.h"
 #include "node/http/server.h"
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 /* A good block of `count` transactions. */
 static void make_block(struct chain_fixture *f, size_t count, struct buffer *out) {

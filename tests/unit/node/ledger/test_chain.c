@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 #include <sys/stat.h>
 #include <time.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 #define BIG_ROUNDS 150u
 

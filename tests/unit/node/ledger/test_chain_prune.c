@@ -7,7 +7,7 @@
 
 #include "node/ledger/chain_prune.h"
 #include "node/ledger/chain_verify.h"
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 #define BLOCKS 400u
 

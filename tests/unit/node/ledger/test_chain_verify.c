@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "node/ledger/chain_verify.h"
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 static struct chain_verify_report report;
 

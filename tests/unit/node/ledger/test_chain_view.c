@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "contracts/device/device.h"
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 static struct fixture_proof proof;
 

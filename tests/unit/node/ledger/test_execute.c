@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "contracts/device/device.h"
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 static void receipt_of(struct chain_fixture *f, const uint8_t id[HASH_LEN], struct chain_view *view,
                        struct receipt *out) {

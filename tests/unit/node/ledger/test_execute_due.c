@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "contracts/update/update.h"
-#include "tests/unit/node/council_ledger.h"
+#include "tests/lib/council_ledger.h"
 
 static struct ledger l;
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "node/ledger/gossip_check.h"
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 #include <unistd.h>
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "node/ledger/operation.h"
-#include "tests/unit/contracts/memory_state.h"
+#include "tests/lib/memory_state.h"
 
 /* An operation above a state of its own; `model` is what it should see. */
 struct bench {

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "node/ledger/submit.h"
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/chain_fixture.h"
 
 /* Everything on one thread: posts come from the test, the loop is turned by hand. */
 struct fixture {

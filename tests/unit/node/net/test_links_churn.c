@@ -14,7 +14,7 @@
 #include "base/sha256.h"
 #include "base/x25519.h"
 #include "node/net/links.h"
-#include "tests/unit/listen_port.h"
+#include "tests/lib/listen_port.h"
 #include "tests/unit/node/nng_threads.h"
 
 #include <dirent.h>

@@ -12,7 +12,7 @@
 #include "node/net/door.h"
 #include "node/net/links.h"
 #include "node/net/wire.h"
-#include "tests/unit/listen_port.h"
+#include "tests/lib/listen_port.h"
 #include "tests/unit/node/nng_threads.h"
 
 #include <arpa/inet.h>

@@ -18,8 +18,8 @@
 #include "node/snapshot/snapshot_make.h"
 #include "node/snapshot/snapshots.h"
 #include "store/snapshot_split.h"
-#include "tests/unit/listen_port.h"
-#include "tests/unit/node/chain_fixture.h"
+#include "tests/lib/listen_port.h"
+#include "tests/lib/chain_fixture.h"
 
 #include <curl/curl.h>
 #include <signal.h>

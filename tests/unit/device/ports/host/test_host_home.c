@@ -10,7 +10,7 @@
 #include "device/ports/host/host_genesis.h"
 #include "device/ports/host/host_home.h"
 #include "device/ports/host/host_run.h"
-#include "tests/unit/verify/proof_fixture.h"
+#include "tests/lib/proof_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,15 +1,7 @@
-/* What must hold of governance's records after every operation, whatever it was. */
-#ifndef ASSAY_TESTS_COUNCIL_SOUND_H
-#define ASSAY_TESTS_COUNCIL_SOUND_H
+#include "tests/lib/council_sound.h"
 
-#include "tests/unit/contracts/council.h"
-
-#include "contracts/governance/governance_proposal_records.h"
-#include "contracts/governance/governance_records.h"
-
-/* Visits all records under the path, and gives their number; SIZE_MAX when one can't be read. */
-static inline size_t records_count(const struct state *state, const char *path,
-                                   enum err (*each)(void *arg, struct bytes value), void *arg) {
+size_t records_count(const struct state *state, const char *path, enum err (*each)(void *arg, struct bytes value),
+                     void *arg) {
     struct record_key prefix = record_key("governance", path, bytes_of(NULL, 0));
     struct state_walk walk;
     struct bytes rest, value;
@@ -28,28 +20,18 @@ static inline size_t records_count(const struct state *state, const char *path,
     return e == OK ? count : SIZE_MAX;
 }
 
-static inline size_t council_count(const struct state *state, const char *path) {
+size_t council_count(const struct state *state, const char *path) {
     return records_count(state, path, NULL, NULL);
 }
 
-struct council_tally {
-    const struct state *state;
-    uint32_t nodes[NODE_GATEWAY + 1];
-    size_t orgs, admins, open;
-    bool recount; /* under way */
-    uint32_t percent;
-    uint64_t time_ms;
-    const char *wrong;
-};
-
-static inline enum err tally_org(void *arg, const struct org_record *org) {
+enum err tally_org(void *arg, const struct org_record *org) {
     struct council_tally *t = (struct council_tally *)arg;
     t->orgs++;
     t->admins += org->org.admin_count;
     return OK;
 }
 
-static inline enum err tally_node(void *arg, struct bytes value) {
+enum err tally_node(void *arg, struct bytes value) {
     struct council_tally *t = (struct council_tally *)arg;
     struct node_record node;
     enum err e = node_decode(value, &node);
@@ -59,7 +41,7 @@ static inline enum err tally_node(void *arg, struct bytes value) {
     return e;
 }
 
-static inline enum err tally_vote(void *arg, const struct vote_record *vote) {
+enum err tally_vote(void *arg, const struct vote_record *vote) {
     struct council_tally *t = (struct council_tally *)arg;
     struct org_record org;
     bool found = false;
@@ -69,7 +51,7 @@ static inline enum err tally_vote(void *arg, const struct vote_record *vote) {
     return OK;
 }
 
-static inline enum err tally_proposal(struct council_tally *t, const struct proposal_record *p) {
+enum err tally_proposal(struct council_tally *t, const struct proposal_record *p) {
     if (p->state != PROPOSAL_OPEN) {
         return OK;
     }
@@ -81,7 +63,7 @@ static inline enum err tally_proposal(struct council_tally *t, const struct prop
     return proposal_votes(t->state, p->id, NULL, STATE_PAGE_MAX, tally_vote, t);
 }
 
-static inline enum err tally_proposals(const struct state *state, struct council_tally *t) {
+enum err tally_proposals(const struct state *state, struct council_tally *t) {
     struct open_proposal open[PROPOSALS_OPEN_MAX];
     size_t count = 0;
     enum err e = proposal_open_list(state, open, &count);
@@ -97,8 +79,7 @@ static inline enum err tally_proposals(const struct state *state, struct council
     return e;
 }
 
-/* NULL when everything holds at this block time, or what does not. */
-static inline const char *governance_flaw(const struct state *state, uint64_t time_ms) {
+const char *governance_flaw(const struct state *state, uint64_t time_ms) {
     struct council_tally t = {.state = state, .time_ms = time_ms};
     struct governance_totals totals;
     struct params_record params;
@@ -144,8 +125,6 @@ static inline const char *governance_flaw(const struct state *state, uint64_t ti
     return t.wrong;
 }
 
-static inline const char *council_flaw(const struct council *c) {
+const char *council_flaw(const struct council *c) {
     return governance_flaw(&c->w.state, c->w.now_ms);
 }
-
-#endif

@@ -1,31 +1,17 @@
-/* Releases and keys for the tests of SUIT. */
-#ifndef ASSAY_TESTS_UNIT_VERIFY_SUIT_FIXTURE_H
-#define ASSAY_TESTS_UNIT_VERIFY_SUIT_FIXTURE_H
+#include "tests/lib/suit_fixture.h"
 
-#include "tests/unit/verify/test_crypto.h"
-#include "verify/suit_build.h"
-
-#include <string.h>
-
-#define FIXTURE_MAX 4096
-
-static inline struct span text_span(const char *text) {
+struct span text_span(const char *text) {
     return (struct span){(const uint8_t *)text, strlen(text)};
 }
 
-struct fixture_author {
-    uint8_t secret[ED25519_SECRET_LEN];
-    struct author_key key;
-};
-
-static inline struct fixture_author fixture_author(uint8_t number) {
+struct fixture_author fixture_author(uint8_t number) {
     struct fixture_author author = {.key = {.type = AUTHOR_ED25519}};
     uint8_t seed[ED25519_SEED_LEN] = {number, 0xa5};
     ed25519_from_seed(seed, author.key.key, author.secret);
     return author;
 }
 
-static inline struct suit_release fixture_release(void) {
+struct suit_release fixture_release(void) {
     static const uint8_t component[] = {0};
     struct suit_release release = {
         .sequence = 42,
@@ -40,10 +26,9 @@ static inline struct suit_release fixture_release(void) {
     return release;
 }
 
-/* Signs `unsigned_envelope` by one author after the other and gives the signed one. */
-static inline enum verdict fixture_sign(struct span unsigned_envelope, enum cose_algorithm algorithm,
-                                        const struct fixture_author *authors, size_t count, uint8_t out[FIXTURE_MAX],
-                                        size_t *out_len) {
+enum verdict fixture_sign(struct span unsigned_envelope, enum cose_algorithm algorithm,
+                          const struct fixture_author *authors, size_t count, uint8_t out[FIXTURE_MAX],
+                          size_t *out_len) {
     struct suit_new_signature signatures[SUIT_SIGNATURES_MAX + 1];
     struct suit_envelope envelope;
     uint8_t message[COSE_SIGNED_MAX];
@@ -61,8 +46,7 @@ static inline enum verdict fixture_sign(struct span unsigned_envelope, enum cose
     return v == GOOD ? suit_attach(&envelope, signatures, count, out, FIXTURE_MAX, out_len) : v;
 }
 
-/* Would a device that trusts `author` install it? The order is a device's. */
-static inline enum verdict fixture_accept(struct span in, const struct author_key *author, struct suit_manifest *out) {
+enum verdict fixture_accept(struct span in, const struct author_key *author, struct suit_manifest *out) {
     struct suit_envelope envelope;
     enum verdict v = suit_envelope_parse(in, &envelope);
     if (v == GOOD) {
@@ -73,5 +57,3 @@ static inline enum verdict fixture_accept(struct span in, const struct author_ke
     }
     return v == GOOD ? suit_manifest_installable(out) : v;
 }
-
-#endif

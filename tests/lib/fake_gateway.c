@@ -1,71 +1,8 @@
-/* A gateway and the ledger behind it, in memory: real envelopes, real delegations, real bundles of test validators, and
- * the rules of contract "update" as far as a device sees them. Knobs make it lie. */
-#ifndef ASSAY_TESTS_FAKE_GATEWAY_H
-#define ASSAY_TESTS_FAKE_GATEWAY_H
+#include "tests/lib/fake_gateway.h"
 
-#include "device/ports/host/host_run.h"
-#include "tests/unit/verify/proof_fixture.h"
-#include "verify/delegation.h"
-#include "verify/suit_build.h"
+const uint8_t fake_component = 0;
 
-#define FAKE_SLOT (64u * 1024u)
-#define FAKE_OBJECT_MAX (FAKE_SLOT + 4096)
-
-struct fake {
-    /* The world as it is. */
-    struct fixture_set sets[2];
-    const struct fixture_set *set_list[2];
-    uint16_t steps; /* epochs the chain has moved on since the device was provisioned */
-    struct fixture_state state;
-    uint64_t height;
-    uint8_t chain[CHAIN_ID_LEN];
-    struct class_record record;
-    struct status_record status;
-    bool has_status;
-    uint32_t max_failed;
-    enum verify_outcome force; /* what the ledger answers instead of judging, unless OUTCOME_NONE */
-    struct protocol_offer offer;
-    bool offered;
-    uint8_t root[KEY_LEN], root_secret[ED25519_SECRET_LEN];
-    uint8_t author[KEY_LEN], author_secret[ED25519_SECRET_LEN];
-    struct delegation delegation;
-    struct suit_release release;
-    uint8_t image[FAKE_SLOT];
-    size_t image_size;
-
-    /* Lies and troubles. */
-    bool offline;
-    bool unknown_device;
-    int offline_after;                          /* exchanges that still work; negative: all */
-    int corrupt_images;                         /* so many times the image is served with a byte flipped */
-    bool spoil_what[PROTOCOL_STATUS_PROOF + 1]; /* a byte of the object is flipped */
-    size_t spoil_at;
-    bool extra_byte[PROTOCOL_STATUS_PROOF + 1]; /* trailing byte */
-    bool image_too_long;                        /* says and serves more than was signed */
-    uint16_t signers;                           /* of finalizations; 0: a quorum */
-    const char *answer_about;                   /* contract the class proof is about; NULL: the right one */
-    bool old_proofs;                            /* proofs of height 1 */
-    bool replay_status;                         /* status record keeps its old nonce */
-    bool queue;                                 /* statements are queued, not accepted */
-    bool refuse;                                /* the contract refuses statements */
-    bool revoke_before_arming;                  /* the class record falls back once the device is verified */
-    bool swap_tag;                              /* every range comes from another version */
-    bool garbage;                               /* answers are no CBOR */
-    bool image_gone;                            /* the image was offered and is not any more */
-
-    /* What was seen. */
-    uint64_t last_counter;
-    unsigned opens, verifies, reports, exchanges;
-    struct statement last_report;
-    uint64_t image_bytes; /* served */
-
-    uint8_t object[FAKE_OBJECT_MAX];
-    size_t object_len;
-};
-
-static const uint8_t fake_component = 0;
-
-static inline void fake_sign_delegation(struct fake *f, size_t *out_len) {
+void fake_sign_delegation(struct fake *f, size_t *out_len) {
     uint8_t message[TAG_LEN + DELEGATION_MAX];
     size_t len = delegation_encode(&f->delegation, f->object);
     memcpy(message, TAG_DELEGATION, TAG_LEN);
@@ -74,8 +11,7 @@ static inline void fake_sign_delegation(struct fake *f, size_t *out_len) {
     *out_len = len + SIG_LEN;
 }
 
-/* Builds and signs the envelope into `object`; gives the manifest's digest. */
-static inline bool fake_build_envelope(struct fake *f, uint8_t out_digest[HASH_LEN]) {
+bool fake_build_envelope(struct fake *f, uint8_t out_digest[HASH_LEN]) {
     static uint8_t plain[4096];
     struct suit_envelope envelope;
     struct suit_new_signature sig = {.algorithm = COSE_ED25519};
@@ -91,8 +27,7 @@ static inline bool fake_build_envelope(struct fake *f, uint8_t out_digest[HASH_L
     return suit_attach(&envelope, &sig, 1, f->object, sizeof f->object, &f->object_len) == GOOD;
 }
 
-/* Puts a release of `sequence` on the ledger and offers it. Call again after changing release, record or delegation. */
-static inline void fake_publish(struct fake *f) {
+void fake_publish(struct fake *f) {
     uint8_t digest[HASH_LEN];
     if (fake_build_envelope(f, digest)) {
         memcpy(f->record.manifest_digest, digest, HASH_LEN);
@@ -107,7 +42,7 @@ static inline void fake_publish(struct fake *f) {
     f->offered = true;
 }
 
-static inline void fake_make_image(struct fake *f, uint8_t number, size_t size) {
+void fake_make_image(struct fake *f, uint8_t number, size_t size) {
     f->image_size = size;
     for (size_t i = 0; i < size; i++) {
         f->image[i] = (uint8_t)(number * 31 + i * 7 + i / 251);
@@ -116,7 +51,7 @@ static inline void fake_make_image(struct fake *f, uint8_t number, size_t size) 
     f->release.image_size = size;
 }
 
-static inline void fake_init(struct fake *f, uint16_t validators, size_t image_size) {
+void fake_init(struct fake *f, uint16_t validators, size_t image_size) {
     memset(f, 0, sizeof *f);
     fixture_set_make(&f->sets[0], 1, validators);
     fixture_set_make(&f->sets[1], 2, validators);
@@ -145,9 +80,7 @@ static inline void fake_init(struct fake *f, uint16_t validators, size_t image_s
     fake_publish(f);
 }
 
-/* ---- Objects --------------------------------------------------------------------------------------------------- */
-
-static inline void fake_make_bundle(struct fake *f, const struct protocol_request *request, bool of_class) {
+void fake_make_bundle(struct fake *f, const struct protocol_request *request, bool of_class) {
     uint8_t class_key[CLASS_RECORD_KEY_LEN], status_key[STATUS_RECORD_KEY_LEN];
     uint8_t class_value[CLASS_RECORD_LEN], status_value[STATUS_RECORD_LEN];
     uint16_t known = (uint16_t)(request->get.epoch > f->steps ? f->steps : request->get.epoch);
@@ -191,7 +124,7 @@ static inline void fake_make_bundle(struct fake *f, const struct protocol_reques
     }
 }
 
-static inline bool fake_object(struct fake *f, const struct protocol_request *request) {
+bool fake_object(struct fake *f, const struct protocol_request *request) {
     uint8_t digest[HASH_LEN];
     enum protocol_what what = request->get.what;
     switch (what) {
@@ -230,9 +163,7 @@ static inline bool fake_object(struct fake *f, const struct protocol_request *re
     return true;
 }
 
-/* ---- Answers --------------------------------------------------------------------------------------------------- */
-
-static inline void fake_judge(struct fake *f, const struct statement *s, struct protocol_answer *out) {
+void fake_judge(struct fake *f, const struct statement *s, struct protocol_answer *out) {
     struct status_record *r = &f->status;
     bool repeated = s->counter == f->last_counter;
     f->height++;
@@ -268,7 +199,7 @@ static inline void fake_judge(struct fake *f, const struct statement *s, struct 
     out->said.proof_ready = true;
 }
 
-static inline bool fake_statement(struct fake *f, const struct protocol_request *request, struct protocol_answer *out) {
+bool fake_statement(struct fake *f, const struct protocol_request *request, struct protocol_answer *out) {
     uint8_t text[STATEMENT_SIGNED_LEN];
     struct statement s;
     memcpy(text, TAG_STATEMENT, TAG_LEN);
@@ -288,7 +219,7 @@ static inline bool fake_statement(struct fake *f, const struct protocol_request 
     return true;
 }
 
-static inline void fake_answer(struct fake *f, const struct protocol_request *request, struct protocol_answer *out) {
+void fake_answer(struct fake *f, const struct protocol_request *request, struct protocol_answer *out) {
     out->operation = request->operation;
     switch (request->operation) {
     case PROTOCOL_HELLO:
@@ -323,8 +254,7 @@ static inline void fake_answer(struct fake *f, const struct protocol_request *re
     }
 }
 
-static inline bool fake_exchange(void *ctx, const uint8_t *bytes, size_t len, uint8_t *answer, size_t capacity,
-                                 size_t *out_len) {
+bool fake_exchange(void *ctx, const uint8_t *bytes, size_t len, uint8_t *answer, size_t capacity, size_t *out_len) {
     struct fake *f = ctx;
     struct protocol_request request;
     struct protocol_answer out = {.code = PROTOCOL_OK};
@@ -347,20 +277,7 @@ static inline bool fake_exchange(void *ctx, const uint8_t *bytes, size_t len, ui
     return protocol_answer_encode(&out, answer, capacity, out_len) == GOOD;
 }
 
-/* ---- A device at its end ----------------------------------------------------------------------------------------- */
-
-struct bench {
-    struct host_power power;
-    struct host_flash flash;
-    struct host_secure secure;
-    struct device_config config;
-    struct device_transport link;
-    struct host_run run;
-    uint8_t old_image[6000];
-    struct device_image old;
-};
-
-static inline bool bench_init(struct bench *b, struct fake *f) {
+bool bench_init(struct bench *b, struct fake *f) {
     static const uint8_t seed[HOST_SEED_LEN] = {0xd0};
     struct validator_set set = fixture_validators(&f->sets[0]);
     memset(b, 0, sizeof *b);
@@ -389,14 +306,12 @@ static inline bool bench_init(struct bench *b, struct fake *f) {
            device_provision(&b->run.device, &b->old, 0, &set) && host_run_boot(&b->run) == HOST_NOTHING;
 }
 
-static inline void bench_close(struct bench *b) {
+void bench_close(struct bench *b) {
     host_flash_free(&b->flash);
 }
 
-static inline bool bench_runs(struct bench *b, uint64_t sequence, const uint8_t *image, size_t len) {
+bool bench_runs(struct bench *b, uint64_t sequence, const uint8_t *image, size_t len) {
     const struct device_state *s = &b->run.device.state;
     return s->running.sequence == sequence && s->running.size == len &&
            memcmp(b->flash.areas[s->active], image, len) == 0;
 }
-
-#endif

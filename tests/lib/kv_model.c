@@ -1,34 +1,15 @@
-/* The tests of every lower floor: a store against a model that remembers all it was told, key by key. */
-#ifndef ASSAY_TESTS_UNIT_STORE_KV_MODEL_H
-#define ASSAY_TESTS_UNIT_STORE_KV_MODEL_H
+#include "tests/lib/kv_model.h"
 
-#include "store/kv.h"
-#include "tests/unit/store/hashing.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include <stdlib.h>
-#include <string.h>
+#include <cmocka.h>
 
-#define MODEL_KEYS 200
-#define MODEL_VIEWS 6
-static const enum kv_table model_tables[2] = {KV_STATE, KV_TXS};
+const enum kv_table model_tables[2] = {KV_STATE, KV_TXS};
 
-/* Value numbers, 0: absent. Key n is the nth of a sorted list of keys. */
-struct model {
-    uint32_t values[2][MODEL_KEYS];
-};
-
-struct model_run {
-    struct kv *kv;
-    struct dice dice;
-    uint32_t next_value;
-    struct model now;
-    struct model at_checkpoint; /* when the last good checkpoint began */
-    struct kv_view *views[MODEL_VIEWS];
-    struct model seen[MODEL_VIEWS];
-};
-
-/* Sorted by n; lengths differ, one key begins with another, the longest are as long as may be. */
-static inline struct bytes model_key(unsigned n, uint8_t out[KV_KEY_MAX]) {
+struct bytes model_key(unsigned n, uint8_t out[KV_KEY_MAX]) {
     memset(out, 0, KV_KEY_MAX);
     out[0] = (uint8_t)(1 + n / 5);
     static const size_t lengths[5] = {1, 2, 3, 30, KV_KEY_MAX};
@@ -41,8 +22,7 @@ static inline struct bytes model_key(unsigned n, uint8_t out[KV_KEY_MAX]) {
     return bytes_of(out, len);
 }
 
-/* From nothing to more than one LMDB page. */
-static inline struct bytes model_value(uint32_t number, uint8_t out[6000]) {
+struct bytes model_value(uint32_t number, uint8_t out[6000]) {
     size_t len = number % 11 == 0 ? 0 : number % 13 == 0 ? 6000 : 1 + number % 60;
     memset(out, (int)(number % 251), len);
     if (len >= 4) {
@@ -51,14 +31,13 @@ static inline struct bytes model_value(uint32_t number, uint8_t out[6000]) {
     return bytes_of(out, len);
 }
 
-static inline void model_assert_value(uint32_t number, struct bytes value) {
+void model_assert_value(uint32_t number, struct bytes value) {
     uint8_t expected[6000];
     assert_non_null(value.data);
     assert_true(bytes_equal(value, model_value(number, expected)));
 }
 
-/* Compares everything a view gives with what it should. */
-static inline void model_check(struct kv_view *view, const struct model *model) {
+void model_check(struct kv_view *view, const struct model *model) {
     uint8_t place[KV_KEY_MAX];
     struct bytes key, value;
     for (size_t t = 0; t < 2; t++) {
@@ -92,7 +71,7 @@ static inline void model_check(struct kv_view *view, const struct model *model) 
     }
 }
 
-static inline void model_write(struct model_run *run, struct kv_layer *layer, struct model *model, unsigned count) {
+void model_write(struct model_run *run, struct kv_layer *layer, struct model *model, unsigned count) {
     uint8_t place[KV_KEY_MAX], bytes[6000];
     for (unsigned i = 0; i < count; i++) {
         size_t t = dice_below(&run->dice, 2);
@@ -108,8 +87,7 @@ static inline void model_write(struct model_run *run, struct kv_layer *layer, st
     }
 }
 
-/* One block: built under a view of its own, checked there, then pushed; now and then thrown away instead. */
-static inline void model_push(struct model_run *run) {
+void model_push(struct model_run *run) {
     struct kv_layer *layers[2];
     struct kv_view *view;
     struct model model = run->now;
@@ -133,7 +111,7 @@ static inline void model_push(struct model_run *run) {
     kv_layer_unref(layers[1]);
 }
 
-static inline void model_change_view(struct model_run *run) {
+void model_change_view(struct model_run *run) {
     size_t i = dice_below(&run->dice, MODEL_VIEWS);
     if (run->views[i] == NULL) {
         assert_int_equal(kv_view_open(run->kv, &run->views[i]), OK);
@@ -145,8 +123,7 @@ static inline void model_change_view(struct model_run *run) {
     run->views[i] = NULL;
 }
 
-/* Random pushes, checkpoints of every outcome, and views that stay as of their opening meanwhile. */
-static inline void model_steps(struct model_run *run, int steps) {
+void model_steps(struct model_run *run, int steps) {
     struct kv_checkpoint *checkpoint = NULL;
     struct model frozen = run->now;
     bool written = false;
@@ -186,11 +163,9 @@ static inline void model_steps(struct model_run *run, int steps) {
     }
 }
 
-static inline void model_check_now(struct model_run *run) {
+void model_check_now(struct model_run *run) {
     struct kv_view *view;
     assert_int_equal(kv_view_open(run->kv, &view), OK);
     model_check(view, &run->now);
     kv_view_close(view);
 }
-
-#endif

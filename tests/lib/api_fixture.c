@@ -1,51 +1,12 @@
-/* A node's HTTP API over the chain of chain_fixture.h: a real server, a real ledger thread that makes every transaction
- * it admits final in a block of its own, and a client over raw sockets. */
-#ifndef ASSAY_TESTS_API_FIXTURE_H
-#define ASSAY_TESTS_API_FIXTURE_H
+#include "tests/lib/api_fixture.h"
 
-#include "base/why.h"
-#include "tests/unit/node/chain_fixture.h"
-
-#include "node/api/api.h"
-#include "node/api/events.h"
-#include "node/api/ipfs_routes.h"
-#include "node/http/auth.h"
-
-#include <arpa/inet.h>
-#include <pthread.h>
-#include <sys/socket.h>
-
-struct api_fixture {
-    struct chain_fixture ledger;
-    struct config config;
-    struct status_board board;
-    struct submit *submit;
-    struct events *events;
-    struct auth *auth;
-    struct http_server *server;
-    struct api api;
-    uint16_t port;
-    uv_loop_t loop;
-    uv_async_t wish; /* the test asks for something on the ledger thread */
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    size_t wanted_blocks, devices_in_each;
-    bool stop;
-    bool hold;              /* admits without making anything final */
-    enum err admit_answer;  /* OK: the mempool's own */
-    const char *member_org; /* who any key belongs to; NULL: nobody */
-};
-
-/* ---- The ledger thread ------------------------------------------------------------------------------------------ */
-
-static inline void api_note_final(void *arg, const struct block *block) {
+void api_note_final(void *arg, const struct block *block) {
     struct api_fixture *f = arg;
     submit_block_final(f->submit, block);
     events_block_final(f->events, block);
 }
 
-static inline void api_make_block(struct api_fixture *f) {
+void api_make_block(struct api_fixture *f) {
     uint8_t hash[HASH_LEN];
     struct buffer certificate = BUFFER_INIT;
     struct chain_fixture *l = &f->ledger;
@@ -57,7 +18,7 @@ static inline void api_make_block(struct api_fixture *f) {
     buffer_free(&certificate);
 }
 
-static inline enum err api_admit(void *ctx, const struct transaction *tx) {
+enum err api_admit(void *ctx, const struct transaction *tx) {
     struct api_fixture *f = ctx;
     if (f->admit_answer != OK) {
         return f->admit_answer;
@@ -69,7 +30,7 @@ static inline enum err api_admit(void *ctx, const struct transaction *tx) {
     return e;
 }
 
-static inline void api_on_wish(uv_async_t *handle) {
+void api_on_wish(uv_async_t *handle) {
     struct api_fixture *f = (struct api_fixture *)handle->data;
     (void)pthread_mutex_lock(&f->lock);
     size_t blocks = f->wanted_blocks;
@@ -92,14 +53,13 @@ static inline void api_on_wish(uv_async_t *handle) {
     }
 }
 
-static inline void *api_run(void *arg) {
+void *api_run(void *arg) {
     struct api_fixture *f = (struct api_fixture *)arg;
     (void)uv_run(&f->loop, UV_RUN_DEFAULT);
     return NULL;
 }
 
-/* Blocks of so many new devices, made final by the ledger thread before this returns. */
-static inline void api_blocks(struct api_fixture *f, size_t blocks, size_t devices) {
+void api_blocks(struct api_fixture *f, size_t blocks, size_t devices) {
     (void)pthread_mutex_lock(&f->lock);
     f->wanted_blocks = blocks;
     f->devices_in_each = devices;
@@ -110,9 +70,7 @@ static inline void api_blocks(struct api_fixture *f, size_t blocks, size_t devic
     (void)pthread_mutex_unlock(&f->lock);
 }
 
-/* ---- Opening and closing ------------------------------------------------------------------------------------------ */
-
-static inline bool api_lookup(void *ctx, const uint8_t key[ED25519_KEY_LEN], char out_org[GENESIS_ID_MAX + 1]) {
+bool api_lookup(void *ctx, const uint8_t key[ED25519_KEY_LEN], char out_org[GENESIS_ID_MAX + 1]) {
     struct api_fixture *f = (struct api_fixture *)ctx;
     (void)key;
     if (f->member_org != NULL) {
@@ -121,14 +79,14 @@ static inline bool api_lookup(void *ctx, const uint8_t key[ED25519_KEY_LEN], cha
     return f->member_org != NULL;
 }
 
-static inline void api_must(enum err e, const char *what) {
+void api_must(enum err e, const char *what) {
     if (e != OK) {
         fprintf(stderr, "%s: %s\n", what, err_name(e));
         abort();
     }
 }
 
-static inline void api_open(struct api_fixture *f) {
+void api_open(struct api_fixture *f) {
     struct http_config http;
     struct why why = WHY_NONE;
     memset(f, 0, sizeof *f);
@@ -169,7 +127,7 @@ static inline void api_open(struct api_fixture *f) {
     (void)pthread_create(&f->thread, NULL, api_run, f);
 }
 
-static inline void api_close(struct api_fixture *f) {
+void api_close(struct api_fixture *f) {
     http_server_stop(f->server);
     (void)pthread_mutex_lock(&f->lock);
     f->stop = true;
@@ -186,9 +144,7 @@ static inline void api_close(struct api_fixture *f) {
     fixture_close(&f->ledger);
 }
 
-/* ---- The client ----------------------------------------------------------------------------------------------------- */
-
-static inline int api_dial(const struct api_fixture *f) {
+int api_dial(const struct api_fixture *f) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port)};
     struct timeval limit = {.tv_sec = 60};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -200,15 +156,8 @@ static inline int api_dial(const struct api_fixture *f) {
     return fd;
 }
 
-struct api_answer {
-    int status;
-    struct buffer all;
-    struct bytes body;
-};
-
-/* One request on a connection of its own. `headers` (may be "") ends every line with CR LF. */
-static inline int api_ask(const struct api_fixture *f, const char *method, const char *path, const char *headers,
-                          struct bytes body, struct api_answer *out) {
+int api_ask(const struct api_fixture *f, const char *method, const char *path, const char *headers, struct bytes body,
+            struct api_answer *out) {
     struct buffer text = BUFFER_INIT;
     char head[4096], piece[8192];
     int fd = api_dial(f);
@@ -235,17 +184,15 @@ static inline int api_ask(const struct api_fixture *f, const char *method, const
     return out->status;
 }
 
-static inline int api_get(const struct api_fixture *f, const char *path, struct api_answer *out) {
+int api_get(const struct api_fixture *f, const char *path, struct api_answer *out) {
     return api_ask(f, "GET", path, "", bytes_of(NULL, 0), out);
 }
 
-/* The body as JSON; the caller owns it. NULL when it is none. */
-static inline json_t *api_json(const struct api_answer *answer) {
+json_t *api_json(const struct api_answer *answer) {
     return json_loadb((const char *)answer->body.data, answer->body.len, 0, NULL);
 }
 
-/* The error's code, "" when the answer is none; valid until the next call. */
-static inline const char *api_code(const struct api_answer *answer) {
+const char *api_code(const struct api_answer *answer) {
     static char code[64];
     json_t *json = api_json(answer);
     const char *text = json_string_value(json_object_get(json_object_get(json, "error"), "code"));
@@ -253,5 +200,3 @@ static inline const char *api_code(const struct api_answer *answer) {
     json_decref(json);
     return code;
 }
-
-#endif

@@ -1,31 +1,12 @@
-/* A state in memory for tests: a sorted list of records, with what a refused operation wrote taken back. */
-#ifndef ASSAY_TESTS_MEMORY_STATE_H
-#define ASSAY_TESTS_MEMORY_STATE_H
+#include "tests/lib/memory_state.h"
 
-#include "contracts/kernel/contract.h"
+const struct state_ops memory_ops = {memory_get, memory_next, memory_put, memory_remove, memory_history};
 
-#include <stdlib.h>
-#include <string.h>
-
-struct memory_record {
-    uint8_t *key, *value;
-    size_t key_len, value_len;
-};
-
-struct memory_state {
-    struct memory_record *records;
-    size_t count, cap;
-    size_t history_count; /* entries ever noted */
-    size_t write_count;   /* puts and removals since a test set it to 0 */
-    char last_action[64];
-    bool read_only; /* a write is then a failed assertion */
-};
-
-static inline struct bytes memory_key(const struct memory_record *r) {
+struct bytes memory_key(const struct memory_record *r) {
     return bytes_of(r->key, r->key_len);
 }
 
-static inline uint8_t *memory_copy(const void *data, size_t len) {
+uint8_t *memory_copy(const void *data, size_t len) {
     uint8_t *p = (uint8_t *)malloc(len + 1);
     if (p == NULL) {
         abort();
@@ -36,8 +17,7 @@ static inline uint8_t *memory_copy(const void *data, size_t len) {
     return p;
 }
 
-/* Place of the first record with key >= `key`. */
-static inline size_t memory_place(const struct memory_state *m, struct bytes key) {
+size_t memory_place(const struct memory_state *m, struct bytes key) {
     size_t low = 0, high = m->count;
     while (low < high) {
         size_t mid = (low + high) / 2;
@@ -50,7 +30,7 @@ static inline size_t memory_place(const struct memory_state *m, struct bytes key
     return low;
 }
 
-static inline enum err memory_get(void *ctx, struct bytes key, struct buffer *out, bool *out_found) {
+enum err memory_get(void *ctx, struct bytes key, struct buffer *out, bool *out_found) {
     struct memory_state *m = (struct memory_state *)ctx;
     size_t at = memory_place(m, key);
     *out_found = at < m->count && bytes_equal(memory_key(&m->records[at]), key);
@@ -60,8 +40,8 @@ static inline enum err memory_get(void *ctx, struct bytes key, struct buffer *ou
     return buffer_ok(out);
 }
 
-static inline enum err memory_next(void *ctx, struct bytes prefix, struct bytes after, bool inclusive,
-                                   struct buffer *out_key, struct buffer *out_value, bool *out_found) {
+enum err memory_next(void *ctx, struct bytes prefix, struct bytes after, bool inclusive, struct buffer *out_key,
+                     struct buffer *out_value, bool *out_found) {
     struct memory_state *m = (struct memory_state *)ctx;
     size_t at = memory_place(m, bytes_compare(after, prefix) >= 0 ? after : prefix);
     if (at < m->count && !inclusive && bytes_equal(memory_key(&m->records[at]), after)) {
@@ -76,7 +56,7 @@ static inline enum err memory_next(void *ctx, struct bytes prefix, struct bytes 
     return OK;
 }
 
-static inline enum err memory_put(void *ctx, struct bytes key, struct bytes value) {
+enum err memory_put(void *ctx, struct bytes key, struct bytes value) {
     struct memory_state *m = (struct memory_state *)ctx;
     size_t at = memory_place(m, key);
     m->write_count++;
@@ -103,7 +83,7 @@ static inline enum err memory_put(void *ctx, struct bytes key, struct bytes valu
     return OK;
 }
 
-static inline enum err memory_remove(void *ctx, struct bytes key) {
+enum err memory_remove(void *ctx, struct bytes key) {
     struct memory_state *m = (struct memory_state *)ctx;
     size_t at = memory_place(m, key);
     m->write_count++;
@@ -119,7 +99,7 @@ static inline enum err memory_remove(void *ctx, struct bytes key) {
     return OK;
 }
 
-static inline enum err memory_history(void *ctx, struct bytes record_key, const char *action, struct bytes detail) {
+enum err memory_history(void *ctx, struct bytes record_key, const char *action, struct bytes detail) {
     struct memory_state *m = (struct memory_state *)ctx;
     (void)record_key;
     (void)detail;
@@ -128,9 +108,7 @@ static inline enum err memory_history(void *ctx, struct bytes record_key, const 
     return OK;
 }
 
-static const struct state_ops memory_ops = {memory_get, memory_next, memory_put, memory_remove, memory_history};
-
-static inline void memory_free(struct memory_state *m) {
+void memory_free(struct memory_state *m) {
     for (size_t i = 0; i < m->count; i++) {
         free(m->records[i].key);
         free(m->records[i].value);
@@ -139,7 +117,7 @@ static inline void memory_free(struct memory_state *m) {
     *m = (struct memory_state){0};
 }
 
-static inline struct memory_state memory_clone(const struct memory_state *from) {
+struct memory_state memory_clone(const struct memory_state *from) {
     struct memory_state to = *from;
     to.cap = from->count + 1;
     to.records = (struct memory_record *)calloc(to.cap, sizeof *to.records);
@@ -154,8 +132,7 @@ static inline struct memory_state memory_clone(const struct memory_state *from) 
     return to;
 }
 
-/* Do two states hold the same records? */
-static inline bool memory_equal(const struct memory_state *a, const struct memory_state *b) {
+bool memory_equal(const struct memory_state *a, const struct memory_state *b) {
     if (a->count != b->count) {
         return false;
     }
@@ -168,5 +145,3 @@ static inline bool memory_equal(const struct memory_state *a, const struct memor
     }
     return true;
 }
-
-#endif

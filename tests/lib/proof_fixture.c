@@ -1,37 +1,21 @@
-/* What tests need to make evidence: keys of validators, a state tree of a few values, certificates and whole bundles,
- * written from the layouts in verify/'s headers. Everything is derived from small numbers, so every run is the same. */
-#ifndef ASSAY_TESTS_PROOF_FIXTURE_H
-#define ASSAY_TESTS_PROOF_FIXTURE_H
+#include "tests/lib/proof_fixture.h"
 
-#include "base/ed25519.h"
-#include "base/p256.h"
-#include "base/sha256.h"
-#include "verify/bundle.h"
+const struct verify_crypto fixture_crypto = {fixture_hash_init, fixture_hash_update, fixture_hash_final, ed25519_verify,
+                                             p256_verify};
 
-#include <string.h>
-
-static inline void fixture_hash_init(struct hash_state *state) {
+void fixture_hash_init(struct hash_state *state) {
     sha256_init((struct sha256 *)(void *)state);
 }
-static inline void fixture_hash_update(struct hash_state *state, const void *data, size_t len) {
+
+void fixture_hash_update(struct hash_state *state, const void *data, size_t len) {
     sha256_update((struct sha256 *)(void *)state, data, len);
 }
-static inline void fixture_hash_final(struct hash_state *state, uint8_t out[HASH_LEN]) {
+
+void fixture_hash_final(struct hash_state *state, uint8_t out[HASH_LEN]) {
     sha256_final((struct sha256 *)(void *)state, out);
 }
 
-static const struct verify_crypto fixture_crypto = {fixture_hash_init, fixture_hash_update, fixture_hash_final,
-                                                    ed25519_verify, p256_verify};
-
-/* Validators of a set: the seed of validator i of set `set` is { set, i, 0x56, ... }. */
-struct fixture_set {
-    uint8_t keys[VALIDATORS_MAX][KEY_LEN];
-    uint8_t secrets[VALIDATORS_MAX][ED25519_SECRET_LEN];
-    uint16_t count;
-};
-
-static inline void fixture_key(uint8_t a, uint8_t b, uint8_t out_public[KEY_LEN],
-                               uint8_t out_secret[ED25519_SECRET_LEN]) {
+void fixture_key(uint8_t a, uint8_t b, uint8_t out_public[KEY_LEN], uint8_t out_secret[ED25519_SECRET_LEN]) {
     uint8_t seed[ED25519_SEED_LEN];
     memset(seed, 0x56, sizeof seed);
     seed[0] = a;
@@ -39,20 +23,19 @@ static inline void fixture_key(uint8_t a, uint8_t b, uint8_t out_public[KEY_LEN]
     ed25519_from_seed(seed, out_public, out_secret);
 }
 
-static inline void fixture_set_make(struct fixture_set *set, uint8_t number, uint16_t count) {
+void fixture_set_make(struct fixture_set *set, uint8_t number, uint16_t count) {
     set->count = count;
     for (uint16_t i = 0; i < count; i++) {
         fixture_key(number, (uint8_t)i, set->keys[i], set->secrets[i]);
     }
 }
 
-static inline struct validator_set fixture_validators(const struct fixture_set *set) {
+struct validator_set fixture_validators(const struct fixture_set *set) {
     return (struct validator_set){(const uint8_t(*)[KEY_LEN])set->keys, set->count};
 }
 
-/* A certificate by the first `signers` validators; `chain` is what they sign for. */
-static inline size_t fixture_certificate(const struct fixture_set *set, uint16_t signers, const uint8_t *chain,
-                                         const struct vote_subject *subject, uint8_t *out) {
+size_t fixture_certificate(const struct fixture_set *set, uint16_t signers, const uint8_t *chain,
+                           const struct vote_subject *subject, uint8_t *out) {
     uint8_t bitmap[BITMAP_LEN(VALIDATORS_MAX)] = {0};
     static uint8_t sigs[VALIDATORS_MAX][SIG_LEN];
     uint8_t message[VOTE_SIGNED_LEN];
@@ -64,27 +47,8 @@ static inline size_t fixture_certificate(const struct fixture_set *set, uint16_t
     return certificate_encode(subject, set->count, bitmap, (const uint8_t(*)[SIG_LEN])sigs, out);
 }
 
-/* A state of a few values. */
-#define FIXTURE_VALUES_MAX 64
-#define FIXTURE_VALUE_LEN 512
-
-struct fixture_value {
-    uint8_t key[HASH_LEN];
-    uint8_t value_hash[HASH_LEN];
-    char contract[BUNDLE_NAME_MAX + 1];
-    uint8_t user_key[BUNDLE_USER_KEY_MAX];
-    size_t user_key_len;
-    uint8_t value[FIXTURE_VALUE_LEN];
-    size_t value_len;
-};
-
-struct fixture_state {
-    struct fixture_value values[FIXTURE_VALUES_MAX]; /* ascending by key */
-    size_t count;
-};
-
-static inline const struct fixture_value *fixture_find(const struct fixture_state *state, const char *contract,
-                                                       struct span user_key) {
+const struct fixture_value *fixture_find(const struct fixture_state *state, const char *contract,
+                                         struct span user_key) {
     uint8_t key[HASH_LEN];
     state_key(&fixture_crypto, (struct span){(const uint8_t *)contract, strlen(contract)}, user_key, key);
     for (size_t i = 0; i < state->count; i++) {
@@ -95,8 +59,7 @@ static inline const struct fixture_value *fixture_find(const struct fixture_stat
     return NULL;
 }
 
-static inline void fixture_put(struct fixture_state *state, const char *contract, struct span user_key,
-                               struct span value) {
+void fixture_put(struct fixture_state *state, const char *contract, struct span user_key, struct span value) {
     struct fixture_value v = {.user_key_len = user_key.len, .value_len = value.len};
     size_t at = 0;
     memcpy(v.contract, contract, strlen(contract) + 1);
@@ -114,8 +77,7 @@ static inline void fixture_put(struct fixture_state *state, const char *contract
     state->values[at] = v;
 }
 
-/* The first bit in which the lowest and the highest key of a sorted run part. */
-static inline uint8_t fixture_parting_bit(const struct fixture_value *values, size_t count) {
+uint8_t fixture_parting_bit(const struct fixture_value *values, size_t count) {
     uint8_t bit = 0;
     while (state_key_bit(values[0].key, bit) == state_key_bit(values[count - 1].key, bit)) {
         bit++;
@@ -123,7 +85,7 @@ static inline uint8_t fixture_parting_bit(const struct fixture_value *values, si
     return bit;
 }
 
-static inline size_t fixture_left_count(const struct fixture_value *values, size_t count, uint8_t bit) {
+size_t fixture_left_count(const struct fixture_value *values, size_t count, uint8_t bit) {
     size_t left = 0;
     while (left < count && !state_key_bit(values[left].key, bit)) {
         left++;
@@ -131,7 +93,7 @@ static inline size_t fixture_left_count(const struct fixture_value *values, size
     return left;
 }
 
-static inline void fixture_tree_hash(const struct fixture_value *values, size_t count, uint8_t out[HASH_LEN]) {
+void fixture_tree_hash(const struct fixture_value *values, size_t count, uint8_t out[HASH_LEN]) {
     if (count == 0) {
         memset(out, 0, HASH_LEN);
     } else if (count == 1) {
@@ -146,8 +108,7 @@ static inline void fixture_tree_hash(const struct fixture_value *values, size_t 
     }
 }
 
-/* Writes the path for `key`; returns its length. */
-static inline size_t fixture_path(const struct fixture_state *state, const uint8_t key[HASH_LEN], uint8_t *out) {
+size_t fixture_path(const struct fixture_state *state, const uint8_t key[HASH_LEN], uint8_t *out) {
     const struct fixture_value *values = state->values;
     size_t count = state->count, len = 3;
     uint16_t steps = 0;
@@ -181,10 +142,9 @@ static inline size_t fixture_path(const struct fixture_state *state, const uint8
     return len;
 }
 
-/* A header of the chain with this state; sets are those of its epoch and of the next block. */
-static inline struct block_header fixture_header(const uint8_t chain[CHAIN_ID_LEN], uint64_t height, uint64_t epoch,
-                                                 const struct fixture_state *state, const struct fixture_set *set,
-                                                 const struct fixture_set *next) {
+struct block_header fixture_header(const uint8_t chain[CHAIN_ID_LEN], uint64_t height, uint64_t epoch,
+                                   const struct fixture_state *state, const struct fixture_set *set,
+                                   const struct fixture_set *next) {
     struct block_header h = {.height = height, .epoch = epoch, .view = height + 3, .time_ms = 1000000 + height * 1000};
     struct validator_set own = fixture_validators(set), after = fixture_validators(next);
     memcpy(h.chain_id, chain, CHAIN_ID_LEN);
@@ -199,23 +159,20 @@ static inline struct block_header fixture_header(const uint8_t chain[CHAIN_ID_LE
     return h;
 }
 
-/* Appends header bytes and gives its hash. */
-static inline size_t fixture_put_header(const struct block_header *h, uint8_t *out, uint8_t out_hash[HASH_LEN]) {
+size_t fixture_put_header(const struct block_header *h, uint8_t *out, uint8_t out_hash[HASH_LEN]) {
     block_header_encode(h, out);
     block_header_hash(&fixture_crypto, out, out_hash);
     return BLOCK_HEADER_LEN;
 }
 
-static inline size_t fixture_finalization(const struct fixture_set *set, const uint8_t *chain, uint64_t epoch,
-                                          uint64_t view, const uint8_t hash[HASH_LEN], uint8_t *out) {
+size_t fixture_finalization(const struct fixture_set *set, const uint8_t *chain, uint64_t epoch, uint64_t view,
+                            const uint8_t hash[HASH_LEN], uint8_t *out) {
     struct vote_subject subject = {.epoch = epoch, .view = view, .kind = VOTE_FINALIZE};
     memcpy(subject.block, hash, HASH_LEN);
     return fixture_certificate(set, validators_quorum(set->count), chain, &subject, out);
 }
 
-/* Everything of a bundle after its last finalization. */
-static inline size_t fixture_put_state(const struct fixture_state *state, const char *contract, struct span user_key,
-                                       uint8_t *out) {
+size_t fixture_put_state(const struct fixture_state *state, const char *contract, struct span user_key, uint8_t *out) {
     const struct fixture_value *v = fixture_find(state, contract, user_key);
     uint8_t key[HASH_LEN];
     size_t len = 0, name = strlen(contract);
@@ -239,20 +196,7 @@ static inline size_t fixture_put_state(const struct fixture_state *state, const 
     return len + fixture_path(state, key, out + len);
 }
 
-/* What goes into one bundle. Set 0 is that of the trusted epoch; with steps, sets[i] is that of epoch + i. */
-struct fixture_bundle {
-    const uint8_t *chain;
-    uint64_t epoch;
-    const struct fixture_set *const *sets;
-    uint16_t steps;
-    uint16_t links;
-    uint64_t height;
-    const struct fixture_state *state;
-    const char *contract;
-    struct span user_key;
-};
-
-static inline size_t fixture_bundle_make(const struct fixture_bundle *b, uint8_t *out) {
+size_t fixture_bundle_make(const struct fixture_bundle *b, uint8_t *out) {
     size_t len = 7;
     uint8_t hash[HASH_LEN];
     memcpy(out, "ASPB\x01", 5);
@@ -279,5 +223,3 @@ static inline size_t fixture_bundle_make(const struct fixture_bundle *b, uint8_t
     len += fixture_finalization(set, b->chain, epoch, header.view + b->links, hash, out + len);
     return len + fixture_put_state(b->state, b->contract, b->user_key, out + len);
 }
-
-#endif

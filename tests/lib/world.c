@@ -1,88 +1,24 @@
-/* A small consortium for tests: two vendors, an operator, a validator, two gateways, a class with three authors, and
- * devices; every person is a seed byte. Runs operations as the ledger does: what is refused leaves no trace. */
-#ifndef ASSAY_TESTS_WORLD_H
-#define ASSAY_TESTS_WORLD_H
+#include "tests/lib/world.h"
 
-#include "base/why.h"
-#include "contracts/contracts.h"
-#include "tests/unit/contracts/memory_state.h"
-
-#include "base/p256.h"
-#include "contracts/author/author.h"
-#include "contracts/author/author.pb-c.h"
-#include "contracts/class/class_definition.h"
-#include "contracts/device/device.pb-c.h"
-#include "contracts/firmware/firmware.pb-c.h"
-#include "contracts/genesis/genesis.h"
-#include "contracts/kernel/due_work.h"
-#include "contracts/update/update.pb-c.h"
-#include "verify/statement.h"
-#include "verify/suit_build.h"
-
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-
-enum person {
-    ACME_ADMIN_1 = 1,
-    ACME_ADMIN_2,
-    GLOBEX_ADMIN,
-    OPS_ADMIN,
-    VALIDATOR,
-    GATEWAY_1,
-    GATEWAY_2,
-    ACME_ROOT,
-    GLOBEX_ROOT,
-    AUTHOR_1,
-    AUTHOR_2,
-    AUTHOR_3,
-    AUTHOR_SHORT, /* lifetime ends soon */
-    STRANGER,
-    DEVICE_1,
-    DEVICE_2,
-    DEVICE_GLOBEX,
-    DEVICE_NEW,
-    PEOPLE
-};
-
-#define WORLD_START_MS 1700000000000ull
-#define SHORT_LIFE_MS 1000000ull
-#define SLOT_SIZE 100000u
-
-struct world {
-    struct memory_state memory;
-    struct state state;
-    struct verify_crypto crypto;
-    uint8_t public_key[PEOPLE][ED25519_KEY_LEN];
-    uint8_t secret[PEOPLE][ED25519_SECRET_LEN];
-    struct genesis genesis;
-    uint8_t chain_id[CHAIN_ID_LEN];
-    uint8_t vendor_id[UUID_BYTES], class_id[UUID_BYTES];
-    uint8_t globex_vendor_id[UUID_BYTES], globex_class_id[UUID_BYTES];
-    uint64_t height, now_ms;
-    uint64_t tx_count;
-    uint8_t tx_id[HASH_LEN]; /* of the last operation */
-    struct answer answer;    /* of the last operation */
-};
-
-static inline void world_hash_init(struct hash_state *s) {
+void world_hash_init(struct hash_state *s) {
     sha256_init((struct sha256 *)s);
 }
-static inline void world_hash_update(struct hash_state *s, const void *data, size_t len) {
+
+void world_hash_update(struct hash_state *s, const void *data, size_t len) {
     sha256_update((struct sha256 *)s, data, len);
 }
-static inline void world_hash_final(struct hash_state *s, uint8_t out[HASH_LEN]) {
+
+void world_hash_final(struct hash_state *s, uint8_t out[HASH_LEN]) {
     sha256_final((struct sha256 *)s, out);
 }
 
-static inline ProtobufCBinaryData world_bytes(const void *data, size_t len) {
+ProtobufCBinaryData world_bytes(const void *data, size_t len) {
     return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)data};
 }
 
-/* A delegation of one class for an Ed25519 author, signed by `root`. */
-static inline size_t world_delegate(const struct world *w, enum person root, const struct author_key *key,
-                                    const uint8_t vendor[UUID_BYTES], const uint8_t class[UUID_BYTES],
-                                    uint64_t last_sequence, uint8_t out[DELEGATION_MAX]) {
+size_t world_delegate(const struct world *w, enum person root, const struct author_key *key,
+                      const uint8_t vendor[UUID_BYTES], const uint8_t class[UUID_BYTES], uint64_t last_sequence,
+                      uint8_t out[DELEGATION_MAX]) {
     struct delegation d = {.author = *key, .last_sequence = last_sequence, .class_count = 1};
     uint8_t text[TAG_LEN + DELEGATION_MAX];
     memcpy(d.chain_id, w->chain_id, CHAIN_ID_LEN);
@@ -95,13 +31,13 @@ static inline size_t world_delegate(const struct world *w, enum person root, con
     return len + SIG_LEN;
 }
 
-static inline struct author_key world_key(const struct world *w, enum person p) {
+struct author_key world_key(const struct world *w, enum person p) {
     struct author_key key = {.type = AUTHOR_ED25519};
     memcpy(key.key, w->public_key[p], KEY_LEN);
     return key;
 }
 
-static inline void world_org(struct world *w, size_t i, const char *id, enum org_kind kind, enum person a, int b) {
+void world_org(struct world *w, size_t i, const char *id, enum org_kind kind, enum person a, int b) {
     struct genesis_org *org = &w->genesis.orgs[i];
     strcpy(org->id, id);
     strcpy(org->name, id);
@@ -114,7 +50,7 @@ static inline void world_org(struct world *w, size_t i, const char *id, enum org
     }
 }
 
-static inline void world_node(struct world *w, size_t i, enum person p, enum node_role role) {
+void world_node(struct world *w, size_t i, enum person p, enum node_role role) {
     struct genesis_node *node = &w->genesis.nodes[i];
     memcpy(node->key, w->public_key[p], KEY_LEN);
     memset(node->link_key, (int)(7 + i), sizeof node->link_key);
@@ -123,8 +59,7 @@ static inline void world_node(struct world *w, size_t i, enum person p, enum nod
     node->role = role;
 }
 
-static inline void world_class(struct world *w, size_t i, const char *vendor, const char *org, enum person root,
-                               unsigned required) {
+void world_class(struct world *w, size_t i, const char *vendor, const char *org, enum person root, unsigned required) {
     struct genesis_class *c = &w->genesis.classes[i];
     strcpy(c->vendor_domain, vendor);
     strcpy(c->class_name, "thermostat");
@@ -140,7 +75,7 @@ static inline void world_class(struct world *w, size_t i, const char *vendor, co
     c->slots[0] = (struct genesis_slot){0, SLOT_SIZE};
 }
 
-static inline void world_device(struct world *w, size_t i, enum person p, const char *vendor) {
+void world_device(struct world *w, size_t i, enum person p, const char *vendor) {
     struct genesis_device *d = &w->genesis.devices[i];
     memcpy(d->key, w->public_key[p], KEY_LEN);
     d->key_type = AUTHOR_ED25519;
@@ -151,7 +86,7 @@ static inline void world_device(struct world *w, size_t i, enum person p, const 
     memcpy(d->gateway, w->public_key[GATEWAY_1], KEY_LEN);
 }
 
-static inline void world_genesis(struct world *w, unsigned required_signers) {
+void world_genesis(struct world *w, unsigned required_signers) {
     struct genesis *g = &w->genesis;
     *g = (struct genesis){.name = "test", .time_ms = WORLD_START_MS, .salt = {9}};
     genesis_params_default(&g->params);
@@ -184,7 +119,7 @@ static inline void world_genesis(struct world *w, unsigned required_signers) {
     world_device(w, 2, DEVICE_GLOBEX, "globex.example");
 }
 
-static inline void world_open(struct world *w, unsigned required_signers) {
+void world_open(struct world *w, unsigned required_signers) {
     *w = (struct world){.height = 1, .now_ms = WORLD_START_MS + 1000};
     w->crypto =
         (struct verify_crypto){world_hash_init, world_hash_update, world_hash_final, ed25519_verify, p256_verify};
@@ -202,13 +137,13 @@ static inline void world_open(struct world *w, unsigned required_signers) {
     }
 }
 
-static inline void world_close(struct world *w) {
+void world_close(struct world *w) {
     memory_free(&w->memory);
     genesis_free(&w->genesis);
     buffer_free(&w->answer.result);
 }
 
-static inline struct call world_call(struct world *w, uint8_t (*signers)[ED25519_KEY_LEN], size_t count) {
+struct call world_call(struct world *w, uint8_t (*signers)[ED25519_KEY_LEN], size_t count) {
     struct call call = {.state = w->state,
                         .crypto = &w->crypto,
                         .chain_id = w->chain_id,
@@ -220,9 +155,8 @@ static inline struct call world_call(struct world *w, uint8_t (*signers)[ED25519
     return call;
 }
 
-/* Runs raw argument bytes as a transaction of these signers. */
-static inline enum err world_execute(struct world *w, const char *contract, const char *method, struct bytes args,
-                                     const int *people, size_t count) {
+enum err world_execute(struct world *w, const char *contract, const char *method, struct bytes args, const int *people,
+                       size_t count) {
     uint8_t signers[16][ED25519_KEY_LEN];
     for (size_t i = 0; i < count; i++) {
         memcpy(signers[i], w->public_key[people[i]], ED25519_KEY_LEN);
@@ -244,9 +178,8 @@ static inline enum err world_execute(struct world *w, const char *contract, cons
     return e;
 }
 
-/* The same with a message; gives the code. */
-static inline enum code world_run(struct world *w, const char *contract, const char *method,
-                                  const ProtobufCMessage *message, const int *people, size_t count) {
+enum code world_run(struct world *w, const char *contract, const char *method, const ProtobufCMessage *message,
+                    const int *people, size_t count) {
     size_t len = protobuf_c_message_get_packed_size(message);
     uint8_t *packed = memory_copy("", 0);
     packed = (uint8_t *)realloc(packed, len + 1);
@@ -260,10 +193,7 @@ static inline enum code world_run(struct world *w, const char *contract, const c
     return w->answer.code;
 }
 
-#define PEOPLE_OF(...) (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int)
-
-/* A new block at this time, with what is due; its items have no budget here (tests/unit/node/ledger/test_execute_due.c). */
-static inline enum err world_block(struct world *w, uint64_t time_ms) {
+enum err world_block(struct world *w, uint64_t time_ms) {
     struct due_round round;
     struct due_item item;
     bool found = true;
@@ -282,25 +212,11 @@ static inline enum err world_block(struct world *w, uint64_t time_ms) {
     return e;
 }
 
-/* ---- Releases ----------------------------------------------------------------------------------------------- */
-
-/* A release to be, with everything a test may want to spoil. */
-struct draft {
-    struct suit_release suit;
-    uint8_t image[32]; /* stands for the image: digest, CID and size are of these bytes */
-    uint8_t component;
-    uint8_t envelope[4096];
-    size_t envelope_len;
-    uint8_t cid[CID_BINARY_LEN];
-    uint8_t tree_root[HASH_LEN];
-    Assay__RegisterRelease args;
-};
-
-static inline struct span world_text(const char *text) {
+struct span world_text(const char *text) {
     return (struct span){(const uint8_t *)text, strlen(text)};
 }
 
-static inline void draft_init(const struct world *w, struct draft *d, uint64_t sequence) {
+void draft_init(const struct world *w, struct draft *d, uint64_t sequence) {
     *d = (struct draft){.suit = {.sequence = sequence, .image_size = sizeof d->image}};
     memcpy(d->image, &sequence, sizeof sequence);
     memcpy(d->suit.vendor_id, w->vendor_id, UUID_BYTES);
@@ -314,8 +230,7 @@ static inline void draft_init(const struct world *w, struct draft *d, uint64_t s
     memset(d->tree_root, 5, HASH_LEN);
 }
 
-/* Builds and signs the envelope and sets the arguments that match it. */
-static inline void draft_sign(const struct world *w, struct draft *d, const int *people, size_t count) {
+void draft_sign(const struct world *w, struct draft *d, const int *people, size_t count) {
     uint8_t unsigned_envelope[4096], text[COSE_SIGNED_MAX];
     size_t len, text_len;
     struct suit_envelope envelope;
@@ -344,12 +259,11 @@ static inline void draft_sign(const struct world *w, struct draft *d, const int 
     d->args.version = (char *)(uintptr_t) "1.2.0";
 }
 
-static inline enum code world_register(struct world *w, struct draft *d) {
+enum code world_register(struct world *w, struct draft *d) {
     return world_run(w, "firmware", "register", &d->args.base, PEOPLE_OF(AUTHOR_1));
 }
 
-/* Registers sequence `n` signed by author 1; aborts unless it is taken. Gives the id. */
-static inline void world_release(struct world *w, uint64_t n, uint8_t out_id[HASH_LEN]) {
+void world_release(struct world *w, uint64_t n, uint8_t out_id[HASH_LEN]) {
     struct draft d;
     draft_init(w, &d, n);
     draft_sign(w, &d, PEOPLE_OF(AUTHOR_1));
@@ -362,7 +276,7 @@ static inline void world_release(struct world *w, uint64_t n, uint8_t out_id[HAS
     assay__release_result__free_unpacked(r, NULL);
 }
 
-static inline enum code world_revoke(struct world *w, const uint8_t id[HASH_LEN]) {
+enum code world_revoke(struct world *w, const uint8_t id[HASH_LEN]) {
     Assay__RevokeRelease args;
     assay__revoke_release__init(&args);
     args.release_id = world_bytes(id, HASH_LEN);
@@ -370,9 +284,7 @@ static inline enum code world_revoke(struct world *w, const uint8_t id[HASH_LEN]
     return world_run(w, "firmware", "revoke", &args.base, PEOPLE_OF(ACME_ADMIN_1, ACME_ADMIN_2));
 }
 
-/* ---- P-256 -------------------------------------------------------------------------------------------------- */
-
-static inline EVP_PKEY *p256_new(uint8_t out_point[P256_POINT_LEN]) {
+EVP_PKEY *p256_new(uint8_t out_point[P256_POINT_LEN]) {
     EVP_PKEY *pair = EVP_EC_gen("P-256");
     size_t len = 0;
     if (pair == NULL ||
@@ -383,7 +295,7 @@ static inline EVP_PKEY *p256_new(uint8_t out_point[P256_POINT_LEN]) {
     return pair;
 }
 
-static inline void p256_sign(EVP_PKEY *pair, const void *text, size_t len, uint8_t out[P256_SIG_LEN]) {
+void p256_sign(EVP_PKEY *pair, const void *text, size_t len, uint8_t out[P256_SIG_LEN]) {
     uint8_t der[80];
     size_t der_len = sizeof der;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -398,5 +310,3 @@ static inline void p256_sign(EVP_PKEY *pair, const void *text, size_t len, uint8
     BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + 32, 32);
     ECDSA_SIG_free(sig);
 }
-
-#endif

@@ -1,46 +1,6 @@
-/* A chain of the small consortium of tests/unit/contracts/world.h, with four validators whose keys the test holds:
- * state in memory, block log in a folder of its own, real votes and certificates. The memory outlives the chain, so a
- * chain can be closed without a checkpoint, as a crash would, and opened again. */
-#ifndef ASSAY_TESTS_CHAIN_FIXTURE_H
-#define ASSAY_TESTS_CHAIN_FIXTURE_H
+#include "tests/lib/chain_fixture.h"
 
-#include "base/clock.h"
-#include "base/merkle.h"
-#include "base/why.h"
-#include "contracts/contracts.h"
-#include "node/host/host_crypto.h"
-#include "node/ledger/chain_internal.h"
-#include "node/ledger/mempool.h"
-#include "tests/unit/contracts/world.h"
-#include "verify/bundle.h"
-
-#include <dirent.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#define FIXTURE_VALIDATORS 4
-#define FIXTURE_KEEP_MS 60000u
-
-struct chain_fixture {
-    struct world world;
-    uint8_t validator_secrets[FIXTURE_VALIDATORS][ED25519_SECRET_LEN];
-    char dir[64];
-    struct kv_backend memory; /* kept across closing the chain */
-    struct kv_backend_ops kept_ops;
-    struct mempool *pool;
-    struct chain *chain;
-    uint64_t version_keep_ms;
-    uint64_t view;      /* of the next block */
-    uint64_t time_ms;   /* of the next block */
-    uint64_t tx_number; /* makes every transaction another */
-    size_t checkpoint_bytes;
-    struct chain_limits limits;
-};
-
-/* ---- Genesis ------------------------------------------------------------------------------------------------- */
-
-/* Four validators instead of the world's one; the chain id follows them, and the delegations follow that. */
-static inline void fixture_genesis(struct chain_fixture *f) {
+void fixture_genesis(struct chain_fixture *f) {
     struct world *w = &f->world;
     struct genesis *g = &w->genesis;
     g->nodes = (struct genesis_node *)realloc(g->nodes, 6 * sizeof *g->nodes);
@@ -69,13 +29,11 @@ static inline void fixture_genesis(struct chain_fixture *f) {
     }
 }
 
-/* ---- Opening and closing -------------------------------------------------------------------------------------- */
-
-static inline void fixture_keep(void *ctx) {
+void fixture_keep(void *ctx) {
     (void)ctx;
 }
 
-static inline enum err fixture_try_open(struct chain_fixture *f) {
+enum err fixture_try_open(struct chain_fixture *f) {
     const struct chain_config config = {.disk = disk_posix(),
                                         .dir = f->dir,
                                         .backend = {&f->kept_ops, f->memory.ctx},
@@ -89,7 +47,7 @@ static inline enum err fixture_try_open(struct chain_fixture *f) {
     return chain_open(&config, &f->chain);
 }
 
-static inline void fixture_setup(struct chain_fixture *f) {
+void fixture_setup(struct chain_fixture *f) {
     memset(f, 0, sizeof *f);
     world_open(&f->world, 1);
     fixture_genesis(f);
@@ -106,7 +64,7 @@ static inline void fixture_setup(struct chain_fixture *f) {
     f->kept_ops.close = fixture_keep;
 }
 
-static inline void fixture_open(struct chain_fixture *f) {
+void fixture_open(struct chain_fixture *f) {
     fixture_setup(f);
     enum err e = fixture_try_open(f);
     if (e != OK) {
@@ -115,14 +73,13 @@ static inline void fixture_open(struct chain_fixture *f) {
     }
 }
 
-/* Forgets what is in memory and opens from what was stored. */
-static inline enum err fixture_reopen(struct chain_fixture *f) {
+enum err fixture_reopen(struct chain_fixture *f) {
     chain_close(f->chain);
     f->chain = NULL;
     return fixture_try_open(f);
 }
 
-static inline void fixture_wipe_folder(const char *dir) {
+void fixture_wipe_folder(const char *dir) {
     DIR *d = opendir(dir);
     if (d == NULL) {
         return;
@@ -136,7 +93,7 @@ static inline void fixture_wipe_folder(const char *dir) {
     (void)rmdir(dir);
 }
 
-static inline void fixture_close(struct chain_fixture *f) {
+void fixture_close(struct chain_fixture *f) {
     char blocks[80];
     chain_close(f->chain);
     f->memory.ops->close(f->memory.ctx);
@@ -147,12 +104,9 @@ static inline void fixture_close(struct chain_fixture *f) {
     fixture_wipe_folder(f->dir);
 }
 
-/* ---- Transactions ---------------------------------------------------------------------------------------------- */
-
-/* Appends a signed envelope of these people. */
-static inline void fixture_envelope(struct chain_fixture *f, const char *contract, const char *method,
-                                    const ProtobufCMessage *message, uint64_t expiry_ms, const int *people,
-                                    size_t count, struct buffer *out) {
+void fixture_envelope(struct chain_fixture *f, const char *contract, const char *method,
+                      const ProtobufCMessage *message, uint64_t expiry_ms, const int *people, size_t count,
+                      struct buffer *out) {
     struct buffer args = BUFFER_INIT;
     const uint8_t(*secrets[16])[ED25519_SECRET_LEN];
     size_t len = protobuf_c_message_get_packed_size(message);
@@ -174,8 +128,7 @@ static inline void fixture_envelope(struct chain_fixture *f, const char *contrac
     buffer_free(&args);
 }
 
-/* Registers a device nobody has seen, under gateway 1: always carried out, one record more. */
-static inline void fixture_register(struct chain_fixture *f, uint64_t expiry_ms, struct buffer *out) {
+void fixture_register(struct chain_fixture *f, uint64_t expiry_ms, struct buffer *out) {
     uint8_t seed[ED25519_SEED_LEN] = {0xd0}, key[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN], mac[HASH_LEN];
     store_u64(seed + 8, f->tx_number + 1);
     ed25519_from_seed(seed, key, secret);
@@ -191,8 +144,7 @@ static inline void fixture_register(struct chain_fixture *f, uint64_t expiry_ms,
     fixture_envelope(f, "device", "register", &args.base, expiry_ms, PEOPLE_OF(GATEWAY_1), out);
 }
 
-/* Puts one envelope into the mempool; gives its id. */
-static inline void fixture_pool(struct chain_fixture *f, struct bytes envelope, uint8_t out_id[HASH_LEN]) {
+void fixture_pool(struct chain_fixture *f, struct bytes envelope, uint8_t out_id[HASH_LEN]) {
     struct transaction tx;
     if (transaction_decode(envelope, &tx, NULL) != OK || mempool_add(f->pool, &tx) != OK) {
         abort();
@@ -202,7 +154,7 @@ static inline void fixture_pool(struct chain_fixture *f, struct bytes envelope, 
     }
 }
 
-static inline void fixture_pool_devices(struct chain_fixture *f, size_t count) {
+void fixture_pool_devices(struct chain_fixture *f, size_t count) {
     struct buffer b = BUFFER_INIT;
     for (size_t i = 0; i < count; i++) {
         buffer_reset(&b);
@@ -212,11 +164,8 @@ static inline void fixture_pool_devices(struct chain_fixture *f, size_t count) {
     buffer_free(&b);
 }
 
-/* ---- Blocks ----------------------------------------------------------------------------------------------------- */
-
-/* A certificate of `kind` by the first `signers` validators over a block; the view is the block's own. */
-static inline void fixture_certify(struct chain_fixture *f, const uint8_t hash[HASH_LEN], uint64_t view,
-                                   enum vote_kind kind, size_t signers, struct buffer *out) {
+void fixture_certify(struct chain_fixture *f, const uint8_t hash[HASH_LEN], uint64_t view, enum vote_kind kind,
+                     size_t signers, struct buffer *out) {
     static uint8_t sigs[FIXTURE_VALIDATORS][SIG_LEN];
     uint8_t message[VOTE_SIGNED_LEN], bitmap[1] = {0}, encoded[CERTIFICATE_MAX];
     struct vote_subject subject = {.epoch = 0, .view = view, .kind = kind};
@@ -231,8 +180,7 @@ static inline void fixture_certify(struct chain_fixture *f, const uint8_t hash[H
                certificate_encode(&subject, FIXTURE_VALIDATORS, bitmap, (const uint8_t(*)[SIG_LEN])sigs, encoded));
 }
 
-/* Builds on `parent` with what waits in the mempool, a second later than the one before. */
-static inline void fixture_build(struct chain_fixture *f, const uint8_t parent[HASH_LEN], uint8_t out_hash[HASH_LEN]) {
+void fixture_build(struct chain_fixture *f, const uint8_t parent[HASH_LEN], uint8_t out_hash[HASH_LEN]) {
     uint8_t from[HASH_LEN];
     memcpy(from, parent, HASH_LEN);
     enum err e = chain_build(f->chain, from, f->view, (uint16_t)(f->view % FIXTURE_VALIDATORS), f->time_ms, out_hash);
@@ -244,8 +192,7 @@ static inline void fixture_build(struct chain_fixture *f, const uint8_t parent[H
     f->time_ms += 1000;
 }
 
-/* Makes a valid candidate final with a certificate of its own. */
-static inline enum err fixture_finalize(struct chain_fixture *f, const uint8_t hash[HASH_LEN]) {
+enum err fixture_finalize(struct chain_fixture *f, const uint8_t hash[HASH_LEN]) {
     struct buffer certificate = BUFFER_INIT;
     const struct block_header *h = chain_header(f->chain, hash);
     fixture_certify(f, hash, h != NULL ? h->view : 0, VOTE_FINALIZE, 3, &certificate);
@@ -254,8 +201,7 @@ static inline enum err fixture_finalize(struct chain_fixture *f, const uint8_t h
     return e;
 }
 
-/* One final block with `devices` new ones. */
-static inline void fixture_block(struct chain_fixture *f, size_t devices) {
+void fixture_block(struct chain_fixture *f, size_t devices) {
     uint8_t hash[HASH_LEN];
     fixture_pool_devices(f, devices);
     fixture_build(f, chain_head(f->chain)->hash, hash);
@@ -264,12 +210,8 @@ static inline void fixture_block(struct chain_fixture *f, size_t devices) {
     }
 }
 
-/* ---- Blocks as an adversary writes them -------------------------------------------------------------------------- */
-
-/* A block on the head with these envelopes and truthful roots, whatever rule it breaks; `spoil` (may be NULL) changes
- * the finished header. */
-static inline void fixture_craft(struct chain_fixture *f, const struct bytes *envelopes, size_t count,
-                                 void (*spoil)(struct block_header *h), struct buffer *out) {
+void fixture_craft(struct chain_fixture *f, const struct bytes *envelopes, size_t count,
+                   void (*spoil)(struct block_header *h), struct buffer *out) {
     struct chain *chain = f->chain;
     struct block_header h = {.height = chain->head.header.height + 1, .view = f->view++, .time_ms = f->time_ms};
     uint8_t(*leaves)[SHA256_LEN] = malloc((count + 1) * sizeof *leaves);
@@ -314,16 +256,7 @@ static inline void fixture_craft(struct chain_fixture *f, const struct bytes *en
     free(txs);
 }
 
-/* ---- Proofs ------------------------------------------------------------------------------------------------------ */
-
-struct fixture_proof {
-    struct bundle_result result;
-    uint8_t value[LIMIT_STATE_VALUE];
-};
-
-/* Judges a bundle as a gateway would: with nothing but the chain id and the four keys. */
-static inline enum verdict fixture_judge(const struct chain_fixture *f, struct bytes bundle,
-                                         struct fixture_proof *out) {
+enum verdict fixture_judge(const struct chain_fixture *f, struct bytes bundle, struct fixture_proof *out) {
     static uint8_t path[STATE_PATH_STEPS_MAX][33];
     uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
     struct trust trust = {.validators = {(const uint8_t(*)[KEY_LEN])keys, genesis_validators(&f->world.genesis, keys)}};
@@ -336,5 +269,3 @@ static inline enum verdict fixture_judge(const struct chain_fixture *f, struct b
     struct input in = input_of_span(&from);
     return bundle_verify(&host_crypto, &trust, &work, &in, &out->result);
 }
-
-#endif

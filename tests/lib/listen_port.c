@@ -1,23 +1,6 @@
-/* A port for a test that gives one up and takes it again: below those that the kernel gives to outgoing connections,
- * and reserved as in tests/e2e/ports.py, by a bound socket with an abstract name. Who only listens once asks for port
- * 0. */
-#ifndef ASSAY_TESTS_LISTEN_PORT_H
-#define ASSAY_TESTS_LISTEN_PORT_H
+#include "tests/lib/listen_port.h"
 
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#define LISTEN_PORT_STEP 10u
-#define LISTEN_PORT_LOWEST 10000u
-
-static inline unsigned listen_port_highest(void) {
+unsigned listen_port_highest(void) {
     unsigned first = 0;
     FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
     int n = f == NULL ? 0 : fscanf(f, "%u", &first);
@@ -27,8 +10,7 @@ static inline unsigned listen_port_highest(void) {
     return n == 1 ? first : 0;
 }
 
-/* The reserving socket, which stays open as long as the test program runs; -1: somebody has the port. */
-static inline int listen_port_take(unsigned port) {
+int listen_port_take(unsigned port) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "assay-ports-%u", port);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -44,8 +26,7 @@ static inline int listen_port_take(unsigned port) {
     return taken ? mark : -1;
 }
 
-/* 0: none is free. Each process begins elsewhere, so that programs side by side seldom meet. */
-static inline uint16_t listen_port(void) {
+uint16_t listen_port(void) {
     unsigned places = (listen_port_highest() - LISTEN_PORT_LOWEST) / LISTEN_PORT_STEP;
     for (unsigned i = 0; i < places && listen_port_highest() > LISTEN_PORT_LOWEST; i++) {
         unsigned port = LISTEN_PORT_LOWEST + LISTEN_PORT_STEP * (((unsigned)getpid() * 7u + i) % places);
@@ -55,5 +36,3 @@ static inline uint16_t listen_port(void) {
     }
     return 0;
 }
-
-#endif

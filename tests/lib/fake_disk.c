@@ -1,57 +1,6 @@
-/* A disk in memory that forgets: on a crash each 512-byte sector written since the last sync is kept or lost by a roll
- * of the dice, and so are names made since the folder was last synced. It can also refuse to sync, after which what was
- * written reads well and will never be on the platter by itself, and run full. */
-#ifndef ASSAY_TESTS_UNIT_STORE_FAKE_DISK_H
-#define ASSAY_TESTS_UNIT_STORE_FAKE_DISK_H
+#include "tests/lib/fake_disk.h"
 
-#include "store/disk.h"
-#include "tests/unit/store/hashing.h"
-
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define FAKE_FILES 4096
-#define FAKE_NAMES 64
-#define FAKE_SECTOR 512u
-
-struct fake_write {
-    uint64_t offset;
-    size_t len;
-    uint8_t *data;
-};
-
-struct fake_inode {
-    uint8_t *data, *durable;
-    size_t len, durable_len;
-    struct fake_write *writes; /* since the last sync */
-    size_t write_count;
-    bool hollow; /* a sync failed: what is read is not all that the platter has or will get */
-};
-
-struct fake_name {
-    char path[128]; /* "": free */
-    size_t inode;
-};
-
-struct fake_disk {
-    pthread_mutex_t lock;
-    struct dice dice;
-    struct fake_inode inodes[FAKE_FILES];
-    size_t inode_count;
-    struct fake_name names[FAKE_NAMES], durable_names[FAKE_NAMES];
-    bool dead;             /* nothing is written any more: the process is gone */
-    int syncs_before_fail; /* -1: never fails */
-    size_t space;          /* bytes that may be written beyond the ends of files; 0: any number */
-    size_t syncs;
-};
-
-struct disk_file {
-    struct fake_disk *disk;
-    size_t inode;
-};
-
-static inline struct fake_disk *fake_disk_new(uint64_t seed) {
+struct fake_disk *fake_disk_new(uint64_t seed) {
     struct fake_disk *d = calloc(1, sizeof *d);
     d->dice.state = seed;
     d->syncs_before_fail = -1;
@@ -59,7 +8,7 @@ static inline struct fake_disk *fake_disk_new(uint64_t seed) {
     return d;
 }
 
-static inline void fake_forget_writes(struct fake_inode *inode) {
+void fake_forget_writes(struct fake_inode *inode) {
     for (size_t i = 0; i < inode->write_count; i++) {
         free(inode->writes[i].data);
     }
@@ -68,7 +17,7 @@ static inline void fake_forget_writes(struct fake_inode *inode) {
     inode->write_count = 0;
 }
 
-static inline void fake_disk_free(struct fake_disk *d) {
+void fake_disk_free(struct fake_disk *d) {
     for (size_t i = 0; i < d->inode_count; i++) {
         fake_forget_writes(&d->inodes[i]);
         free(d->inodes[i].data);
@@ -78,7 +27,7 @@ static inline void fake_disk_free(struct fake_disk *d) {
     free(d);
 }
 
-static inline struct fake_name *fake_name(struct fake_disk *d, const char *path) {
+struct fake_name *fake_name(struct fake_disk *d, const char *path) {
     for (size_t i = 0; i < FAKE_NAMES; i++) {
         if (strcmp(d->names[i].path, path) == 0) {
             return &d->names[i];
@@ -87,13 +36,12 @@ static inline struct fake_name *fake_name(struct fake_disk *d, const char *path)
     return NULL;
 }
 
-/* The bytes of a file, to be looked at and tampered with. */
-static inline struct fake_inode *fake_file(struct fake_disk *d, const char *path) {
+struct fake_inode *fake_file(struct fake_disk *d, const char *path) {
     struct fake_name *name = fake_name(d, path);
     return name == NULL ? NULL : &d->inodes[name->inode];
 }
 
-static inline enum err fake_open(void *ctx, const char *path, bool create, struct disk_file **out) {
+enum err fake_open(void *ctx, const char *path, bool create, struct disk_file **out) {
     struct fake_disk *d = ctx;
     (void)pthread_mutex_lock(&d->lock);
     struct fake_name *name = fake_name(d, path);
@@ -118,16 +66,16 @@ static inline enum err fake_open(void *ctx, const char *path, bool create, struc
     return e;
 }
 
-static inline void fake_close(struct disk_file *file) {
+void fake_close(struct disk_file *file) {
     free(file);
 }
 
-static inline enum err fake_size(struct disk_file *file, uint64_t *out_len) {
+enum err fake_size(struct disk_file *file, uint64_t *out_len) {
     *out_len = file->disk->inodes[file->inode].len;
     return OK;
 }
 
-static inline enum err fake_read(struct disk_file *file, uint64_t offset, void *out, size_t len) {
+enum err fake_read(struct disk_file *file, uint64_t offset, void *out, size_t len) {
     const struct fake_inode *inode = &file->disk->inodes[file->inode];
     (void)pthread_mutex_lock(&file->disk->lock);
     enum err e = offset > inode->len || len > inode->len - offset ? ERR_RANGE : OK;
@@ -138,7 +86,7 @@ static inline enum err fake_read(struct disk_file *file, uint64_t offset, void *
     return e;
 }
 
-static inline void fake_put(uint8_t **data, size_t *len, uint64_t offset, const uint8_t *bytes, size_t count) {
+void fake_put(uint8_t **data, size_t *len, uint64_t offset, const uint8_t *bytes, size_t count) {
     if (offset + count > *len) {
         *data = realloc(*data, (size_t)offset + count);
         memset(*data + *len, 0, (size_t)offset + count - *len);
@@ -147,7 +95,7 @@ static inline void fake_put(uint8_t **data, size_t *len, uint64_t offset, const 
     memcpy(*data + offset, bytes, count);
 }
 
-static inline enum err fake_write(struct disk_file *file, uint64_t offset, const void *data, size_t len) {
+enum err fake_write(struct disk_file *file, uint64_t offset, const void *data, size_t len) {
     struct fake_disk *d = file->disk;
     struct fake_inode *inode = &d->inodes[file->inode];
     (void)pthread_mutex_lock(&d->lock);
@@ -169,7 +117,7 @@ static inline enum err fake_write(struct disk_file *file, uint64_t offset, const
     return e;
 }
 
-static inline enum err fake_sync(struct disk_file *file) {
+enum err fake_sync(struct disk_file *file) {
     struct fake_disk *d = file->disk;
     struct fake_inode *inode = &d->inodes[file->inode];
     if (d->dead) {
@@ -192,7 +140,7 @@ static inline enum err fake_sync(struct disk_file *file) {
     return OK;
 }
 
-static inline enum err fake_remove(void *ctx, const char *path) {
+enum err fake_remove(void *ctx, const char *path) {
     struct fake_disk *d = ctx;
     struct fake_name *name = fake_name(d, path);
     if (name == NULL || d->dead) {
@@ -202,7 +150,7 @@ static inline enum err fake_remove(void *ctx, const char *path) {
     return OK;
 }
 
-static inline enum err fake_rename(void *ctx, const char *from, const char *to) {
+enum err fake_rename(void *ctx, const char *from, const char *to) {
     struct fake_disk *d = ctx;
     struct fake_name *name = fake_name(d, from), *over = fake_name(d, to);
     if (name == NULL || d->dead) {
@@ -215,7 +163,7 @@ static inline enum err fake_rename(void *ctx, const char *from, const char *to) 
     return OK;
 }
 
-static inline enum err fake_sync_dir(void *ctx, const char *dir) {
+enum err fake_sync_dir(void *ctx, const char *dir) {
     struct fake_disk *d = ctx;
     (void)dir;
     if (d->dead || d->syncs_before_fail == 0) {
@@ -225,13 +173,12 @@ static inline enum err fake_sync_dir(void *ctx, const char *dir) {
     return OK;
 }
 
-/* Folders are not told apart from names with a slash in them: they are there when something is in them. */
-static inline enum err fake_make_dir(void *ctx, const char *path) {
+enum err fake_make_dir(void *ctx, const char *path) {
     (void)path;
     return ((struct fake_disk *)ctx)->dead ? ERR_IO : OK;
 }
 
-static inline enum err fake_kind(void *ctx, const char *path, enum disk_kind *out) {
+enum err fake_kind(void *ctx, const char *path, enum disk_kind *out) {
     struct fake_disk *d = ctx;
     size_t len = strlen(path);
     *out = fake_name(d, path) != NULL ? DISK_FILE : DISK_NOTHING;
@@ -242,7 +189,7 @@ static inline enum err fake_kind(void *ctx, const char *path, enum disk_kind *ou
     return OK;
 }
 
-static inline enum err fake_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
+enum err fake_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
     struct fake_disk *d = ctx;
     size_t len = strlen(dir);
     for (size_t i = 0; i < FAKE_NAMES; i++) {
@@ -254,7 +201,7 @@ static inline enum err fake_list(void *ctx, const char *dir, void (*each)(void *
     return OK;
 }
 
-static inline struct disk fake_disk_of(struct fake_disk *d) {
+struct disk fake_disk_of(struct fake_disk *d) {
     static const struct disk_ops ops = {
         .open = fake_open,
         .close = fake_close,
@@ -272,7 +219,7 @@ static inline struct disk fake_disk_of(struct fake_disk *d) {
     return (struct disk){&ops, d};
 }
 
-static inline void fake_crash_inode(struct fake_disk *d, struct fake_inode *inode) {
+void fake_crash_inode(struct fake_disk *d, struct fake_inode *inode) {
     uint8_t *data = malloc(inode->durable_len + 1);
     size_t len = inode->durable_len;
     if (len > 0) {
@@ -301,8 +248,7 @@ static inline void fake_crash_inode(struct fake_disk *d, struct fake_inode *inod
     inode->hollow = false;
 }
 
-/* The power is back: what a crash left. Close everything (with `dead` set) before. */
-static inline void fake_disk_crash(struct fake_disk *d) {
+void fake_disk_crash(struct fake_disk *d) {
     for (size_t i = 0; i < d->inode_count; i++) {
         if (d->inodes[i].write_count > 0 || d->inodes[i].hollow) {
             fake_crash_inode(d, &d->inodes[i]);
@@ -314,5 +260,3 @@ static inline void fake_disk_crash(struct fake_disk *d) {
     memcpy(d->durable_names, d->names, sizeof d->names);
     d->dead = false;
 }
-
-#endif

@@ -1,40 +1,10 @@
-/* The consortium of tests/unit/contracts/council.h on a real ledger's state: blocks of transactions, as many as a test
- * likes, run by execute_block on a store in memory. Signatures are not looked at there, so any key can sign. */
-#ifndef ASSAY_TESTS_COUNCIL_LEDGER_H
-#define ASSAY_TESTS_COUNCIL_LEDGER_H
+#include "tests/lib/council_ledger.h"
 
-#include "node/host/host_crypto.h"
-#include "node/ledger/execute.h"
-#include "tests/unit/contracts/council_sound.h"
-
-#define LEDGER_TXS 2048
-
-struct ledger {
-    struct council c; /* keys and genesis; its own state is not used */
-    struct kv *kv;
-    struct tree_cache *cache;
-    struct tree_root root;
-    uint64_t next_node_id, height, time_ms, tx_number;
-    struct operation_budget budget;
-    struct transaction txs[LEDGER_TXS]; /* of the block to be */
-    uint8_t signers[LEDGER_TXS][2][KEY_LEN];
-    enum code codes[LEDGER_TXS]; /* of the last block's transactions */
-    size_t tx_count, code_count;
-};
-
-/* A key of no person, by number. */
-static inline void ledger_key(uint64_t number, uint8_t out[KEY_LEN]) {
+void ledger_key(uint64_t number, uint8_t out[KEY_LEN]) {
     sha256(&number, sizeof number, out);
 }
 
-/* What runs above the head, in a layer of its own. */
-struct ledger_block {
-    struct kv_layer *layer;
-    struct kv_view *view;
-    struct execution x;
-};
-
-static inline void ledger_block_open(struct ledger *l, struct ledger_block *out) {
+void ledger_block_open(struct ledger *l, struct ledger_block *out) {
     if (kv_layer_new(&out->layer) != OK || kv_view_open_above(l->kv, &out->layer, 1, &out->view) != OK) {
         abort();
     }
@@ -50,7 +20,7 @@ static inline void ledger_block_open(struct ledger *l, struct ledger_block *out)
                                 .budget = l->budget};
 }
 
-static inline void ledger_block_close(struct ledger *l, struct ledger_block *block, bool keep) {
+void ledger_block_close(struct ledger *l, struct ledger_block *block, bool keep) {
     kv_view_close(block->view);
     if (keep && kv_push(l->kv, block->layer) != OK) {
         abort();
@@ -58,9 +28,7 @@ static inline void ledger_block_close(struct ledger *l, struct ledger_block *blo
     kv_layer_unref(block->layer);
 }
 
-/* Every organisation has `admins` admins, each of whom speaks for it. */
-static inline void ledger_open(struct ledger *l, unsigned orgs, unsigned validators, unsigned observers,
-                               unsigned admins) {
+void ledger_open(struct ledger *l, unsigned orgs, unsigned validators, unsigned observers, unsigned admins) {
     struct kv_backend memory;
     struct ledger_block block;
     memset(l, 0, sizeof *l);
@@ -85,7 +53,7 @@ static inline void ledger_open(struct ledger *l, unsigned orgs, unsigned validat
     ledger_block_close(l, &block, true);
 }
 
-static inline void ledger_close(struct ledger *l) {
+void ledger_close(struct ledger *l) {
     for (size_t i = 0; i < l->tx_count; i++) {
         free((void *)(uintptr_t)l->txs[i].args.data);
     }
@@ -94,9 +62,8 @@ static inline void ledger_close(struct ledger *l) {
     council_close(&l->c);
 }
 
-/* Puts a transaction of these keys into the block to be; gives its place. */
-static inline size_t ledger_add(struct ledger *l, const char *method, const ProtobufCMessage *message,
-                                const uint8_t *signer, const uint8_t *second) {
+size_t ledger_add(struct ledger *l, const char *method, const ProtobufCMessage *message, const uint8_t *signer,
+                  const uint8_t *second) {
     size_t at = l->tx_count++, len = protobuf_c_message_get_packed_size(message);
     struct transaction *tx = &l->txs[at];
     uint8_t *args = memory_copy("", 0);
@@ -115,7 +82,7 @@ static inline size_t ledger_add(struct ledger *l, const char *method, const Prot
     return at;
 }
 
-static inline enum code ledger_code(const struct ledger_block *block, const struct transaction *tx) {
+enum code ledger_code(const struct ledger_block *block, const struct transaction *tx) {
     struct bytes value, encoded;
     struct receipt receipt;
     uint64_t height;
@@ -127,8 +94,7 @@ static inline enum code ledger_code(const struct ledger_block *block, const stru
     return (enum code)receipt.code;
 }
 
-/* Runs the block to be, `after_ms` behind the one before, and makes it the head. */
-static inline enum err ledger_run(struct ledger *l, uint64_t after_ms) {
+enum err ledger_run(struct ledger *l, uint64_t after_ms) {
     struct ledger_block block;
     struct execution_result result;
     l->height++;
@@ -148,14 +114,7 @@ static inline enum err ledger_run(struct ledger *l, uint64_t after_ms) {
     return e;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------ */
-
-struct ledger_view {
-    struct kv_view *kv;
-    struct state state;
-};
-
-static inline struct ledger_view ledger_look(struct ledger *l) {
+struct ledger_view ledger_look(struct ledger *l) {
     struct ledger_view view;
     if (kv_view_open(l->kv, &view.kv) != OK) {
         abort();
@@ -164,7 +123,7 @@ static inline struct ledger_view ledger_look(struct ledger *l) {
     return view;
 }
 
-static inline struct proposal_record ledger_proposal(struct ledger *l, const uint8_t id[HASH_LEN]) {
+struct proposal_record ledger_proposal(struct ledger *l, const uint8_t id[HASH_LEN]) {
     struct ledger_view view = ledger_look(l);
     struct proposal_record p = {.state = (enum proposal_state)0};
     bool found = false;
@@ -175,7 +134,7 @@ static inline struct proposal_record ledger_proposal(struct ledger *l, const uin
     return p;
 }
 
-static inline uint64_t ledger_next_due(struct ledger *l) {
+uint64_t ledger_next_due(struct ledger *l) {
     struct ledger_view view = ledger_look(l);
     uint64_t due_ms = 0;
     if (contracts_next_due(&view.state, &due_ms) != OK) {
@@ -185,19 +144,16 @@ static inline uint64_t ledger_next_due(struct ledger *l) {
     return due_ms;
 }
 
-/* ---- What members do ---------------------------------------------------------------------------------------- */
-
-static inline const uint8_t *ledger_admin(const struct ledger *l, unsigned org) {
+const uint8_t *ledger_admin(const struct ledger *l, unsigned org) {
     return l->c.public_key[ADMIN((int)org)];
 }
 
-/* Each puts one transaction into the block to be, and gives its id. */
-static inline const uint8_t *ledger_propose(struct ledger *l, unsigned org, Assay__Propose *args) {
+const uint8_t *ledger_propose(struct ledger *l, unsigned org, Assay__Propose *args) {
     args->org = council_org(org);
     return l->txs[ledger_add(l, "propose", &args->base, ledger_admin(l, org), NULL)].id;
 }
 
-static inline const uint8_t *ledger_propose_removal(struct ledger *l, unsigned org, unsigned leaver) {
+const uint8_t *ledger_propose_removal(struct ledger *l, unsigned org, unsigned leaver) {
     Assay__RemoveOrg change;
     Assay__Propose args;
     assay__remove_org__init(&change);
@@ -208,7 +164,7 @@ static inline const uint8_t *ledger_propose_removal(struct ledger *l, unsigned o
     return ledger_propose(l, org, &args);
 }
 
-static inline const uint8_t *ledger_propose_threshold(struct ledger *l, unsigned org, unsigned percent) {
+const uint8_t *ledger_propose_threshold(struct ledger *l, unsigned org, unsigned percent) {
     Assay__ParamSetting setting = ASSAY__PARAM_SETTING__INIT;
     Assay__ParamSetting *settings[1] = {&setting};
     Assay__SetParams change = ASSAY__SET_PARAMS__INIT;
@@ -223,7 +179,7 @@ static inline const uint8_t *ledger_propose_threshold(struct ledger *l, unsigned
     return ledger_propose(l, org, &args);
 }
 
-static inline void ledger_vote(struct ledger *l, unsigned org, const uint8_t id[HASH_LEN], enum vote_choice choice) {
+void ledger_vote(struct ledger *l, unsigned org, const uint8_t id[HASH_LEN], enum vote_choice choice) {
     Assay__CastVote args;
     assay__cast_vote__init(&args);
     args.org = council_org(org);
@@ -232,8 +188,7 @@ static inline void ledger_vote(struct ledger *l, unsigned org, const uint8_t id[
     (void)ledger_add(l, "vote", &args.base, ledger_admin(l, org), NULL);
 }
 
-/* A gateway with a key by number. */
-static inline void ledger_register(struct ledger *l, unsigned org, uint64_t number) {
+void ledger_register(struct ledger *l, unsigned org, uint64_t number) {
     uint8_t key[KEY_LEN], link_key[KEY_LEN];
     Assay__RegisterNode args;
     assay__register_node__init(&args);
@@ -247,5 +202,3 @@ static inline void ledger_register(struct ledger *l, unsigned org, uint64_t numb
     args.http = council_text("http://10.0.0.1:26601");
     (void)ledger_add(l, "register_node", &args.base, ledger_admin(l, org), key);
 }
-
-#endif

@@ -1,23 +1,14 @@
-/* A folder of a test's own, removed with what is in it. */
-#ifndef ASSAY_TESTS_UNIT_STORE_TEMP_DIR_H
-#define ASSAY_TESTS_UNIT_STORE_TEMP_DIR_H
+#include "tests/lib/temp_dir.h"
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <stdbool.h>
-#include <string.h>
-#include <unistd.h>
+char temp_dir[64];
 
-static char temp_dir[64];
-
-static inline int temp_dir_make(void **state) {
+int temp_dir_make(void **state) {
     (void)state;
     (void)snprintf(temp_dir, sizeof temp_dir, "/tmp/assay-store-XXXXXX");
     return mkdtemp(temp_dir) == NULL ? -1 : 0;
 }
 
-static inline int temp_dir_wipe(const char *dir) {
+int temp_dir_wipe(const char *dir) {
     DIR *d = opendir(dir);
     if (d == NULL) {
         return -1;
@@ -31,9 +22,7 @@ static inline int temp_dir_wipe(const char *dir) {
     return rmdir(dir);
 }
 
-static inline int temp_dir_remove(void **state) {
+int temp_dir_remove(void **state) {
     (void)state;
     return temp_dir_wipe(temp_dir);
 }
-
-#endif

@@ -1,46 +1,20 @@
-/* A consortium for tests of governance: organisations org0, org1, ... with one admin each, validators and observers
- * dealt out to them in turn. Keys are numbers: ADMIN(i) is the admin of organisation i, NODE(i) the i-th node
- * (validators first, then observers), FRESH(i) a key that nobody has registered. */
-#ifndef ASSAY_TESTS_COUNCIL_H
-#define ASSAY_TESTS_COUNCIL_H
+#include "tests/lib/council.h"
 
-#include "base/why.h"
-#include "contracts/contracts.h"
-#include "tests/unit/contracts/world.h"
-
-#include "contracts/governance/governance_evidence.h"
-#include "contracts/governance/governance_nodes.h"
-#include "contracts/governance/governance_proposal.h"
-
-#define KEYS 600
-#define ADMIN(i) (i)
-#define NODE(i) (110 + (i))
-#define FRESH(i) (230 + (i))
-#define SIGNERS(...) (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int)
-
-struct council {
-    struct world w; /* its people take no part; its clock, state and answer are used */
-    uint8_t public_key[KEYS][KEY_LEN];
-    uint8_t secret[KEYS][ED25519_SECRET_LEN];
-    uint8_t id[HASH_LEN]; /* of the last proposal */
-};
-
-static inline ProtobufCBinaryData council_key(const struct council *c, int key) {
+ProtobufCBinaryData council_key(const struct council *c, int key) {
     return world_bytes(c->public_key[key], KEY_LEN);
 }
 
-static inline char *council_text(const char *text) {
+char *council_text(const char *text) {
     return (char *)(uintptr_t)text;
 }
 
-/* "org0" to "org99", from one place so that the text outlives the call. */
-static inline char *council_org(unsigned i) {
+char *council_org(unsigned i) {
     static char names[ORGS_MAX + 1][16];
     snprintf(names[i], sizeof names[i], "org%u", i);
     return names[i];
 }
 
-static inline void council_genesis(struct council *c, unsigned orgs, unsigned validators, unsigned observers) {
+void council_genesis(struct council *c, unsigned orgs, unsigned validators, unsigned observers) {
     struct genesis *g = &c->w.genesis;
     *g = (struct genesis){.name = "council", .time_ms = WORLD_START_MS, .salt = {3}};
     genesis_params_default(&g->params);
@@ -65,7 +39,7 @@ static inline void council_genesis(struct council *c, unsigned orgs, unsigned va
     }
 }
 
-static inline void council_open(struct council *c, unsigned orgs, unsigned validators, unsigned observers) {
+void council_open(struct council *c, unsigned orgs, unsigned validators, unsigned observers) {
     struct why why = WHY_NONE;
     *c = (struct council){.w = {.height = 1, .now_ms = WORLD_START_MS + 1000}};
     c->w.crypto =
@@ -84,13 +58,12 @@ static inline void council_open(struct council *c, unsigned orgs, unsigned valid
     }
 }
 
-static inline void council_close(struct council *c) {
+void council_close(struct council *c) {
     world_close(&c->w);
 }
 
-/* Runs a method of governance; what is refused leaves no trace. Aborts on a local fault. */
-static inline enum code council_run(struct council *c, const char *method, const ProtobufCMessage *message,
-                                    const int *keys, size_t count) {
+enum code council_run(struct council *c, const char *method, const ProtobufCMessage *message, const int *keys,
+                      size_t count) {
     uint8_t signers[16][ED25519_KEY_LEN], packed[4096];
     struct world *w = &c->w;
     size_t len = protobuf_c_message_pack(message, packed);
@@ -118,10 +91,7 @@ static inline enum code council_run(struct council *c, const char *method, const
     return w->answer.code;
 }
 
-/* ---- Proposals ---------------------------------------------------------------------------------------------- */
-
-/* Proposes for organisation `org`, signed by its admin; remembers the id unless it was refused. */
-static inline enum code council_propose(struct council *c, unsigned org, Assay__Propose *args) {
+enum code council_propose(struct council *c, unsigned org, Assay__Propose *args) {
     args->org = council_org(org);
     enum code code = council_run(c, "propose", &args->base, SIGNERS(ADMIN((int)org)));
     if (code == CODE_OK) {
@@ -130,8 +100,7 @@ static inline enum code council_propose(struct council *c, unsigned org, Assay__
     return code;
 }
 
-static inline enum code council_vote_on(struct council *c, unsigned org, const uint8_t id[HASH_LEN],
-                                        enum vote_choice choice) {
+enum code council_vote_on(struct council *c, unsigned org, const uint8_t id[HASH_LEN], enum vote_choice choice) {
     Assay__CastVote args;
     assay__cast_vote__init(&args);
     args.org = council_org(org);
@@ -140,13 +109,13 @@ static inline enum code council_vote_on(struct council *c, unsigned org, const u
     return council_run(c, "vote", &args.base, SIGNERS(ADMIN((int)org)));
 }
 
-static inline enum code council_vote(struct council *c, unsigned org, enum vote_choice choice) {
+enum code council_vote(struct council *c, unsigned org, enum vote_choice choice) {
     uint8_t id[HASH_LEN];
     memcpy(id, c->id, HASH_LEN);
     return council_vote_on(c, org, id, choice);
 }
 
-static inline struct proposal_record council_proposal(struct council *c, const uint8_t id[HASH_LEN]) {
+struct proposal_record council_proposal(struct council *c, const uint8_t id[HASH_LEN]) {
     struct proposal_record p = {.state = (enum proposal_state)0};
     bool found = false;
     if (proposal_get(&c->w.state, id, &p, &found) != OK || !found) {
@@ -155,11 +124,11 @@ static inline struct proposal_record council_proposal(struct council *c, const u
     return p;
 }
 
-static inline enum proposal_state council_state(struct council *c) {
+enum proposal_state council_state(struct council *c) {
     return council_proposal(c, c->id).state;
 }
 
-static inline enum code propose_add(struct council *c, unsigned org, int key) {
+enum code propose_add(struct council *c, unsigned org, int key) {
     Assay__AddValidator change = ASSAY__ADD_VALIDATOR__INIT;
     Assay__Propose args;
     assay__propose__init(&args);
@@ -169,7 +138,7 @@ static inline enum code propose_add(struct council *c, unsigned org, int key) {
     return council_propose(c, org, &args);
 }
 
-static inline enum code propose_remove(struct council *c, unsigned org, int key) {
+enum code propose_remove(struct council *c, unsigned org, int key) {
     Assay__RemoveValidator change = ASSAY__REMOVE_VALIDATOR__INIT;
     Assay__Propose args;
     assay__propose__init(&args);
@@ -179,7 +148,7 @@ static inline enum code propose_remove(struct council *c, unsigned org, int key)
     return council_propose(c, org, &args);
 }
 
-static inline enum code propose_remove_convicted(struct council *c, unsigned org, int key) {
+enum code propose_remove_convicted(struct council *c, unsigned org, int key) {
     Assay__RemoveConvicted change = ASSAY__REMOVE_CONVICTED__INIT;
     Assay__Propose args;
     assay__propose__init(&args);
@@ -189,7 +158,7 @@ static inline enum code propose_remove_convicted(struct council *c, unsigned org
     return council_propose(c, org, &args);
 }
 
-static inline enum code propose_replace(struct council *c, unsigned org, int old_key, int new_key) {
+enum code propose_replace(struct council *c, unsigned org, int old_key, int new_key) {
     Assay__ReplaceValidator change = ASSAY__REPLACE_VALIDATOR__INIT;
     Assay__Propose args;
     assay__propose__init(&args);
@@ -200,7 +169,7 @@ static inline enum code propose_replace(struct council *c, unsigned org, int old
     return council_propose(c, org, &args);
 }
 
-static inline enum code propose_admit(struct council *c, unsigned org, unsigned newcomer, int admin) {
+enum code propose_admit(struct council *c, unsigned org, unsigned newcomer, int admin) {
     Assay__AdmitOrg change;
     assay__admit_org__init(&change);
     Assay__Propose args;
@@ -217,7 +186,7 @@ static inline enum code propose_admit(struct council *c, unsigned org, unsigned 
     return council_propose(c, org, &args);
 }
 
-static inline enum code propose_expel(struct council *c, unsigned org, unsigned leaver) {
+enum code propose_expel(struct council *c, unsigned org, unsigned leaver) {
     Assay__RemoveOrg change;
     assay__remove_org__init(&change);
     Assay__Propose args;
@@ -228,7 +197,7 @@ static inline enum code propose_expel(struct council *c, unsigned org, unsigned 
     return council_propose(c, org, &args);
 }
 
-static inline enum code propose_param(struct council *c, unsigned org, uint32_t param, uint64_t value) {
+enum code propose_param(struct council *c, unsigned org, uint32_t param, uint64_t value) {
     Assay__ParamSetting setting = ASSAY__PARAM_SETTING__INIT;
     Assay__ParamSetting *settings[1] = {&setting};
     Assay__SetParams change = ASSAY__SET_PARAMS__INIT;
@@ -243,7 +212,7 @@ static inline enum code propose_param(struct council *c, unsigned org, uint32_t 
     return council_propose(c, org, &args);
 }
 
-static inline enum code propose_protocol(struct council *c, unsigned org, uint32_t version, uint64_t height) {
+enum code propose_protocol(struct council *c, unsigned org, uint32_t version, uint64_t height) {
     Assay__SetProtocol change = ASSAY__SET_PROTOCOL__INIT;
     Assay__Propose args;
     assay__propose__init(&args);
@@ -254,10 +223,7 @@ static inline enum code propose_protocol(struct council *c, unsigned org, uint32
     return council_propose(c, org, &args);
 }
 
-/* ---- Validators --------------------------------------------------------------------------------------------- */
-
-/* Are the validators exactly these, in this order? Prints the first difference. */
-static inline bool council_set_is(struct council *c, const int *keys, size_t count) {
+bool council_set_is(struct council *c, const int *keys, size_t count) {
     uint8_t set[LIMIT_VALIDATORS][KEY_LEN];
     uint16_t have = 0;
     if (governance_validators(&c->w.state, set, &have) != OK || have != count) {
@@ -276,15 +242,14 @@ static inline bool council_set_is(struct council *c, const int *keys, size_t cou
     return true;
 }
 
-static inline enum node_role council_role(struct council *c, int key) {
+enum node_role council_role(struct council *c, int key) {
     struct node_record node;
     bool found = false;
     enum err e = node_get(&c->w.state, c->public_key[key], &node, &found);
     return e == OK && found ? node.node.role : (enum node_role)0;
 }
 
-/* An observer's registration, signed by its organisation's admin and by itself. */
-static inline enum code council_register(struct council *c, unsigned org, int key, uint32_t role) {
+enum code council_register(struct council *c, unsigned org, int key, uint32_t role) {
     uint8_t link_key[KEY_LEN];
     Assay__RegisterNode args;
     assay__register_node__init(&args);
@@ -299,21 +264,8 @@ static inline enum code council_register(struct council *c, unsigned org, int ke
     return council_run(c, "register_node", &args.base, SIGNERS(ADMIN((int)org), key));
 }
 
-/* ---- Evidence ----------------------------------------------------------------------------------------------- */
-
-#define COUNCIL_EPOCH 3
-#define COUNCIL_VIEW 9
-
-/* Two votes of one validator, as the arguments carry them. */
-struct pair {
-    Assay__SubmitEvidence args;
-    Assay__SignedVote votes[2];
-    uint8_t blocks[2][HASH_LEN];
-    uint8_t signatures[2][SIG_LEN];
-};
-
-static inline void vote_sign(const struct council *c, int key, const uint8_t chain_id[CHAIN_ID_LEN],
-                             enum vote_kind kind, const uint8_t block[HASH_LEN], uint8_t out[SIG_LEN]) {
+void vote_sign(const struct council *c, int key, const uint8_t chain_id[CHAIN_ID_LEN], enum vote_kind kind,
+               const uint8_t block[HASH_LEN], uint8_t out[SIG_LEN]) {
     struct vote_subject subject = {.epoch = COUNCIL_EPOCH, .view = COUNCIL_VIEW, .kind = kind};
     uint8_t text[VOTE_SIGNED_LEN];
     memcpy(subject.block, block, HASH_LEN);
@@ -321,9 +273,8 @@ static inline void vote_sign(const struct council *c, int key, const uint8_t cha
     ed25519_sign(c->secret[key], text, sizeof text, out);
 }
 
-/* `block` numbers the blocks; 0 is none. */
-static inline void pair_init(struct pair *p, const struct council *c, int key, enum vote_kind kind_a, uint8_t block_a,
-                             enum vote_kind kind_b, uint8_t block_b) {
+void pair_init(struct pair *p, const struct council *c, int key, enum vote_kind kind_a, uint8_t block_a,
+               enum vote_kind kind_b, uint8_t block_b) {
     *p = (struct pair){.blocks = {{block_a}, {block_b}}};
     assay__submit_evidence__init(&p->args);
     const enum vote_kind kinds[] = {kind_a, kind_b};
@@ -341,15 +292,12 @@ static inline void pair_init(struct pair *p, const struct council *c, int key, e
     p->args.second = &p->votes[1];
 }
 
-static inline enum code submit(struct council *c, const struct pair *p, int by) {
+enum code submit(struct council *c, const struct pair *p, int by) {
     return council_run(c, "submit_evidence", &p->args.base, SIGNERS(by));
 }
 
-/* Equivocation of that validator, submitted by that key. */
-static inline enum code convict(struct council *c, int key, int by) {
+enum code convict(struct council *c, int key, int by) {
     struct pair p;
     pair_init(&p, c, key, VOTE_NOTARIZE, 1, VOTE_NOTARIZE, 2);
     return submit(c, &p, by);
 }
-
-#endif
