@@ -149,8 +149,19 @@ def paths():
                 yield f"{p}: there is no {name}"
 
 
+def where():
+    """docs/where.md: each place is a file that defines the name."""
+    rows = re.findall(r"^\| .*? \| `([^`]+)` \| `(\w+)` \|$", page("where.md"), re.M)
+    if not rows:
+        yield "docs/where.md has no rows"
+    for path, name in rows:
+        text = pathlib.Path(path).read_text() if pathlib.Path(path).exists() else ""
+        if not re.search(rf"^[^\s/*#][^;=\n]*\b{name}\b(?:\(|\[\] = )", text, re.M):
+            yield f"docs/where.md: {path} does not define {name}"
+
+
 def main():
-    checks = (configuration, trust, codes, methods, routes, metrics, alarms, exit_statuses, tags, links, paths)
+    checks = (configuration, trust, codes, methods, routes, metrics, alarms, exit_statuses, tags, links, paths, where)
     gaps = [gap for check in checks for gap in check()]
     for gap in gaps:
         print(gap)
