@@ -162,6 +162,7 @@ static int take_value(const struct args_option *option, char *text) {
     case ARGS_REPEAT:
         return take_items(option, text, false);
     case ARGS_TEXT:
+    case ARGS_NEEDED:
     default:
         memcpy(option->out, &text, sizeof text);
         return ARGS_GO_ON;
@@ -225,6 +226,11 @@ int args_parse(const struct args_spec *spec, int argc, char **argv, struct args_
     int status = parse_options(spec, argc, argv);
     if (status != ARGS_GO_ON) {
         return status;
+    }
+    for (const struct args_option *o = spec->options; o->name != NULL; o++) {
+        if (o->type == ARGS_NEEDED && *(const char *const *)o->out == NULL) {
+            return args_wrong("--%s %s is needed", o->name, o->value);
+        }
     }
     int given = argc - optind;
     if (given < spec->min_operands || (spec->max_operands >= 0 && given > spec->max_operands)) {

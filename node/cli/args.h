@@ -15,6 +15,7 @@
 enum args_type {
     ARGS_FLAG,     /* bool */
     ARGS_TEXT,     /* const char * */
+    ARGS_NEEDED,   /* the same, and to leave it out is a mistake */
     ARGS_NUMBER,   /* uint64_t within [min, max] */
     ARGS_DURATION, /* uint64_t ms within [min, max]: "500ms", "60s", "5m", "2h", "3d"; a bare number is ms */
     ARGS_LIST,     /* struct args_list: may be given several times, or with commas */

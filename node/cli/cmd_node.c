@@ -43,3 +43,21 @@ int cmd_node(int argc, char **argv) {
     };
     return args_dispatch("node", verbs, argc, argv);
 }
+
+static int fail(const char *verb, enum err e, const struct why *why) {
+    return args_fail("%s: %s", verb, why_said(why) ? why->text : err_text(e));
+}
+
+bool cmd_node_begin(const char *verb, const char *path, struct daemon_home *out, int *out_status) {
+    struct why why = WHY_NONE;
+    enum err e = daemon_home_look(path, out, &why);
+    if (e != OK) {
+        *out_status = fail(verb, e, &why);
+    }
+    return e == OK;
+}
+
+int cmd_node_end(const char *verb, struct daemon_home *home, enum err e, const struct why *why) {
+    daemon_home_close(home);
+    return e == OK ? 0 : fail(verb, e, why);
+}

@@ -3,7 +3,7 @@
 #ifndef ASSAY_NODE_CLI_CMD_NODE_H
 #define ASSAY_NODE_CLI_CMD_NODE_H
 
-#include <stdint.h>
+#include "node/home/daemon_home.h"
 
 int cmd_node_verify(int argc, char **argv);
 int cmd_node_backup(int argc, char **argv);
@@ -12,6 +12,11 @@ int cmd_node_prune(int argc, char **argv);
 int cmd_node_recover(int argc, char **argv);
 int cmd_node_join(int argc, char **argv);
 int cmd_node_export(int argc, char **argv);
+
+/* Looks at the home that a verb works on. False: it has been told why not, and `*out_status` is the exit status. */
+bool cmd_node_begin(const char *verb, const char *path, struct daemon_home *out, int *out_status);
+/* Closes it. 0, or for an error, which is told, the exit status. */
+int cmd_node_end(const char *verb, struct daemon_home *home, enum err e, const struct why *why);
 
 /* One line that is written over and over on a terminal, and nothing when stderr is none. `total` 0: not known. */
 void cmd_node_progress(void *arg, const char *part, uint64_t done, uint64_t total);

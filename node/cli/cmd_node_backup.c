@@ -24,7 +24,7 @@ int cmd_node_backup(int argc, char **argv) {
     const char *path = NULL;
     bool json = false;
     const struct args_option options[] = {
-        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
         {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
         {0},
     };
@@ -40,17 +40,13 @@ int cmd_node_backup(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    if (path == NULL) {
-        return args_wrong("--home HOME is needed");
-    }
     struct daemon_home home;
     struct home_backup_report report;
     struct why why = WHY_NONE;
-    enum err e = daemon_home_look(path, &home, &why);
-    if (e == OK) {
-        e = home_backup(&home, operands.item[0], &report, &why);
-        daemon_home_close(&home);
+    if (!cmd_node_begin("backup", path, &home, &status)) {
+        return status;
     }
-    return e == OK ? tell(operands.item[0], &report, json)
-                   : args_fail("backup: %s", why_said(&why) ? why.text : err_text(e));
+    enum err e = home_backup(&home, operands.item[0], &report, &why);
+    status = cmd_node_end("backup", &home, e, &why);
+    return status == 0 ? tell(operands.item[0], &report, json) : status;
 }

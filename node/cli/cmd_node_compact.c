@@ -9,7 +9,7 @@ int cmd_node_compact(int argc, char **argv) {
     const char *path = NULL;
     bool json = false;
     const struct args_option options[] = {
-        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
         {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
         {0},
     };
@@ -23,19 +23,16 @@ int cmd_node_compact(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    if (path == NULL) {
-        return args_wrong("--home HOME is needed");
-    }
     struct daemon_home home;
     uint64_t before = 0, after = 0;
     struct why why = WHY_NONE;
-    enum err e = daemon_home_look(path, &home, &why);
-    if (e == OK) {
-        e = home_compact(&home, &before, &after, &why);
-        daemon_home_close(&home);
+    if (!cmd_node_begin("compact", path, &home, &status)) {
+        return status;
     }
-    if (e != OK) {
-        return args_fail("compact: %s", why_said(&why) ? why.text : err_text(e));
+    enum err e = home_compact(&home, &before, &after, &why);
+    status = cmd_node_end("compact", &home, e, &why);
+    if (status != 0) {
+        return status;
     }
     if (json) {
         return args_print_json(

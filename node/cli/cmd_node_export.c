@@ -36,7 +36,7 @@ int cmd_node_export(int argc, char **argv) {
     bool json = false;
     const struct args_option options[] = {
         {"home", ARGS_TEXT, &path, "HOME", "the folder of a stopped node of the lost chain", 0, 0},
-        {"out", ARGS_TEXT, &dir, "DIR", "where to write; must not exist", 0, 0},
+        {"out", ARGS_NEEDED, &dir, "DIR", "where to write; must not exist", 0, 0},
         {"validator", ARGS_LIST, &validators, "KEY", "signing keys of the new chain's validators, in order", 0, 0},
         {"begin", ARGS_TEXT, &begin, "TIME", "when the new chain begins (default: with the old one's last block)", 0,
          0},
@@ -55,9 +55,6 @@ int cmd_node_export(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    if (path == NULL || dir == NULL) {
-        return args_wrong("--home HOME and --out DIR are needed");
-    }
     for (size_t i = 0; i < validators.count; i++) {
         if (hex_decode(validators.item[i], wish.validators[i], ED25519_KEY_LEN) != OK) {
             return args_wrong("--validator '%s' is no signing key of 64 hex digits", validators.item[i]);
@@ -71,10 +68,10 @@ int cmd_node_export(int argc, char **argv) {
     struct daemon_home home;
     struct home_export_report report;
     struct why why = WHY_NONE;
-    enum err e = daemon_home_look(path, &home, &why);
-    if (e == OK) {
-        e = home_export(&home, dir, &wish, &report, &why);
-        daemon_home_close(&home);
+    if (!cmd_node_begin("export", path, &home, &status)) {
+        return status;
     }
-    return e == OK ? tell(dir, &report, json) : args_fail("export: %s", why_said(&why) ? why.text : err_text(e));
+    enum err e = home_export(&home, dir, &wish, &report, &why);
+    status = cmd_node_end("export", &home, e, &why);
+    return status == 0 ? tell(dir, &report, json) : status;
 }

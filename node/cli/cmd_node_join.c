@@ -43,12 +43,12 @@ static int join(const char *path, const struct args_list *from, const struct che
     struct daemon_home home;
     struct snapshot_join_report report;
     struct why why = WHY_NONE;
-    enum err e = client_start();
-    if (e == OK) {
-        e = daemon_home_look(path, &home, &why);
+    int status = 0;
+    if (client_start() != OK) {
+        return args_fail("join: the HTTP library did not start");
     }
-    if (e != OK) {
-        return args_fail("join: %s", why_said(&why) ? why.text : err_text(e));
+    if (!cmd_node_begin("join", path, &home, &status)) {
+        return status;
     }
     const struct home_join_config config = {.home = &home,
                                             .sources = from->item,
@@ -57,10 +57,10 @@ static int join(const char *path, const struct args_list *from, const struct che
                                             .wanted = true,
                                             .progress = show,
                                             .source_left = tell_left};
-    e = home_join(&config, &report, &why);
+    enum err e = home_join(&config, &report, &why);
     cmd_node_progress_end();
-    daemon_home_close(&home);
-    return e == OK ? tell(path, &report, json) : args_fail("join: %s", why_said(&why) ? why.text : err_text(e));
+    status = cmd_node_end("join", &home, e, &why);
+    return status == 0 ? tell(path, &report, json) : status;
 }
 
 int cmd_node_join(int argc, char **argv) {
@@ -70,7 +70,7 @@ int cmd_node_join(int argc, char **argv) {
     struct why why = WHY_NONE;
     bool json = false;
     const struct args_option options[] = {
-        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
         {"from", ARGS_LIST, &from, "URL", "a full node to fetch from; the nodes in genesis.json if none is given", 0,
          0},
         {"checkpoint", ARGS_TEXT, &checkpoint, "HEIGHT:HASH|FILE",
@@ -88,9 +88,6 @@ int cmd_node_join(int argc, char **argv) {
     int status = args_parse(&spec, argc, argv, &operands);
     if (status != ARGS_GO_ON) {
         return status;
-    }
-    if (path == NULL) {
-        return args_wrong("--home HOME is needed");
     }
     enum err e = checkpoint != NULL ? checkpoint_file_take(checkpoint, NULL, &pinned, &why) : OK;
     if (e != OK) {

@@ -22,12 +22,13 @@ static int prune(const char *path, const struct home_prune_wish *wish, bool json
     struct daemon_home home;
     struct home_prune_report report;
     struct why why = WHY_NONE;
-    enum err e = daemon_home_look(path, &home, &why);
-    if (e == OK) {
-        e = home_prune(&home, wish, &report, &why);
-        daemon_home_close(&home);
+    int status = 0;
+    if (!cmd_node_begin("prune", path, &home, &status)) {
+        return status;
     }
-    return e == OK ? tell(&report, json) : args_fail("prune: %s", why_said(&why) ? why.text : err_text(e));
+    enum err e = home_prune(&home, wish, &report, &why);
+    status = cmd_node_end("prune", &home, e, &why);
+    return status == 0 ? tell(&report, json) : status;
 }
 
 int cmd_node_prune(int argc, char **argv) {
@@ -35,7 +36,7 @@ int cmd_node_prune(int argc, char **argv) {
     struct home_prune_wish wish = {0};
     bool json = false;
     const struct args_option options[] = {
-        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
         {"keep", ARGS_NUMBER, &wish.count, "N", "keep the bodies of the last N blocks", 1, UINT64_MAX},
         {"before", ARGS_TEXT, &before, "TIME", "give back those before TIME (2026-11-21, 2026-11-21T06:50:00Z)", 0, 0},
         {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
@@ -52,9 +53,6 @@ int cmd_node_prune(int argc, char **argv) {
     int status = args_parse(&spec, argc, argv, &operands);
     if (status != ARGS_GO_ON) {
         return status;
-    }
-    if (path == NULL) {
-        return args_wrong("--home HOME is needed");
     }
     if ((wish.count != 0) == (before != NULL)) {
         return args_wrong("what to keep? give --keep N or --before TIME");

@@ -116,7 +116,7 @@ int cmd_node_recover(int argc, char **argv) {
     const char *path = NULL;
     bool json = false, new_key = false;
     const struct args_option options[] = {
-        {"home", ARGS_TEXT, &path, "HOME", "the node's folder", 0, 0},
+        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
         {"new-key", ARGS_FLAG, &new_key, NULL, "put the keys and the journal aside and make new keys", 0, 0},
         {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
         {0},
@@ -131,23 +131,16 @@ int cmd_node_recover(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    if (path == NULL) {
-        return args_wrong("--home HOME is needed");
-    }
     struct daemon_home home;
     struct home_rekey_report report;
     struct why why = WHY_NONE;
-    enum err e = daemon_home_look(path, &home, &why);
-    if (e != OK) {
-        return args_fail("%s", why_said(&why) ? why.text : err_text(e));
+    if (!cmd_node_begin("recover", path, &home, &status)) {
+        return status;
     }
-    if (!new_key) {
-        status = look_at(&home, path, json);
-    } else {
-        e = home_rekey(&home, (uint64_t)time(NULL), &report, &why);
-        status = e == OK ? tell_rekey(&home, &report, json)
-                         : args_fail("recover: %s", why_said(&why) ? why.text : err_text(e));
+    enum err e = new_key ? home_rekey(&home, (uint64_t)time(NULL), &report, &why) : OK;
+    if (e == OK) {
+        status = new_key ? tell_rekey(&home, &report, json) : look_at(&home, path, json);
     }
-    daemon_home_close(&home);
-    return status;
+    int failed = cmd_node_end("recover", &home, e, &why);
+    return failed != 0 ? failed : status;
 }

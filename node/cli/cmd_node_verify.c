@@ -38,11 +38,11 @@ static int verify_home(const char *path, bool json) {
     struct home_look look;
     struct chain_verify_report report = {0};
     struct why why = WHY_NONE;
-    enum err e = daemon_home_look(path, &home, &why);
-    if (e != OK) {
-        return args_fail("%s", why_said(&why) ? why.text : err_text(e));
+    int status = 0;
+    if (!cmd_node_begin("verify", path, &home, &status)) {
+        return status;
     }
-    e = home_look_open(&home, &look, &why);
+    enum err e = home_look_open(&home, &look, &why);
     long pid = look.pid;
     if (e == OK) {
         const struct chain_verify_input input = {.crypto = &host_crypto,
@@ -88,5 +88,5 @@ int cmd_node_verify(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    return home == NULL ? args_wrong("--home HOME is needed") : verify_home(home, json);
+    return verify_home(home, json);
 }

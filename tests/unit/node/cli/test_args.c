@@ -26,13 +26,19 @@ static const struct args_option options[] = {
     {"repeat", ARGS_REPEAT, &repeat, "R", "again", 0, 0},
     {0},
 };
+static const struct args_option needing[] = {
+    {"home", ARGS_NEEDED, &text, "HOME", "where", 0, 0},
+    {"flag", ARGS_FLAG, &flag, NULL, "a flag", 0, 0},
+    {0},
+};
+static const struct args_spec needy = {"test --home HOME", "For the test.", needing, 0, 0};
 static const struct args_spec spec = {"test [options] FILE...", "For the test.", options, 1, 2};
 static struct args_operands operands;
 static char words[64][64];
 static char said[1024];
 
 /* Parses a command line given as one text and catches what is said on stderr and stdout. */
-static int parse(const char *line) {
+static int parse_by(const struct args_spec *by, const char *line) {
     static char *argv[64]; /* operands point into it after the return */
     int argc = 0;
     char copy[512];
@@ -55,7 +61,7 @@ static int parse(const char *line) {
     (void)unlink(name);
     (void)dup2(file, 2);
     (void)dup2(file, 1);
-    int status = args_parse(&spec, argc, argv, &operands);
+    int status = args_parse(by, argc, argv, &operands);
     (void)fflush(stdout);
     (void)dup2(err, 2);
     (void)dup2(out, 1);
@@ -65,6 +71,19 @@ static int parse(const char *line) {
     said[n > 0 ? n : 0] = '\0';
     (void)close(file);
     return status;
+}
+
+static int parse(const char *line) {
+    return parse_by(&spec, line);
+}
+
+static void what_is_needed_is_asked_for_by_name(void **state) {
+    (void)state;
+    assert_int_equal(parse_by(&needy, "verb --flag"), 2);
+    assert_non_null(strstr(said, "--home HOME is needed"));
+    assert_int_equal(parse_by(&needy, "verb --home h"), ARGS_GO_ON);
+    assert_string_equal(text, "h");
+    assert_int_equal(parse_by(&needy, "verb --help"), 0);
 }
 
 static void options_and_operands_mix(void **state) {
@@ -169,9 +188,13 @@ static void verbs_are_found_or_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_and_operands_mix),     cmocka_unit_test(durations_have_units),
-        cmocka_unit_test(moments_exist_or_are_refused), cmocka_unit_test(mistakes_are_explained_in_one_line),
-        cmocka_unit_test(help_lists_the_options),       cmocka_unit_test(verbs_are_found_or_named),
+        cmocka_unit_test(what_is_needed_is_asked_for_by_name),
+        cmocka_unit_test(options_and_operands_mix),
+        cmocka_unit_test(durations_have_units),
+        cmocka_unit_test(moments_exist_or_are_refused),
+        cmocka_unit_test(mistakes_are_explained_in_one_line),
+        cmocka_unit_test(help_lists_the_options),
+        cmocka_unit_test(verbs_are_found_or_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
