@@ -455,6 +455,7 @@ static enum err open_http(struct validator *v) {
                                                .repo = v->repo,
                                                .events = v->events,
                                                .snapshots = v->snapshots};
+    vitals_write(&v->vitals, clock_mono_ms()); /* who asks first is not told that nothing turns */
     return validator_http_open(&parts, &v->http, v->why);
 }
 
@@ -476,7 +477,6 @@ static void run_loop(struct validator *v) {
     (void)uv_check_start(&v->check, on_check);
     (void)uv_timer_start(&v->status_timer, on_status_timer, STATUS_MS, STATUS_MS);
     v->last_checkpoint_ms = clock_mono_ms();
-    vitals_write(&v->vitals, clock_mono_ms());
     touch(v);
     flush(v);
     if (v->failed == OK) {
