@@ -1,10 +1,10 @@
 /* What a contract is, and the small interface through which it reaches state.
  *
  * A contract is a row of the table of contracts (table.h): a name, methods, and hooks for genesis, blocks and what
- * falls due. A method gets decoded arguments,
- * the signers, block time and height, and a state handle; it either writes and answers OK, or answers a named code and
- * nothing it wrote counts. The answer is data: it stands in the receipt, the same on every node. A local fault (disk,
- * memory) is an `enum err` other than OK: it stops the node and is never an answer.
+ * falls due. A method gets decoded arguments, the signers, block time and height, and a state handle; it either writes
+ * and answers OK, or answers a named code and nothing it wrote counts. The answer is data: it stands in the receipt,
+ * the same on every node. A local fault (disk, memory) is an `enum err` other than OK: it stops the node and is never
+ * an answer.
  */
 #ifndef ASSAY_CONTRACTS_KERNEL_CONTRACT_H
 #define ASSAY_CONTRACTS_KERNEL_CONTRACT_H
