@@ -10,7 +10,7 @@ static enum alarm_weight weight_of(const char *name) {
         enum alarm_weight weight;
     } known[] = {
         {"equivocation", ALARM_STAYS},    {"safety", ALARM_STAYS},     {"old-journal", ALARM_STAYS},
-        {"journal-damaged", ALARM_STAYS}, {"chain-ahead", ALARM_MILD},
+        {"journal-damaged", ALARM_STAYS}, {"chain-ahead", ALARM_MILD}, {"read-failed", ALARM_MILD},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(name, known[i].name) == 0) {

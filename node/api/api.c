@@ -65,8 +65,10 @@ void api_fail(struct api *api, struct http_request *request, enum err e, const c
         response = http_error(503, "BUSY", "try again in a moment", "%s: %s", what, err_text(e));
         break;
     default:
-        (void)snprintf(fault, sizeof fault, "%s: %s", what, err_text(e));
-        status_board_fault(api->status, fault);
+        if (e == ERR_CORRUPT || e == ERR_IO) { /* what a request alone can bring about is no alarm */
+            (void)snprintf(fault, sizeof fault, "%s: %s", what, err_text(e));
+            status_board_fault(api->status, fault);
+        }
         response = http_error(500, "LOCAL_FAULT", "the node's log says more", "%s: %s", what, err_text(e));
         break;
     }
