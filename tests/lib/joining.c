@@ -157,7 +157,8 @@ static void govern(struct joining *f, const char *method, const ProtobufCMessage
 
 static void vote(struct joining *f, const char *org, const uint8_t id[HASH_LEN], int admin) {
     char name[16];
-    Assay__CastVote args = ASSAY__CAST_VOTE__INIT;
+    Assay__CastVote args;
+    assay__cast_vote__init(&args);
     (void)snprintf(name, sizeof name, "%s", org);
     args.org = name;
     args.proposal_id = world_bytes(id, HASH_LEN);
@@ -168,7 +169,8 @@ static void vote(struct joining *f, const char *org, const uint8_t id[HASH_LEN],
 void joining_close_first_epoch(struct joining *f) {
     char acme[] = "acme";
     uint8_t id[HASH_LEN];
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     Assay__RemoveValidator leave = ASSAY__REMOVE_VALIDATOR__INIT;
     leave.key = world_bytes(f->ledger.world.genesis.nodes[0].key, KEY_LEN);
     args.org = acme;

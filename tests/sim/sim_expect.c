@@ -54,11 +54,11 @@ void sim_expect_forget(struct sim_node *node) {
     memset(node->evidence_due, 0, sizeof node->evidence_due);
 }
 
-static struct seen *seen_at(struct sim_knowledge *k, uint64_t view, uint16_t key, int kind) {
+static struct seen *seen_at(struct sim_knowledge *k, uint64_t view, uint16_t key, enum vote_kind kind) {
     return &k->seen[(view * 4 + (uint64_t)kind + key * 521u) % SEEN_MAX];
 }
 
-static bool is_seen(const struct seen *s, uint64_t epoch, uint64_t view, uint16_t key, int kind) {
+static bool is_seen(const struct seen *s, uint64_t epoch, uint64_t view, uint16_t key, enum vote_kind kind) {
     return s->view == view && s->epoch == epoch && s->key == key && s->kind == kind;
 }
 
@@ -83,11 +83,12 @@ static bool is_good(const struct sim_node *node, const struct consensus_vote *vo
     return key < SIM_KEYS_MAX && ed25519_verify(node->world->keys[key], text, sizeof text, vote->signature);
 }
 
-static bool contradict(int kind, const uint8_t *block, int other_kind, const uint8_t *other_block) {
+static bool contradict(enum vote_kind kind, const uint8_t *block, enum vote_kind other_kind,
+                       const uint8_t *other_block) {
     if (kind == other_kind) {
         return kind != VOTE_NULLIFY && !same(block, other_block);
     }
-    int other = kind == VOTE_FINALIZE ? other_kind : kind;
+    enum vote_kind other = kind == VOTE_FINALIZE ? other_kind : kind;
     return (kind == VOTE_FINALIZE || other_kind == VOTE_FINALIZE) &&
            (other == VOTE_NULLIFY || (other == VOTE_NOTARIZE && !same(block, other_block)));
 }
@@ -96,7 +97,7 @@ static void judge_report(struct sim_node *node, const struct consensus_vote *vot
     struct sim_knowledge *k = knowledge_of(node);
     const struct vote_subject *s = &vote->subject;
     const struct seen *r = report_at(k, s->view, key);
-    for (int kind = VOTE_NOTARIZE; kind <= VOTE_FINALIZE; kind++) {
+    for (enum vote_kind kind = VOTE_NOTARIZE; kind <= VOTE_FINALIZE; kind++) {
         const struct seen *before = seen_at(k, s->view, key, kind);
         bool reported = r->view != 0; /* or another view's report took its place */
         if (is_seen(before, s->epoch, s->view, key, kind) && !reported &&
@@ -153,11 +154,11 @@ static void take_votes(struct sim_node *node, const struct sim_expected *x, cons
 /* An answer names the highest votes that the answering node holds. */
 static void judge_answer(struct sim_node *from, uint16_t to, const struct peer_message *m) {
     struct sim_knowledge *k = from->knowledge;
-    for (int kind = VOTE_NOTARIZE; k != NULL && to < SIM_KEYS_MAX && kind <= VOTE_FINALIZE; kind++) {
+    for (enum vote_kind kind = VOTE_NOTARIZE; k != NULL && to < SIM_KEYS_MAX && kind <= VOTE_FINALIZE; kind++) {
         bool named = k->spoils[to] || k->owed[to][kind] == 0 || k->owed_epoch[to] != m->epoch;
         for (size_t i = 0; i < m->vote_count; i++) {
             const struct vote_subject *s = &m->votes[i].subject;
-            named = named || ((int)s->kind == kind && s->view >= k->owed[to][kind]);
+            named = named || (s->kind == kind && s->view >= k->owed[to][kind]);
         }
         if (!named) {
             sim_fail(from->world, "recall", "node %u holds a vote of validator %u in view %llu and does not say so",
@@ -203,7 +204,7 @@ void sim_expect_sent(struct sim_node *from, uint16_t to, struct bytes bytes) {
     peer_free(&m);
 }
 
-static bool is_lacking(const struct sim_node *node, const struct sim_expected *x, int kind, uint64_t epoch,
+static bool is_lacking(const struct sim_node *node, const struct sim_expected *x, enum vote_kind kind, uint64_t epoch,
                        uint64_t view) {
     bool has = node->own_epoch[kind] == epoch && node->own_view[kind] >= view;
     return epoch == x->before.epoch && view > x->before.final_view && !has;

@@ -22,7 +22,8 @@ static enum err build(struct sim_world *w, const uint8_t *id, uint32_t param, ui
     Assay__ParamSetting setting = ASSAY__PARAM_SETTING__INIT;
     Assay__ParamSetting *settings[] = {&setting};
     Assay__SetParams change = ASSAY__SET_PARAMS__INIT;
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     setting.param = param;
     setting.value = value;
     change.settings = settings;

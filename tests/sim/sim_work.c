@@ -271,7 +271,8 @@ static bool is_bearable(const struct sim_world *w, uint16_t leaving, uint16_t jo
 static void pack_change(const struct sim_world *w, uint16_t leaving, uint16_t joining, struct buffer *out) {
     uint8_t keys[2][KEY_LEN];
     char org[] = "sim", text[] = "as the seed has it";
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     Assay__AddValidator add = ASSAY__ADD_VALIDATOR__INIT;
     Assay__RemoveValidator drop = ASSAY__REMOVE_VALIDATOR__INIT;
     Assay__ReplaceValidator replace = ASSAY__REPLACE_VALIDATOR__INIT;

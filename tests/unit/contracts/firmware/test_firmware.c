@@ -348,7 +348,7 @@ static void dependencies_exist_and_are_not_revoked(void **state) {
     world_close(&w);
 }
 
-static enum code approve(struct world *w, const uint8_t id[HASH_LEN], enum person who) {
+static enum code approve(struct world *w, const uint8_t id[HASH_LEN], int who) {
     Assay__ApproveRelease args = ASSAY__APPROVE_RELEASE__INIT;
     args.release_id = world_bytes(id, HASH_LEN);
     return world_run(w, "firmware", "approve", &args.base, PEOPLE_OF(who));

@@ -64,7 +64,7 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     succeed(&w, &from, &file);
     w.genesis.node_count = 2; /* gateway 2 is not of the new chain */
     if (contracts_genesis_check(&w.genesis, &w.crypto, &why) != OK) {
-        fail_msg("%s", why);
+        fail_msg("%s", why.text);
     }
     assert_int_equal(contracts_genesis(&w.genesis, &w.crypto, &w.state), OK);
     struct release_record kept;

@@ -76,7 +76,7 @@ static const char *method_of(enum statement_kind kind) {
 
 /* Sends a statement signed by `device` through `carrier` to `method`. */
 static enum code send_as(struct scene *s, const struct statement *st, const char *method, enum person device,
-                         enum person carrier, struct reply *reply) {
+                         int carrier, struct reply *reply) {
     uint8_t text[STATEMENT_SIGNED_LEN], signature[SIG_LEN];
     statement_encode(st, text);
     ed25519_sign(s->w.secret[device], text, sizeof text, signature);

@@ -90,14 +90,14 @@ static void checks(const struct genesis_draft *draft, enum err expected, const c
     why = WHY_NONE;
     enum err e = genesis_draft_check(draft, &host_crypto, &why);
     if (e != expected || strstr(why.text, says) == NULL) {
-        fail_msg("%s, '%s' instead of %s, '%s'", err_name(e), &why, err_name(expected), says);
+        fail_msg("%s, '%s' instead of %s, '%s'", err_name(e), why.text, err_name(expected), says);
     }
 }
 
 static void holds(const struct genesis_draft *draft) {
     enum err e = genesis_draft_check(draft, &host_crypto, &why);
     if (e != OK) {
-        fail_msg("%s", &why);
+        fail_msg("%s", why.text);
     }
 }
 
@@ -109,7 +109,7 @@ static void a_draft_comes_back_as_it_was(void **state) {
     assert_int_equal(genesis_draft_render(&made, &first), OK);
     assert_true(genesis_draft_is(buffer_bytes(&first)));
     if (genesis_draft_parse(buffer_bytes(&first), &read, &why) != OK) {
-        fail_msg("%s", &why);
+        fail_msg("%s", why.text);
     }
     holds(&read);
     assert_string_equal(read.parts[0].org.id, "acme");
@@ -288,7 +288,7 @@ static void two_orders_of_adding_seal_to_the_same_bytes(void **state) {
     assert_int_equal(genesis_draft_seal(&other, &host_crypto, &second, &why), OK);
     assert_true(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
     if (genesis_json_parse(buffer_bytes(&first), &genesis, &why) != OK) {
-        fail_msg("%s", &why);
+        fail_msg("%s", why.text);
     }
     assert_int_equal(contracts_genesis_check(&genesis, &host_crypto, &why), OK);
     assert_int_equal(genesis.node_count, 4);
@@ -403,7 +403,7 @@ static void refuses(const char *from, const char *to, const char *says) {
     buffer_put(&changed, at + strlen(from), strlen(at + strlen(from)));
     assert_int_equal(genesis_draft_parse(buffer_bytes(&changed), &read, &why), ERR_MALFORMED);
     if (strstr(why.text, says) == NULL) {
-        fail_msg("'%s' does not say '%s'", &why, says);
+        fail_msg("'%s' does not say '%s'", why.text, says);
     }
     genesis_draft_free(&made);
     buffer_free(&text);

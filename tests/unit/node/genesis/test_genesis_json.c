@@ -82,7 +82,7 @@ static void a_genesis_comes_back_as_it_was(void **state) {
     make(&made);
     render(&made, &first);
     if (genesis_json_parse(buffer_bytes(&first), &read, &why) != OK) {
-        fail_msg("%s", &why);
+        fail_msg("%s", why.text);
     }
     assert_memory_equal(made.orgs, read.orgs, sizeof *made.orgs);
     assert_memory_equal(made.nodes, read.nodes, sizeof *made.nodes);
@@ -109,7 +109,7 @@ static void a_predecessor_comes_back_and_may_be_left_out(void **state) {
         .named = true, .chain_id = {1}, .height = 9, .block_hash = {2}, .state_root = {3}, .records_hash = {4}};
     render(&made, &text);
     if (genesis_json_parse(buffer_bytes(&text), &read, &why) != OK) {
-        fail_msg("%s", &why);
+        fail_msg("%s", why.text);
     }
     assert_true(read.predecessor.named);
     assert_int_equal(read.predecessor.height, 9);
@@ -138,7 +138,7 @@ static void refuses(const char *from, const char *to, const char *says) {
     buffer_put(&changed, at + strlen(from), strlen(at + strlen(from)));
     assert_int_equal(genesis_json_parse(buffer_bytes(&changed), &read, &why), ERR_MALFORMED);
     if (strstr(why.text, says) == NULL) {
-        fail_msg("'%s' does not say '%s'", &why, says);
+        fail_msg("'%s' does not say '%s'", why.text, says);
     }
     genesis_free(&made);
     buffer_free(&text);

@@ -24,7 +24,7 @@ static void refuses(const char *text, const char *says) {
     struct config config;
     assert_int_equal(parse(text, &config), ERR_CONFIG);
     if (strstr(why.text, says) == NULL) {
-        fail_msg("'%s' does not say '%s'", &why, says);
+        fail_msg("'%s' does not say '%s'", why.text, says);
     }
 }
 

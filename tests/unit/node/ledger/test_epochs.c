@@ -267,7 +267,8 @@ static void submit(struct network *net, uint16_t at, const char *method, const P
 }
 
 static void register_observer(struct network *net, uint16_t number) {
-    Assay__RegisterNode args = ASSAY__REGISTER_NODE__INIT;
+    Assay__RegisterNode args;
+    assay__register_node__init(&args);
     uint8_t link_key[32] = {(uint8_t)(number + 1)};
     char peer[32];
     (void)snprintf(peer, sizeof peer, "127.0.0.1:%u", 1000u + number);
@@ -285,7 +286,8 @@ static void propose(struct network *net, uint16_t at, Assay__Propose *args) {
 }
 
 static void add_validator(struct network *net, uint16_t number) {
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     Assay__AddValidator add = ASSAY__ADD_VALIDATOR__INIT;
     add.key = (ProtobufCBinaryData){KEY_LEN, net->keys[number]};
     args.change_case = ASSAY__PROPOSE__CHANGE_ADD_VALIDATOR;
@@ -294,7 +296,8 @@ static void add_validator(struct network *net, uint16_t number) {
 }
 
 static void remove_validator(struct network *net, uint16_t number) {
-    Assay__Propose args = ASSAY__PROPOSE__INIT;
+    Assay__Propose args;
+    assay__propose__init(&args);
     Assay__RemoveValidator leave = ASSAY__REMOVE_VALIDATOR__INIT;
     leave.key = (ProtobufCBinaryData){KEY_LEN, net->keys[number]};
     args.change_case = ASSAY__PROPOSE__CHANGE_REMOVE_VALIDATOR;

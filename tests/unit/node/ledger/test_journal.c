@@ -140,7 +140,7 @@ static void damage_in_the_middle_is_corruption(void **state) {
     }
     (void)closedir(dir);
     int fd = open(path, O_RDWR);
-    uint8_t byte;
+    uint8_t byte = 0;
     assert_true(fd >= 0 && pread(fd, &byte, 1, 5000) == 1);
     byte ^= 4;
     assert_int_equal(pwrite(fd, &byte, 1, 5000), 1);
