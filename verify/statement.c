@@ -107,40 +107,21 @@ enum verdict status_record_decode(struct span in, struct status_record *out) {
     return GOOD;
 }
 
+const char *const device_status_names[DEVICE_STATUS_COUNT] = {
+    [STATUS_UNVERIFIED] = "unverified",   [STATUS_VERIFIED] = "verified",   [STATUS_EXPIRED] = "expired",
+    [STATUS_EXHAUSTED] = "exhausted",     [STATUS_INSTALLED] = "installed", [STATUS_FAILED] = "failed",
+    [STATUS_ROLLED_BACK] = "rolled_back",
+};
+
 const char *device_status_name(enum device_status status) {
-    switch (status) {
-    case STATUS_UNVERIFIED:
-        return "unverified";
-    case STATUS_VERIFIED:
-        return "verified";
-    case STATUS_EXPIRED:
-        return "expired";
-    case STATUS_EXHAUSTED:
-        return "exhausted";
-    case STATUS_INSTALLED:
-        return "installed";
-    case STATUS_FAILED:
-        return "failed";
-    case STATUS_ROLLED_BACK:
-        return "rolled_back";
-    }
-    return "unknown";
+    return status >= STATUS_UNVERIFIED && status < DEVICE_STATUS_COUNT ? device_status_names[status] : "unknown";
 }
 
+const char *const verify_outcome_names[VERIFY_OUTCOME_COUNT] = {
+    [OUTCOME_NONE] = "none",           [OUTCOME_REVOKED] = "revoked",   [OUTCOME_EXPIRED] = "expired",
+    [OUTCOME_EXHAUSTED] = "exhausted", [OUTCOME_MISMATCH] = "mismatch", [OUTCOME_SUCCESS] = "success",
+};
+
 const char *verify_outcome_name(enum verify_outcome outcome) {
-    switch (outcome) {
-    case OUTCOME_NONE:
-        return "none";
-    case OUTCOME_REVOKED:
-        return "revoked";
-    case OUTCOME_EXPIRED:
-        return "expired";
-    case OUTCOME_EXHAUSTED:
-        return "exhausted";
-    case OUTCOME_MISMATCH:
-        return "mismatch";
-    case OUTCOME_SUCCESS:
-        return "success";
-    }
-    return "unknown";
+    return (unsigned)outcome < VERIFY_OUTCOME_COUNT ? verify_outcome_names[outcome] : "unknown";
 }

@@ -86,7 +86,12 @@ void status_record_key(const uint8_t update_id[HASH_LEN], const uint8_t device_i
 void status_record_encode(const struct status_record *record, uint8_t out[STATUS_RECORD_LEN]);
 enum verdict status_record_decode(struct span in, struct status_record *out);
 
-const char *device_status_name(enum device_status status);    /* "unverified", ... */
+#define DEVICE_STATUS_COUNT (STATUS_ROLLED_BACK + 1)
+#define VERIFY_OUTCOME_COUNT (OUTCOME_SUCCESS + 1)
+/* By number; place 0 of the first is empty. */
+extern const char *const device_status_names[DEVICE_STATUS_COUNT];
+extern const char *const verify_outcome_names[VERIFY_OUTCOME_COUNT];
+const char *device_status_name(enum device_status status);    /* "unverified", ...; "unknown" for no status */
 const char *verify_outcome_name(enum verify_outcome outcome); /* "success", "mismatch", ... */
 
 #endif

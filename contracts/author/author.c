@@ -43,58 +43,52 @@ struct record_key author_record_key(const uint8_t id[HASH_LEN]) {
     return record_key(CONTRACT, "author/", bytes_of(id, HASH_LEN));
 }
 
-static void author_encode(const struct author_record *record, struct buffer *out) {
-    record_stamp_write(out, &record->stamp);
-    buffer_put(out, record->id, HASH_LEN);
-    buffer_u8(out, (uint8_t)record->key.type);
-    buffer_put(out, record->key.key, P256_KEY_LEN);
-    record_text_write(out, record->org);
-    buffer_u64(out, record->expires_ms);
-    buffer_u8(out, record->revoked);
-    record_text_write(out, record->reason);
-    buffer_u16(out, record->delegation_len);
-    buffer_put(out, record->delegation, record->delegation_len);
+const char *const author_key_types[AUTHOR_P256 + 1] = {[AUTHOR_ED25519] = "ed25519", [AUTHOR_P256] = "p256"};
+
+size_t author_key_len(const struct author_key *key) {
+    return key->type == AUTHOR_P256 ? P256_KEY_LEN : KEY_LEN;
 }
 
-static enum err author_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct author_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    read_bytes(&r, record.id, HASH_LEN);
-    record.key.type = (enum author_key_type)read_u8(&r);
-    read_bytes(&r, record.key.key, P256_KEY_LEN);
-    record_text_read(&r, record.org, sizeof record.org);
-    record.expires_ms = read_u64(&r);
-    record.revoked = read_u8(&r) != 0;
-    record_text_read(&r, record.reason, sizeof record.reason);
-    record.delegation_len = read_u16(&r);
-    if (record.delegation_len > DELEGATION_MAX) {
-        return ERR_CORRUPT;
-    }
-    read_bytes(&r, record.delegation, record.delegation_len);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct author_record *)out = record;
-    return OK;
+static void key_as_hex(const void *value, struct buffer *out) {
+    const struct author_key *key = value;
+    char text[2 * P256_KEY_LEN + 1];
+    hex_encode(key->key, author_key_len(key), text);
+    buffer_put(out, text, 2 * author_key_len(key));
 }
+
+static const struct field key_fields[] = {
+    {"key_type", "Of the signing key.", FIELD_NAME, MEMBER(struct author_key, type), NAMES(author_key_types)},
+    {NULL, NULL, FIELD_HEX, FIELD_KEPT, MEMBER(struct author_key, key)},
+    {"key", "The signing key: 32 bytes for Ed25519, the uncompressed point for P-256.", FIELD_MADE, FIELD_SHOWN,
+     .make = key_as_hex, .pattern = "^([0-9a-f]{64}|04[0-9a-f]{128})$"},
+};
+const struct record author_key_shape = {"SigningKey", "A public key and its type.",
+                                        RECORD_OF(struct author_key, key_fields)};
+
+static const struct field author_fields[] = {
+    STAMP(struct author_record),
+    {"id", "Its key; of a P-256 key the SHA-256.", FIELD_HEX, MEMBER(struct author_record, id)},
+    AUTHOR_KEY(struct author_record, key, "The key it signs releases with."),
+    {"organisation", "Whose author it is.", FIELD_TEXT, MEMBER(struct author_record, org)},
+    {"expires_ms", "From this block time on it signs nothing more; 0: never.", FIELD_NUMBER,
+     MEMBER(struct author_record, expires_ms)},
+    {"revoked", "Its organisation has taken its right to sign.", FIELD_BOOL, MEMBER(struct author_record, revoked)},
+    {"reason", "Why it was revoked.", FIELD_TEXT, MEMBER(struct author_record, reason)},
+    {"delegation", "What the vendor's root key signed for it (CBOR).", FIELD_BLOB,
+     COUNTED(struct author_record, delegation, delegation_len)},
+};
+const struct record author_shape = {"Author", "Who may sign releases.", RECORD_OF(struct author_record, author_fields)};
 
 static enum err author_put(const struct call *call, const struct author_record *record, const char *action,
                            const char *detail) {
-    struct buffer value = BUFFER_INIT;
-    author_encode(record, &value);
     struct record_key key = author_record_key(record->id);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    if (e == OK) {
-        e = state_history(&call->state, &key, action, detail);
-    }
-    buffer_free(&value);
-    return e;
+    enum err e = state_write(&call->state, &key, &author_shape, record);
+    return e == OK ? state_history(&call->state, &key, action, detail) : e;
 }
 
 enum err author_get(const struct state *state, const uint8_t id[HASH_LEN], struct author_record *out, bool *out_found) {
     struct record_key key = author_record_key(id);
-    return state_get_record(state, &key, author_decode, out, out_found);
+    return state_read(state, &key, &author_shape, out, out_found);
 }
 
 struct author_visit {
@@ -106,7 +100,7 @@ static enum err visit_author(void *arg, struct bytes rest, struct bytes value) {
     const struct author_visit *visit = arg;
     struct author_record record;
     (void)rest;
-    enum err e = author_decode(value, &record);
+    enum err e = record_decode(&author_shape, value, &record);
     return e == OK ? visit->each(visit->arg, &record) : e;
 }
 

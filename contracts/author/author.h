@@ -40,6 +40,17 @@ struct author_record {
     uint16_t delegation_len;
 };
 
+extern const struct record author_shape;
+
+/* Names of enum author_key_type by number. */
+extern const char *const author_key_types[AUTHOR_P256 + 1];
+/* Bytes of the key that count. */
+size_t author_key_len(const struct author_key *key);
+/* A key among the fields of a record that has one as `member`: key_type and key. */
+extern const struct record author_key_shape;
+#define AUTHOR_KEY(T, member, about)                                                                                   \
+    { "key", about, FIELD_PART, MEMBER(T, member), .of = &author_key_shape }
+
 /* Takes a key as arguments carry it: 32 bytes for Ed25519 (type 1), 65 with a leading 0x04 for P-256 (type 2). False
  * for anything else. Devices' keys have the same two types and the same rule for ids. */
 bool author_key_parse(uint32_t type, struct bytes key, struct author_key *out);

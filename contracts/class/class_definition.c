@@ -59,63 +59,46 @@ const char *class_definition_flaw(const struct genesis_class *def) {
     return flaw != NULL ? flaw : slots_flaw(def);
 }
 
-static void class_encode(const struct class_definition *class, struct buffer *out) {
-    const struct genesis_class *def = &class->def;
-    record_stamp_write(out, &class->stamp);
-    buffer_put(out, class->vendor_id, UUID_BYTES);
-    buffer_put(out, class->class_id, UUID_BYTES);
-    record_text_write(out, def->vendor_domain);
-    record_text_write(out, def->class_name);
-    record_text_write(out, def->org);
-    buffer_put(out, def->root_key, sizeof def->root_key);
-    buffer_u32(out, def->min_hardware_revision);
-    buffer_u8(out, def->required_signers);
-    buffer_u8(out, def->author_count);
-    buffer_put(out, def->authors, (size_t)def->author_count * HASH_LEN);
-    buffer_u8(out, def->slot_count);
-    for (size_t i = 0; i < def->slot_count; i++) {
-        buffer_u8(out, def->slots[i].component);
-        buffer_u64(out, def->slots[i].max_size);
-    }
+static void full_name(const void *value, struct buffer *out) {
+    const struct class_definition *class = value;
+    buffer_put(out, class->def.vendor_domain, strlen(class->def.vendor_domain));
+    buffer_u8(out, '/');
+    buffer_put(out, class->def.class_name, strlen(class->def.class_name));
 }
 
-static enum err class_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct class_definition class = {0};
-    struct genesis_class *def = &class.def;
-    record_stamp_read(&r, &class.stamp);
-    read_bytes(&r, class.vendor_id, UUID_BYTES);
-    read_bytes(&r, class.class_id, UUID_BYTES);
-    record_text_read(&r, def->vendor_domain, sizeof def->vendor_domain);
-    record_text_read(&r, def->class_name, sizeof def->class_name);
-    record_text_read(&r, def->org, sizeof def->org);
-    read_bytes(&r, def->root_key, sizeof def->root_key);
-    def->min_hardware_revision = read_u32(&r);
-    def->required_signers = read_u8(&r);
-    def->author_count = read_u8(&r);
-    if (def->author_count > GENESIS_CLASS_AUTHORS_MAX) {
-        return ERR_CORRUPT;
-    }
-    read_bytes(&r, def->authors, (size_t)def->author_count * HASH_LEN);
-    def->slot_count = read_u8(&r);
-    if (def->slot_count > GENESIS_SLOTS_MAX) {
-        return ERR_CORRUPT;
-    }
-    for (size_t i = 0; i < def->slot_count; i++) {
-        def->slots[i].component = read_u8(&r);
-        def->slots[i].max_size = read_u64(&r);
-    }
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct class_definition *)out = class;
-    return OK;
-}
+static const struct field slot_fields[] = {
+    {"component", "SUIT component identifier.", FIELD_NUMBER, MEMBER(struct genesis_slot, component)},
+    {"max_size", "Bytes that fit into it.", FIELD_DECIMAL, MEMBER(struct genesis_slot, max_size)},
+};
+static const struct record slot_shape = {"Slot", "A component of the device that takes an image.",
+                                         RECORD_OF(struct genesis_slot, slot_fields)};
+
+static const struct field class_fields[] = {
+    STAMP(struct class_definition),
+    {"class", "VENDOR_DOMAIN/CLASS.", FIELD_MADE, FIELD_SHOWN, .make = full_name, .pattern = "^.+/.+$"},
+    {"vendor_id", "UUID of the vendor, from its domain.", FIELD_HEX, MEMBER(struct class_definition, vendor_id)},
+    {"class_id", "UUID of the class, from both names.", FIELD_HEX, MEMBER(struct class_definition, class_id)},
+    {NULL, NULL, FIELD_TEXT, FIELD_KEPT, MEMBER(struct class_definition, def.vendor_domain)},
+    {NULL, NULL, FIELD_TEXT, FIELD_KEPT, MEMBER(struct class_definition, def.class_name)},
+    {"organisation", "Who owns it.", FIELD_TEXT, MEMBER(struct class_definition, def.org)},
+    {"root_key", "The vendor's root key, which signs delegations.", FIELD_HEX,
+     MEMBER(struct class_definition, def.root_key)},
+    {"min_hardware_revision", "Devices below it are no devices of the class.", FIELD_NUMBER,
+     MEMBER(struct class_definition, def.min_hardware_revision)},
+    {"required_signers", "How many of the authors must sign a release.", FIELD_NUMBER,
+     MEMBER(struct class_definition, def.required_signers)},
+    {"authors", "Ids of those who may sign.", FIELD_LIST,
+     COUNTED(struct class_definition, def.authors, def.author_count)},
+    {"slots", "What an image may be for.", FIELD_LIST, COUNTED(struct class_definition, def.slots, def.slot_count),
+     .of = &slot_shape},
+};
+const struct record class_definition_shape = {"ClassDefinition", "What a vendor builds, and who may publish for it.",
+                                              RECORD_OF(struct class_definition, class_fields)};
 
 enum err class_definition_get(const struct state *state, const uint8_t class_id[UUID_BYTES],
                               struct class_definition *out, bool *out_found) {
     struct record_key key = class_definition_key(class_id);
-    return state_get_record(state, &key, class_decode, out, out_found);
+    return state_read(state, &key, &class_definition_shape, out, out_found);
 }
 
 struct class_visit {
@@ -127,7 +110,7 @@ static enum err visit_class(void *arg, struct bytes rest, struct bytes value) {
     const struct class_visit *visit = arg;
     struct class_definition class;
     (void)rest;
-    enum err e = class_decode(value, &class);
+    enum err e = record_decode(&class_definition_shape, value, &class);
     return e == OK ? visit->each(visit->arg, &class) : e;
 }
 
@@ -141,11 +124,8 @@ enum err class_definition_list(const struct state *state, const uint8_t *after, 
 enum err class_definition_put(const struct call *call, const struct genesis_class *def, struct class_definition *out) {
     struct class_definition class = {.stamp = record_stamp_new(call), .def = *def};
     class_ids(def->vendor_domain, def->class_name, class.vendor_id, class.class_id);
-    struct buffer value = BUFFER_INIT;
-    class_encode(&class, &value);
     struct record_key key = class_definition_key(class.class_id);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
+    enum err e = state_write(&call->state, &key, &class_definition_shape, &class);
     if (e != OK) {
         return e;
     }

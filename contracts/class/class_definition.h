@@ -21,6 +21,7 @@ struct class_definition {
     struct genesis_class def;
 };
 
+extern const struct record class_definition_shape;
 struct record_key class_definition_key(const uint8_t class_id[UUID_BYTES]);
 
 /* Is it a definition by itself? NULL, or what is wrong, in words. Says nothing about whether the owner exists. */

@@ -16,56 +16,32 @@ struct record_key device_key(const uint8_t id[KEY_LEN]) {
     return record_key(CONTRACT, "device/", bytes_of(id, KEY_LEN));
 }
 
-static void device_encode(const struct device_record *record, struct buffer *out) {
-    record_stamp_write(out, &record->stamp);
-    buffer_put(out, record->id, KEY_LEN);
-    buffer_u8(out, (uint8_t)record->key.type);
-    buffer_put(out, record->key.key, P256_KEY_LEN);
-    buffer_put(out, record->vendor_id, UUID_BYTES);
-    buffer_put(out, record->class_id, UUID_BYTES);
-    buffer_u32(out, record->hardware_revision);
-    buffer_u64(out, record->first_sequence);
-    buffer_put(out, record->gateway, ED25519_KEY_LEN);
-    buffer_put(out, record->mac_hmac, HASH_LEN);
-    buffer_u8(out, record->endorsed);
-}
-
-static enum err device_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct device_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    read_bytes(&r, record.id, KEY_LEN);
-    record.key.type = (enum author_key_type)read_u8(&r);
-    read_bytes(&r, record.key.key, P256_KEY_LEN);
-    read_bytes(&r, record.vendor_id, UUID_BYTES);
-    read_bytes(&r, record.class_id, UUID_BYTES);
-    record.hardware_revision = read_u32(&r);
-    record.first_sequence = read_u64(&r);
-    read_bytes(&r, record.gateway, ED25519_KEY_LEN);
-    read_bytes(&r, record.mac_hmac, HASH_LEN);
-    record.endorsed = read_u8(&r) != 0;
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct device_record *)out = record;
-    return OK;
-}
+static const struct field device_fields[] = {
+    STAMP(struct device_record),
+    {"id", "Its key; of a P-256 key the SHA-256.", FIELD_HEX, MEMBER(struct device_record, id)},
+    AUTHOR_KEY(struct device_record, key, "The key it signs with."),
+    {"vendor_id", "UUID of its vendor, from the vendor's domain.", FIELD_HEX, MEMBER(struct device_record, vendor_id)},
+    {"class_id", "UUID of its class.", FIELD_HEX, MEMBER(struct device_record, class_id)},
+    {"hardware_revision", "Which build of the hardware it is.", FIELD_NUMBER,
+     MEMBER(struct device_record, hardware_revision)},
+    {"first_sequence", "What it ran when it was registered.", FIELD_DECIMAL,
+     MEMBER(struct device_record, first_sequence)},
+    {"gateway", "Signing key of the gateway it comes under.", FIELD_HEX, MEMBER(struct device_record, gateway)},
+    {NULL, NULL, FIELD_HEX, FIELD_KEPT, MEMBER(struct device_record, mac_hmac)},
+    {"endorsed", "Has the vendor vouched for its key?", FIELD_BOOL, MEMBER(struct device_record, endorsed)},
+};
+const struct record device_shape = {"Device", "A device that the ledger knows.",
+                                    RECORD_OF(struct device_record, device_fields)};
 
 static enum err device_put(const struct call *call, const struct device_record *record, const char *action) {
-    struct buffer value = BUFFER_INIT;
-    device_encode(record, &value);
     struct record_key key = device_key(record->id);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    if (e == OK) {
-        e = state_history(&call->state, &key, action, "");
-    }
-    buffer_free(&value);
-    return e;
+    enum err e = state_write(&call->state, &key, &device_shape, record);
+    return e == OK ? state_history(&call->state, &key, action, "") : e;
 }
 
 enum err device_get(const struct state *state, const uint8_t id[KEY_LEN], struct device_record *out, bool *out_found) {
     struct record_key key = device_key(id);
-    return state_get_record(state, &key, device_decode, out, out_found);
+    return state_read(state, &key, &device_shape, out, out_found);
 }
 
 struct device_visit {
@@ -77,7 +53,7 @@ static enum err visit_device(void *arg, struct bytes rest, struct bytes value) {
     const struct device_visit *visit = arg;
     struct device_record record;
     (void)rest;
-    enum err e = device_decode(value, &record);
+    enum err e = record_decode(&device_shape, value, &record);
     return e == OK ? visit->each(visit->arg, &record) : e;
 }
 

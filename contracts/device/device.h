@@ -32,6 +32,7 @@ struct device_record {
     bool endorsed;
 };
 
+extern const struct record device_shape;
 struct record_key device_key(const uint8_t id[KEY_LEN]);
 
 NODISCARD enum err device_get(const struct state *state, const uint8_t id[KEY_LEN], struct device_record *out,

@@ -4,18 +4,13 @@
 
 #define CONTRACT "firmware"
 
+static const char *const states[RELEASE_EXPIRED + 1] = {[RELEASE_PENDING] = "pending",
+                                                        [RELEASE_RELEASED] = "released",
+                                                        [RELEASE_REVOKED] = "revoked",
+                                                        [RELEASE_EXPIRED] = "expired"};
+
 const char *release_state_name(enum release_state state) {
-    switch (state) {
-    case RELEASE_PENDING:
-        return "pending";
-    case RELEASE_RELEASED:
-        return "released";
-    case RELEASE_REVOKED:
-        return "revoked";
-    case RELEASE_EXPIRED:
-        return "expired";
-    }
-    return "unknown";
+    return state >= RELEASE_PENDING && state <= RELEASE_EXPIRED ? states[state] : "unknown";
 }
 
 void release_id(const struct release_record *release, uint8_t out[HASH_LEN]) {
@@ -72,86 +67,63 @@ void release_cursor(const struct release_record *release, uint8_t out[RELEASE_CU
 
 /* ---- Layout ------------------------------------------------------------------------------------------------- */
 
-static void release_encode(const struct release_record *record, struct buffer *out) {
-    record_stamp_write(out, &record->stamp);
-    buffer_put(out, record->id, HASH_LEN);
-    buffer_put(out, record->class_id, UUID_BYTES);
-    buffer_put(out, record->vendor_id, UUID_BYTES);
-    buffer_u64(out, record->sequence);
-    buffer_u8(out, (uint8_t)record->state);
-    buffer_u8(out, record->component);
-    buffer_put(out, record->manifest_digest, HASH_LEN);
-    buffer_put(out, record->image_digest, HASH_LEN);
-    buffer_u64(out, record->image_size);
-    buffer_put(out, record->image_cid, CID_BINARY_LEN);
-    buffer_put(out, record->image_tree_root, HASH_LEN);
-    buffer_u8(out, record->has_sbom ? CID_BINARY_LEN : 0);
-    buffer_put(out, record->sbom_cid, record->has_sbom ? CID_BINARY_LEN : 0);
-    buffer_u64(out, record->format);
-    buffer_u32(out, record->envelope_len);
-    buffer_put(out, record->tx_id, HASH_LEN);
-    buffer_put(out, record->sender, ED25519_KEY_LEN);
-    buffer_u64(out, record->pending_until_ms);
-    buffer_u8(out, record->signer_count);
-    buffer_put(out, record->signers, (size_t)record->signer_count * HASH_LEN);
-    buffer_u8(out, record->dependency_count);
-    buffer_put(out, record->dependencies, (size_t)record->dependency_count * HASH_LEN);
-    record_text_write(out, record->version);
-    record_text_write(out, record->notes);
-    record_text_write(out, record->reason);
-}
+static const struct field release_fields[] = {
+    STAMP(struct release_record),
+    {"release_id", "SHA-256 over what the release is: class, manifest, image, SBOM.", FIELD_HEX,
+     MEMBER(struct release_record, id)},
+    {"class_id", "UUID of the class it is for.", FIELD_HEX, MEMBER(struct release_record, class_id)},
+    {"vendor_id", "UUID of the vendor.", FIELD_HEX, MEMBER(struct release_record, vendor_id)},
+    {"sequence", "The manifest's number; later releases of a class have higher ones.", FIELD_NUMBER,
+     MEMBER(struct release_record, sequence)},
+    {"state", "Whether it may be installed.", FIELD_NAME, MEMBER(struct release_record, state), NAMES(states)},
+    {"component", "SUIT component identifier of its image.", FIELD_NUMBER, MEMBER(struct release_record, component)},
+    {"manifest_digest", "SHA-256 of the SUIT manifest.", FIELD_HEX, MEMBER(struct release_record, manifest_digest)},
+    {"sha256", "Of the image.", FIELD_HEX, MEMBER(struct release_record, image_digest)},
+    {"size", "Bytes of the image.", FIELD_NUMBER, MEMBER(struct release_record, image_size)},
+    {"cid", "Of the image.", FIELD_CID, MEMBER(struct release_record, image_cid)},
+    {"tree_root", "Root over the image's pieces of 4 KiB.", FIELD_HEX, MEMBER(struct release_record, image_tree_root)},
+    {"sbom_cid", "Of the bill of materials, where there is one.", FIELD_CID, MEMBER(struct release_record, sbom_cid),
+     IF(struct release_record, has_sbom), .is_omitted = true},
+    {NULL, NULL, FIELD_NUMBER, FIELD_KEPT, MEMBER(struct release_record, format)},
+    {"envelope_size", "Bytes of the SUIT envelope.", FIELD_NUMBER, MEMBER(struct release_record, envelope_len)},
+    {"tx_id", "The transaction that registered it.", FIELD_HEX, MEMBER(struct release_record, tx_id)},
+    {NULL, NULL, FIELD_HEX, FIELD_KEPT, MEMBER(struct release_record, sender)},
+    {NULL, NULL, FIELD_NUMBER, FIELD_KEPT, MEMBER(struct release_record, pending_until_ms)},
+    {"signers", "Ids of the authors who signed.", FIELD_LIST, COUNTED(struct release_record, signers, signer_count)},
+    {"dependencies", "Digests of the manifests it needs.", FIELD_LIST,
+     COUNTED(struct release_record, dependencies, dependency_count)},
+    {"version", "As people call it.", FIELD_TEXT, MEMBER(struct release_record, version)},
+    {"notes", "What the author says about it.", FIELD_TEXT, MEMBER(struct release_record, notes)},
+    {"reason", "Why it was revoked.", FIELD_TEXT, MEMBER(struct release_record, reason)},
+    {"height", "Of the block that registered it.", FIELD_NUMBER, FIELD_SHOWN,
+     MEMBER(struct release_record, stamp.created_height)},
+};
+const struct record release_shape = {"Release", "One image for a class, with what vouches for it.",
+                                     RECORD_OF(struct release_record, release_fields)};
 
-static void read_lists(struct reader *r, struct release_record *record) {
-    record->signer_count = read_u8(r);
-    if (record->signer_count > GENESIS_CLASS_AUTHORS_MAX) {
-        r->failed = true;
-        return;
-    }
-    read_bytes(r, record->signers, (size_t)record->signer_count * HASH_LEN);
-    record->dependency_count = read_u8(r);
-    if (record->dependency_count > SUIT_DEPENDENCIES_MAX) {
-        r->failed = true;
-        return;
-    }
-    read_bytes(r, record->dependencies, (size_t)record->dependency_count * HASH_LEN);
-}
+static const struct field latest_fields[] = {
+    {"sequence", "Of the release to install.", FIELD_NUMBER, MEMBER(struct class_record, sequence)},
+    {"release_id", "Its id.", FIELD_HEX, MEMBER(struct class_record, release_id)},
+    {"manifest_digest", "SHA-256 of its SUIT manifest.", FIELD_HEX, MEMBER(struct class_record, manifest_digest)},
+    {"sha256", "Of its image.", FIELD_HEX, MEMBER(struct class_record, image_digest)},
+    {"size", "Bytes of its image.", FIELD_NUMBER, MEMBER(struct class_record, image_size)},
+    {"cid", "Of its image.", FIELD_CID, MEMBER(struct class_record, image_cid)},
+    {"tree_root", "Root over the image's pieces of 4 KiB.", FIELD_HEX, MEMBER(struct class_record, image_tree_root)},
+};
+static const struct record latest_shape = {"Latest", "The release that devices of a class should run.",
+                                           RECORD_OF(struct class_record, latest_fields)};
 
-static enum err release_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct release_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    read_bytes(&r, record.id, HASH_LEN);
-    read_bytes(&r, record.class_id, UUID_BYTES);
-    read_bytes(&r, record.vendor_id, UUID_BYTES);
-    record.sequence = read_u64(&r);
-    record.state = (enum release_state)read_u8(&r);
-    record.component = read_u8(&r);
-    read_bytes(&r, record.manifest_digest, HASH_LEN);
-    read_bytes(&r, record.image_digest, HASH_LEN);
-    record.image_size = read_u64(&r);
-    read_bytes(&r, record.image_cid, CID_BINARY_LEN);
-    read_bytes(&r, record.image_tree_root, HASH_LEN);
-    uint8_t sbom_len = read_u8(&r);
-    if (sbom_len != 0 && sbom_len != CID_BINARY_LEN) {
-        return ERR_CORRUPT;
-    }
-    record.has_sbom = sbom_len != 0;
-    read_bytes(&r, record.sbom_cid, sbom_len);
-    record.format = read_u64(&r);
-    record.envelope_len = read_u32(&r);
-    read_bytes(&r, record.tx_id, HASH_LEN);
-    read_bytes(&r, record.sender, ED25519_KEY_LEN);
-    record.pending_until_ms = read_u64(&r);
-    read_lists(&r, &record);
-    record_text_read(&r, record.version, sizeof record.version);
-    record_text_read(&r, record.notes, sizeof record.notes);
-    record_text_read(&r, record.reason, sizeof record.reason);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct release_record *)out = record;
-    return OK;
-}
+static const struct field class_record_fields[] = {
+    {"latest", "What its devices should run; null while nothing may be installed.", FIELD_RECORD, .at = 0,
+     .size = sizeof(struct class_record), IF(struct class_record, has_release), .of = &latest_shape},
+    {"floor", "Releases with a lower sequence may not be installed.", FIELD_NUMBER, MEMBER(struct class_record, floor)},
+    {"highest_released", "Highest sequence ever released.", FIELD_NUMBER,
+     MEMBER(struct class_record, highest_released)},
+    {"highest_revoked", "Highest sequence ever revoked; 0: none.", FIELD_NUMBER,
+     MEMBER(struct class_record, highest_revoked)},
+};
+const struct record class_record_shape = {"ClassRecord", "What a device checks of its class.",
+                                          RECORD_OF(struct class_record, class_record_fields)};
 
 static enum err latest_decode(struct bytes value, void *out) {
     const struct span in = {value.data, value.len};
@@ -172,7 +144,7 @@ static enum err id_decode(struct bytes value, void *out) {
 enum err release_get(const struct state *state, const uint8_t id[HASH_LEN], struct release_record *out,
                      bool *out_found) {
     struct record_key key = release_key(id);
-    return state_get_record(state, &key, release_decode, out, out_found);
+    return state_read(state, &key, &release_shape, out, out_found);
 }
 
 enum err release_envelope(const struct state *state, const uint8_t id[HASH_LEN], struct buffer *out, bool *out_found) {
@@ -262,7 +234,7 @@ static enum err visit_release(void *arg, struct bytes rest, struct bytes value) 
     const struct release_visit *visit = arg;
     struct release_record record;
     (void)rest;
-    enum err e = release_decode(value, &record);
+    enum err e = record_decode(&release_shape, value, &record);
     return e == OK ? visit->each(visit->arg, &record) : e;
 }
 
@@ -296,15 +268,9 @@ enum err release_is_barred(const struct state *state, const struct release_recor
 
 enum err release_put(const struct call *call, const struct release_record *release, const char *action,
                      const char *detail) {
-    struct buffer value = BUFFER_INIT;
-    release_encode(release, &value);
     struct record_key key = release_key(release->id);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    if (e == OK) {
-        e = state_history(&call->state, &key, action, detail);
-    }
-    buffer_free(&value);
-    return e;
+    enum err e = state_write(&call->state, &key, &release_shape, release);
+    return e == OK ? state_history(&call->state, &key, action, detail) : e;
 }
 
 enum err release_add(const struct call *call, const struct release_record *release, struct bytes envelope) {

@@ -64,6 +64,10 @@ struct release_record {
     char reason[RELEASE_REASON_MAX + 1]; /* of the revocation */
 };
 
+extern const struct record release_shape;
+/* The JSON of a class record; its bytes are verify/'s. */
+extern const struct record class_record_shape;
+
 const char *release_state_name(enum release_state state); /* "pending", ... */
 /* Computes the id of the fields it is made of. */
 void release_id(const struct release_record *release, uint8_t out[HASH_LEN]);

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const org_kind_names[ORG_OWNER + 1] = {
+    [ORG_VENDOR] = "vendor", [ORG_BROKER] = "broker", [ORG_OPERATOR] = "operator", [ORG_OWNER] = "owner"};
+const char *const node_role_names[NODE_GATEWAY + 1] = {
+    [NODE_VALIDATOR] = "validator", [NODE_OBSERVER] = "observer", [NODE_GATEWAY] = "gateway"};
+
 #define GENESIS_VERSION 1
 #define DEFAULT_HEARTBEAT_MS 10000
 #define DEFAULT_THRESHOLD_PERCENT 67

@@ -39,6 +39,10 @@
 enum org_kind { ORG_VENDOR = 1, ORG_BROKER = 2, ORG_OPERATOR = 3, ORG_OWNER = 4 };
 enum node_role { NODE_VALIDATOR = 1, NODE_OBSERVER = 2, NODE_GATEWAY = 3 };
 
+/* By number; place 0 is empty. */
+extern const char *const org_kind_names[ORG_OWNER + 1];
+extern const char *const node_role_names[NODE_GATEWAY + 1];
+
 /* The rules that this program runs: what chains begin with, and the newest it knows. Those of 0.1.0 were 1; their
  * records were laid out otherwise, so such a chain goes on only by an export to a new genesis. */
 #define PROTOCOL_VERSION 2u

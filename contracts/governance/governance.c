@@ -14,7 +14,7 @@ enum err org_get(const struct state *state, const char *id, struct org_record *o
         return OK;
     }
     struct record_key key = org_key(id);
-    return state_get_record(state, &key, org_decode, out, out_found);
+    return state_read(state, &key, &org_shape, out, out_found);
 }
 
 /* A node is one as long as its organisation is; what is left of a removed one's is taken away little by little. */
@@ -28,7 +28,7 @@ enum err node_get(const struct state *state, const uint8_t key[ED25519_KEY_LEN],
     struct record_key whole = node_key(key);
     struct node_record record;
     bool found = false;
-    enum err e = state_get_record(state, &whole, node_decode, &record, &found);
+    enum err e = state_read(state, &whole, &node_shape, &record, &found);
     if (e == OK && found) {
         e = org_stands(state, &record, &found);
     }
@@ -44,7 +44,7 @@ enum err node_get(const struct state *state, const uint8_t key[ED25519_KEY_LEN],
 
 enum err params_get(const struct state *state, struct params_record *out, bool *out_found) {
     struct record_key key = params_key();
-    return state_get_record(state, &key, params_decode, out, out_found);
+    return state_read(state, &key, &params_record_shape, out, out_found);
 }
 
 enum err governance_validators(const struct state *state, uint8_t (*keys)[KEY_LEN], uint16_t *out_count) {
@@ -83,7 +83,7 @@ static enum err visit_org(void *arg, struct bytes rest, struct bytes value) {
     const struct org_visit *visit = arg;
     struct org_record record;
     (void)rest;
-    enum err e = org_decode(value, &record);
+    enum err e = record_decode(&org_shape, value, &record);
     return e == OK ? visit->each(visit->arg, &record) : e;
 }
 
@@ -105,7 +105,7 @@ static enum err visit_node(void *arg, struct bytes rest, struct bytes value) {
     struct node_record record;
     bool stands = false;
     (void)rest;
-    enum err e = node_decode(value, &record);
+    enum err e = record_decode(&node_shape, value, &record);
     e = e == OK ? org_stands(visit->state, &record, &stands) : e;
     return e == OK && stands ? visit->each(visit->arg, &record) : e;
 }

@@ -55,6 +55,12 @@ struct params_record {
  * later ones. It never falls while time grows, whatever the lifetime does. */
 uint64_t params_window_start(const struct params_record *record, uint64_t time_ms);
 
+extern const struct record org_shape;
+extern const struct record node_shape;
+/* The values alone, in the order of their numbers (governance_params.h), and the whole record. */
+extern const struct record params_shape;
+extern const struct record params_record_shape;
+
 struct record_key org_key(const char *id);
 struct record_key node_key(const uint8_t key[ED25519_KEY_LEN]);
 struct record_key params_key(void);

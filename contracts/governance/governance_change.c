@@ -5,30 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-const char *governance_change_name(enum change_kind kind) {
-    switch (kind) {
-    case CHANGE_ADMIT_ORG:
-        return "admit_org";
-    case CHANGE_REMOVE_ORG:
-        return "remove_org";
-    case CHANGE_ADD_VALIDATOR:
-        return "add_validator";
-    case CHANGE_REMOVE_VALIDATOR:
-        return "remove_validator";
-    case CHANGE_REPLACE_VALIDATOR:
-        return "replace_validator";
-    case CHANGE_SET_PARAMS:
-        return "set_params";
-    case CHANGE_ROTATE_ADMINS:
-        return "rotate_admins";
-    case CHANGE_SET_PROTOCOL:
-        return "set_protocol";
-    case CHANGE_REMOVE_CONVICTED:
-        return "remove_convicted";
-    }
-    return "unknown";
-}
-
 bool governance_change_alters_voting(const struct governance_change *change) {
     if (change->kind == CHANGE_ADMIT_ORG || change->kind == CHANGE_REMOVE_ORG) {
         return true;
@@ -41,114 +17,92 @@ bool governance_change_alters_voting(const struct governance_change *change) {
     return false;
 }
 
-/* ---- Bytes -------------------------------------------------------------------------------------------------- */
+/* ---- Layouts, one a kind ------------------------------------------------------------------------------------ */
 
-static void admins_write(struct buffer *out, const struct genesis_org *org) {
-    buffer_u8(out, org->admin_threshold);
-    buffer_u8(out, org->admin_count);
-    buffer_put(out, org->admins, (size_t)org->admin_count * ED25519_KEY_LEN);
+#define ORG_ID(name)                                                                                                   \
+    { name, "Its short name.", FIELD_TEXT, MEMBER(struct genesis_org, id) }
+#define ORG_ADMINS                                                                                                     \
+    {"admin_threshold", "How many of the admins must sign to speak for it.", FIELD_NUMBER,                             \
+     MEMBER(struct genesis_org, admin_threshold)},                                                                     \
+    {                                                                                                                  \
+        "admin_keys", "Signing keys of its admins.", FIELD_LIST, COUNTED(struct genesis_org, admins, admin_count)      \
+    }
+
+static const struct field admitted_fields[] = {
+    ORG_ID("id"),
+    {"name", "As people call it.", FIELD_TEXT, MEMBER(struct genesis_org, name)},
+    {"kind", "What it does in the consortium.", FIELD_NAME, MEMBER(struct genesis_org, kind), NAMES(org_kind_names)},
+    ORG_ADMINS,
+};
+static const struct record admitted = {"OrganisationToAdmit", "Who comes.",
+                                       RECORD_OF(struct genesis_org, admitted_fields)};
+static const struct field rotated_fields[] = {ORG_ID("id"), ORG_ADMINS};
+static const struct record rotated = {"OrganisationWithNewAdmins", "Whose admins change.",
+                                      RECORD_OF(struct genesis_org, rotated_fields)};
+
+static void setting_name(const void *value, struct buffer *out) {
+    const char *name = governance_param_name(((const struct param_setting *)value)->param);
+    buffer_put(out, name, strlen(name));
 }
 
-static void admins_read(struct reader *r, struct genesis_org *out) {
-    out->admin_threshold = read_u8(r);
-    uint8_t count = read_u8(r);
-    if (count > GENESIS_ADMINS_MAX) {
-        r->failed = true;
-        return;
-    }
-    out->admin_count = count;
-    read_bytes(r, out->admins, (size_t)count * ED25519_KEY_LEN);
+static const struct field setting_fields[] = {
+    {NULL, NULL, FIELD_NUMBER, FIELD_KEPT, MEMBER(struct param_setting, param)},
+    {"name", "Of the parameter.", FIELD_MADE, FIELD_SHOWN, .make = setting_name, .pattern = "^[a-z_]+$"},
+    {"value", "What it becomes.", FIELD_NUMBER, MEMBER(struct param_setting, value)},
+};
+static bool setting_is_allowed(const void *value) {
+    const struct param_setting *setting = value;
+    return governance_param_allows(setting->param, setting->value);
 }
 
-static void settings_read(struct reader *r, struct governance_change *out) {
-    uint8_t count = read_u8(r);
-    if (count > PARAM_LAST) {
-        r->failed = true;
-        return;
-    }
-    out->setting_count = count;
-    for (size_t i = 0; i < count; i++) {
-        out->settings[i].param = read_u8(r);
-        out->settings[i].value = read_u64(r);
-        if (!governance_param_allows(out->settings[i].param, out->settings[i].value)) {
-            r->failed = true;
-        }
-    }
-}
+static const struct record setting_shape = {"Setting", "A parameter's new value.",
+                                            RECORD_OF(struct param_setting, setting_fields),
+                                            .is_sound = setting_is_allowed};
 
-void governance_change_encode(const struct governance_change *change, struct buffer *out) {
-    buffer_u8(out, (uint8_t)change->kind);
-    switch (change->kind) {
-    case CHANGE_ADMIT_ORG:
-        record_text_write(out, change->org.id);
-        record_text_write(out, change->org.name);
-        buffer_u8(out, (uint8_t)change->org.kind);
-        admins_write(out, &change->org);
-        break;
-    case CHANGE_REMOVE_ORG:
-        record_text_write(out, change->org.id);
-        break;
-    case CHANGE_ADD_VALIDATOR:
-    case CHANGE_REMOVE_VALIDATOR:
-    case CHANGE_REMOVE_CONVICTED:
-        buffer_put(out, change->key, KEY_LEN);
-        break;
-    case CHANGE_REPLACE_VALIDATOR:
-        buffer_put(out, change->key, KEY_LEN);
-        buffer_put(out, change->new_key, KEY_LEN);
-        break;
-    case CHANGE_SET_PARAMS:
-        buffer_u8(out, change->setting_count);
-        for (size_t i = 0; i < change->setting_count; i++) {
-            buffer_u8(out, change->settings[i].param);
-            buffer_u64(out, change->settings[i].value);
-        }
-        break;
-    case CHANGE_ROTATE_ADMINS:
-        record_text_write(out, change->org.id);
-        admins_write(out, &change->org);
-        break;
-    case CHANGE_SET_PROTOCOL:
-        buffer_u32(out, change->version);
-        buffer_u64(out, change->height);
-        break;
-    }
-}
+#define CHANGE_OF(fields) RECORD_OF(struct governance_change, fields)
+#define VALIDATOR(about)                                                                                               \
+    { "key", about, FIELD_HEX, MEMBER(struct governance_change, key) }
 
-void governance_change_read(struct reader *r, struct governance_change *out) {
-    *out = (struct governance_change){.kind = (enum change_kind)read_u8(r)};
-    switch (out->kind) {
-    case CHANGE_ADMIT_ORG:
-        record_text_read(r, out->org.id, sizeof out->org.id);
-        record_text_read(r, out->org.name, sizeof out->org.name);
-        out->org.kind = (enum org_kind)read_u8(r);
-        admins_read(r, &out->org);
-        return;
-    case CHANGE_REMOVE_ORG:
-        record_text_read(r, out->org.id, sizeof out->org.id);
-        return;
-    case CHANGE_ADD_VALIDATOR:
-    case CHANGE_REMOVE_VALIDATOR:
-    case CHANGE_REMOVE_CONVICTED:
-        read_bytes(r, out->key, KEY_LEN);
-        return;
-    case CHANGE_REPLACE_VALIDATOR:
-        read_bytes(r, out->key, KEY_LEN);
-        read_bytes(r, out->new_key, KEY_LEN);
-        return;
-    case CHANGE_SET_PARAMS:
-        settings_read(r, out);
-        return;
-    case CHANGE_ROTATE_ADMINS:
-        record_text_read(r, out->org.id, sizeof out->org.id);
-        admins_read(r, &out->org);
-        return;
-    case CHANGE_SET_PROTOCOL:
-        out->version = read_u32(r);
-        out->height = read_u64(r);
-        return;
-    }
-    r->failed = true;
+static const struct field admit_org[] = {
+    {"organisation", "Who comes.", FIELD_RECORD, MEMBER(struct governance_change, org), .of = &admitted}};
+static const struct field remove_org[] = {
+    {"organisation", "Who goes.", FIELD_TEXT, MEMBER(struct governance_change, org.id)}};
+static const struct field add_validator[] = {VALIDATOR("Signing key of the node that comes in.")};
+static const struct field remove_validator[] = {VALIDATOR("Signing key of the validator that goes.")};
+static const struct field replace_validator[] = {
+    VALIDATOR("Signing key of the validator that goes."),
+    {"new_key", "Signing key of the node in its place.", FIELD_HEX, MEMBER(struct governance_change, new_key)}};
+static const struct field set_params[] = {{"params", "New values by parameter.", FIELD_LIST,
+                                           COUNTED(struct governance_change, settings, setting_count),
+                                           .of = &setting_shape, .is_map = true}};
+static const struct field rotate_admins[] = {
+    {"organisation", "Whose admins change.", FIELD_RECORD, MEMBER(struct governance_change, org), .of = &rotated}};
+static const struct field set_protocol[] = {
+    {"version", "Of the rules.", FIELD_NUMBER, MEMBER(struct governance_change, version)},
+    {"height", "The first block under them.", FIELD_DECIMAL, MEMBER(struct governance_change, height)}};
+
+static const struct record kinds[] = {
+    [CHANGE_ADMIT_ORG] = {"admit_org", "An organisation comes.", CHANGE_OF(admit_org)},
+    [CHANGE_REMOVE_ORG] = {"remove_org", "An organisation goes.", CHANGE_OF(remove_org)},
+    [CHANGE_ADD_VALIDATOR] = {"add_validator", "A node becomes a validator.", CHANGE_OF(add_validator)},
+    [CHANGE_REMOVE_VALIDATOR] = {"remove_validator", "A validator becomes an observer.", CHANGE_OF(remove_validator)},
+    [CHANGE_REPLACE_VALIDATOR] = {"replace_validator", "A node takes a validator's place.",
+                                  CHANGE_OF(replace_validator)},
+    [CHANGE_SET_PARAMS] = {"set_params", "Parameters of the ledger change.", CHANGE_OF(set_params)},
+    [CHANGE_ROTATE_ADMINS] = {"rotate_admins", "An organisation gets other admins.", CHANGE_OF(rotate_admins)},
+    [CHANGE_SET_PROTOCOL] = {"set_protocol", "The rules change at a height.", CHANGE_OF(set_protocol)},
+    [CHANGE_REMOVE_CONVICTED] = {"remove_convicted", "A validator that two votes convict goes.",
+                                 CHANGE_OF(remove_validator)},
+};
+#define KIND_COUNT (sizeof kinds / sizeof kinds[0])
+
+static const struct field change_fields[] = {
+    {"kind", "What would change.", FIELD_KIND, MEMBER(struct governance_change, kind), KINDS(kinds)}};
+const struct record governance_change_shape = {"Change", "What a proposal would change.", CHANGE_OF(change_fields)};
+
+const char *governance_change_name(enum change_kind kind) {
+    const char *name = (size_t)kind < KIND_COUNT ? kinds[kind].name : NULL;
+    return name != NULL ? name : "unknown";
 }
 
 /* ---- From arguments ----------------------------------------------------------------------------------------- */
@@ -235,8 +189,9 @@ static bool take_settings(const Assay__SetParams *from, struct governance_change
             return true;
         }
         if (!governance_param_allows(setting->param, setting->value)) {
-            (void)!refuse(answer, CODE_PARAM_RANGE, "%s: %s%" PRIu64 " to %" PRIu64 ", got %" PRIu64, range->name,
-                          range->or_zero ? "0 or " : "", range->least, range->most, setting->value);
+            (void)!refuse(answer, CODE_PARAM_RANGE, "%s: %s%" PRIu64 " to %" PRIu64 ", got %" PRIu64,
+                          governance_param_name(setting->param), range->or_zero ? "0 or " : "", range->least,
+                          range->most, setting->value);
             return true;
         }
         out->settings[i] = (struct param_setting){(uint8_t)setting->param, setting->value};

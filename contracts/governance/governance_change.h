@@ -53,9 +53,7 @@ struct governance_change {
 /* "admit_org", ...; "unknown" for no kind. */
 const char *governance_change_name(enum change_kind kind);
 
-void governance_change_encode(const struct governance_change *change, struct buffer *out);
-/* Sets `r->failed` for what is no change. */
-void governance_change_read(struct reader *r, struct governance_change *out);
+extern const struct record governance_change_shape;
 
 /* Takes the change from the arguments; refuses (true) what breaks a rule in itself, whatever the state. */
 bool governance_change_parse(const Assay__Propose *args, struct governance_change *out, struct answer *answer);

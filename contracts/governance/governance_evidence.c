@@ -26,49 +26,34 @@ static struct record_key evidence_key(const uint8_t key[KEY_LEN]) {
     return record_key(GOVERNANCE, "evidence/", bytes_of(key, KEY_LEN));
 }
 
-static void evidence_encode(const struct evidence_record *record, struct buffer *out) {
-    record_stamp_write(out, &record->stamp);
-    buffer_put(out, record->validator, KEY_LEN);
-    buffer_u64(out, record->epoch);
-    buffer_u64(out, record->view);
-    for (size_t i = 0; i < 2; i++) {
-        buffer_u8(out, (uint8_t)record->votes[i].kind);
-        buffer_put(out, record->votes[i].block, HASH_LEN);
-        buffer_put(out, record->votes[i].signature, SIG_LEN);
-    }
-    buffer_put(out, record->submitted_by, ED25519_KEY_LEN);
-    buffer_u8(out, record->removed);
-}
+static const char *const vote_kinds[VOTE_FINALIZE + 1] = {
+    [VOTE_PROPOSE] = "propose", [VOTE_NOTARIZE] = "notarize", [VOTE_NULLIFY] = "nullify", [VOTE_FINALIZE] = "finalize"};
 
-static enum err evidence_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct evidence_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    read_bytes(&r, record.validator, KEY_LEN);
-    record.epoch = read_u64(&r);
-    record.view = read_u64(&r);
-    for (size_t i = 0; i < 2; i++) {
-        uint8_t kind = read_u8(&r);
-        if (kind < VOTE_PROPOSE || kind > VOTE_FINALIZE) {
-            return ERR_CORRUPT;
-        }
-        record.votes[i].kind = (enum vote_kind)kind;
-        read_bytes(&r, record.votes[i].block, HASH_LEN);
-        read_bytes(&r, record.votes[i].signature, SIG_LEN);
-    }
-    read_bytes(&r, record.submitted_by, ED25519_KEY_LEN);
-    record.removed = read_u8(&r) != 0;
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct evidence_record *)out = record;
-    return OK;
-}
+static const struct field vote_fields[] = {
+    {"kind", "What it said.", FIELD_NAME, MEMBER(struct evidence_vote, kind), NAMES(vote_kinds)},
+    {"block", "Hash of the block it named.", FIELD_HEX, MEMBER(struct evidence_vote, block)},
+    {"signature", "Of the validator.", FIELD_HEX, MEMBER(struct evidence_vote, signature)},
+};
+static const struct record vote_shape = {"EvidenceVote", "One of two votes that contradict each other.",
+                                         RECORD_OF(struct evidence_vote, vote_fields)};
+
+static const struct field evidence_fields[] = {
+    STAMP(struct evidence_record),
+    {"validator", "Who signed both.", FIELD_HEX, MEMBER(struct evidence_record, validator)},
+    {"epoch", "Of the votes.", FIELD_NUMBER, MEMBER(struct evidence_record, epoch)},
+    {"view", "Of the votes.", FIELD_NUMBER, MEMBER(struct evidence_record, view)},
+    {"first", "One vote.", FIELD_RECORD, MEMBER(struct evidence_record, votes[0]), .of = &vote_shape},
+    {"second", "The other.", FIELD_RECORD, MEMBER(struct evidence_record, votes[1]), .of = &vote_shape},
+    {"submitted_by", "Who brought it.", FIELD_HEX, MEMBER(struct evidence_record, submitted_by)},
+    {"removed", "Has it cost the validator its place?", FIELD_BOOL, MEMBER(struct evidence_record, removed)},
+};
+static const struct record evidence_shape = {"Evidence", "Two votes that contradict each other.",
+                                             RECORD_OF(struct evidence_record, evidence_fields)};
 
 enum err evidence_get(const struct state *state, const uint8_t key[KEY_LEN], struct evidence_record *out,
                       bool *out_found) {
     struct record_key whole = evidence_key(key);
-    return state_get_record(state, &whole, evidence_decode, out, out_found);
+    return state_read(state, &whole, &evidence_shape, out, out_found);
 }
 
 struct evidence_visit {
@@ -80,7 +65,7 @@ static enum err visit_evidence(void *arg, struct bytes rest, struct bytes value)
     const struct evidence_visit *visit = arg;
     struct evidence_record record;
     (void)rest;
-    enum err e = evidence_decode(value, &record);
+    enum err e = record_decode(&evidence_shape, value, &record);
     return e == OK ? visit->each(visit->arg, &record) : e;
 }
 
@@ -155,10 +140,7 @@ static enum err judge_evidence(const struct call *call, const struct evidence_re
 static enum err record_evidence(const struct call *call, const struct evidence_record *record) {
     char detail[96];
     struct record_key key = evidence_key(record->validator);
-    struct buffer value = BUFFER_INIT;
-    evidence_encode(record, &value);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
+    enum err e = state_write(&call->state, &key, &evidence_shape, record);
     if (snprintf(detail, sizeof detail, "epoch %" PRIu64 ", view %" PRIu64 ", %s", record->epoch, record->view,
                  record->removed ? "removed" : "governance must replace it") < 0) {
         detail[0] = '\0';

@@ -13,12 +13,36 @@
 #define LIFETIME_LEAST_MS 60000u
 
 static const struct param_range ranges[PARAM_LAST + 1] = {
-    [PARAM_HEARTBEAT_MS] = {"heartbeat_ms", HEARTBEAT_LEAST_MS, HEARTBEAT_MOST_MS, true},
-    [PARAM_MAX_BLOCK_TXS] = {"max_block_txs", 1, LIMIT_BLOCK_TXS, false},
-    [PARAM_MAX_BLOCK_BYTES] = {"max_block_bytes", 2 * LIMIT_TX_BYTES, LIMIT_BLOCK_BYTES, false},
-    [PARAM_TX_MAX_LIFETIME_MS] = {"tx_max_lifetime_ms", LIFETIME_LEAST_MS, LIMIT_TX_LIFETIME_MS, false},
-    [PARAM_VOTE_THRESHOLD_PERCENT] = {"vote_threshold_percent", 51, 100, false},
+    [PARAM_HEARTBEAT_MS] = {HEARTBEAT_LEAST_MS, HEARTBEAT_MOST_MS, true},
+    [PARAM_MAX_BLOCK_TXS] = {1, LIMIT_BLOCK_TXS, false},
+    [PARAM_MAX_BLOCK_BYTES] = {2 * LIMIT_TX_BYTES, LIMIT_BLOCK_BYTES, false},
+    [PARAM_TX_MAX_LIFETIME_MS] = {LIFETIME_LEAST_MS, LIMIT_TX_LIFETIME_MS, false},
+    [PARAM_VOTE_THRESHOLD_PERCENT] = {51, 100, false},
 };
+
+/* In the order of their numbers, and behind them what no proposal sets. */
+static const struct field fields[] = {
+    {"heartbeat_ms", "An idle chain makes a block this often; 0: never.", FIELD_NUMBER,
+     MEMBER(struct genesis_params, heartbeat_ms)},
+    {"max_block_txs", "Most transactions of a block.", FIELD_NUMBER, MEMBER(struct genesis_params, max_block_txs)},
+    {"max_block_bytes", "Most bytes of a block.", FIELD_NUMBER, MEMBER(struct genesis_params, max_block_bytes)},
+    {"tx_max_lifetime_ms", "How far ahead a transaction's expiry may be.", FIELD_NUMBER,
+     MEMBER(struct genesis_params, tx_max_lifetime_ms)},
+    {"vote_threshold_percent", "Share of the organisations that a proposal needs.", FIELD_NUMBER,
+     MEMBER(struct genesis_params, vote_threshold_percent)},
+    {"protocol_version", "The rules in force.", FIELD_NUMBER, MEMBER(struct genesis_params, protocol_version)},
+};
+const struct record params_shape = {"ParamValues", "Values of the ledger's parameters.",
+                                    RECORD_OF(struct genesis_params, fields)};
+
+static const struct field *field_of(uint32_t param) {
+    ASSERT(param >= 1 && param <= PARAM_LAST);
+    return &fields[param - 1];
+}
+
+const char *governance_param_name(uint32_t param) {
+    return field_of(param)->name;
+}
 
 const struct param_range *governance_param_range(uint32_t param) {
     return param >= 1 && param <= PARAM_LAST ? &ranges[param] : NULL;
@@ -26,7 +50,7 @@ const struct param_range *governance_param_range(uint32_t param) {
 
 uint32_t governance_param_number(const char *name) {
     for (uint32_t param = 1; param <= PARAM_LAST; param++) {
-        if (strcmp(ranges[param].name, name) == 0) {
+        if (strcmp(governance_param_name(param), name) == 0) {
             return param;
         }
     }
@@ -39,41 +63,12 @@ bool governance_param_allows(uint32_t param, uint64_t value) {
 }
 
 uint64_t governance_param_get(const struct genesis_params *params, uint32_t param) {
-    switch ((enum governance_param)param) {
-    case PARAM_HEARTBEAT_MS:
-        return params->heartbeat_ms;
-    case PARAM_MAX_BLOCK_TXS:
-        return params->max_block_txs;
-    case PARAM_MAX_BLOCK_BYTES:
-        return params->max_block_bytes;
-    case PARAM_TX_MAX_LIFETIME_MS:
-        return params->tx_max_lifetime_ms;
-    case PARAM_VOTE_THRESHOLD_PERCENT:
-        return params->vote_threshold_percent;
-    }
-    ASSERT(governance_param_range(param) != NULL);
-    return 0;
+    return field_number(params, field_of(param)->at, field_of(param)->size);
 }
 
 void governance_param_set(struct genesis_params *params, uint32_t param, uint64_t value) {
     ASSERT(governance_param_allows(param, value));
-    switch ((enum governance_param)param) {
-    case PARAM_HEARTBEAT_MS:
-        params->heartbeat_ms = (uint32_t)value;
-        break;
-    case PARAM_MAX_BLOCK_TXS:
-        params->max_block_txs = (uint32_t)value;
-        break;
-    case PARAM_MAX_BLOCK_BYTES:
-        params->max_block_bytes = (uint32_t)value;
-        break;
-    case PARAM_TX_MAX_LIFETIME_MS:
-        params->tx_max_lifetime_ms = value;
-        break;
-    case PARAM_VOTE_THRESHOLD_PERCENT:
-        params->vote_threshold_percent = (uint32_t)value;
-        break;
-    }
+    field_set_number(params, field_of(param)->at, field_of(param)->size, value);
 }
 
 /* ---- Protocol version --------------------------------------------------------------------------------------- */
@@ -82,22 +77,17 @@ static struct record_key next_key(void) {
     return record_key(GOVERNANCE, "protocol_next", bytes_of(NULL, 0));
 }
 
-static enum err next_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct protocol_next next = {0};
-    record_stamp_read(&r, &next.stamp);
-    next.version = read_u32(&r);
-    next.height = read_u64(&r);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct protocol_next *)out = next;
-    return OK;
-}
+static const struct field next_fields[] = {
+    STAMP_KEPT(struct protocol_next),
+    {"version", "Of the rules.", FIELD_NUMBER, MEMBER(struct protocol_next, version)},
+    {"height", "The first block under them.", FIELD_DECIMAL, MEMBER(struct protocol_next, height)},
+};
+const struct record protocol_next_shape = {"ProtocolNext", "A change of the rules that is to come.",
+                                           RECORD_OF(struct protocol_next, next_fields)};
 
 enum err governance_protocol_next(const struct state *state, struct protocol_next *out, bool *out_found) {
     struct record_key key = next_key();
-    return state_get_record(state, &key, next_decode, out, out_found);
+    return state_read(state, &key, &protocol_next_shape, out, out_found);
 }
 
 /* The parameters are there from genesis on. */

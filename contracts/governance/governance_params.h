@@ -24,7 +24,6 @@ enum governance_param {
 #define PARAM_LAST PARAM_VOTE_THRESHOLD_PERCENT
 
 struct param_range {
-    const char *name; /* as in genesis.json */
     uint64_t least;
     uint64_t most;
     bool or_zero; /* 0 is allowed beside the range */
@@ -32,6 +31,8 @@ struct param_range {
 
 /* NULL for a number that is no parameter's. */
 const struct param_range *governance_param_range(uint32_t param);
+/* As in genesis.json and in answers. */
+const char *governance_param_name(uint32_t param);
 /* 0 for a name that is no parameter's. */
 uint32_t governance_param_number(const char *name);
 bool governance_param_allows(uint32_t param, uint64_t value);
@@ -44,6 +45,8 @@ struct protocol_next {
     uint32_t version;
     uint64_t height;
 };
+
+extern const struct record protocol_next_shape;
 
 /* `*out_found` false: no switch is to come. */
 NODISCARD enum err governance_protocol_next(const struct state *state, struct protocol_next *out, bool *out_found);

@@ -5,14 +5,6 @@
 
 #include <string.h>
 
-const char *proposal_state_name(enum proposal_state state) {
-    static const char *const names[] = {
-        [PROPOSAL_OPEN] = "open",       [PROPOSAL_PASSED] = "passed",       [PROPOSAL_REFUSED] = "refused",
-        [PROPOSAL_EXPIRED] = "expired", [PROPOSAL_WITHDRAWN] = "withdrawn", [PROPOSAL_FAILED] = "failed",
-    };
-    return state >= PROPOSAL_OPEN && state <= PROPOSAL_FAILED ? names[state] : "unknown";
-}
-
 bool vote_tally_passes(const struct vote_tally *tally, uint32_t threshold_percent) {
     return tally->organisations > 0 && (uint64_t)tally->yes * 100 >= (uint64_t)threshold_percent * tally->organisations;
 }
@@ -56,54 +48,64 @@ static struct record_key recount_key(void) {
 
 /* ---- Layouts ------------------------------------------------------------------------------------------------ */
 
-static void proposal_encode(const struct proposal_record *p, struct buffer *out) {
-    record_stamp_write(out, &p->stamp);
-    buffer_put(out, p->id, HASH_LEN);
-    record_text_write(out, p->org);
-    buffer_u8(out, (uint8_t)p->state);
-    buffer_u64(out, p->expires_ms);
-    buffer_u32(out, p->outcome);
-    buffer_u32(out, p->tally.yes);
-    buffer_u32(out, p->tally.no);
-    buffer_u32(out, p->tally.organisations);
-    record_text_write(out, p->text);
-    governance_change_encode(&p->change, out);
+static const char *const states[] = {
+    [PROPOSAL_OPEN] = "open",       [PROPOSAL_PASSED] = "passed",       [PROPOSAL_REFUSED] = "refused",
+    [PROPOSAL_EXPIRED] = "expired", [PROPOSAL_WITHDRAWN] = "withdrawn", [PROPOSAL_FAILED] = "failed",
+};
+
+const char *proposal_state_name(enum proposal_state state) {
+    return state >= PROPOSAL_OPEN && state <= PROPOSAL_FAILED ? states[state] : "unknown";
 }
 
-static enum err proposal_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct proposal_record p = {0};
-    record_stamp_read(&r, &p.stamp);
-    read_bytes(&r, p.id, HASH_LEN);
-    record_text_read(&r, p.org, sizeof p.org);
-    uint8_t state = read_u8(&r);
-    p.expires_ms = read_u64(&r);
-    p.outcome = read_u32(&r);
-    p.tally.yes = read_u32(&r);
-    p.tally.no = read_u32(&r);
-    p.tally.organisations = read_u32(&r);
-    record_text_read(&r, p.text, sizeof p.text);
-    governance_change_read(&r, &p.change);
-    if (!reader_done(&r) || state < PROPOSAL_OPEN || state > PROPOSAL_FAILED) {
-        return ERR_CORRUPT;
+static const struct field tally_fields[] = {
+    {"yes", "Votes for it.", FIELD_NUMBER, MEMBER(struct vote_tally, yes)},
+    {"no", "Votes against it.", FIELD_NUMBER, MEMBER(struct vote_tally, no)},
+    {"organisations", "How many may vote.", FIELD_NUMBER, MEMBER(struct vote_tally, organisations)},
+};
+static const struct record tally_shape = {"Tally", "Votes counted.", RECORD_OF(struct vote_tally, tally_fields)};
+
+static void outcome_name(const void *value, struct buffer *out) {
+    const struct proposal_record *p = value;
+    if (p->outcome != CODE_OK) {
+        const char *name = code_name((enum code)p->outcome);
+        buffer_put(out, name, strlen(name));
     }
-    p.state = (enum proposal_state)state;
-    *(struct proposal_record *)out = p;
-    return OK;
 }
 
+static const struct field proposal_fields[] = {
+    STAMP(struct proposal_record),
+    {"proposal_id", "The transaction that proposed it.", FIELD_HEX, MEMBER(struct proposal_record, id)},
+    {"organisation", "Who proposed it.", FIELD_TEXT, MEMBER(struct proposal_record, org)},
+    {"state", "Where it stands.", FIELD_NAME, MEMBER(struct proposal_record, state), NAMES(states)},
+    {"expires_ms", "Block time until which it is open.", FIELD_NUMBER, MEMBER(struct proposal_record, expires_ms)},
+    {NULL, NULL, FIELD_NUMBER, FIELD_KEPT, MEMBER(struct proposal_record, outcome)},
+    {"outcome", "Code with which it failed.", FIELD_MADE, FIELD_SHOWN, .make = outcome_name, .pattern = "^[A-Z_]+$"},
+    {"tally", "Votes counted.", FIELD_PART, MEMBER(struct proposal_record, tally), .of = &tally_shape},
+    {"text", "What the proposer says about it.", FIELD_TEXT, MEMBER(struct proposal_record, text)},
+    {NULL, NULL, FIELD_PART, FIELD_KEPT, MEMBER(struct proposal_record, change), .of = &governance_change_shape},
+    {"change", "What it would change.", FIELD_RECORD, FIELD_SHOWN, MEMBER(struct proposal_record, change),
+     .of = &governance_change_shape},
+};
+const struct record proposal_shape = {"Proposal", "What an organisation proposes.",
+                                      RECORD_OF(struct proposal_record, proposal_fields)};
+
+static const char *const vote_choices[VOTE_NO + 1] = {[VOTE_YES] = "yes", [VOTE_NO] = "no"};
+
+static const struct field vote_fields[] = {
+    STAMP(struct vote_record),
+    {"organisation", "Who votes.", FIELD_TEXT, FIELD_SHOWN, MEMBER(struct vote_record, org)},
+    {"choice", "What it says.", FIELD_NAME, MEMBER(struct vote_record, choice), NAMES(vote_choices)},
+};
+const struct record vote_shape = {"Vote", "An organisation's vote on a proposal.",
+                                  RECORD_OF(struct vote_record, vote_fields)};
+
+/* The organisation stands in the key. */
 static enum err vote_decode(struct bytes rest, struct bytes value, struct vote_record *out) {
-    struct reader r = reader_of(value);
-    struct vote_record vote = {0};
-    record_stamp_read(&r, &vote.stamp);
-    uint8_t choice = read_u8(&r);
-    if (!reader_done(&r) || rest.len > GENESIS_ID_MAX || (choice != VOTE_YES && choice != VOTE_NO)) {
-        return ERR_CORRUPT;
+    enum err e = rest.len <= GENESIS_ID_MAX ? record_decode(&vote_shape, value, out) : ERR_CORRUPT;
+    if (e == OK) {
+        memcpy(out->org, rest.data, rest.len);
     }
-    memcpy(vote.org, rest.data, rest.len);
-    vote.choice = (enum vote_choice)choice;
-    *out = vote;
-    return OK;
+    return e;
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------------------ */
@@ -111,7 +113,7 @@ static enum err vote_decode(struct bytes rest, struct bytes value, struct vote_r
 enum err proposal_stored(const struct state *state, const uint8_t id[HASH_LEN], struct proposal_record *out,
                          bool *out_found) {
     struct record_key key = proposal_key(id);
-    return state_get_record(state, &key, proposal_decode, out, out_found);
+    return state_read(state, &key, &proposal_shape, out, out_found);
 }
 
 struct vote_visit {
@@ -293,10 +295,7 @@ enum err proposal_put(const struct call *call, const struct proposal_record *p, 
                       const char *detail) {
     struct record_key key = proposal_key(p->id);
     struct record_key open = open_key(p), newest = newest_key(p);
-    struct buffer value = BUFFER_INIT;
-    proposal_encode(p, &value);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
+    enum err e = state_write(&call->state, &key, &proposal_shape, p);
     if (e == OK && p->state == PROPOSAL_OPEN) {
         e = state_put(&call->state, &open, bytes_str(p->org));
         e = e == OK ? state_put(&call->state, &newest, bytes_of("\1", 1)) : e;
@@ -318,13 +317,8 @@ enum err recount_end(const struct call *call) {
 
 enum err vote_put(const struct call *call, const uint8_t id[HASH_LEN], const char *org, enum vote_choice choice) {
     struct record_key key = vote_key(id, org);
-    struct record_stamp stamp = record_stamp_new(call);
-    struct buffer value = BUFFER_INIT;
-    record_stamp_write(&value, &stamp);
-    buffer_u8(&value, (uint8_t)choice);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
-    return e;
+    const struct vote_record vote = {.stamp = record_stamp_new(call), .choice = choice};
+    return state_write(&call->state, &key, &vote_shape, &vote);
 }
 
 enum err proposal_forget_votes(const struct call *call, const char *org) {

@@ -70,6 +70,9 @@ struct vote_record {
     enum vote_choice choice;
 };
 
+extern const struct record proposal_shape;
+extern const struct record vote_shape;
+
 /* "open", "passed", ...; "unknown" for no state. */
 const char *proposal_state_name(enum proposal_state state);
 struct record_key proposal_key(const uint8_t id[HASH_LEN]);

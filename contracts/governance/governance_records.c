@@ -45,113 +45,56 @@ static struct record_key totals_key(void) {
 
 /* ---- Layouts ------------------------------------------------------------------------------------------------ */
 
-static void org_encode(const struct org_record *record, struct buffer *out) {
-    const struct genesis_org *org = &record->org;
-    record_stamp_write(out, &record->stamp);
-    record_text_write(out, org->id);
-    record_text_write(out, org->name);
-    buffer_u8(out, (uint8_t)org->kind);
-    buffer_u8(out, org->admin_threshold);
-    buffer_u8(out, org->admin_count);
-    buffer_put(out, org->admins, (size_t)org->admin_count * ED25519_KEY_LEN);
-}
+static const struct field org_fields[] = {
+    STAMP(struct org_record),
+    {"id", "Short name, the same for ever.", FIELD_TEXT, MEMBER(struct org_record, org.id)},
+    {"name", "As people call it.", FIELD_TEXT, MEMBER(struct org_record, org.name)},
+    {"kind", "What it does in the consortium.", FIELD_NAME, MEMBER(struct org_record, org.kind), NAMES(org_kind_names)},
+    {"admin_threshold", "How many of the admins must sign to speak for it.", FIELD_NUMBER,
+     MEMBER(struct org_record, org.admin_threshold)},
+    {"admin_keys", "Signing keys of its admins.", FIELD_LIST, COUNTED(struct org_record, org.admins, org.admin_count)},
+};
+const struct record org_shape = {"Organisation", "A member of the consortium.",
+                                 RECORD_OF(struct org_record, org_fields)};
 
-enum err org_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct org_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    record_text_read(&r, record.org.id, sizeof record.org.id);
-    record_text_read(&r, record.org.name, sizeof record.org.name);
-    record.org.kind = (enum org_kind)read_u8(&r);
-    record.org.admin_threshold = read_u8(&r);
-    record.org.admin_count = read_u8(&r);
-    if (record.org.admin_count > GENESIS_ADMINS_MAX) {
-        return ERR_CORRUPT;
-    }
-    read_bytes(&r, record.org.admins, (size_t)record.org.admin_count * ED25519_KEY_LEN);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct org_record *)out = record;
-    return OK;
-}
+static const struct field node_fields[] = {
+    STAMP_KEPT(struct node_record),
+    {"key", "Its signing key.", FIELD_HEX, MEMBER(struct node_record, node.key)},
+    {"link_key", "X25519 key of its links.", FIELD_HEX, MEMBER(struct node_record, node.link_key)},
+    {"role", "What it is.", FIELD_NAME, MEMBER(struct node_record, node.role), NAMES(node_role_names)},
+    {"organisation", "Whose it is.", FIELD_TEXT, MEMBER(struct node_record, node.org)},
+    {"peer", "HOST:PORT for other nodes; empty for a gateway.", FIELD_TEXT, MEMBER(struct node_record, node.peer)},
+    {"http", "Base URL of its API; empty when it serves nobody.", FIELD_TEXT, MEMBER(struct node_record, node.http)},
+};
+const struct record node_shape = {"Node", "A machine of an organisation.", RECORD_OF(struct node_record, node_fields)};
 
-static void node_encode(const struct node_record *record, struct buffer *out) {
-    const struct genesis_node *node = &record->node;
-    record_stamp_write(out, &record->stamp);
-    buffer_put(out, node->key, sizeof node->key);
-    buffer_put(out, node->link_key, sizeof node->link_key);
-    buffer_u8(out, (uint8_t)node->role);
-    record_text_write(out, node->org);
-    record_text_write(out, node->peer);
-    record_text_write(out, node->http);
-}
+static const struct field window_fields[] = {
+    {"floor_ms", "Nothing alive was executed up to here.", FIELD_NUMBER, MEMBER(struct tx_window, floor_ms)},
+    {"longest_ms", "Longest lifetime that a transaction from before may have.", FIELD_NUMBER,
+     MEMBER(struct tx_window, longest_ms)},
+    {"until_ms", "From here on only the present lifetime counts.", FIELD_NUMBER, MEMBER(struct tx_window, until_ms)},
+};
+static const struct record window_shape = {"TxWindow", "How far back ids of transactions count.",
+                                           RECORD_OF(struct tx_window, window_fields)};
 
-enum err node_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct node_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    read_bytes(&r, record.node.key, sizeof record.node.key);
-    read_bytes(&r, record.node.link_key, sizeof record.node.link_key);
-    uint8_t role = read_u8(&r);
-    record_text_read(&r, record.node.org, sizeof record.node.org);
-    record_text_read(&r, record.node.peer, sizeof record.node.peer);
-    record_text_read(&r, record.node.http, sizeof record.node.http);
-    if (!reader_done(&r) || role < NODE_VALIDATOR || role > NODE_GATEWAY) {
-        return ERR_CORRUPT;
-    }
-    record.node.role = (enum node_role)role;
-    *(struct node_record *)out = record;
-    return OK;
-}
+static const struct field params_fields[] = {
+    STAMP(struct params_record),
+    {"params", "The values.", FIELD_PART, MEMBER(struct params_record, params), .of = &params_shape},
+    {"window", "How far back ids of transactions count.", FIELD_PART, FIELD_KEPT, MEMBER(struct params_record, window),
+     .of = &window_shape},
+};
+const struct record params_record_shape = {"Params", "What the organisations can change by a vote.",
+                                           RECORD_OF(struct params_record, params_fields)};
 
-static void params_encode(const struct params_record *record, struct buffer *out) {
-    record_stamp_write(out, &record->stamp);
-    buffer_u32(out, record->params.heartbeat_ms);
-    buffer_u32(out, record->params.max_block_txs);
-    buffer_u32(out, record->params.max_block_bytes);
-    buffer_u64(out, record->params.tx_max_lifetime_ms);
-    buffer_u32(out, record->params.vote_threshold_percent);
-    buffer_u32(out, record->params.protocol_version);
-    buffer_u64(out, record->window.floor_ms);
-    buffer_u64(out, record->window.longest_ms);
-    buffer_u64(out, record->window.until_ms);
-}
-
-enum err params_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct params_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    record.params.heartbeat_ms = read_u32(&r);
-    record.params.max_block_txs = read_u32(&r);
-    record.params.max_block_bytes = read_u32(&r);
-    record.params.tx_max_lifetime_ms = read_u64(&r);
-    record.params.vote_threshold_percent = read_u32(&r);
-    record.params.protocol_version = read_u32(&r);
-    record.window.floor_ms = read_u64(&r);
-    record.window.longest_ms = read_u64(&r);
-    record.window.until_ms = read_u64(&r);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct params_record *)out = record;
-    return OK;
-}
-
-static enum err totals_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct governance_totals totals = {0};
-    record_stamp_read(&r, &totals.stamp);
-    totals.orgs = read_u32(&r);
-    for (size_t role = NODE_VALIDATOR; role <= NODE_GATEWAY; role++) {
-        totals.nodes[role] = read_u32(&r);
-    }
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct governance_totals *)out = totals;
-    return OK;
-}
+static const struct field totals_fields[] = {
+    STAMP(struct governance_totals),
+    {"orgs", "Organisations.", FIELD_NUMBER, MEMBER(struct governance_totals, orgs)},
+    {"validators", "Nodes of this role.", FIELD_NUMBER, MEMBER(struct governance_totals, nodes[NODE_VALIDATOR])},
+    {"observers", "Nodes of this role.", FIELD_NUMBER, MEMBER(struct governance_totals, nodes[NODE_OBSERVER])},
+    {"gateways", "Nodes of this role.", FIELD_NUMBER, MEMBER(struct governance_totals, nodes[NODE_GATEWAY])},
+};
+static const struct record totals_shape = {"Totals", "How many there are.",
+                                           RECORD_OF(struct governance_totals, totals_fields)};
 
 /* ---- Reading ------------------------------------------------------------------------------------------------ */
 
@@ -186,7 +129,7 @@ enum err admin_of_another(const struct state *state, const uint8_t key[ED25519_K
 enum err node_have(const struct state *state, const uint8_t key[ED25519_KEY_LEN], struct node_record *out) {
     struct record_key whole = node_key(key);
     bool found = false;
-    enum err e = state_get_record(state, &whole, node_decode, out, &found);
+    enum err e = state_read(state, &whole, &node_shape, out, &found);
     return e == OK && !found ? ERR_CORRUPT : e;
 }
 
@@ -220,11 +163,10 @@ static struct record_stamp stamp_after(const struct call *call, const struct rec
     return stamp;
 }
 
-/* Writes the record and its history; frees the buffer. */
-static enum err put_noted(const struct call *call, const struct record_key *key, struct buffer *value,
-                          const char *action, const char *detail) {
-    enum err e = state_put_buffer(&call->state, key, value);
-    buffer_free(value);
+/* Writes the record and its history. */
+static enum err put_noted(const struct call *call, const struct record_key *key, const struct record *shape,
+                          const void *record, const char *action, const char *detail) {
+    enum err e = state_write(&call->state, key, shape, record);
     return e == OK ? state_history(&call->state, key, action, detail) : e;
 }
 
@@ -236,7 +178,7 @@ enum err governance_totals(const struct state *state, struct governance_totals *
     struct governance_totals totals = {0};
     struct record_key key = totals_key();
     bool found = false;
-    enum err e = state_get_record(state, &key, totals_decode, &totals, &found);
+    enum err e = state_read(state, &key, &totals_shape, &totals, &found);
     if (e == OK) {
         *out = totals;
     }
@@ -244,18 +186,10 @@ enum err governance_totals(const struct state *state, struct governance_totals *
 }
 
 static enum err totals_put(const struct call *call, struct governance_totals *totals) {
-    struct buffer value = BUFFER_INIT;
     struct record_key key = totals_key();
     bool fresh = totals->stamp.created_ms == 0;
     totals->stamp = stamp_after(call, fresh ? NULL : &totals->stamp);
-    record_stamp_write(&value, &totals->stamp);
-    buffer_u32(&value, totals->orgs);
-    for (size_t role = NODE_VALIDATOR; role <= NODE_GATEWAY; role++) {
-        buffer_u32(&value, totals->nodes[role]);
-    }
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
-    return e;
+    return state_write(&call->state, &key, &totals_shape, totals);
 }
 
 static enum err count_org(const struct call *call, bool more) {
@@ -303,9 +237,7 @@ enum err org_put(const struct call *call, const struct org_record *before, const
                  const char *action, const char *detail) {
     struct org_record record = {stamp_after(call, before == NULL ? NULL : &before->stamp), *org};
     struct record_key key = org_key(org->id);
-    struct buffer value = BUFFER_INIT;
-    org_encode(&record, &value);
-    enum err e = put_noted(call, &key, &value, action, detail);
+    enum err e = put_noted(call, &key, &org_shape, &record, action, detail);
     if (e == OK && before != NULL) {
         e = unmark_admins(call, &before->org);
     } else if (e == OK) {
@@ -329,9 +261,7 @@ enum err node_put(const struct call *call, const struct node_record *before, con
                   const char *action, const char *detail) {
     struct node_record record = {stamp_after(call, before == NULL ? NULL : &before->stamp), *node};
     struct record_key key = node_key(node->key);
-    struct buffer value = BUFFER_INIT;
-    node_encode(&record, &value);
-    enum err e = put_noted(call, &key, &value, action, detail);
+    enum err e = put_noted(call, &key, &node_shape, &record, action, detail);
     if (e == OK && before == NULL) {
         struct record_key index = org_node_key(node->org);
         record_key_add(&index, node->key, sizeof node->key);
@@ -381,9 +311,7 @@ enum err params_put(const struct call *call, const struct params_record *before,
         record.window = same ? before->window : window_after(before, call->time_ms);
     }
     struct record_key key = params_key();
-    struct buffer value = BUFFER_INIT;
-    params_encode(&record, &value);
-    return put_noted(call, &key, &value, action, detail);
+    return put_noted(call, &key, &params_record_shape, &record, action, detail);
 }
 
 enum err validators_put(const struct call *call, const uint8_t (*keys)[KEY_LEN], uint16_t count, const char *action,
@@ -393,7 +321,9 @@ enum err validators_put(const struct call *call, const uint8_t (*keys)[KEY_LEN],
     struct buffer value = BUFFER_INIT;
     buffer_u16(&value, count);
     buffer_put(&value, keys, (size_t)count * KEY_LEN);
-    return put_noted(call, &key, &value, action, detail);
+    enum err e = state_put_buffer(&call->state, &key, &value);
+    buffer_free(&value);
+    return e == OK ? state_history(&call->state, &key, action, detail) : e;
 }
 
 enum err node_set_role(const struct call *call, const uint8_t key[ED25519_KEY_LEN], enum node_role role,

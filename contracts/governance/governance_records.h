@@ -10,11 +10,6 @@
 
 #define GOVERNANCE "governance"
 
-/* ERR_CORRUPT for what is no such record; `out` is a struct org_record, node_record, params_record. */
-NODISCARD enum err org_decode(struct bytes value, void *out);
-NODISCARD enum err node_decode(struct bytes value, void *out);
-NODISCARD enum err params_decode(struct bytes value, void *out);
-
 struct record_key admin_key(const uint8_t key[ED25519_KEY_LEN], const char *org);
 struct record_key link_index_key(const uint8_t link_key[32]);
 /* Prefix of an organisation's nodes; with a key behind it, one of them. */

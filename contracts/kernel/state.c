@@ -29,22 +29,23 @@ void record_stamp_touch(struct record_stamp *stamp, const struct call *call) {
     stamp->changed_ms = call->time_ms;
 }
 
+static const struct field stamp_fields[] = {
+    {NULL, NULL, FIELD_VERSION, FIELD_KEPT, .max = RECORD_VERSION},
+    {"created_height", "Height of the block that made it.", FIELD_NUMBER, MEMBER(struct record_stamp, created_height)},
+    {"created_ms", "Time of that block.", FIELD_NUMBER, MEMBER(struct record_stamp, created_ms)},
+    {"changed_height", "Height of the block that changed it last.", FIELD_NUMBER,
+     MEMBER(struct record_stamp, changed_height)},
+    {"changed_ms", "Time of that block.", FIELD_NUMBER, MEMBER(struct record_stamp, changed_ms)},
+};
+const struct record record_stamp_shape = {"Stamp", "When a record was made and last changed.",
+                                          RECORD_OF(struct record_stamp, stamp_fields)};
+
 void record_stamp_write(struct buffer *out, const struct record_stamp *stamp) {
-    buffer_u8(out, RECORD_VERSION);
-    buffer_u64(out, stamp->created_height);
-    buffer_u64(out, stamp->created_ms);
-    buffer_u64(out, stamp->changed_height);
-    buffer_u64(out, stamp->changed_ms);
+    record_encode(&record_stamp_shape, stamp, out);
 }
 
 void record_stamp_read(struct reader *r, struct record_stamp *out) {
-    if (read_u8(r) != RECORD_VERSION) {
-        r->failed = true;
-    }
-    out->created_height = read_u64(r);
-    out->created_ms = read_u64(r);
-    out->changed_height = read_u64(r);
-    out->changed_ms = read_u64(r);
+    record_read(&record_stamp_shape, r, out);
 }
 
 void record_text_write(struct buffer *out, const char *text) {
@@ -80,6 +81,30 @@ enum err state_get_record(const struct state *state, const struct record_key *ke
     if (e == OK) {
         *out_found = found;
     }
+    return e;
+}
+
+enum err state_read(const struct state *state, const struct record_key *key, const struct record *shape, void *out,
+                    bool *out_found) {
+    struct buffer value = BUFFER_INIT;
+    bool found = false;
+    enum err e = state_get(state, key, &value, &found);
+    if (e == OK && found) {
+        e = record_decode(shape, buffer_bytes(&value), out);
+    }
+    buffer_free(&value);
+    if (e == OK) {
+        *out_found = found;
+    }
+    return e;
+}
+
+enum err state_write(const struct state *state, const struct record_key *key, const struct record *shape,
+                     const void *record) {
+    struct buffer value = BUFFER_INIT;
+    record_encode(shape, record, &value);
+    enum err e = state_put_buffer(state, key, &value);
+    buffer_free(&value);
     return e;
 }
 

@@ -10,6 +10,7 @@
 #ifndef ASSAY_CONTRACTS_KERNEL_STATE_H
 #define ASSAY_CONTRACTS_KERNEL_STATE_H
 
+#include "base/record.h"
 #include "contracts/kernel/contract.h"
 
 #define RECORD_KEY_MAX (LIMIT_TX_NAME + 1 + LIMIT_STATE_KEY)
@@ -41,7 +42,15 @@ struct record_stamp {
 
 struct record_stamp record_stamp_new(const struct call *call);
 void record_stamp_touch(struct record_stamp *stamp, const struct call *call);
-/* Version and stamp at the head of an encoded record; reading another version sets `r->failed`. */
+/* Version and stamp at the head of a record. */
+extern const struct record record_stamp_shape;
+/* A record's first row: the stamp, which a record of type T holds as member `stamp`. */
+#define STAMP(T)                                                                                                       \
+    { "stamp", "When it was made and last changed.", FIELD_PART, MEMBER(T, stamp), .of = &record_stamp_shape }
+/* The same where JSON has other names for it. */
+#define STAMP_KEPT(T)                                                                                                  \
+    { NULL, NULL, FIELD_PART, FIELD_KEPT, MEMBER(T, stamp), .of = &record_stamp_shape }
+/* The stamp alone, where what follows is no table. */
 void record_stamp_write(struct buffer *out, const struct record_stamp *stamp);
 void record_stamp_read(struct reader *r, struct record_stamp *out);
 /* Text as length (2) and bytes; reading into an array of `cap` bytes with terminator. Too long sets `r->failed`. */
@@ -52,7 +61,12 @@ void record_text_read(struct reader *r, char *out, size_t cap);
 
 NODISCARD enum err state_get(const struct state *state, const struct record_key *key, struct buffer *out,
                              bool *out_found);
-/* Reads and decodes in one step; `out` is untouched unless found. `decode` gives ERR_CORRUPT for what is no record. */
+/* Reads and decodes in one step; not found: `out` is untouched. */
+NODISCARD enum err state_read(const struct state *state, const struct record_key *key, const struct record *shape,
+                              void *out, bool *out_found);
+NODISCARD enum err state_write(const struct state *state, const struct record_key *key, const struct record *shape,
+                               const void *record);
+/* As state_read for a layout that is no table. `decode` gives ERR_CORRUPT for what is no record. */
 NODISCARD enum err state_get_record(const struct state *state, const struct record_key *key,
                                     enum err (*decode)(struct bytes value, void *out), void *out, bool *out_found);
 NODISCARD enum err state_has(const struct state *state, const struct record_key *key, bool *out_found);

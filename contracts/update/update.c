@@ -7,6 +7,11 @@
 
 #define CONTRACT "update"
 
+static const char *const report_outcomes[REPORT_ROLLED_BACK + 1] = {[REPORT_NONE] = "none",
+                                                                    [REPORT_INSTALLED] = "installed",
+                                                                    [REPORT_FAILED] = "failed",
+                                                                    [REPORT_ROLLED_BACK] = "rolled_back"};
+
 /* ---- Keys --------------------------------------------------------------------------------------------------- */
 
 struct record_key update_key(const uint8_t id[HASH_LEN]) {
@@ -43,115 +48,97 @@ static enum err put_index(const struct call *call, const char *path, struct byte
 
 /* ---- Layouts ------------------------------------------------------------------------------------------------ */
 
-static void update_encode(const struct update_record *record, struct buffer *out) {
-    record_stamp_write(out, &record->stamp);
-    buffer_put(out, record->id, HASH_LEN);
-    buffer_put(out, record->release_id, HASH_LEN);
-    buffer_put(out, record->class_id, UUID_BYTES);
-    buffer_u64(out, record->sequence);
-    buffer_put(out, record->image_digest, HASH_LEN);
-    buffer_put(out, record->sender, ED25519_KEY_LEN);
-    buffer_u64(out, record->window_ms);
-    buffer_u32(out, record->max_failed);
-    buffer_u64(out, record->time_sent_ms);
-    buffer_u8(out, record->whole_class);
-    buffer_u32(out, record->targets);
-    record_text_write(out, record->org);
-    record_text_write(out, record->version);
-}
+static const struct field update_fields[] = {
+    STAMP_KEPT(struct update_record),
+    {"update_id", "The transaction that pushed it.", FIELD_HEX, MEMBER(struct update_record, id)},
+    {"release_id", "What is to be installed.", FIELD_HEX, MEMBER(struct update_record, release_id)},
+    {"class_id", "UUID of the devices' class.", FIELD_HEX, MEMBER(struct update_record, class_id)},
+    {"sequence", "The release's.", FIELD_NUMBER, MEMBER(struct update_record, sequence)},
+    {"sha256", "Of the image.", FIELD_HEX, MEMBER(struct update_record, image_digest)},
+    {"sender", "Signing key of who pushed it.", FIELD_HEX, MEMBER(struct update_record, sender)},
+    {"window_ms", "How long a device has to verify, from when its window opens.", FIELD_NUMBER,
+     MEMBER(struct update_record, window_ms)},
+    {"max_failed", "Failed attempts that a device has.", FIELD_NUMBER, MEMBER(struct update_record, max_failed)},
+    {"time_sent_ms", "When it was sent, as the sender has it.", FIELD_DECIMAL,
+     MEMBER(struct update_record, time_sent_ms)},
+    {"whole_class", "Is it for every device of the class?", FIELD_BOOL, MEMBER(struct update_record, whole_class)},
+    {"targets", "Devices that it names; 0 for a whole class.", FIELD_NUMBER, MEMBER(struct update_record, targets)},
+    {"organisation", "Whose class it is.", FIELD_TEXT, MEMBER(struct update_record, org)},
+    {"version", "The release's, as people call it.", FIELD_TEXT, MEMBER(struct update_record, version)},
+    {"time_received_ms", "Time of the block that took it.", FIELD_NUMBER, FIELD_SHOWN,
+     MEMBER(struct update_record, stamp.created_ms)},
+    {"height", "Of that block.", FIELD_NUMBER, FIELD_SHOWN, MEMBER(struct update_record, stamp.created_height)},
+};
+const struct record update_shape = {"Update", "A release pushed to devices.",
+                                    RECORD_OF(struct update_record, update_fields)};
 
-static enum err update_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct update_record record = {0};
-    record_stamp_read(&r, &record.stamp);
-    read_bytes(&r, record.id, HASH_LEN);
-    read_bytes(&r, record.release_id, HASH_LEN);
-    read_bytes(&r, record.class_id, UUID_BYTES);
-    record.sequence = read_u64(&r);
-    read_bytes(&r, record.image_digest, HASH_LEN);
-    read_bytes(&r, record.sender, ED25519_KEY_LEN);
-    record.window_ms = read_u64(&r);
-    record.max_failed = read_u32(&r);
-    record.time_sent_ms = read_u64(&r);
-    record.whole_class = read_u8(&r) != 0;
-    record.targets = read_u32(&r);
-    record_text_read(&r, record.org, sizeof record.org);
-    record_text_read(&r, record.version, sizeof record.version);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct update_record *)out = record;
-    return OK;
-}
+static const struct field counts_fields[] = {
+    STAMP_KEPT(struct update_counts),
+    {"unverified", "Devices that have not verified yet.", FIELD_NUMBER,
+     MEMBER(struct update_counts, count[STATUS_UNVERIFIED])},
+    {"verified", "Devices that hold the right image.", FIELD_NUMBER,
+     MEMBER(struct update_counts, count[STATUS_VERIFIED])},
+    {"expired", "Devices whose window has passed.", FIELD_NUMBER, MEMBER(struct update_counts, count[STATUS_EXPIRED])},
+    {"exhausted", "Devices that have failed too often.", FIELD_NUMBER,
+     MEMBER(struct update_counts, count[STATUS_EXHAUSTED])},
+    {"installed", "Devices that run it.", FIELD_NUMBER, MEMBER(struct update_counts, count[STATUS_INSTALLED])},
+    {"failed", "Devices that could not install it.", FIELD_NUMBER, MEMBER(struct update_counts, count[STATUS_FAILED])},
+    {"rolled_back", "Devices that went back to what they ran before.", FIELD_NUMBER,
+     MEMBER(struct update_counts, count[STATUS_ROLLED_BACK])},
+};
+const struct record update_counts_shape = {"UpdateCounts", "An update's devices by status.",
+                                           RECORD_OF(struct update_counts, counts_fields)};
 
-static void counts_encode(const struct update_counts *counts, struct buffer *out) {
-    record_stamp_write(out, &counts->stamp);
-    for (size_t i = STATUS_UNVERIFIED; i < UPDATE_STATUSES; i++) {
-        buffer_u32(out, counts->count[i]);
-    }
-}
+static const struct field running_fields[] = {
+    STAMP(struct update_running),
+    {"device_id", "The device.", FIELD_HEX, MEMBER(struct update_running, device_id)},
+    {"sequence", "What it says it runs.", FIELD_DECIMAL, MEMBER(struct update_running, sequence)},
+    {"digest", "SHA-256 of the image it runs.", FIELD_HEX, MEMBER(struct update_running, digest)},
+    {"outcome", "What it reported.", FIELD_NAME, MEMBER(struct update_running, outcome), NAMES(report_outcomes)},
+    {"reason", "The device's verdict where it failed; 0: none.", FIELD_NUMBER, MEMBER(struct update_running, reason)},
+    {"counter", "Of the statement.", FIELD_DECIMAL, MEMBER(struct update_running, counter)},
+    {"update_id", "Zeros: outside any update.", FIELD_HEX, MEMBER(struct update_running, update_id)},
+    {"statement_hash", "SHA-256 of the statement.", FIELD_HEX, MEMBER(struct update_running, statement_hash)},
+};
+static const struct record running_shape = {"Running", "What a device last said it runs.",
+                                            RECORD_OF(struct update_running, running_fields)};
 
-static enum err counts_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct update_counts counts = {0};
-    record_stamp_read(&r, &counts.stamp);
-    for (size_t i = STATUS_UNVERIFIED; i < UPDATE_STATUSES; i++) {
-        counts.count[i] = read_u32(&r);
-    }
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct update_counts *)out = counts;
-    return OK;
-}
+static const struct field status_fields[] = {
+    {"device_id", "The device.", FIELD_HEX, MEMBER(struct status_record, device_id)},
+    {"status", "Where the update stands on it.", FIELD_NAME, MEMBER(struct status_record, status),
+     NAMES(device_status_names)},
+    {"last_outcome", "Of its last verify.", FIELD_NAME, MEMBER(struct status_record, last_outcome),
+     NAMES(verify_outcome_names)},
+    {"failed_attempts", "How often its image was not the release's.", FIELD_NUMBER,
+     MEMBER(struct status_record, failed_attempts)},
+    {"counter", "Of its last statement about the update.", FIELD_DECIMAL, MEMBER(struct status_record, counter)},
+    {"nonce", "Of its last verify.", FIELD_HEX, MEMBER(struct status_record, nonce)},
+    {"digest", "What it last verified.", FIELD_HEX, MEMBER(struct status_record, digest)},
+    {"window_start_ms", "Block time from which its window runs; 0: not open.", FIELD_NUMBER,
+     MEMBER(struct status_record, window_start_ms)},
+    {"window_ms", "How long the window is.", FIELD_NUMBER, MEMBER(struct status_record, window_ms)},
+    {"height", "Of the block that changed it last.", FIELD_NUMBER, MEMBER(struct status_record, height)},
+    {"time_ms", "Time of that block.", FIELD_NUMBER, MEMBER(struct status_record, time_ms)},
+};
+const struct record update_status_shape = {"DeviceStatus", "An update on one device.",
+                                           RECORD_OF(struct status_record, status_fields)};
 
 static enum err status_decode(struct bytes value, void *out) {
     const struct span in = {value.data, value.len};
     return status_record_decode(in, out) == GOOD ? OK : ERR_CORRUPT;
 }
 
-static void running_encode(const struct update_running *running, struct buffer *out) {
-    record_stamp_write(out, &running->stamp);
-    buffer_put(out, running->device_id, KEY_LEN);
-    buffer_u64(out, running->sequence);
-    buffer_put(out, running->digest, HASH_LEN);
-    buffer_u8(out, (uint8_t)running->outcome);
-    buffer_u16(out, running->reason);
-    buffer_u64(out, running->counter);
-    buffer_put(out, running->update_id, HASH_LEN);
-    buffer_put(out, running->statement_hash, HASH_LEN);
-}
-
-static enum err running_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct update_running running = {0};
-    record_stamp_read(&r, &running.stamp);
-    read_bytes(&r, running.device_id, KEY_LEN);
-    running.sequence = read_u64(&r);
-    read_bytes(&r, running.digest, HASH_LEN);
-    running.outcome = (enum report_outcome)read_u8(&r);
-    running.reason = read_u16(&r);
-    running.counter = read_u64(&r);
-    read_bytes(&r, running.update_id, HASH_LEN);
-    read_bytes(&r, running.statement_hash, HASH_LEN);
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct update_running *)out = running;
-    return OK;
-}
-
 /* ---- Queries ------------------------------------------------------------------------------------------------ */
 
 enum err update_get(const struct state *state, const uint8_t id[HASH_LEN], struct update_record *out, bool *out_found) {
     struct record_key key = update_key(id);
-    return state_get_record(state, &key, update_decode, out, out_found);
+    return state_read(state, &key, &update_shape, out, out_found);
 }
 
 enum err update_counts_get(const struct state *state, const uint8_t id[HASH_LEN], struct update_counts *out,
                            bool *out_found) {
     struct record_key key = counts_key(id);
-    return state_get_record(state, &key, counts_decode, out, out_found);
+    return state_read(state, &key, &update_counts_shape, out, out_found);
 }
 
 enum err update_status_get(const struct state *state, const uint8_t id[HASH_LEN], const uint8_t device_id[KEY_LEN],
@@ -163,7 +150,7 @@ enum err update_status_get(const struct state *state, const uint8_t id[HASH_LEN]
 enum err update_running_get(const struct state *state, const uint8_t device_id[KEY_LEN], struct update_running *out,
                             bool *out_found) {
     struct record_key key = update_running_key(device_id);
-    return state_get_record(state, &key, running_decode, out, out_found);
+    return state_read(state, &key, &running_shape, out, out_found);
 }
 
 struct status_visit {
@@ -226,7 +213,7 @@ static enum err visit_update(void *arg, struct bytes rest, struct bytes value) {
     const struct update_visit *visit = arg;
     struct update_record record;
     (void)rest;
-    enum err e = update_decode(value, &record);
+    enum err e = record_decode(&update_shape, value, &record);
     return e == OK ? visit->each(visit->arg, &record) : e;
 }
 
@@ -240,12 +227,8 @@ enum err update_list(const struct state *state, const uint8_t *after, size_t lim
 /* ---- Writing ------------------------------------------------------------------------------------------------ */
 
 static enum err counts_put(const struct call *call, const uint8_t id[HASH_LEN], const struct update_counts *counts) {
-    struct buffer value = BUFFER_INIT;
-    counts_encode(counts, &value);
     struct record_key key = counts_key(id);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
-    return e;
+    return state_write(&call->state, &key, &update_counts_shape, counts);
 }
 
 /* Moves one device from a status (0: it is new) to another. */
@@ -270,11 +253,8 @@ static enum err counts_move(const struct call *call, const uint8_t id[HASH_LEN],
 
 enum err update_add(const struct call *call, const struct update_record *update) {
     const struct update_counts counts = {.stamp = update->stamp};
-    struct buffer value = BUFFER_INIT;
-    update_encode(update, &value);
     struct record_key key = update_key(update->id);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
+    enum err e = state_write(&call->state, &key, &update_shape, update);
     e = e == OK ? counts_put(call, update->id, &counts) : e;
     e = e == OK ? put_index(call, "by_class/", bytes_of(update->class_id, UUID_BYTES), update) : e;
     return e == OK ? state_history(&call->state, &key, "push", update->version) : e;
@@ -320,11 +300,8 @@ enum err update_add_target(const struct call *call, const struct update_record *
 }
 
 enum err update_running_put(const struct call *call, const struct update_running *running) {
-    struct buffer value = BUFFER_INIT;
-    running_encode(running, &value);
     struct record_key key = update_running_key(running->device_id);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
+    enum err e = state_write(&call->state, &key, &running_shape, running);
     return e == OK ? state_history(&call->state, &key, "report", "") : e;
 }
 

@@ -100,6 +100,11 @@ struct update_running {
     uint8_t statement_hash[HASH_LEN];
 };
 
+extern const struct record update_shape;
+extern const struct record update_counts_shape;
+/* The JSON of a status record; its bytes are verify/'s. */
+extern const struct record update_status_shape;
+
 /* ---- Queries ------------------------------------------------------------------------------------------------ */
 
 struct record_key update_key(const uint8_t id[HASH_LEN]);

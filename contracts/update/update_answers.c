@@ -16,45 +16,24 @@ static struct record_key said_key(const uint8_t update_id[HASH_LEN], const uint8
     return key;
 }
 
-static void said_encode(const struct said *said, struct buffer *out) {
-    buffer_u8(out, SAID_VERSION);
-    buffer_u8(out, said->count);
-    for (size_t i = 0; i < said->count; i++) {
-        const struct update_answer *a = &said->entries[i];
-        buffer_u64(out, a->counter);
-        buffer_put(out, a->statement_hash, HASH_LEN);
-        buffer_u8(out, (uint8_t)a->outcome);
-        buffer_u8(out, (uint8_t)a->status);
-        buffer_u32(out, a->failed_attempts);
-        buffer_u64(out, a->window_end_ms);
-    }
-}
+static const struct field answer_fields[] = {
+    {"counter", "Of the statement.", FIELD_DECIMAL, MEMBER(struct update_answer, counter)},
+    {"statement_hash", "SHA-256 of the statement.", FIELD_HEX, MEMBER(struct update_answer, statement_hash)},
+    {"outcome", "What it came to.", FIELD_NAME, MEMBER(struct update_answer, outcome), NAMES(verify_outcome_names)},
+    {"status", "Of the device then.", FIELD_NAME, MEMBER(struct update_answer, status), NAMES(device_status_names)},
+    {"failed_attempts", "Until then.", FIELD_NUMBER, MEMBER(struct update_answer, failed_attempts)},
+    {"window_end_ms", "When its window ends.", FIELD_NUMBER, MEMBER(struct update_answer, window_end_ms)},
+};
+static const struct record answer_shape = {"Answer", "What a statement was answered.",
+                                           RECORD_OF(struct update_answer, answer_fields)};
 
-static enum err said_decode(struct bytes value, void *out) {
-    struct reader r = reader_of(value);
-    struct said said = {0};
-    if (read_u8(&r) != SAID_VERSION) {
-        return ERR_CORRUPT;
-    }
-    said.count = read_u8(&r);
-    if (said.count > UPDATE_ANSWERS_KEPT) {
-        return ERR_CORRUPT;
-    }
-    for (size_t i = 0; i < said.count; i++) {
-        struct update_answer *a = &said.entries[i];
-        a->counter = read_u64(&r);
-        read_bytes(&r, a->statement_hash, HASH_LEN);
-        a->outcome = (enum verify_outcome)read_u8(&r);
-        a->status = (enum device_status)read_u8(&r);
-        a->failed_attempts = read_u32(&r);
-        a->window_end_ms = read_u64(&r);
-    }
-    if (!reader_done(&r)) {
-        return ERR_CORRUPT;
-    }
-    *(struct said *)out = said;
-    return OK;
-}
+static const struct field said_fields[] = {
+    {NULL, NULL, FIELD_VERSION, FIELD_KEPT, .max = SAID_VERSION},
+    {"entries", "Newest first.", FIELD_LIST, .at = offsetof(struct said, entries), .size = sizeof(struct update_answer),
+     .max = UPDATE_ANSWERS_KEPT, .count_at = offsetof(struct said, count), .count_size = 1, .of = &answer_shape},
+};
+static const struct record said_shape = {"Said", "A device's last statements about an update.",
+                                         RECORD_OF(struct said, said_fields)};
 
 enum err update_answers_find(const struct state *state, const uint8_t update_id[HASH_LEN],
                              const uint8_t device_id[KEY_LEN], const uint8_t statement_hash[HASH_LEN],
@@ -62,7 +41,7 @@ enum err update_answers_find(const struct state *state, const uint8_t update_id[
     struct record_key key = said_key(update_id, device_id);
     struct said said = {0};
     bool any = false, found = false;
-    enum err e = state_get_record(state, &key, said_decode, &said, &any);
+    enum err e = state_read(state, &key, &said_shape, &said, &any);
     for (size_t i = 0; e == OK && i < said.count && !found; i++) {
         if (memcmp(said.entries[i].statement_hash, statement_hash, HASH_LEN) == 0) {
             *out = said.entries[i];
@@ -79,17 +58,13 @@ enum err update_answers_add(const struct call *call, const uint8_t update_id[HAS
                             const uint8_t device_id[KEY_LEN], const struct update_answer *answer) {
     struct record_key key = said_key(update_id, device_id);
     struct said said = {0};
-    struct buffer value = BUFFER_INIT;
     bool any = false;
-    enum err e = state_get_record(&call->state, &key, said_decode, &said, &any);
+    enum err e = state_read(&call->state, &key, &said_shape, &said, &any);
     if (e != OK) {
         return e;
     }
     memmove(said.entries + 1, said.entries, said.count * sizeof said.entries[0]);
     said.entries[0] = *answer;
     said.count = said.count == UPDATE_ANSWERS_KEPT ? said.count : (uint8_t)(said.count + 1);
-    said_encode(&said, &value);
-    e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
-    return e;
+    return state_write(&call->state, &key, &said_shape, &said);
 }

@@ -32,10 +32,7 @@ static json_t *org_part(const struct governance_change *change, bool whole) {
 static json_t *settings_part(const struct governance_change *change) {
     json_t *out = json_object();
     for (size_t i = 0; i < change->setting_count; i++) {
-        const struct param_range *range = governance_param_range(change->settings[i].param);
-        if (range != NULL) {
-            api_u64(out, range->name, change->settings[i].value);
-        }
+        api_u64(out, governance_param_name(change->settings[i].param), change->settings[i].value);
     }
     return out;
 }
@@ -110,7 +107,7 @@ static void get_params(void *ctx, struct http_request *request) {
     }
     json_t *out = json_object();
     for (uint32_t param = 1; param <= PARAM_LAST; param++) {
-        api_u64(out, governance_param_range(param)->name, governance_param_get(&record.params, param));
+        api_u64(out, governance_param_name(param), governance_param_get(&record.params, param));
     }
     api_u64(out, "protocol_version", record.params.protocol_version);
     if (coming) {

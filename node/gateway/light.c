@@ -185,7 +185,8 @@ static enum verdict heartbeat_at(const struct proof_question *q, const struct bu
     if (!q->tells_heartbeat) {
         return GOOD;
     }
-    if (!result->present || params_decode(bytes_of(q->light->value_memory, result->value_len), &params) != OK) {
+    if (!result->present ||
+        record_decode(&params_record_shape, bytes_of(q->light->value_memory, result->value_len), &params) != OK) {
         return BAD_ENCODING;
     }
     *out = params.params.heartbeat_ms;
@@ -262,7 +263,7 @@ static enum err learn_heartbeat(struct light *light) {
     struct params_record params;
     enum err e = ask_proof(light, &q);
     if (e == OK) {
-        e = params_decode(buffer_bytes(&q.best.value), &params); /* it was, to judge the head */
+        e = record_decode(&params_record_shape, buffer_bytes(&q.best.value), &params); /* it was, to judge the head */
     }
     if (e == OK) {
         accept_params(light, &params.params);

@@ -14,14 +14,10 @@ static struct memory_state clean;
 static void try_change(struct bytes bytes) {
     struct governance_change first, second;
     struct buffer once = BUFFER_INIT, twice = BUFFER_INIT;
-    struct reader r = reader_of(bytes);
-    governance_change_read(&r, &first);
-    if (reader_done(&r)) {
-        governance_change_encode(&first, &once);
-        r = reader_of(buffer_bytes(&once));
-        governance_change_read(&r, &second);
-        ASSERT(reader_done(&r));
-        governance_change_encode(&second, &twice);
+    if (record_decode(&governance_change_shape, bytes, &first) == OK) {
+        record_encode(&governance_change_shape, &first, &once);
+        ASSERT(record_decode(&governance_change_shape, buffer_bytes(&once), &second) == OK);
+        record_encode(&governance_change_shape, &second, &twice);
         ASSERT(bytes_equal(buffer_bytes(&once), buffer_bytes(&twice)));
     }
     buffer_free(&once);

@@ -34,7 +34,7 @@ enum err tally_org(void *arg, const struct org_record *org) {
 enum err tally_node(void *arg, struct bytes value) {
     struct council_tally *t = (struct council_tally *)arg;
     struct node_record node;
-    enum err e = node_decode(value, &node);
+    enum err e = record_decode(&node_shape, value, &node);
     if (e == OK) {
         t->nodes[node.node.role]++;
     }

@@ -107,8 +107,8 @@ void sim_ledger_check_params(struct sim_node *node) {
         uint64_t ours = governance_param_get(&w->params, param);
         if (theirs != ours) {
             sim_fail(w, "params", "node %u has %s %llu at height %llu, and it was voted to be %llu", node->number,
-                     governance_param_range(param)->name, (unsigned long long)theirs,
-                     (unsigned long long)w->judged_height, (unsigned long long)ours);
+                     governance_param_name(param), (unsigned long long)theirs, (unsigned long long)w->judged_height,
+                     (unsigned long long)ours);
         }
     }
 }

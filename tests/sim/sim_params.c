@@ -53,7 +53,7 @@ static void propose(struct sim_node *node, uint32_t param, uint64_t value, uint6
         struct sim_setting *s = &w->settings[w->setting_count++ % SIM_SETTINGS];
         *s = (struct sim_setting){.param = param, .value = value};
         memcpy(s->tx, tx.id, HASH_LEN);
-        sim_trace(w, "proposal: %s %llu", governance_param_range(param)->name, (unsigned long long)value);
+        sim_trace(w, "proposal: %s %llu", governance_param_name(param), (unsigned long long)value);
         (void)sim_work_take(node, buffer_bytes(&envelope));
     }
     buffer_free(&envelope);

@@ -76,7 +76,7 @@ static void parameters_have_names_numbers_and_ranges(void **state) {
     genesis_params_default(&params);
     for (uint32_t p = 1; p <= PARAM_LAST; p++) {
         const struct param_range *range = governance_param_range(p);
-        assert_int_equal(governance_param_number(range->name), p);
+        assert_int_equal(governance_param_number(governance_param_name(p)), p);
         assert_true(governance_param_allows(p, governance_param_get(&params, p)));
         assert_true(governance_param_allows(p, range->least) && governance_param_allows(p, range->most));
         assert_false(governance_param_allows(p, range->least - 1) && !range->or_zero);
