@@ -57,7 +57,7 @@ void field_set_number(void *value, uint32_t at, uint32_t size, uint64_t number) 
 
 bool field_is_there(const struct field *field, const void *value) {
     bool there = true;
-    if (field->is_optional) {
+    if (field->is_optional && field->type != FIELD_MADE) {
         memcpy(&there, member(value, field->if_at), sizeof there);
     }
     return there;

@@ -30,7 +30,8 @@
  *   PART            struct                           the part's fields            its fields among ours
  *   RECORD          struct                           the record's fields          object
  * and these, which are never kept in state:
- *   MADE            none: `make` writes it                                        text; null when it is empty
+ *   MADE            none: `make` writes it                                        text; null when it is empty,
+ *                                                                                 which only an optional one is
  *   WORDS           const char *, not NULL                                        text
  *   BYTES           struct bytes                                                  hex
  *   BYTES_OF_TEXT   struct bytes                                                  text

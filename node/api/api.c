@@ -1,19 +1,19 @@
 #include "node/api/api.h"
 
 #include "contracts/kernel/code.h"
+#include "node/http/auth.h"
+#include "node/http/openapi.h"
+#include "node/json/record_json.h"
 #include "node/ledger/execute.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum err api_add(struct api *api, struct http_server *server, const struct api_route *routes, size_t count) {
+enum err api_add(struct api *api, struct http_server *server, const struct http_route *routes, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        const struct http_route route = {.method = routes[i].method,
-                                         .path = routes[i].path,
-                                         .handler = routes[i].handler,
-                                         .ctx = api,
-                                         .body_max = routes[i].body_max};
+        struct http_route route = routes[i];
+        route.ctx = api;
         enum err e = http_server_route(server, &route);
         if (e != OK) {
             return e;
@@ -24,16 +24,15 @@ enum err api_add(struct api *api, struct http_server *server, const struct api_r
 
 enum err api_routes(struct api *api, struct http_server *server) {
     enum err (*const parts[])(struct api *, struct http_server *) = {
-        api_status_routes,   api_blocks_routes,     api_txs_routes,      api_proof_routes,
-        api_registry_routes, api_governance_routes, api_releases_routes, api_updates_routes,
-        api_blobs_routes,    api_snapshot_routes,   api_openapi_routes};
+        api_status_routes,     api_blocks_routes,   api_txs_routes,     api_proof_routes, api_registry_routes,
+        api_governance_routes, api_releases_routes, api_updates_routes, api_blobs_routes, api_snapshot_routes};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         enum err e = parts[i](api, server);
         if (e != OK) {
             return e;
         }
     }
-    return OK;
+    return openapi_route(server, "Assay node");
 }
 
 bool api_view(struct api *api, struct http_request *request, struct chain_view *out) {
@@ -75,46 +74,15 @@ void api_fail(struct api *api, struct http_request *request, enum err e, const c
     http_respond(request, response);
 }
 
-void api_hex(json_t *object, const char *name, const void *data, size_t len) {
-    char *text = malloc(2 * len + 1);
-    if (text != NULL) {
-        hex_encode(data, len, text);
-        (void)json_object_set_new(object, name, json_string(text));
-    }
-    free(text);
+struct result_answer api_result(const struct receipt *receipt) {
+    return (struct result_answer){receipt->code, code_name((enum code)receipt->code), receipt->detail};
 }
 
-void api_set(json_t *object, const char *name, json_t *value) {
-    (void)json_object_set_new(object, name, value);
+void api_answer(struct http_request *request, const struct record *shape, const void *value) {
+    http_respond(request, http_json(200, record_json(shape, value)));
 }
 
-void api_u64(json_t *object, const char *name, uint64_t value) {
-    if (value <= INT64_MAX) {
-        (void)json_object_set_new(object, name, json_integer((json_int_t)value));
-    } else { /* only what a sender made up is so large */
-        (void)json_object_set_new(object, name, json_sprintf("%llu", (unsigned long long)value));
-    }
-}
-
-bool api_no_query(struct http_request *request) {
-    static const char *const none[] = {NULL};
-    return http_query_only(request, none);
-}
-
-bool api_param_hex(struct http_request *request, const char *name, void *out, size_t len) {
-    const char *text = http_param(request, name);
-    if (text == NULL || hex_decode(text, out, len) != OK) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give it as lowercase hex", "%s must be %zu hex digits",
-                                         name, 2 * len));
-        return false;
-    }
-    return true;
-}
-
-json_t *api_result_json(const struct receipt *receipt) {
-    json_t *result = json_object();
-    api_u64(result, "code", receipt->code);
-    api_set(result, "name", json_string(code_name((enum code)receipt->code)));
-    api_set(result, "detail", json_stringn((const char *)receipt->detail.data, receipt->detail.len));
-    return result;
+bool api_member(struct api *api, struct http_request *request) {
+    struct auth_identity who;
+    return auth_require(api->auth, request, NULL, &who);
 }

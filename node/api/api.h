@@ -6,6 +6,7 @@
 #ifndef ASSAY_NODE_API_API_H
 #define ASSAY_NODE_API_API_H
 
+#include "node/answers/block.h"
 #include "node/api/status.h"
 #include "node/host/config.h"
 #include "node/http/server.h"
@@ -46,7 +47,6 @@ NODISCARD enum err api_releases_routes(struct api *api, struct http_server *serv
 NODISCARD enum err api_updates_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_blobs_routes(struct api *api, struct http_server *server);
 NODISCARD enum err api_snapshot_routes(struct api *api, struct http_server *server);
-NODISCARD enum err api_openapi_routes(struct api *api, struct http_server *server);
 
 /* Answers a request with what becomes of a checked transaction. */
 void api_submit(struct api *api, struct http_request *request, struct bytes envelope, enum submit_wait wait,
@@ -59,29 +59,18 @@ bool api_release_image_is_here(struct api *api, struct http_request *request, st
 
 /* ---- Shared by the handlers ------------------------------------------------------------------------------------- */
 
-struct api_route {
-    enum http_method method;
-    const char *path;
-    http_handler *handler;
-    uint64_t body_max;
-};
 /* Adds `count` routes with `api` as context. */
-NODISCARD enum err api_add(struct api *api, struct http_server *server, const struct api_route *routes, size_t count);
+NODISCARD enum err api_add(struct api *api, struct http_server *server, const struct http_route *routes, size_t count);
 
 /* A view for this request; on failure 503 has been answered and it returns false. */
 bool api_view(struct api *api, struct http_request *request, struct chain_view *out);
 /* Answers with the error that fits a lookup that failed, or a local fault, which is told to the operator as well. */
 void api_fail(struct api *api, struct http_request *request, enum err e, const char *what);
-/* Sets a hex string, or any JSON value, on an object. */
-void api_hex(json_t *object, const char *name, const void *data, size_t len);
-void api_set(json_t *object, const char *name, json_t *value);
-/* As a number; as a decimal text from 2^63 on, which JSON's integers cannot hold everywhere. */
-void api_u64(json_t *object, const char *name, uint64_t value);
-/* A path parameter of `len` bytes in hex; on failure 400 naming it has been answered. */
-bool api_param_hex(struct http_request *request, const char *name, void *out, size_t len);
-/* For routes that take no query arguments: refuses the first one by name. */
-bool api_no_query(struct http_request *request);
-/* {code, name, detail} of a receipt. */
-json_t *api_result_json(const struct receipt *receipt);
+/* What a receipt says; borrows its texts. */
+struct result_answer api_result(const struct receipt *receipt);
+/* Answers 200 with a record. */
+void api_answer(struct http_request *request, const struct record *shape, const void *value);
+/* Has the request a member's token? If not, 401 has been answered. */
+bool api_member(struct api *api, struct http_request *request);
 
 #endif

@@ -1,8 +1,10 @@
 /* POST /v1/blobs: an image streams into the store; only members of the node's own organisation may send one. */
-#include "node/api/api_json.h"
+#include "node/answers/blob.h"
+#include "node/api/api_list.h"
 
 #include "ipfs-lite/repo.h"
 #include "node/http/auth.h"
+#include "node/json/record_json.h"
 
 #include <string.h>
 
@@ -23,18 +25,12 @@ static bool begin_upload(void *ctx, struct http_request *request) {
     struct auth_identity who;
     struct repo_import *import;
     const struct unixfs_profile *profile = &unixfs_v1_2025;
-    const char *name = http_query(request, "profile");
-    static const char *const known[] = {"profile", NULL};
-    if (!http_query_only(request, known) || !auth_require(api->auth, request, api->config->node.org, &who)) {
+    const char *name = http_text(request, "profile");
+    if (!auth_require(api->auth, request, api->config->node.org, &who)) {
         return false;
     }
     if (name != NULL) {
         profile = unixfs_profile_named(name);
-        if (profile == NULL) {
-            http_respond(request, http_error(400, "BAD_PARAMETER", "give kubo or unixfs-v1-2025",
-                                             "profile names no import profile"));
-            return false;
-        }
     }
     enum err e = repo_import_begin(api->repo, profile, &import);
     if (e != OK) {
@@ -60,77 +56,79 @@ static bool take_piece(void *ctx, struct http_request *request, struct bytes pie
     return e == OK;
 }
 
+static void blob_answer_of(const struct repo_image *image, struct blob_answer *out) {
+    *out = (struct blob_answer){.size = image->size, .blocks = image->blocks};
+    cid_encode(&image->root, out->cid);
+    memcpy(out->sha256, image->sha256, SHA256_LEN);
+    memcpy(out->tree_root, image->tree_root, SHA256_LEN);
+}
+
 static void end_upload(void *ctx, struct http_request *request) {
     (void)ctx;
     struct repo_image image;
+    struct blob_answer answer;
     enum err e = repo_import_end(http_user(request), &image);
     http_set_user(request, NULL);
     if (e != OK) {
         http_respond(request, import_error(e));
         return;
     }
-    uint8_t cid[CID_LEN];
-    json_t *out = json_object();
-    cid_encode(&image.root, cid);
-    api_cid(out, "cid", cid);
-    api_u64(out, "size", image.size);
-    api_hex(out, "sha256", image.sha256, SHA256_LEN);
-    api_hex(out, "tree_root", image.tree_root, SHA256_LEN);
-    api_u64(out, "blocks", image.blocks);
-    http_respond(request, http_json(200, out));
+    blob_answer_of(&image, &answer);
+    api_answer(request, &blob_answer_shape, &answer);
 }
 
 #define PAGE_MAX 200
 
 static void list_blobs(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"after", "limit", NULL};
     struct api *api = ctx;
     struct repo_image images[PAGE_MAX];
     struct cid after;
-    uint64_t limit;
-    const char *from = http_query(request, "after");
-    if (!http_query_only(request, known) || !http_query_u64(request, "limit", 1, PAGE_MAX, 50, &limit)) {
-        return;
-    }
+    char last[CID_TEXT_SIZE] = "";
+    const char *from = http_text(request, "after");
     if (from != NULL && cid_parse(from, &after) != OK) {
         http_respond(request,
                      http_error(400, "BAD_PARAMETER", "give the next_after of the page before", "after is not a CID"));
         return;
     }
+    size_t limit = (size_t)http_number(request, "limit");
     size_t count = repo_list(api->repo, from != NULL ? &after : NULL, images, limit);
     json_t *items = json_array();
-    uint8_t cid[CID_LEN];
     for (size_t i = 0; i < count; i++) {
-        json_t *item = json_object();
-        cid_encode(&images[i].root, cid);
-        api_cid(item, "cid", cid);
-        api_u64(item, "size", images[i].size);
-        api_hex(item, "sha256", images[i].sha256, SHA256_LEN);
-        api_u64(item, "blocks", images[i].blocks);
-        (void)json_array_append_new(items, item);
+        struct blob_answer blob;
+        blob_answer_of(&images[i], &blob);
+        (void)json_array_append_new(items, record_json(&blob_answer_shape, &blob));
+        cid_format(&images[i].root, last);
     }
-    json_t *out = json_object();
-    api_set(out, "blobs", items);
-    if (count == limit) {
-        api_cid(out, "next_after", cid);
-    } else {
-        api_set(out, "next_after", json_null());
-    }
-    http_respond(request, http_json(200, out));
+    const struct page_answer answer = {.items = items, .has_more = count == limit, .next = last};
+    api_answer(request, &blobs_page, &answer);
+    json_decref(items);
 }
 
 enum err api_blobs_routes(struct api *api, struct http_server *server) {
-    static const struct http_sink sink = {begin_upload, take_piece, abandon_upload};
-    static const struct api_route lists[] = {{HTTP_GET, "/v1/blobs", list_blobs, 0}};
     if (api->repo == NULL) {
         return OK;
     }
-    const struct http_route upload = {.method = HTTP_POST,
-                                      .path = "/v1/blobs",
-                                      .handler = end_upload,
-                                      .ctx = api,
-                                      .body_max = repo_max_image_bytes(api->repo),
-                                      .sink = &sink};
-    enum err e = http_server_route(server, &upload);
-    return e == OK ? api_add(api, server, lists, 1) : e;
+    static const struct http_sink sink = {begin_upload, take_piece, abandon_upload};
+    static const char *const profiles[] = {"kubo", "unixfs-v1-2025", NULL};
+    static const struct http_argument list[] = {
+        {"after", "next_after of the page before", HTTP_TEXT, .most = CID_TEXT_LEN, .pattern = "^b[a-z2-7]+$"},
+        LIST_LIMIT(PAGE_MAX, LIST_DEFAULT),
+        {0}};
+    static const struct http_argument upload[] = {
+        {"profile", "how the image becomes blocks", HTTP_CHOICE, .choices = profiles}, {0}};
+    static const struct http_route get = {HTTP_GET,          "/v1/blobs",
+                                          list_blobs,        .summary = "Images in this node's store",
+                                          .arguments = list, .answers = &blobs_page};
+    const struct http_route post = {HTTP_POST,
+                                    "/v1/blobs",
+                                    end_upload,
+                                    .body_max = repo_max_image_bytes(api->repo),
+                                    .sink = &sink,
+                                    .summary = "Adds an image; for members of the node's own organisation",
+                                    .arguments = upload,
+                                    .answers = &blob_answer_shape,
+                                    .media_taken = "application/octet-stream",
+                                    .for_members = true};
+    enum err e = api_add(api, server, &post, 1);
+    return e == OK ? api_add(api, server, &get, 1) : e;
 }

@@ -1,6 +1,8 @@
-#include "node/api/api.h"
+#include "node/answers/block.h"
+#include "node/api/api_list.h"
 
 #include "contracts/kernel/transaction.h"
+#include "node/json/record_json.h"
 #include "node/ledger/execute.h"
 
 #include <stdlib.h>
@@ -12,26 +14,24 @@
 /* `epoch` is the block's own. */
 static json_t *block_json(const struct chain_epoch *epoch, const struct chain_block_info *info) {
     const struct block_header *h = &info->header;
-    json_t *out = json_object();
-    api_u64(out, "height", h->height);
-    api_hex(out, "hash", info->hash, HASH_LEN);
-    api_hex(out, "parent_hash", h->parent, HASH_LEN);
-    api_u64(out, "epoch", h->epoch);
-    api_u64(out, "view", h->view);
-    api_u64(out, "time_ms", h->time_ms);
-    api_u64(out, "proposer_index", h->proposer);
-    if (h->height > 0 && h->proposer < epoch->count) {
-        api_hex(out, "proposer", epoch->keys[h->proposer], KEY_LEN);
-    } else {
-        api_set(out, "proposer", json_null());
+    struct block_answer answer = {.height = h->height,
+                                  .epoch = h->epoch,
+                                  .view = h->view,
+                                  .time_ms = h->time_ms,
+                                  .proposer_index = h->proposer,
+                                  .has_proposer = h->height > 0 && h->proposer < epoch->count,
+                                  .tx_count = info->tx_count,
+                                  .has_finalization = info->has_finalization};
+    memcpy(answer.hash, info->hash, HASH_LEN);
+    memcpy(answer.parent_hash, h->parent, HASH_LEN);
+    if (answer.has_proposer) {
+        memcpy(answer.proposer, epoch->keys[h->proposer], KEY_LEN);
     }
-    api_hex(out, "tx_root", h->tx_root, HASH_LEN);
-    api_hex(out, "receipts_root", h->receipts_root, HASH_LEN);
-    api_hex(out, "state_root", h->state_root, HASH_LEN);
-    api_hex(out, "validators_hash", h->validators_hash, HASH_LEN);
-    api_u64(out, "tx_count", info->tx_count);
-    api_set(out, "has_finalization", json_boolean(info->has_finalization));
-    return out;
+    memcpy(answer.tx_root, h->tx_root, HASH_LEN);
+    memcpy(answer.receipts_root, h->receipts_root, HASH_LEN);
+    memcpy(answer.state_root, h->state_root, HASH_LEN);
+    memcpy(answer.validators_hash, h->validators_hash, HASH_LEN);
+    return record_json(&block_answer_shape, &answer);
 }
 
 /* A block, and the epoch it is of: `epoch` is what was read for the block before, or zeros. */
@@ -47,7 +47,7 @@ static enum err read_block(struct chain_view *view, uint64_t height, struct chai
 
 /* "latest" or a number; on failure the answer has been given. */
 static bool height_param(struct http_request *request, const struct chain_view *view, uint64_t *out) {
-    const char *text = http_param(request, "height");
+    const char *text = http_text(request, "height");
     if (strcmp(text, "latest") == 0) {
         *out = view->head.header.height;
         return true;
@@ -69,7 +69,7 @@ static void get_block(void *ctx, struct http_request *request) {
     struct chain_block_info info;
     struct chain_epoch epoch = {.count = 0};
     uint64_t height;
-    if (!api_no_query(request) || !api_view(api, request, &view)) {
+    if (!api_view(api, request, &view)) {
         return;
     }
     if (height_param(request, &view, &height)) {
@@ -89,14 +89,12 @@ static void get_block(void *ctx, struct http_request *request) {
 }
 
 static void list_blocks(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"before", "limit", NULL};
     struct api *api = ctx;
-    uint64_t before, limit;
     struct chain_view view;
-    if (!http_query_only(request, known) || !http_query_u64(request, "before", 0, INT64_MAX, INT64_MAX, &before) ||
-        !http_query_u64(request, "limit", 1, PAGE_MAX, PAGE_DEFAULT, &limit) || !api_view(api, request, &view)) {
+    if (!api_view(api, request, &view)) {
         return;
     }
+    uint64_t before = http_number(request, "before"), limit = http_number(request, "limit");
     uint64_t next = before <= view.head.header.height ? before : view.head.header.height + 1;
     struct chain_epoch epoch = {.count = 0};
     json_t *items = json_array();
@@ -104,43 +102,44 @@ static void list_blocks(void *ctx, struct http_request *request) {
     while (e == OK && limit-- > 0 && next > 0) {
         struct chain_block_info info;
         e = read_block(&view, --next, &info, &epoch);
-        if (e == OK) {
-            (void)json_array_append_new(items, block_json(&epoch, &info));
+        if (e == OK && json_array_append_new(items, block_json(&epoch, &info)) != 0) {
+            e = ERR_NOMEM;
         }
     }
     chain_view_close(&view);
-    if (e != OK && e != ERR_NOTFOUND) { /* older ones than a snapshot brought are not there; anything else is a fault */
-        json_decref(items);
+    if (e == OK || e == ERR_NOTFOUND) { /* older ones than a snapshot brought are not there; else it is a fault */
+        const struct blocks_answer answer = {.blocks = items, .has_more = next > 0, .next_before = next};
+        api_answer(request, &blocks_answer_shape, &answer);
+    } else {
         api_fail(api, request, e, "the blocks");
-        return;
     }
-    json_t *out = json_object();
-    api_set(out, "blocks", items);
-    api_set(out, "next_before", next > 0 ? json_integer((json_int_t)next) : json_null());
-    http_respond(request, http_json(200, out));
+    json_decref(items);
 }
 
-static json_t *tx_json(const struct transaction *tx, uint64_t height, uint32_t index, const struct receipt *receipt) {
-    json_t *out = json_object();
-    api_hex(out, "tx_id", tx->id, HASH_LEN);
-    api_u64(out, "height", height);
-    api_u64(out, "index", index);
-    api_set(out, "contract", json_stringn((const char *)tx->contract.data, tx->contract.len));
-    api_set(out, "method", json_stringn((const char *)tx->method.data, tx->method.len));
-    json_t *signers = json_array();
-    for (size_t i = 0; i < tx->signer_count; i++) {
-        char hex[2 * ED25519_KEY_LEN + 1];
-        hex_encode(tx->signers[i], ED25519_KEY_LEN, hex);
-        (void)json_array_append_new(signers, json_string(hex));
-    }
-    api_set(out, "signers", signers);
-    api_u64(out, "expiry_ms", tx->expiry_ms);
-    api_u64(out, "size", tx->envelope.len);
+/* The receipt may be NULL; texts are borrowed. */
+static void tx_answer_of(const struct transaction *tx, uint64_t height, uint32_t index, const struct receipt *receipt,
+                         struct tx_answer *out) {
+    *out = (struct tx_answer){.height = height,
+                              .index = index,
+                              .contract = tx->contract,
+                              .method = tx->method,
+                              .signer_count = (uint8_t)tx->signer_count,
+                              .expiry_ms = tx->expiry_ms,
+                              .size = (uint32_t)tx->envelope.len,
+                              .has_receipt = receipt != NULL};
+    memcpy(out->tx_id, tx->id, HASH_LEN);
+    memcpy(out->signers, tx->signers, tx->signer_count * sizeof tx->signers[0]);
     if (receipt != NULL) {
-        api_set(out, "result", api_result_json(receipt));
-        api_hex(out, "result_bytes", receipt->result.data, receipt->result.len);
+        out->result = api_result(receipt);
+        out->result_bytes = receipt->result;
     }
-    return out;
+}
+
+static enum err append_tx(json_t *items, const struct transaction *tx, uint64_t height, uint32_t index,
+                          const struct receipt *receipt) {
+    struct tx_answer answer;
+    tx_answer_of(tx, height, index, receipt, &answer);
+    return json_array_append_new(items, record_json(&tx_answer_shape, &answer)) == 0 ? OK : ERR_NOMEM;
 }
 
 /* What the index says of a transaction. */
@@ -179,20 +178,30 @@ static enum err block_txs_json(struct chain_view *view, const struct block *bloc
         if (e != OK && e != ERR_NOTFOUND) {
             return e;
         }
-        (void)json_array_append_new(
-            items, tx_json(&block->txs[i], block->header.height, (uint32_t)i, e == OK ? &receipt : NULL));
+        e = append_tx(items, &block->txs[i], block->header.height, (uint32_t)i, e == OK ? &receipt : NULL);
+        if (e != OK) {
+            return e;
+        }
     }
     *out_next = i;
     return OK;
 }
 
+/* The block with its transactions; ERR_NOTFOUND for one above the head, and for the genesis, which has none. */
+static enum err read_whole(struct api *api, const struct chain_view *view, uint64_t height, struct buffer *body,
+                           struct block *out) {
+    if (height == 0) {
+        return OK;
+    }
+    enum err e = height <= view->head.header.height ? chain_read(api->chain, height, body, NULL) : ERR_NOTFOUND;
+    return e == OK ? block_decode(buffer_bytes(body), out) : e;
+}
+
 static void list_block_txs(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"from", "limit", NULL};
     struct api *api = ctx;
     struct chain_view view;
-    uint64_t height, from, limit;
-    if (!http_query_only(request, known) || !http_query_u64(request, "from", 0, LIMIT_BLOCK_TXS, 0, &from) ||
-        !http_query_u64(request, "limit", 1, PAGE_MAX, PAGE_MAX, &limit) || !api_view(api, request, &view)) {
+    uint64_t height, next = 0;
+    if (!api_view(api, request, &view)) {
         return;
     }
     if (!height_param(request, &view, &height)) {
@@ -201,24 +210,19 @@ static void list_block_txs(void *ctx, struct http_request *request) {
     }
     struct buffer body = BUFFER_INIT;
     struct block block = {0};
-    enum err e = height == 0 || height > view.head.header.height ? OK : chain_read(api->chain, height, &body, NULL);
-    if (e == OK && body.len > 0) {
-        e = block_decode(buffer_bytes(&body), &block);
-    }
-    bool there = e == OK && height <= view.head.header.height;
-    uint64_t next = 0;
     json_t *items = json_array();
-    enum err read = there ? block_txs_json(&view, &block, from, limit, items, &next) : OK;
-    if (read != OK) {
-        api_fail(api, request, read, "a receipt of this block");
-    } else if (there) {
-        json_t *out = json_object();
-        api_u64(out, "height", height);
-        api_set(out, "txs", json_incref(items));
-        api_set(out, "next_from", next < block.tx_count ? json_integer((json_int_t)next) : json_null());
-        http_respond(request, http_json(200, out));
+    enum err e = read_whole(api, &view, height, &body, &block);
+    if (e != OK) {
+        fail_body(api, request, e, height <= view.head.header.height ? height : 0, "a block of this height");
     } else {
-        fail_body(api, request, e == OK ? ERR_NOTFOUND : e, e == OK ? 0 : height, "a block of this height");
+        e = block_txs_json(&view, &block, http_number(request, "from"), http_number(request, "limit"), items, &next);
+        const struct block_txs_answer answer = {
+            .height = height, .txs = items, .has_more = next < block.tx_count, .next_from = next};
+        if (e == OK) {
+            api_answer(request, &block_txs_shape, &answer);
+        } else {
+            api_fail(api, request, e, "a receipt of this block");
+        }
     }
     json_decref(items);
     block_free(&block);
@@ -260,17 +264,17 @@ static void get_tx(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint8_t id[HASH_LEN];
     struct chain_view view;
-    if (!api_no_query(request) || !api_param_hex(request, "id", id, sizeof id) || !api_view(api, request, &view)) {
+    (void)http_hex(request, "id", id);
+    if (!api_view(api, request, &view)) {
         return;
     }
     struct tx_lookup found;
     enum err e = tx_lookup_open(api, &view, id, &found);
     if (e == OK) {
         const struct transaction *tx = &found.block.txs[found.index];
-        json_t *out = tx_json(tx, found.height, found.index, &found.receipt);
-        api_u64(out, "time_ms", found.block.header.time_ms);
-        api_hex(out, "envelope", tx->envelope.data, tx->envelope.len);
-        http_respond(request, http_json(200, out));
+        struct whole_tx_answer answer = {.time_ms = found.block.header.time_ms, .envelope = tx->envelope};
+        tx_answer_of(tx, found.height, found.index, &found.receipt, &answer.tx);
+        api_answer(request, &whole_tx_shape, &answer);
     } else {
         fail_body(api, request, e, found.height, "this transaction");
     }
@@ -321,68 +325,85 @@ static enum err sender_tx_json(struct api *api, struct chain_view *view, const u
     enum err e = tx_lookup_open(api, view, id, &found);
     bool pruned = e == ERR_NOTFOUND && found.height != 0;
     if (e == OK && (contract == NULL || bytes_equal(found.block.txs[found.index].contract, bytes_str(contract)))) {
-        (void)json_array_append_new(items,
-                                    tx_json(&found.block.txs[found.index], found.height, found.index, &found.receipt));
+        e = append_tx(items, &found.block.txs[found.index], found.height, found.index, &found.receipt);
     }
     tx_lookup_close(&found);
-    return e == OK || pruned ? OK : e == ERR_NOTFOUND ? ERR_CORRUPT : e;
+    if (pruned) {
+        return OK;
+    }
+    return e == ERR_NOTFOUND ? ERR_CORRUPT : e; /* the sender's index names it */
 }
 
 /* Newest first. A page looks at a bounded number of entries, so one with a contract filter may be short of its limit.
  */
 static void list_sender_txs(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"sender", "contract", "cursor", "limit", NULL};
     struct api *api = ctx;
     uint8_t place[ED25519_KEY_LEN + CURSOR_LEN], id[HASH_LEN];
-    uint64_t limit;
-    const char *sender = http_query(request, "sender");
-    const char *contract = http_query(request, "contract");
-    const char *cursor = http_query(request, "cursor");
+    const char *contract = http_text(request, "contract");
     struct chain_view view;
     memset(place, 0xff, sizeof place);
-    if (!http_query_only(request, known) || !http_query_u64(request, "limit", 1, PAGE_MAX, PAGE_DEFAULT, &limit)) {
-        return;
-    }
-    if (sender == NULL || hex_decode(sender, place, ED25519_KEY_LEN) != OK ||
-        (cursor != NULL && hex_decode(cursor, place + ED25519_KEY_LEN, CURSOR_LEN) != OK)) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give ?sender=KEY and the cursor as it was given to you",
-                                         "sender must be a signing key, cursor a place in its list, both in hex"));
-        return;
-    }
+    (void)http_hex(request, "sender", place);
+    (void)http_hex(request, "cursor", place + ED25519_KEY_LEN);
     if (!api_view(api, request, &view)) {
         return;
     }
+    uint64_t limit = http_number(request, "limit");
     json_t *items = json_array();
     bool more = true;
     enum err e = OK;
     for (size_t looked = 0; more && e == OK && looked < 2 * PAGE_MAX && json_array_size(items) < limit; looked++) {
         e = next_of_sender(&view, place, id);
-        more = e != ERR_NOTFOUND;
-        e = e == OK ? sender_tx_json(api, &view, id, contract, items) : more ? e : OK;
+        if (e == ERR_NOTFOUND) {
+            more = false;
+            e = OK;
+        } else if (e == OK) {
+            e = sender_tx_json(api, &view, id, contract, items);
+        }
     }
     chain_view_close(&view);
-    if (e != OK) {
-        json_decref(items);
-        api_fail(api, request, e, "the sender's transactions");
-        return;
-    }
-    json_t *out = json_object();
-    api_set(out, "txs", items);
-    if (more) {
-        api_hex(out, "next_cursor", place + ED25519_KEY_LEN, CURSOR_LEN);
+    if (e == OK) {
+        char cursor[2 * CURSOR_LEN + 1];
+        hex_encode(place + ED25519_KEY_LEN, CURSOR_LEN, cursor);
+        const struct page_answer answer = {.items = items, .has_more = more, .next = cursor};
+        api_answer(request, &sender_txs_page, &answer);
     } else {
-        api_set(out, "next_cursor", json_null());
+        api_fail(api, request, e, "the sender's transactions");
     }
-    http_respond(request, http_json(200, out));
+    json_decref(items);
 }
 
 enum err api_blocks_routes(struct api *api, struct http_server *server) {
-    static const struct api_route routes[] = {
-        {HTTP_GET, "/v1/blocks", list_blocks, 0},
-        {HTTP_GET, "/v1/blocks/{height}", get_block, 0},
-        {HTTP_GET, "/v1/blocks/{height}/txs", list_block_txs, 0},
-        {HTTP_GET, "/v1/txs/{id}", get_tx, 0},
-        {HTTP_GET, "/v1/txs", list_sender_txs, 0},
+#define HEIGHT                                                                                                         \
+    { "height", "a number, or latest", HTTP_TEXT, .most = 19, .pattern = "^(latest|[0-9]{1,19})$" }
+    static const struct http_argument list[] = {
+        {"before", "next_before of the page before", HTTP_NUMBER, .most = INT64_MAX, .fallback = INT64_MAX},
+        LIST_LIMIT(PAGE_MAX, PAGE_DEFAULT),
+        {0}};
+    static const struct http_argument one[] = {HEIGHT, {0}};
+    static const struct http_argument txs[] = {
+        HEIGHT,
+        {"from", "next_from of the page before", HTTP_NUMBER, .most = LIMIT_BLOCK_TXS},
+        LIST_LIMIT(PAGE_MAX, PAGE_MAX),
+        {0}};
+#undef HEIGHT
+    static const struct http_argument by_id[] = {{"id", "transaction id", HTTP_HEX, .most = HASH_LEN}, {0}};
+    static const struct http_argument by_sender[] = {
+        {"sender", "signing key of who sent them", HTTP_HEX, .most = ED25519_KEY_LEN, .is_required = true},
+        {"contract", "only of this contract", HTTP_TEXT, .most = LIMIT_TX_NAME},
+        {"cursor", "next_cursor of the page before", HTTP_HEX, .most = CURSOR_LEN},
+        LIST_LIMIT(PAGE_MAX, PAGE_DEFAULT),
+        {0}};
+    static const struct http_route routes[] = {
+        {HTTP_GET, "/v1/blocks", list_blocks, .summary = "Final blocks, newest first", .arguments = list,
+         .answers = &blocks_answer_shape},
+        {HTTP_GET, "/v1/blocks/{height}", get_block, .summary = "One final block", .arguments = one,
+         .answers = &block_answer_shape},
+        {HTTP_GET, "/v1/blocks/{height}/txs", list_block_txs, .summary = "A block's transactions, in order",
+         .arguments = txs, .answers = &block_txs_shape},
+        {HTTP_GET, "/v1/txs/{id}", get_tx, .summary = "One final transaction with its receipt", .arguments = by_id,
+         .answers = &whole_tx_shape},
+        {HTTP_GET, "/v1/txs", list_sender_txs, .summary = "A signer's transactions, newest first",
+         .arguments = by_sender, .answers = &sender_txs_page},
     };
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

@@ -1,4 +1,6 @@
-#include "node/api/api.h"
+#include "node/answers/blob.h"
+#include "node/api/api_list.h"
+#include "node/json/record_json.h"
 
 #include "verify/bundle.h"
 #include "verify/class_record.h"
@@ -28,19 +30,18 @@ static json_t *bundle_json(struct api *api, const struct chain_epoch *trusted, s
         struct input in = input_of_span(&from);
         struct bundle_result result;
         enum verdict v = bundle_verify(api->crypto, &trust, &work, &in, &result);
-        out = json_object();
-        api_set(out, "verdict", json_string(verdict_name(v)));
+        struct proof_answer answer = {.verdict = verdict_name(v), .size = bundle.len, .is_good = v == GOOD};
         if (v == GOOD) {
-            api_u64(out, "height", result.header.height);
-            api_u64(out, "time_ms", result.header.time_ms);
-            api_hex(out, "block_hash", result.header_hash, HASH_LEN);
-            api_hex(out, "state_root", result.header.state_root, HASH_LEN);
-            api_set(out, "contract", json_string(result.contract));
-            api_hex(out, "key", result.user_key, result.user_key_len);
-            api_set(out, "present", json_boolean(result.present));
-            api_hex(out, "value", value, result.present ? result.value_len : 0);
+            answer.height = result.header.height;
+            answer.time_ms = result.header.time_ms;
+            memcpy(answer.block_hash, result.header_hash, HASH_LEN);
+            memcpy(answer.state_root, result.header.state_root, HASH_LEN);
+            answer.contract = result.contract;
+            answer.key = bytes_of(result.user_key, result.user_key_len);
+            answer.present = result.present;
+            answer.value = bytes_of(value, result.present ? result.value_len : 0);
         }
-        api_u64(out, "size", bundle.len);
+        out = record_json(&proof_answer_shape, &answer);
     }
     free(path);
     free(value);
@@ -49,19 +50,11 @@ static json_t *bundle_json(struct api *api, const struct chain_epoch *trusted, s
 
 void api_respond_proof(struct api *api, struct http_request *request, struct bytes contract, struct bytes user_key,
                        uint64_t height) {
-    const char *format = http_query(request, "format");
+    bool in_words = http_text(request, "format") != NULL;
     struct chain_view view;
     struct chain_epoch trusted;
     struct buffer bundle = BUFFER_INIT;
-    uint64_t epoch;
-    if (!http_query_u64(request, "epoch", 0, INT64_MAX, 0, &epoch)) {
-        return;
-    }
-    if (format != NULL && strcmp(format, "json") != 0) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give format=json, or leave it out for the bytes",
-                                         "format names none that there is"));
-        return;
-    }
+    uint64_t epoch = http_number(request, "epoch");
     if (!api_view(api, request, &view)) {
         return;
     }
@@ -79,7 +72,7 @@ void api_respond_proof(struct api *api, struct http_request *request, struct byt
                                          "there is no final block of that height yet"));
     } else if (e != OK) {
         api_fail(api, request, e, "the proof");
-    } else if (format != NULL) {
+    } else if (in_words) {
         http_respond(request, http_json(200, bundle_json(api, &trusted, buffer_bytes(&bundle))));
     } else {
         http_respond(request, http_bytes(200, PROOF_TYPE, buffer_bytes(&bundle)));
@@ -89,26 +82,31 @@ void api_respond_proof(struct api *api, struct http_request *request, struct byt
 
 /* The user key is given in hex, since most are binary. */
 static void get_proof(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"contract", "key", "height", "epoch", "format", NULL};
-    struct api *api = ctx;
     uint8_t key[BUNDLE_USER_KEY_MAX];
-    uint64_t height;
-    const char *contract = http_query(request, "contract");
-    const char *hex = http_query(request, "key");
-    if (!http_query_only(request, known) || !http_query_u64(request, "height", 0, INT64_MAX, 0, &height)) {
-        return;
-    }
-    size_t len = hex != NULL ? strlen(hex) / 2 : 0;
-    if (contract == NULL || hex == NULL || len > sizeof key || hex_decode(hex, key, len) != OK) {
+    const char *hex = http_text(request, "key");
+    size_t len = strlen(hex) / 2;
+    if (len > sizeof key || hex_decode(hex, key, len) != OK) {
         http_respond(request, http_error(400, "BAD_PARAMETER", "give ?contract=NAME&key=HEX",
-                                         "contract must be a name, key the user key in hex, at most %d bytes",
-                                         BUNDLE_USER_KEY_MAX));
+                                         "key must be the user key in hex, at most %d bytes", BUNDLE_USER_KEY_MAX));
         return;
     }
-    api_respond_proof(api, request, bytes_str(contract), bytes_of(key, len), height);
+    api_respond_proof(ctx, request, bytes_str(http_text(request, "contract")), bytes_of(key, len),
+                      http_number(request, "height"));
 }
 
+const char *const proof_formats[] = {"json", NULL};
+
 enum err api_proof_routes(struct api *api, struct http_server *server) {
-    static const struct api_route routes[] = {{HTTP_GET, "/v1/proof", get_proof, 0}};
+    static const struct http_argument arguments[] = {
+        {"contract", "whose record it is", HTTP_TEXT, .most = LIMIT_TX_NAME, .is_required = true},
+        {"key", "the record's key in hex", HTTP_TEXT, .most = 2 * BUNDLE_USER_KEY_MAX, .pattern = "^([0-9a-fA-F]{2})+$",
+         .is_required = true},
+        {"height", "of an older state that is still kept; 0: the newest", HTTP_NUMBER, .most = INT64_MAX},
+        PROOF_EPOCH,
+        PROOF_FORMAT,
+        {0}};
+    static const struct http_route routes[] = {
+        {HTTP_GET, "/v1/proof", get_proof, .summary = "Proof bundle of one state value, or of its absence",
+         .arguments = arguments, .answers = &proof_answer_shape, .media = PROOF_TYPE}};
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

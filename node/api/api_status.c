@@ -1,84 +1,91 @@
 #include "node/api/api.h"
 
 #include "base/clock.h"
+#include "node/answers/status.h"
 #include "node/api/metrics.h"
+#include "node/json/record_json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define STALLED_MS 10000 /* work waiting this long without a final block: not healthy */
 #define SILENT_MS 5000   /* the ledger thread has not written its board: not alive */
 #define BEHIND_BLOCKS 20 /* fewer than this is what any node lacks for a moment under load */
 
-static json_t *peer_json(const struct status_peer *peer) {
-    json_t *object = json_object();
-    api_hex(object, "key", peer->key, sizeof peer->key);
-    api_set(object, "address", json_string(peer->address));
-    api_set(object, "up", json_boolean(peer->up));
-    return object;
+static json_t *peers_json(const struct status_facts *facts) {
+    json_t *out = json_array();
+    for (size_t i = 0; i < facts->peer_count; i++) {
+        const struct status_peer *peer = &facts->peers[i];
+        struct peer_answer answer = {.address = peer->address, .up = peer->up};
+        memcpy(answer.key, peer->key, sizeof answer.key);
+        (void)json_array_append_new(out, record_json(&peer_answer_shape, &answer));
+    }
+    return out;
 }
 
-static json_t *clock_json(const struct status_facts *facts) {
-    json_t *object = json_object();
-    api_u64(object, "time_ms", clock_wall_ms());
-    api_u64(object, "ahead_ms", facts->ahead_ms);
-    api_set(object, "due_stands_still", json_boolean(facts->due_stands_still));
-    return object;
+/* What the node says of itself beside its ledger. */
+static void describe_node(const struct api *api, const struct status_facts *facts, struct node_status *out) {
+    memcpy(out->chain_id, chain_id(api->chain), CHAIN_ID_LEN);
+    memcpy(out->node_id, api->node_key, sizeof out->node_id);
+    out->chain = chain_name(api->chain);
+    out->role = api->config->node.role;
+    out->organisation = api->config->node.org;
+    out->clock = (struct clock_answer){clock_wall_ms(), facts->ahead_ms, facts->due_stands_still};
+    out->catching_up = facts->catching_up;
+    out->alarm = facts->alarm;
+    out->version = ASSAY_VERSION;
+    out->uptime_ms = clock_mono_ms() - api->started_mono_ms;
+}
+
+/* What the last final block and its state say. */
+static enum err describe_ledger(struct chain_view *view, struct full_status *out) {
+    const struct block_header *head = &view->head.header;
+    struct genesis_params params;
+    struct chain_epoch epoch;
+    enum err e = chain_view_params(view, &params);
+    e = e == OK ? chain_view_epoch(view, head->epoch + (block_header_closes(head) ? 1 : 0), &epoch) : e;
+    if (e != OK) {
+        return e;
+    }
+    out->node.height = head->height;
+    out->node.last_block_time_ms = head->time_ms;
+    out->node.validators = epoch.count;
+    out->node.tells_lifetime = true;
+    out->node.tx_max_lifetime_ms = params.tx_max_lifetime_ms;
+    memcpy(out->hash, view->head.hash, HASH_LEN);
+    memcpy(out->state_root, head->state_root, HASH_LEN);
+    out->epoch = head->epoch;
+    return OK;
 }
 
 static void get_status(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct chain_view view;
-    if (!api_no_query(request) || !api_view(api, request, &view)) {
+    struct full_status status = {.peers = NULL};
+    if (!api_view(api, request, &view)) {
         return;
     }
-    const struct block_header *head = &view.head.header;
-    struct genesis_params params;
-    struct chain_epoch epoch;
-    enum err e = chain_view_params(&view, &params);
-    e = e == OK ? chain_view_epoch(&view, head->epoch + (block_header_closes(head) ? 1 : 0), &epoch) : e;
+    enum err e = describe_ledger(&view, &status);
+    chain_view_close(&view);
     if (e != OK) {
-        chain_view_close(&view);
         api_fail(api, request, e, "the ledger");
         return;
     }
     struct status_facts facts;
     status_board_read(api->status, &facts);
-    json_t *out = json_object();
-    api_hex(out, "chain_id", chain_id(api->chain), CHAIN_ID_LEN);
-    api_set(out, "chain", json_string(chain_name(api->chain)));
-    api_hex(out, "node_id", api->node_key, sizeof api->node_key);
-    api_set(out, "role", json_string(config_role_name(api->config->node.role)));
-    api_set(out, "organisation", json_string(api->config->node.org));
-    api_u64(out, "height", head->height);
-    api_hex(out, "hash", view.head.hash, HASH_LEN);
-    api_hex(out, "state_root", head->state_root, HASH_LEN);
-    api_u64(out, "epoch", head->epoch);
-    api_u64(out, "view", facts.view);
-    api_u64(out, "last_block_time_ms", head->time_ms);
-    api_set(out, "clock", clock_json(&facts));
-    api_set(out, "catching_up", json_boolean(facts.catching_up));
-    api_u64(out, "pending", facts.pending);
-    api_set(out, "alarm", json_string(facts.alarm));
-    json_t *peers = json_array();
-    for (size_t i = 0; i < facts.peer_count; i++) {
-        (void)json_array_append_new(peers, peer_json(&facts.peers[i]));
-    }
-    api_set(out, "peers", peers);
-    api_u64(out, "tx_max_lifetime_ms", params.tx_max_lifetime_ms);
-    api_u64(out, "validators", epoch.count);
-    api_set(out, "version", json_string(ASSAY_VERSION));
-    api_u64(out, "uptime_ms", clock_mono_ms() - api->started_mono_ms);
-    chain_view_close(&view);
-    http_respond(request, http_json(200, out));
+    describe_node(api, &facts, &status.node);
+    json_t *peers = peers_json(&facts);
+    status.view = facts.view;
+    status.pending = facts.pending;
+    status.peers = peers;
+    api_answer(request, &full_status_shape, &status);
+    json_decref(peers);
 }
 
 /* Alive: the ledger thread turns. If not, a supervisor should start the node again. */
 static void get_livez(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct status_facts facts;
-    if (!api_no_query(request)) {
-        return;
-    }
     status_board_read(api->status, &facts);
     if (clock_mono_ms() > facts.beat_mono_ms + SILENT_MS) {
         http_respond(request, http_error(503, "NOT_ALIVE", "start the node again", "the ledger thread does not turn"));
@@ -121,9 +128,6 @@ static struct http_response *illness(const struct status_facts *f) {
 static void get_healthz(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct status_facts facts;
-    if (!api_no_query(request)) {
-        return;
-    }
     status_board_read(api->status, &facts);
     struct http_response *ill = illness(&facts);
     char text[sizeof facts.alarm + 16];
@@ -135,7 +139,7 @@ static void get_healthz(void *ctx, struct http_request *request) {
 static void get_metrics(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct chain_view view;
-    if (!api_no_query(request) || !api_view(api, request, &view)) {
+    if (!api_view(api, request, &view)) {
         return;
     }
     struct status_facts facts;
@@ -149,11 +153,13 @@ static void get_metrics(void *ctx, struct http_request *request) {
 }
 
 enum err api_status_routes(struct api *api, struct http_server *server) {
-    static const struct api_route routes[] = {
-        {HTTP_GET, "/v1/status", get_status, 0},
-        {HTTP_GET, "/livez", get_livez, 0},
-        {HTTP_GET, "/healthz", get_healthz, 0},
-        {HTTP_GET, "/metrics", get_metrics, 0},
+    static const struct http_route routes[] = {
+        {HTTP_GET, "/v1/status", get_status, .summary = "What this node is, where it stands, whom it sees",
+         .answers = &full_status_shape},
+        {HTTP_GET, "/livez", get_livez, .summary = "200 while the ledger thread turns", .media = "text/plain"},
+        {HTTP_GET, "/healthz", get_healthz,
+         .summary = "200 while serving and making progress, else 503 with the reason", .media = "text/plain"},
+        {HTTP_GET, "/metrics", get_metrics, .summary = "Figures for Prometheus", .media = "text/plain"},
     };
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

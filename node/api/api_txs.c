@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "contracts/kernel/transaction.h"
 #include "ipfs-lite/repo.h"
+#include "node/json/record_json.h"
 #include "node/ledger/execute.h"
 #include "node/ledger/ledger_time.h"
 
@@ -38,23 +39,19 @@ static struct http_response *refusal(const struct submit_outcome *outcome) {
 
 static void on_done(void *arg, const struct submit_outcome *outcome) {
     struct http_deferred *deferred = arg;
-    struct http_response *response;
     if (outcome->error != OK) {
-        response = refusal(outcome);
-    } else {
-        json_t *out = json_object();
-        api_hex(out, "tx_id", outcome->tx_id, HASH_LEN);
-        if (outcome->height != 0) {
-            api_u64(out, "height", outcome->height);
-            api_set(out, "result", api_result_json(&outcome->receipt));
-            api_hex(out, "result_bytes", outcome->receipt.result.data, outcome->receipt.result.len);
-        } else {
-            api_set(out, "height", json_null());
-            api_set(out, "accepted", json_true());
-        }
-        response = http_json(outcome->height != 0 ? 200 : 202, out);
+        (void)http_complete(deferred, refusal(outcome));
+        return;
     }
-    (void)http_complete(deferred, response);
+    bool is_final = outcome->height != 0;
+    struct submitted_answer answer = {
+        .is_final = is_final, .height = outcome->height, .was_taken = !is_final, .accepted = !is_final};
+    memcpy(answer.tx_id, outcome->tx_id, HASH_LEN);
+    if (is_final) {
+        answer.result = api_result(&outcome->receipt);
+        answer.result_bytes = outcome->receipt.result;
+    }
+    (void)http_complete(deferred, http_json(is_final ? 200 : 202, record_json(&submitted_shape, &answer)));
 }
 
 /* The checks that need no state. On failure the answer has been given. */
@@ -147,19 +144,7 @@ void api_submit(struct api *api, struct http_request *request, struct bytes enve
 }
 
 static void post_tx(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"wait", "timeout_ms", NULL};
     struct api *api = ctx;
-    const char *wait = http_query(request, "wait");
-    uint64_t timeout_ms;
-    if (!http_query_only(request, known) ||
-        !http_query_u64(request, "timeout_ms", 1, TIMEOUT_MAX_MS, TIMEOUT_DEFAULT_MS, &timeout_ms)) {
-        return;
-    }
-    if (wait != NULL && strcmp(wait, "finalized") != 0 && strcmp(wait, "accepted") != 0) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give wait=finalized or wait=accepted",
-                                         "wait must be finalized or accepted"));
-        return;
-    }
     if (submit_is_full(api->submit)) { /* nothing is spent on what would be refused */
         struct submit_outcome full = {.error = ERR_FULL};
         http_respond(request, refusal(&full));
@@ -169,14 +154,26 @@ static void post_tx(void *ctx, struct http_request *request) {
     if (!check_form(api, request, &tx) || !check_state(api, request, &tx) || !check_image(api, request, &tx)) {
         return;
     }
+    const char *wait = http_text(request, "wait");
     bool finalized = wait != NULL && strcmp(wait, "finalized") == 0;
-    api_submit(api, request, tx.envelope, finalized ? SUBMIT_FINALIZED : SUBMIT_ACCEPTED, timeout_ms);
+    api_submit(api, request, tx.envelope, finalized ? SUBMIT_FINALIZED : SUBMIT_ACCEPTED,
+               http_number(request, "timeout_ms"));
 }
 
 enum err api_txs_routes(struct api *api, struct http_server *server) {
-    static const struct api_route routes[] = {
-        {HTTP_POST, "/v1/txs", post_tx, LIMIT_TX_BYTES + 1024},
-        {HTTP_POST, "/v1/updates", post_tx, LIMIT_TX_BYTES + 1024},
+    static const char *const waits[] = {"finalized", "accepted", NULL};
+    static const struct http_argument arguments[] = {
+        {"wait", "finalized: answer when it is final; accepted: at once", HTTP_CHOICE, .choices = waits},
+        {"timeout_ms", "how long to wait for finality", HTTP_NUMBER, .least = 1, .most = TIMEOUT_MAX_MS,
+         .fallback = TIMEOUT_DEFAULT_MS},
+        {0}};
+    static const struct http_route routes[] = {
+        {HTTP_POST, "/v1/txs", post_tx, .body_max = LIMIT_TX_BYTES + 1024, .summary = "Takes a signed transaction",
+         .arguments = arguments, .answers = &submitted_shape, .media_taken = "application/octet-stream",
+         .may_answer_202 = true},
+        {HTTP_POST, "/v1/updates", post_tx, .body_max = LIMIT_TX_BYTES + 1024,
+         .summary = "Takes a signed transaction, as /v1/txs does", .arguments = arguments, .answers = &submitted_shape,
+         .media_taken = "application/octet-stream", .may_answer_202 = true},
     };
     return api->submit == NULL ? OK : api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

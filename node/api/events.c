@@ -1,6 +1,8 @@
 #include "node/api/events.h"
 
+#include "node/answers/block.h"
 #include "node/api/api.h"
+#include "node/json/record_json.h"
 #include "node/ledger/execute.h"
 
 #include <pthread.h>
@@ -76,26 +78,30 @@ static void emit(const struct subscriber *s, unsigned type, const char *id, cons
     }
 }
 
-static json_t *tx_event(const struct transaction *tx, uint64_t height, const struct receipt *receipt) {
-    json_t *out = json_object();
-    api_hex(out, "tx_id", tx->id, HASH_LEN);
-    api_u64(out, "height", height);
-    api_set(out, "contract", json_stringn((const char *)tx->contract.data, tx->contract.len));
-    api_set(out, "method", json_stringn((const char *)tx->method.data, tx->method.len));
-    if (receipt != NULL) {
-        api_set(out, "result", api_result_json(receipt));
-    }
-    return out;
+/* The data of an event; NULL without memory. The caller frees it. */
+static char *event_text(const struct record *shape, const void *value) {
+    json_t *event = record_json(shape, value);
+    char *text = json_dumps(event, JSON_COMPACT);
+    json_decref(event);
+    return text;
 }
 
-static json_t *block_event(const struct block *block) {
-    json_t *out = json_object();
-    api_u64(out, "height", block->header.height);
-    api_hex(out, "hash", block->hash, HASH_LEN);
-    api_hex(out, "state_root", block->header.state_root, HASH_LEN);
-    api_u64(out, "time_ms", block->header.time_ms);
-    api_u64(out, "tx_count", block->tx_count);
-    return out;
+static char *tx_text(const struct transaction *tx, uint64_t height, const struct receipt *receipt) {
+    struct tx_event event = {
+        .height = height, .contract = tx->contract, .method = tx->method, .has_receipt = receipt != NULL};
+    memcpy(event.tx_id, tx->id, HASH_LEN);
+    if (receipt != NULL) {
+        event.result = api_result(receipt);
+    }
+    return event_text(&tx_event_shape, &event);
+}
+
+static char *block_text(const struct block *block) {
+    struct block_event event = {
+        .height = block->header.height, .time_ms = block->header.time_ms, .tx_count = (uint32_t)block->tx_count};
+    memcpy(event.hash, block->hash, HASH_LEN);
+    memcpy(event.state_root, block->header.state_root, HASH_LEN);
+    return event_text(&block_event_shape, &event);
 }
 
 /* `*out_known` false: the receipt did not come with a snapshot. */
@@ -129,8 +135,7 @@ static enum err send_block(struct subscriber *list, struct chain_view *view, con
         if (e != OK) {
             return e;
         }
-        json_t *event = tx_event(tx, block->header.height, known ? &receipt : NULL);
-        char *data = json_dumps(event, JSON_COMPACT);
+        char *data = tx_text(tx, block->header.height, known ? &receipt : NULL);
         unsigned type = known && receipt.code == CODE_OK ? contracts_event(tx->contract, tx->method) : EVENT_TX;
         for (struct subscriber *s = list; s != NULL; s = s->next) {
             emit(s, EVENT_TX, NULL, data);
@@ -139,12 +144,10 @@ static enum err send_block(struct subscriber *list, struct chain_view *view, con
             }
         }
         free(data);
-        json_decref(event);
     }
     char id[24];
     (void)snprintf(id, sizeof id, "%llu", (unsigned long long)block->header.height);
-    json_t *event = block_event(block);
-    char *data = json_dumps(event, JSON_COMPACT);
+    char *data = block_text(block);
     for (struct subscriber *s = list; s != NULL; s = s->next) {
         emit(s, EVENT_OF_BLOCK, id, data);
         if ((s->wanted >> EVENT_OF_BLOCK & 1u) == 0) { /* only the place to resume from, which no client shows */
@@ -152,7 +155,6 @@ static enum err send_block(struct subscriber *list, struct chain_view *view, con
         }
     }
     free(data);
-    json_decref(event);
     return OK;
 }
 
@@ -186,17 +188,14 @@ void events_block_final(struct events *events, const struct block *block) {
 }
 
 void events_alarm(struct events *events, const char *name, const char *text) {
-    json_t *event = json_object();
-    api_set(event, "name", json_string(name));
-    api_set(event, "text", json_string(text));
-    char *data = json_dumps(event, JSON_COMPACT);
+    const struct alarm_event event = {name, text};
+    char *data = event_text(&alarm_event_shape, &event);
     (void)pthread_mutex_lock(&events->lock);
     for (struct subscriber *s = events->subscribers; s != NULL; s = s->next) {
         emit(s, EVENT_ALARM, NULL, data);
     }
     (void)pthread_mutex_unlock(&events->lock);
     free(data);
-    json_decref(event);
 }
 
 /* ---- Subscribing ------------------------------------------------------------------------------------------------- */
@@ -265,15 +264,11 @@ static bool is_pruned(struct events *events, uint64_t height) {
 }
 
 static void get_events(void *ctx, struct http_request *request) {
-    static const char *const known[] = {"types", "after", NULL};
     struct events *events = ctx;
-    const char *types = http_query(request, "types");
+    const char *types = http_text(request, "types");
     const char *last = http_header(request, "Last-Event-ID");
-    uint64_t after;
+    uint64_t after = http_number(request, "after");
     unsigned wanted = ~0u;
-    if (!http_query_only(request, known) || !http_query_u64(request, "after", 0, INT64_MAX, INT64_MAX, &after)) {
-        return;
-    }
     if (types != NULL && !parse_types(types, &wanted)) {
         http_respond(request, http_error(400, "BAD_PARAMETER",
                                          "choose among tx, release, revocation, update, device, block, alarm",
@@ -318,6 +313,16 @@ static void get_events(void *ctx, struct http_request *request) {
 }
 
 enum err events_routes(struct events *events, struct http_server *server) {
-    const struct http_route route = {.method = HTTP_GET, .path = "/v1/events", .handler = get_events, .ctx = events};
+    static const struct http_argument arguments[] = {
+        {"types", "event types, joined by commas", HTTP_TEXT, .most = 256, .pattern = "^[a-z]+(,[a-z]+)*$"},
+        {"after", "height to start behind", HTTP_NUMBER, .most = INT64_MAX, .fallback = INT64_MAX},
+        {0}};
+    const struct http_route route = {HTTP_GET,
+                                     "/v1/events",
+                                     get_events,
+                                     events,
+                                     .summary = "What becomes final, as server-sent events; resumes by Last-Event-ID",
+                                     .arguments = arguments,
+                                     .media = "text/event-stream"};
     return http_server_route(server, &route);
 }

@@ -24,9 +24,9 @@ static void get_ipfs(void *ctx, struct http_request *request) {
     struct repo *repo = ctx;
     struct ipfs_response answer;
     const struct ipfs_request asked = {
-        .cid = http_param(request, "cid"),
-        .format = http_query(request, "format"),
-        .filename = http_query(request, "filename"),
+        .cid = http_text(request, "cid"),
+        .format = http_text(request, "format"),
+        .filename = http_text(request, "filename"),
         .accept = http_header(request, "Accept"),
         .range = http_header(request, "Range"),
         .if_range = http_header(request, "If-Range"),
@@ -38,6 +38,17 @@ static void get_ipfs(void *ctx, struct http_request *request) {
 }
 
 enum err ipfs_routes_add(struct http_server *server, struct repo *repo) {
-    const struct http_route route = {.method = HTTP_GET, .path = "/ipfs/{cid}", .handler = get_ipfs, .ctx = repo};
+    static const struct http_argument arguments[] = {{"cid", "of a block or an image", HTTP_TEXT, .most = 128},
+                                                     {"format", "raw: one block", HTTP_TEXT, .most = 64},
+                                                     {"filename", "name for the download", HTTP_TEXT, .most = 1024},
+                                                     {0}};
+    const struct http_route route = {HTTP_GET,
+                                     "/ipfs/{cid}",
+                                     get_ipfs,
+                                     repo,
+                                     .summary = "A block or an image, as a trustless gateway serves it",
+                                     .arguments = arguments,
+                                     .media = "application/octet-stream",
+                                     .has_ranges = true};
     return http_server_route(server, &route);
 }

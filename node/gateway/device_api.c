@@ -211,7 +211,10 @@ enum err device_api_routes(struct device_api *api, struct http_server *server) {
                                      .path = PROTOCOL_PATH,
                                      .handler = post_request,
                                      .ctx = api,
-                                     .body_max = PROTOCOL_REQUEST_MAX};
+                                     .body_max = PROTOCOL_REQUEST_MAX,
+                                     .summary = "The device protocol: one message in, one out",
+                                     .media = PROTOCOL_CONTENT_TYPE,
+                                     .media_taken = PROTOCOL_CONTENT_TYPE};
     return http_server_route(server, &route);
 }
 

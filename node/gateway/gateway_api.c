@@ -1,6 +1,9 @@
 #include "node/gateway/gateway_api.h"
 
 #include "base/clock.h"
+#include "node/answers/status.h"
+#include "node/http/openapi.h"
+#include "node/json/record_json.h"
 #include "node/ledger/ledger_time.h"
 
 #include <stdio.h>
@@ -40,22 +43,6 @@ static struct facts *gather(struct gateway_api *api) {
     return facts;
 }
 
-static void set(json_t *object, const char *name, json_t *value) {
-    (void)json_object_set_new(object, name, value);
-}
-
-static void set_number(json_t *object, const char *name, uint64_t value) {
-    set(object, name, json_integer((json_int_t)value));
-}
-
-static void set_hex(json_t *object, const char *name, const uint8_t *data, size_t len) {
-    char text[2 * 64 + 1];
-    if (len <= 64) {
-        hex_encode(data, len, text);
-        set(object, name, json_string(text));
-    }
-}
-
 /* ---- /v1/status ------------------------------------------------------------------------------------------ */
 
 #define CLOCK_AHEAD_MS 2000u /* what validators take by default */
@@ -89,71 +76,80 @@ static void alarm_text(const struct facts *facts, char out[LIGHT_WHY_MAX]) {
 }
 
 /* What is believed, since when, and how old a head may be. */
-static json_t *trust_json(const struct light_status *status) {
+static void describe_trust(const struct light_status *status, struct trust_answer *out) {
     static const char *const origins[] = {
         [LIGHT_FROM_GENESIS] = "genesis", [LIGHT_FROM_HEAD] = "head", [LIGHT_FROM_CHECKPOINT] = "checkpoint"};
-    json_t *out = json_object();
-    set(out, "from", json_string(origins[status->origin]));
-    set_number(out, "start_ms", status->start_ms);
-    set_number(out, "ends_ms", status->start_ms + FRESHNESS_TRUSTING_MS);
-    set(out, "heartbeat_ms", status->heartbeat_known ? json_integer(status->heartbeat_ms) : json_null());
-    set(out, "freshness_limit_ms",
-        status->heartbeat_known && status->limit_ms > 0 ? json_integer((json_int_t)status->limit_ms) : json_null());
-    set(out, "freshness",
-        json_string(!status->heartbeat_known ? "not known yet"
-                    : status->limit_ms == 0  ? "none: the chain has no heartbeat"
-                                             : "heads older than the limit are refused"));
-    return out;
-}
-
-static json_t *clock_json(const struct facts *facts) {
-    json_t *out = json_object();
-    set_number(out, "time_ms", clock_wall_ms());
-    set_number(out, "ahead_ms", ahead_ms(facts));
-    set(out, "due_stands_still", json_boolean(ahead_ms(facts) > CLOCK_AHEAD_MS));
-    return out;
+    out->from = origins[status->origin];
+    out->start_ms = status->start_ms;
+    out->ends_ms = status->start_ms + FRESHNESS_TRUSTING_MS;
+    out->heartbeat_known = status->heartbeat_known;
+    out->heartbeat_ms = status->heartbeat_ms;
+    out->has_limit = status->heartbeat_known && status->limit_ms > 0;
+    out->freshness_limit_ms = status->limit_ms;
+    if (!status->heartbeat_known) {
+        out->freshness = "not known yet";
+    } else if (status->limit_ms == 0) {
+        out->freshness = "none: the chain has no heartbeat";
+    } else {
+        out->freshness = "heads older than the limit are refused";
+    }
 }
 
 static json_t *sources_json(const struct light_status *status) {
     json_t *out = json_array();
     for (size_t i = 0; i < status->source_count; i++) {
         const struct light_source *source = &status->sources[i];
-        json_t *item = json_object();
-        set(item, "url", json_string(source->url));
-        set_number(item, "answers", source->answers);
-        set_number(item, "failures", source->failures);
-        set_number(item, "lies", source->lies);
-        set(item, "why", json_string(source->last_why));
-        (void)json_array_append_new(out, item);
+        const struct source_answer answer = {source->url, source->answers, source->failures, source->lies,
+                                             source->last_why};
+        (void)json_array_append_new(out, record_json(&source_answer_shape, &answer));
     }
     return out;
 }
 
-static json_t *images_json(const struct images_stats *images) {
-    json_t *out = json_object();
-    set_number(out, "images", images->images);
-    set_number(out, "bytes", images->bytes);
-    set_number(out, "limit_bytes", images->limit_bytes);
-    set_number(out, "fetched", images->fetched);
-    set_number(out, "failed", images->failed);
-    set_number(out, "evicted", images->evicted);
-    set(out, "fetching", json_boolean(images->fetching));
-    set_number(out, "fetching_have", images->fetching_have);
-    set_number(out, "fetching_total", images->fetching_total);
-    set(out, "why", json_string(images->last_why));
-    return out;
+static void describe_node(const struct gateway_api *api, const struct facts *facts, const char *alarm,
+                          struct node_status *out) {
+    const struct light_head *head = &facts->light.head;
+    uint64_t ahead = ahead_ms(facts);
+    memcpy(out->chain_id, light_chain_id(api->parts.light), CHAIN_ID_LEN);
+    memcpy(out->node_id, api->node_key, sizeof out->node_id);
+    out->chain = api->chain;
+    out->role = api->config->node.role;
+    out->organisation = api->config->node.org;
+    out->height = head->height;
+    out->last_block_time_ms = head->time_ms;
+    out->clock = (struct clock_answer){clock_wall_ms(), ahead, ahead > CLOCK_AHEAD_MS};
+    out->alarm = alarm;
+    out->validators = facts->light.validators;
+    out->version = ASSAY_VERSION;
+    out->uptime_ms = clock_mono_ms() - api->started_mono_ms;
+    out->tells_lifetime = facts->light.heartbeat_known; /* both stand in the parameters */
+    out->tx_max_lifetime_ms = head->max_lifetime_ms;
 }
 
-static json_t *uplink_json(const struct facts *facts) {
-    json_t *out = json_object();
-    set_number(out, "queued", facts->queued);
-    set_number(out, "sent", facts->uplink.sent);
-    set_number(out, "accepted", facts->uplink.accepted);
-    set_number(out, "refused", facts->uplink.refused);
-    set_number(out, "failed", facts->uplink.failed);
-    set(out, "connected", json_boolean(facts->uplink.connected));
-    set(out, "why", json_string(facts->uplink.last_why));
-    return out;
+static void describe_work(const struct facts *facts, struct gateway_status *out) {
+    const struct uplink_stats *uplink = &facts->uplink;
+    const struct images_stats *images = &facts->images;
+    out->event_streams = facts->streams;
+    out->devices = facts->device_count;
+    out->classes = facts->class_count;
+    out->stale_classes = facts->stale_classes;
+    out->statements = (struct outbox_answer){.queued = facts->queued,
+                                             .sent = uplink->sent,
+                                             .accepted = uplink->accepted,
+                                             .refused = uplink->refused,
+                                             .failed = uplink->failed,
+                                             .connected = uplink->connected,
+                                             .why = uplink->last_why};
+    out->cache = (struct cache_answer){.images = images->images,
+                                       .bytes = images->bytes,
+                                       .limit_bytes = images->limit_bytes,
+                                       .fetched = images->fetched,
+                                       .failed = images->failed,
+                                       .evicted = images->evicted,
+                                       .fetching = images->fetching,
+                                       .fetching_have = images->fetching_have,
+                                       .fetching_total = images->fetching_total,
+                                       .why = images->last_why};
 }
 
 static void get_status(void *ctx, struct http_request *request) {
@@ -164,33 +160,18 @@ static void get_status(void *ctx, struct http_request *request) {
         return;
     }
     char alarm[LIGHT_WHY_MAX];
+    struct gateway_status status = {.frozen = facts->light.head.frozen};
     alarm_text(facts, alarm);
-    json_t *out = json_object();
-    set_hex(out, "chain_id", light_chain_id(api->parts.light), CHAIN_ID_LEN);
-    set(out, "chain", json_string(api->chain));
-    set_hex(out, "node_id", api->node_key, sizeof api->node_key);
-    set(out, "role", json_string(config_role_name(api->config->node.role)));
-    set(out, "organisation", json_string(api->config->node.org));
-    set_number(out, "height", facts->light.head.height);
-    set_number(out, "last_block_time_ms", facts->light.head.time_ms);
-    set(out, "clock", clock_json(facts));
-    set(out, "frozen", json_boolean(facts->light.head.frozen));
-    set(out, "trust", trust_json(&facts->light));
-    set(out, "catching_up", json_false());
-    set(out, "alarm", json_string(alarm));
-    set(out, "sources", sources_json(&facts->light));
-    set_number(out, "event_streams", facts->streams);
-    set_number(out, "devices", facts->device_count);
-    set_number(out, "classes", facts->class_count);
-    set_number(out, "stale_classes", facts->stale_classes);
-    set(out, "statements", uplink_json(facts));
-    set(out, "cache", images_json(&facts->images));
-    set(out, "peers", json_array());
-    set_number(out, "validators", facts->light.validators);
-    set(out, "version", json_string(ASSAY_VERSION));
-    set_number(out, "uptime_ms", clock_mono_ms() - api->started_mono_ms);
+    describe_node(api, facts, alarm, &status.node);
+    describe_trust(&facts->light, &status.trust);
+    describe_work(facts, &status);
+    json_t *sources = sources_json(&facts->light), *peers = json_array();
+    status.sources = sources;
+    status.peers = peers;
+    http_respond(request, http_json(200, record_json(&gateway_status_shape, &status)));
+    json_decref(sources);
+    json_decref(peers);
     free(facts);
-    http_respond(request, http_json(200, out));
 }
 
 /* ---- /livez, /healthz ------------------------------------------------------------------------------------ */
@@ -296,11 +277,11 @@ static json_t *updates_json(const struct fleet_device *device) {
     for (size_t i = 0; device->updates != NULL && i < FLEET_UPDATES_PER_DEVICE; i++) {
         const struct fleet_update *update = &device->updates[i];
         if (update->proven_mono_ms != 0) {
-            json_t *item = json_object();
-            set_hex(item, "update_id", update->update_id, HASH_LEN);
-            set(item, "status", update->present ? json_string(device_status_name(update->status.status)) : json_null());
-            set_number(item, "height", update->height);
-            (void)json_array_append_new(out, item);
+            struct gateway_update_answer answer = {.has_status = update->present,
+                                                   .status = device_status_name(update->status.status),
+                                                   .height = update->height};
+            memcpy(answer.update_id, update->update_id, HASH_LEN);
+            (void)json_array_append_new(out, record_json(&gateway_update_shape, &answer));
         }
     }
     return out;
@@ -316,16 +297,18 @@ static bool add_device(void *arg, struct fleet_device *device) {
         [FLEET_STRANGER] = "stranger", [FLEET_REFUSED] = "refused", [FLEET_KNOWN] = "known"};
     const struct device_page *page = arg;
     const struct catalog_class *class = catalog_find(page->catalog, device->class_id);
-    json_t *item = json_object();
-    set_hex(item, "device_id", device->id, KEY_LEN);
-    set(item, "state", json_string(states[device->state]));
-    set(item, "why", json_string(device->why != NULL ? device->why : ""));
-    set(item, "class", class != NULL && device->state == FLEET_KNOWN ? json_string(class->name) : json_null());
-    set_number(item, "hardware_revision", device->hardware_revision);
-    set_number(item, "running_sequence", device->running_sequence);
-    set_number(item, "last_seen_ms", device->last_seen_ms);
-    set(item, "updates", updates_json(device));
-    (void)json_array_append_new(page->items, item);
+    json_t *updates = updates_json(device);
+    struct gateway_device_answer answer = {.state = states[device->state],
+                                           .why = device->why != NULL ? device->why : "",
+                                           .has_class = class != NULL && device->state == FLEET_KNOWN,
+                                           .class = class != NULL ? class->name : "",
+                                           .hardware_revision = device->hardware_revision,
+                                           .running_sequence = device->running_sequence,
+                                           .last_seen_ms = device->last_seen_ms,
+                                           .updates = updates};
+    memcpy(answer.device_id, device->id, KEY_LEN);
+    (void)json_array_append_new(page->items, record_json(&gateway_device_shape, &answer));
+    json_decref(updates);
     return json_array_size(page->items) < GATEWAY_API_DEVICES_MAX;
 }
 
@@ -340,32 +323,30 @@ static void get_devices(void *ctx, struct http_request *request) {
     struct device_page page = {json_array(), api->parts.site->catalog};
     site_lock(api->parts.site);
     fleet_each(api->parts.site->fleet, add_device, &page);
-    size_t total = fleet_count(api->parts.site->fleet);
+    const struct gateway_devices_answer answer = {page.items, fleet_count(api->parts.site->fleet)};
     site_unlock(api->parts.site);
-    json_t *out = json_object();
-    set(out, "devices", page.items);
-    set_number(out, "total", total);
-    http_respond(request, http_json(200, out));
+    http_respond(request, http_json(200, record_json(&gateway_devices_shape, &answer)));
+    json_decref(page.items);
 }
 
 enum err gateway_api_routes(struct gateway_api *api, struct http_server *server) {
-    static const struct {
-        const char *path;
-        http_handler *handler;
-    } routes[] = {
-        {"/v1/status", get_status},
-        {"/livez", get_livez},
-        {"/healthz", get_healthz},
-        {"/metrics", get_metrics},
-        {"/v1/gateway/devices", get_devices},
+    static const struct http_route routes[] = {
+        {HTTP_GET, "/v1/status", get_status, .summary = "What this gateway is, what it has proven, whom it asks",
+         .answers = &gateway_status_shape},
+        {HTTP_GET, "/livez", get_livez, .summary = "200 while it answers", .media = "text/plain"},
+        {HTTP_GET, "/healthz", get_healthz, .summary = "200 while it may serve its devices, else 503 with the reason",
+         .media = "text/plain"},
+        {HTTP_GET, "/metrics", get_metrics, .summary = "Figures for Prometheus", .media = "text/plain"},
+        {HTTP_GET, "/v1/gateway/devices", get_devices, .summary = "Devices it has heard of; from this machine alone",
+         .answers = &gateway_devices_shape},
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        const struct http_route route = {
-            .method = HTTP_GET, .path = routes[i].path, .handler = routes[i].handler, .ctx = api};
+        struct http_route route = routes[i];
+        route.ctx = api;
         enum err e = http_server_route(server, &route);
         if (e != OK) {
             return e;
         }
     }
-    return OK;
+    return openapi_route(server, "Assay gateway");
 }

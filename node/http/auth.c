@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/hmac.h"
+#include "node/answers/login.h"
+#include "node/json/record_json.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -267,97 +269,61 @@ bool auth_require(struct auth *auth, struct http_request *request, const char *o
     return true;
 }
 
-/* A member of the body as `len` bytes of hex; answers 400 naming it. */
-static bool take_hex(struct http_request *request, const json_t *body, const char *name, uint8_t *out, size_t len) {
-    const char *text = json_string_value(json_object_get(body, name));
-    if (text != NULL && hex_decode(text, out, len) == OK) {
-        return true;
-    }
-    http_respond(request, http_error(400, "BAD_MEMBER", "correct the body", "%s must be %zu bytes in hex", name, len));
-    return false;
-}
-
-/* Refuses members that are not in the NULL-terminated list. */
-static bool only_members(struct http_request *request, json_t *body, const char *const *names) {
-    const char *name;
-    json_t *value;
-    json_object_foreach(body, name, value) {
-        const char *const *known = names;
-        while (*known != NULL && strcmp(*known, name) != 0) {
-            known++;
-        }
-        if (*known == NULL) {
-            http_respond(request, http_error(400, "UNKNOWN_MEMBER", "leave it out", "unknown member '%.100s'", name));
-            return false;
-        }
-    }
-    return true;
-}
-
-static void answer(struct auth *auth, struct http_request *request, const char *name, const char *value,
-                   uint64_t lifetime_ms) {
-    json_int_t expires_ms = (json_int_t)(auth->now_ms() + lifetime_ms);
-    struct http_response *response = http_json(200, json_pack("{s:s, s:I}", name, value, "expires_ms", expires_ms));
+static void answer(struct http_request *request, const struct record *shape, const void *value) {
+    struct http_response *response = http_json(200, record_json(shape, value));
     http_response_header(response, "Cache-Control", "no-store");
     http_respond(request, response);
 }
 
 static void post_challenge(void *ctx, struct http_request *request) {
     struct auth *auth = ctx;
-    uint8_t key[ED25519_KEY_LEN];
-    uint8_t challenge[AUTH_CHALLENGE_LEN];
-    json_t *body = http_body_json(request);
-    if (body == NULL) {
+    struct challenge_request asked;
+    struct challenge_answer given = {.expires_ms = auth->now_ms() + AUTH_CHALLENGE_MS};
+    if (!http_body_record(request, &asked)) {
         return;
     }
-    if (only_members(request, body, (const char *const[]){"key", NULL}) &&
-        take_hex(request, body, "key", key, sizeof key)) {
-        char hex[2 * AUTH_CHALLENGE_LEN + 1];
-        if (auth_challenge(auth, key, challenge) == OK) {
-            hex_encode(challenge, sizeof challenge, hex);
-            answer(auth, request, "challenge", hex, AUTH_CHALLENGE_MS);
-        } else {
-            http_respond(request, http_error(403, "KEY_UNKNOWN", "register the key with author.register first",
-                                             "this key is not registered"));
-        }
+    if (auth_challenge(auth, asked.key, given.challenge) == OK) {
+        answer(request, &challenge_answer_shape, &given);
+    } else {
+        http_respond(request, http_error(403, "KEY_UNKNOWN", "register the key with author.register first",
+                                         "this key is not registered"));
     }
-    json_decref(body);
 }
 
 static void post_token(void *ctx, struct http_request *request) {
     struct auth *auth = ctx;
-    uint8_t key[ED25519_KEY_LEN];
-    uint8_t challenge[AUTH_CHALLENGE_LEN];
-    uint8_t signature[ED25519_SIG_LEN];
-    json_t *body = http_body_json(request);
-    if (body == NULL) {
+    struct token_request asked;
+    char token[AUTH_TOKEN_MAX];
+    if (!http_body_record(request, &asked)) {
         return;
     }
-    if (only_members(request, body, (const char *const[]){"key", "challenge", "signature", NULL}) &&
-        take_hex(request, body, "key", key, sizeof key) &&
-        take_hex(request, body, "challenge", challenge, sizeof challenge) &&
-        take_hex(request, body, "signature", signature, sizeof signature)) {
-        char token[AUTH_TOKEN_MAX];
-        enum err e = auth_token(auth, key, challenge, signature, token);
-        if (e == OK) {
-            answer(auth, request, "token", token, AUTH_TOKEN_MS);
-        } else {
-            http_respond(request, http_error(401, "LOGIN_REFUSED", "ask for a new challenge and sign it",
-                                             "challenge or signature: %s", err_text(e)));
-        }
+    enum err e = auth_token(auth, asked.key, asked.challenge, asked.signature, token);
+    if (e == OK) {
+        const struct token_answer given = {token, auth->now_ms() + AUTH_TOKEN_MS};
+        answer(request, &token_answer_shape, &given);
+    } else {
+        http_respond(request, http_error(401, "LOGIN_REFUSED", "ask for a new challenge and sign it",
+                                         "challenge or signature: %s", err_text(e)));
     }
-    json_decref(body);
 }
 
 enum err auth_routes(struct auth *auth, struct http_server *server) {
-    struct http_route challenge = {.method = HTTP_POST,
-                                   .path = "/v1/auth/challenge",
-                                   .handler = post_challenge,
-                                   .ctx = auth,
-                                   .body_max = JSON_BODY_MAX};
-    struct http_route token = challenge;
-    token.path = "/v1/auth/token";
-    token.handler = post_token;
+    const struct http_route challenge = {HTTP_POST,
+                                         "/v1/auth/challenge",
+                                         post_challenge,
+                                         auth,
+                                         .body_max = JSON_BODY_MAX,
+                                         .summary = "A challenge for a member's key",
+                                         .takes = &challenge_request_shape,
+                                         .answers = &challenge_answer_shape};
+    const struct http_route token = {HTTP_POST,
+                                     "/v1/auth/token",
+                                     post_token,
+                                     auth,
+                                     .body_max = JSON_BODY_MAX,
+                                     .summary = "A token for a signed challenge",
+                                     .takes = &token_request_shape,
+                                     .answers = &token_answer_shape};
     enum err e = http_server_route(server, &challenge);
     return e == OK ? http_server_route(server, &token) : e;
 }

@@ -56,6 +56,7 @@ struct http_server {
     char address[HTTP_LISTEN_MAX];
     char *tls_cert, *tls_key; /* paths; NULL for plain */
     struct router router;
+    const char *title; /* of the description; borrowed */
     struct connections *connections;
     struct waiting *waiting;
     struct ratelimit *ratelimit; /* NULL: no limit */
@@ -71,6 +72,9 @@ struct http_server {
 struct http_request *request_new(struct http_server *server, struct MHD_Connection *connection, const char *uri);
 enum MHD_Result request_step(struct http_request *request, const char *method, const char *data, size_t *len);
 void request_free(struct http_request *request);
+
+/* arguments.c: are the arguments those of the route? If not, the answer has been given. */
+bool arguments_are_good(struct http_request *request);
 
 /* "host:port" into an address; ERR_CONFIG. */
 NODISCARD enum err http_parse_listen(const char *listen, struct sockaddr_storage *out, socklen_t *out_len);

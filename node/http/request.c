@@ -204,7 +204,7 @@ static bool judge_head(struct http_request *request, const char *method, bool *o
     default:
         break;
     }
-    if (!query_is_good(request) || !body_is_expected(request, out_has_body)) {
+    if (!query_is_good(request) || !arguments_are_good(request) || !body_is_expected(request, out_has_body)) {
         return false;
     }
     const struct http_sink *sink = request->match.route->sink;
@@ -372,53 +372,6 @@ void http_set_user(struct http_request *request, void *user) {
 
 void *http_user(const struct http_request *request) {
     return request->user;
-}
-
-bool http_query_u64(struct http_request *request, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
-                    uint64_t *out) {
-    const char *text = http_query(request, name);
-    if (text == NULL) {
-        *out = fallback;
-        return true;
-    }
-    char *end = NULL;
-    uint64_t value = strlen(text) <= 19 && text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
-    if (end == NULL || *end != '\0' || value < min || value > max) {
-        http_respond(request, http_error(400, "BAD_QUERY", "correct the argument",
-                                         "%s must be a number from %" PRIu64 " to %" PRIu64, name, min, max));
-        return false;
-    }
-    *out = value;
-    return true;
-}
-
-json_t *http_body_json(struct http_request *request) {
-    struct bytes body = http_body(request);
-    json_error_t error;
-    json_t *json =
-        json_loadb((const char *)body.data, body.data != NULL ? body.len : 0, JSON_REJECT_DUPLICATES, &error);
-    if (json_is_object(json)) {
-        return json;
-    }
-    http_respond(request, http_error(400, "BAD_JSON", "send one JSON object", "line %d: %s",
-                                     json != NULL ? 1 : error.line, json != NULL ? "not an object" : error.text));
-    json_decref(json);
-    return NULL;
-}
-
-bool http_query_only(struct http_request *request, const char *const *names) {
-    for (size_t i = 0; i < request->query_count; i++) {
-        const char *const *name = names;
-        while (*name != NULL && strcmp(*name, request->query[i].name) != 0) {
-            name++;
-        }
-        if (*name == NULL) {
-            http_respond(request, http_error(400, "UNKNOWN_ARGUMENT", "leave it out", "unknown query argument '%.100s'",
-                                             request->query[i].name));
-            return false;
-        }
-    }
-    return true;
 }
 
 void http_respond(struct http_request *request, struct http_response *consumed) {

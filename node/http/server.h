@@ -14,6 +14,7 @@
 #define ASSAY_NODE_HTTP_SERVER_H
 
 #include "base/buffer.h"
+#include "base/record.h"
 #include "base/why.h"
 
 #include <jansson.h>
@@ -70,6 +71,38 @@ struct http_route {
     void *ctx;
     uint64_t body_max;            /* bytes; 0: a body is refused. Over it: 413 BODY_TOO_LARGE */
     const struct http_sink *sink; /* NULL: the body is gathered in memory (http_body) */
+
+    /* What the route takes and answers, for its callers; /openapi.json is made of it. With a summary the server refuses
+     * every argument that is not listed, and those that are not as they should be, before the handler runs. */
+    const char *summary;                   /* NULL: not described, and takes any argument */
+    const struct http_argument *arguments; /* up to one without a name; NULL: none */
+    const struct record *answers;          /* JSON of status 200; NULL: none */
+    const struct record *answers_too;      /* another shape, by the arguments */
+    const char *media;                     /* media type of what is answered and is no JSON; NULL: none */
+    const struct record *takes;            /* JSON body; NULL: `media_taken` */
+    const char *media_taken;               /* NULL and no `takes`: no body */
+    bool for_members;                      /* needs a member's token */
+    bool may_answer_202;                   /* with the same shape: taken, not done yet */
+    bool has_ranges;                       /* 206 for a Range header */
+};
+
+enum http_argument_type {
+    HTTP_TEXT,   /* clean UTF-8 of at most `most` bytes */
+    HTTP_NUMBER, /* from `least` to `most` */
+    HTTP_HEX,    /* of `most` bytes */
+    HTTP_CHOICE, /* one of `choices` */
+};
+
+/* An argument of the query, or of the path when the route's pattern has {name}. */
+struct http_argument {
+    const char *name;
+    const char *about;
+    enum http_argument_type type;
+    uint64_t least, most;
+    uint64_t fallback;          /* of a number that is left out */
+    const char *const *choices; /* up to NULL */
+    const char *pattern;        /* text: a regular expression, for callers; the handler judges it */
+    bool is_required;
 };
 
 /* Before start only. ERR_RANGE for more than 128 routes or a bad pattern, ERR_EXISTS for the same route twice. */
@@ -112,16 +145,15 @@ struct bytes http_body(const struct http_request *request);
 void http_set_user(struct http_request *request, void *user);
 void *http_user(const struct http_request *request);
 
-/* Query argument as a number within [min, max]; `fallback` when absent. On failure it has answered 400 naming the
- * argument and returns false. */
-bool http_query_u64(struct http_request *request, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
-                    uint64_t *out);
-/* The body as one JSON object (duplicate keys refused). On failure it has answered 400 and returns NULL; else the
- * caller owns the object. */
-json_t *http_body_json(struct http_request *request);
-/* Answers 400 for the first query argument not in the NULL-terminated list and returns false. */
-bool http_query_only(struct http_request *request, const char *const *names);
+/* An argument of the route's list, by its name. A number left out is its fallback; a text or choice left out is NULL. */
+uint64_t http_number(const struct http_request *request, const char *name);
+const char *http_text(const struct http_request *request, const char *name);
+/* False: it was left out. `out` holds the bytes that the list says. */
+bool http_hex(const struct http_request *request, const char *name, uint8_t *out);
 
+/* The body as the record that the route `takes`; JSON with members that it does not have, or with one twice, is refused.
+ * On failure it has answered 400 and returns false. The record borrows nothing. */
+bool http_body_record(struct http_request *request, void *out);
 /* ---- Answers ----
  * Constructors may give NULL when memory is out; every consumer takes NULL and answers 500 then. */
 

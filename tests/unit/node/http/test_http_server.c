@@ -79,11 +79,8 @@ static void file(void *ctx, struct http_request *request) {
 
 static void defer(void *ctx, struct http_request *request) {
     struct fixture *f = ctx;
-    uint64_t timeout_ms = 0;
-    if (!http_query_u64(request, "timeout_ms", 1, 60000, 50, &timeout_ms)) {
-        return;
-    }
-    struct http_deferred *d = http_defer(request, timeout_ms, http_error(504, "LATE", "wait longer", "not yet"));
+    struct http_deferred *d =
+        http_defer(request, http_number(request, "timeout_ms"), http_error(504, "LATE", "wait longer", "not yet"));
     (void)pthread_mutex_lock(&f->lock);
     f->deferred = d;
     (void)pthread_cond_broadcast(&f->changed);
@@ -139,23 +136,25 @@ static void sink_done(void *ctx, struct http_request *request) {
 static const struct http_sink sink = {sink_begin, sink_data, sink_abandon};
 
 static void add_routes(struct fixture *f) {
+    static const struct http_argument late[] = {
+        {"timeout_ms", "how long to wait", HTTP_NUMBER, .least = 1, .most = 60000, .fallback = 50}, {0}};
     const struct http_route routes[] = {
-        {HTTP_GET, "/things/{name}", show, f, 0, NULL},
-        {HTTP_GET, "/things/latest", show_latest, f, 0, NULL},
-        {HTTP_GET, "/tree/{rest*}", show_rest, f, 0, NULL},
-        {HTTP_POST, "/echo", echo, f, BODY_MAX, NULL},
-        {HTTP_GET, "/forget", forget, f, 0, NULL},
-        {HTTP_GET, "/file", file, f, 0, NULL},
-        {HTTP_GET, "/defer", defer, f, 0, NULL},
-        {HTTP_GET, "/at-once", at_once, f, 0, NULL},
-        {HTTP_GET, "/events", events, f, 0, NULL},
-        {HTTP_POST, "/upload", sink_done, f, 100 * 1000 * 1000, &sink},
+        {HTTP_GET, "/things/{name}", show, .ctx = f},
+        {HTTP_GET, "/things/latest", show_latest, .ctx = f},
+        {HTTP_GET, "/tree/{rest*}", show_rest, .ctx = f},
+        {HTTP_POST, "/echo", echo, .ctx = f, .body_max = BODY_MAX},
+        {HTTP_GET, "/forget", forget, .ctx = f},
+        {HTTP_GET, "/file", file, .ctx = f},
+        {HTTP_GET, "/defer", defer, f, .summary = "Answers late", .arguments = late, .media = "text/plain"},
+        {HTTP_GET, "/at-once", at_once, .ctx = f},
+        {HTTP_GET, "/events", events, .ctx = f},
+        {HTTP_POST, "/upload", sink_done, .ctx = f, .body_max = 100 * 1000 * 1000, .sink = &sink},
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         assert_int_equal(http_server_route(f->server, &routes[i]), OK);
     }
     assert_int_equal(http_server_route(f->server, &routes[0]), ERR_EXISTS);
-    struct http_route bad = {HTTP_GET, "/a/{rest*}/b", show, f, 0, NULL};
+    struct http_route bad = {HTTP_GET, "/a/{rest*}/b", show, .ctx = f};
     assert_int_equal(http_server_route(f->server, &bad), ERR_RANGE);
 }
 

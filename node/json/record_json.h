@@ -1,0 +1,24 @@
+/* Records (base/record.h) as JSON, both ways. The table says what each field looks like; members that a table does not
+ * have are for other readers and are passed over. */
+#ifndef ASSAY_NODE_JSON_RECORD_JSON_H
+#define ASSAY_NODE_JSON_RECORD_JSON_H
+
+#include "base/record.h"
+#include "base/why.h"
+
+#include <jansson.h>
+
+/* A new object; NULL when memory is out, which whoever takes it may pass on. FIELD_OBJECT and FIELD_ITEMS are shared. */
+json_t *record_json(const struct record *record, const void *value);
+/* Adds the record's members to an object that has others. NULL is fine. */
+void record_json_add(const struct record *record, const void *value, json_t *object);
+
+/* ERR_MALFORMED: not an object, a member is missing or of another type, and `why` names it. `out` is zeroed first. What
+ * is not JSON in itself is copied; texts of FIELD_WORDS and FIELD_BYTES_OF_TEXT, objects and items are borrowed from
+ * `object`. FIELD_MADE and FIELD_BYTES are not read. */
+NODISCARD enum err record_of_json(const struct record *record, const json_t *object, void *out, struct why *why);
+
+/* Name under which the record shows the field at this offset, for messages that point to it; "" when it shows none. */
+const char *record_name_at(const struct record *record, size_t at);
+
+#endif
