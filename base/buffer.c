@@ -130,3 +130,16 @@ uint64_t read_u64(struct reader *r) {
 bool reader_done(const struct reader *r) {
     return !r->failed && r->left == 0;
 }
+
+void buffer_words(struct buffer *b, const char *text) {
+    buffer_put(b, text, strlen(text));
+}
+
+const char *buffer_text(struct buffer *b) {
+    buffer_u8(b, 0);
+    if (b->failed) {
+        return NULL;
+    }
+    b->len--;
+    return (const char *)b->data;
+}

@@ -25,6 +25,11 @@ NODISCARD enum err buffer_ok(const struct buffer *b);
 /* Room for `len` more bytes at the end, counted as written; NULL after a failed allocation, and only then. */
 uint8_t *buffer_extend(struct buffer *b, size_t len);
 void buffer_put(struct buffer *b, const void *data, size_t len);
+/* The characters of a text, without a terminator. */
+void buffer_words(struct buffer *b, const char *text);
+/* What is in the buffer as a C string, until the next append: a terminator stands behind it and is not counted. NULL
+ * after a failed allocation. The caller knows that it holds text. */
+const char *buffer_text(struct buffer *b);
 void buffer_u8(struct buffer *b, uint8_t v);
 void buffer_u16(struct buffer *b, uint16_t v);
 void buffer_u32(struct buffer *b, uint32_t v);

@@ -28,8 +28,7 @@ double bench_cpu_seconds(const char *url, const char *ca_file) {
     double seconds = -1;
     if (client_new(&config, &client) == OK &&
         client_get_bytes(client, "/metrics", "text/plain", 1 << 20, &text) == OK) {
-        buffer_u8(&text, 0);
-        const char *at = buffer_ok(&text) == OK ? strstr((const char *)text.data, name) : NULL;
+        const char *at = buffer_text(&text) != NULL ? strstr(buffer_text(&text), name) : NULL;
         seconds = at != NULL ? strtod(at + sizeof name - 1, NULL) : -1;
     }
     client_free(client);

@@ -8,8 +8,14 @@
 #include "node/cli/bench.h"
 
 #include "base/clock.h"
+#include "contracts/firmware/release.h"
+#include "contracts/governance/governance.h"
+#include "contracts/kernel/code.h"
 #include "contracts/kernel/transaction.h"
 #include "contracts/update/update.pb-c.h"
+#include "node/answers/block.h"
+#include "node/answers/page.h"
+#include "node/json/record_json.h"
 #include "node/cli/args.h"
 #include "node/cli/names.h"
 #include "node/cli/publish.h"
@@ -78,13 +84,14 @@ static enum err build(struct bench *b, struct buffer *out) {
     return e;
 }
 
-static void log_final(struct bench *b, const json_t *answer) {
+static void log_final(struct bench *b, const struct submitted_answer *sent) {
+    char id[2 * HASH_LEN + 1];
     if (b->log == NULL) {
         return;
     }
+    hex_encode(sent->tx_id, HASH_LEN, id);
     (void)pthread_mutex_lock(&b->log_lock);
-    (void)fprintf(b->log, "%s %lld\n", json_string_value(json_object_get(answer, "tx_id")),
-                  (long long)json_integer_value(json_object_get(answer, "height")));
+    (void)fprintf(b->log, "%s %llu\n", id, (unsigned long long)sent->height);
     (void)fflush(b->log);
     (void)pthread_mutex_unlock(&b->log_lock);
 }
@@ -101,13 +108,16 @@ static bool send_one(struct bench *b, struct client *client) {
                               buffer_bytes(&envelope), &answer);
     }
     uint64_t took_us = (clock_mono_ns() - start_ns) / 1000;
-    bool good = e == OK && json_integer_value(json_object_get(json_object_get(answer, "result"), "code")) == 0;
+    struct submitted_answer sent;
+    struct why why;
+    bool good = e == OK && record_of_json(&submitted_shape, answer, &sent, &why) == OK && sent.is_final &&
+                sent.result.code == CODE_OK;
     if (good) {
         uint64_t place = __atomic_fetch_add(&phase->taken, 1, __ATOMIC_RELAXED);
         if (place < SAMPLES_MAX) {
             phase->latency_us[place] = (uint32_t)took_us;
         }
-        log_final(b, answer);
+        log_final(b, &sent);
     }
     bool gone = e == ERR_NETWORK;
     (void)__atomic_add_fetch(good ? &phase->good : gone ? &phase->failed : &phase->refused, 1, __ATOMIC_RELAXED);
@@ -179,19 +189,21 @@ static void read_cpu(const struct bench *b, double *out) {
 
 static int find_nodes(struct bench *b) {
     json_t *answer = NULL;
-    json_t *node;
-    size_t i;
+    struct page_answer page;
+    struct node_record record;
+    struct why why;
     if (client_get_json(b->tx.client, "/v1/validators?limit=100", &answer) != OK) {
         return args_fail("%s", client_why(b->tx.client));
     }
-    json_array_foreach(json_object_get(answer, "validators"), i, node) {
-        const char *url = json_string_value(json_object_get(node, "http"));
-        if (url != NULL && b->node_count < WATCHED_NODES_MAX && strlen(url) < sizeof b->node_url[0]) {
-            memcpy(b->node_url[b->node_count++], url, strlen(url) + 1);
+    int status = txcmd_take(b->tx.client, &validators_page, answer, &page);
+    for (size_t i = 0; status == ARGS_GO_ON && i < json_array_size(page.items); i++) {
+        bool good = record_of_json(&node_shape, json_array_get(page.items, i), &record, &why) == OK;
+        if (good && b->node_count < WATCHED_NODES_MAX && strlen(record.node.http) < sizeof b->node_url[0]) {
+            memcpy(b->node_url[b->node_count++], record.node.http, strlen(record.node.http) + 1);
         }
     }
     json_decref(answer);
-    return ARGS_GO_ON;
+    return status;
 }
 
 /* ---- What is pushed ---------------------------------------------------------------------------------------------- */
@@ -216,13 +228,9 @@ static int publish_something(struct bench *b, json_t **out) {
 static int find_release(struct bench *b) {
     json_t *answer = NULL;
     struct buffer path = BUFFER_INIT;
-    buffer_put(&path, "/v1/releases/latest?class=", 26);
-    client_escape(b->class_text, &path);
-    buffer_u8(&path, 0);
-    enum err e = buffer_ok(&path);
-    if (e == OK) {
-        e = client_get_json(b->tx.client, (const char *)path.data, &answer);
-    }
+    buffer_words(&path, "/v1/releases/latest");
+    names_class_query(b->class_text, &path);
+    enum err e = buffer_text(&path) != NULL ? client_get_json(b->tx.client, buffer_text(&path), &answer) : ERR_NOMEM;
     buffer_free(&path);
     int status = ARGS_GO_ON;
     if (e == ERR_NOTFOUND && strcmp(client_error_code(b->tx.client), "NO_RELEASE") == 0) {
@@ -230,7 +238,8 @@ static int find_release(struct bench *b) {
     } else if (e != OK) {
         status = args_fail("%s", client_why(b->tx.client));
     }
-    if (status == ARGS_GO_ON && !names_member_hex(answer, "release_id", b->release_id, HASH_LEN)) {
+    const char *id = json_string_value(record_member(&release_shape, answer, offsetof(struct release_record, id)));
+    if (status == ARGS_GO_ON && (id == NULL || hex_decode(id, b->release_id, HASH_LEN) != OK)) {
         status = args_fail("the node's answer holds no release id");
     }
     json_decref(answer);

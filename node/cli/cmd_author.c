@@ -4,12 +4,14 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
+#include "contracts/author/author.h"
 #include "contracts/author/author.pb-c.h"
+#include "node/answers/page.h"
 #include "verify/delegation.h"
 
 #include <string.h>
 
-static int author_list(int argc, char **argv) {
+static int cmd_author_list(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
     const struct args_spec spec = {"author list [options]", "Authors.", options, 0, 0};
@@ -18,19 +20,7 @@ static int author_list(int argc, char **argv) {
     return status == ARGS_GO_ON ? txcmd_show(&o, "/v1/authors") : status;
 }
 
-static int show_found(const struct txcmd_options *o, const json_t *list, const char *hex) {
-    size_t i;
-    json_t *item;
-    json_array_foreach(list, i, item) {
-        const char *id = json_string_value(json_object_get(item, "id"));
-        if (id != NULL && strcmp(id, hex) == 0) {
-            return txcmd_print(o, json_incref(item));
-        }
-    }
-    return args_fail("no author %s; 'assay author list' lists them", hex);
-}
-
-static int author_show(int argc, char **argv) {
+static int cmd_author_show(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
     const struct args_spec spec = {"author show KEY [options]", "One author, by public key or key file.", options, 1,
@@ -58,8 +48,9 @@ static int author_show(int argc, char **argv) {
     char before[2 * ED25519_KEY_LEN + 1];
     hex_encode(key, sizeof key, before);
     (void)snprintf(path, sizeof path, "/v1/authors?limit=1&after=%s", before);
-    status = client_get_json(client, path, &answer) == OK ? show_found(&o, json_object_get(answer, "authors"), hex)
-                                                          : args_fail("%s", client_why(client));
+    status = client_get_json(client, path, &answer) == OK
+                 ? txcmd_print_item(&o, answer, &authors_page, offsetof(struct author_record, id), hex, "author")
+                 : args_fail("%s", client_why(client));
     json_decref(answer);
     client_free(client);
     return status;
@@ -113,7 +104,6 @@ static int send_registration(const struct registration *r, struct txcmd *tx, jso
     uint8_t delegation[DELEGATION_MAX];
     size_t delegation_len = 0;
     struct why why = WHY_NONE;
-    struct buffer args = BUFFER_INIT;
     if (tx->key_count == TXCMD_KEYS_MAX) {
         return args_wrong("one --key fewer: the author signs too");
     }
@@ -132,13 +122,10 @@ static int send_registration(const struct registration *r, struct txcmd *tx, jso
     message.key = names_binary(author->public_key, ED25519_KEY_LEN);
     message.delegation = names_binary(delegation, delegation_len);
     message.expires_ms = r->expires_ms;
-    status = names_pack(&message.base, &args) == OK ? txcmd_send(tx, "author", "register", buffer_bytes(&args), out)
-                                                    : args_fail("out of memory");
-    buffer_free(&args);
-    return status;
+    return txcmd_send(tx, "author", "register", &message.base, out);
 }
 
-static int author_register(int argc, char **argv) {
+static int cmd_author_register(int argc, char **argv) {
     struct txcmd_options o = {0};
     struct registration r = {.last_sequence = UINT64_MAX};
     const struct args_option options[] = {
@@ -175,7 +162,7 @@ static int author_register(int argc, char **argv) {
     return status == ARGS_GO_ON ? txcmd_print(&o, answer) : status;
 }
 
-static int author_revoke(int argc, char **argv) {
+static int cmd_author_revoke(int argc, char **argv) {
     struct txcmd_options o = {0};
     const char *reason = "";
     const struct args_option options[] = {
@@ -183,7 +170,6 @@ static int author_revoke(int argc, char **argv) {
     const struct args_spec spec = {"author revoke KEY --key ADMIN [--reason TEXT]",
                                    "The key signs nothing more, for good.", options, 1, 1};
     struct args_operands operands;
-    struct buffer args = BUFFER_INIT;
     uint8_t id[ED25519_KEY_LEN];
     int status = args_parse(&spec, argc, argv, &operands);
     if (status == ARGS_GO_ON) {
@@ -196,17 +182,14 @@ static int author_revoke(int argc, char **argv) {
     assay__author_revoke__init(&message);
     message.author_id = names_binary(id, sizeof id);
     message.reason = names_text(reason);
-    status = names_pack(&message.base, &args) == OK ? txcmd_run(&o, "author", "revoke", buffer_bytes(&args), NULL)
-                                                    : args_fail("out of memory");
-    buffer_free(&args);
-    return status;
+    return txcmd_message(&o, "author", "revoke", &message.base);
 }
 
 int cmd_author(int argc, char **argv) {
-    static const struct args_verb verbs[] = {{"list", "all of them", author_list},
-                                             {"show", "one", author_show},
-                                             {"register", "admit a key", author_register},
-                                             {"revoke", "end a key, for good", author_revoke},
+    static const struct args_verb verbs[] = {{"list", "all of them", cmd_author_list},
+                                             {"show", "one", cmd_author_show},
+                                             {"register", "admit a key", cmd_author_register},
+                                             {"revoke", "end a key, for good", cmd_author_revoke},
                                              {NULL, NULL, NULL}};
     return args_dispatch("author", verbs, argc, argv);
 }

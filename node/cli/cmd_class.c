@@ -34,10 +34,9 @@ static int class_show(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    buffer_put(&path, "/v1/classes", 11);
+    buffer_words(&path, "/v1/classes");
     names_class_query(operands.item[0], &path);
-    buffer_u8(&path, 0);
-    status = buffer_ok(&path) == OK ? txcmd_show(&o, (char *)path.data) : args_fail("out of memory");
+    status = txcmd_show(&o, buffer_text(&path));
     buffer_free(&path);
     return status;
 }
@@ -92,7 +91,6 @@ static int send_definition(const struct txcmd_options *o, struct definition *d, 
     assay__define_class__init(&message);
     ProtobufCBinaryData authors[GENESIS_CLASS_AUTHORS_MAX];
     Assay__ComponentSlot *slots[GENESIS_SLOTS_MAX];
-    struct buffer args = BUFFER_INIT;
     for (size_t i = 0; i < d->author_count; i++) {
         authors[i] = names_binary(d->authors[i], ED25519_KEY_LEN);
     }
@@ -109,11 +107,7 @@ static int send_definition(const struct txcmd_options *o, struct definition *d, 
     message.authors = authors;
     message.n_slots = d->slot_count;
     message.slots = slots;
-    int status = names_pack(&message.base, &args) == OK
-                     ? txcmd_run(o, "firmware", "define_class", buffer_bytes(&args), NULL)
-                     : args_fail("out of memory");
-    buffer_free(&args);
-    return status;
+    return txcmd_message(o, "firmware", "define_class", &message.base);
 }
 
 static int class_define(int argc, char **argv) {

@@ -5,6 +5,8 @@
 #include "node/cli/txcmd.h"
 
 #include "contracts/device/device.pb-c.h"
+#include "node/answers/page.h"
+#include "node/answers/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,17 +24,14 @@ static int show_devices(const struct txcmd_options *o, const char *path, const c
     } else if (only == NULL) {
         status = txcmd_print(o, json_incref(answer));
     } else {
-        json_t *item = json_array_get(json_object_get(answer, "devices"), 0);
-        const char *id = json_string_value(json_object_get(item, "id"));
-        status = id != NULL && strcmp(id, only) == 0 ? txcmd_print(o, json_incref(item))
-                                                     : args_fail("no device %s; 'assay device list' lists them", only);
+        status = txcmd_print_item(o, answer, &devices_page, offsetof(struct device_answer, record.id), only, "device");
     }
     json_decref(answer);
     txcmd_close(&tx);
     return status;
 }
 
-static int device_list(int argc, char **argv) {
+static int cmd_device_list(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
     const struct args_spec spec = {"device list --key FILE [options]", "Devices; for members, so --key logs in.",
@@ -42,7 +41,7 @@ static int device_list(int argc, char **argv) {
     return status == ARGS_GO_ON ? show_devices(&o, "/v1/devices", NULL) : status;
 }
 
-static int device_show(int argc, char **argv) {
+static int cmd_device_show(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
     const struct args_spec spec = {"device show DEVICE --key FILE [options]", "One device, by public key or key file.",
@@ -68,7 +67,7 @@ static int device_show(int argc, char **argv) {
     return show_devices(&o, path, hex);
 }
 
-static int device_register(int argc, char **argv) {
+static int cmd_device_register(int argc, char **argv) {
     struct txcmd_options o = {0};
     const char *class = NULL;
     const char *gateway_text = NULL;
@@ -89,7 +88,6 @@ static int device_register(int argc, char **argv) {
     uint8_t key[ED25519_KEY_LEN];
     uint8_t gateway[ED25519_KEY_LEN];
     uint8_t mac[HASH_LEN] = {0};
-    struct buffer args = BUFFER_INIT;
     int status = args_parse(&spec, argc, argv, &operands);
     if (status == ARGS_GO_ON && class == NULL) {
         status = args_wrong("device register needs --class");
@@ -115,20 +113,16 @@ static int device_register(int argc, char **argv) {
     message.running_sequence = sequence;
     message.mac_hmac = names_binary(mac, sizeof mac);
     message.gateway = names_binary(gateway, gateway_text != NULL ? sizeof gateway : 0);
-    status = names_pack(&message.base, &args) == OK ? txcmd_run(&o, "device", "register", buffer_bytes(&args), NULL)
-                                                    : args_fail("out of memory");
-    buffer_free(&args);
-    return status;
+    return txcmd_message(&o, "device", "register", &message.base);
 }
 
-static int device_endorse(int argc, char **argv) {
+static int cmd_device_endorse(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
     const struct args_spec spec = {"device endorse DEVICE --key ADMIN [options]",
                                    "The vendor vouches for the device's key.", options, 1, 1};
     struct args_operands operands;
     uint8_t key[ED25519_KEY_LEN];
-    struct buffer args = BUFFER_INIT;
     int status = args_parse(&spec, argc, argv, &operands);
     if (status == ARGS_GO_ON) {
         status = names_public_key("device", operands.item[0], key);
@@ -139,17 +133,14 @@ static int device_endorse(int argc, char **argv) {
     Assay__DeviceEndorse message;
     assay__device_endorse__init(&message);
     message.device_id = names_binary(key, sizeof key);
-    status = names_pack(&message.base, &args) == OK ? txcmd_run(&o, "device", "endorse", buffer_bytes(&args), NULL)
-                                                    : args_fail("out of memory");
-    buffer_free(&args);
-    return status;
+    return txcmd_message(&o, "device", "endorse", &message.base);
 }
 
 int cmd_device(int argc, char **argv) {
-    static const struct args_verb verbs[] = {{"list", "all of them", device_list},
-                                             {"show", "one", device_show},
-                                             {"register", "bring one under a gateway", device_register},
-                                             {"endorse", "vouch for one's key", device_endorse},
+    static const struct args_verb verbs[] = {{"list", "all of them", cmd_device_list},
+                                             {"show", "one", cmd_device_show},
+                                             {"register", "bring one under a gateway", cmd_device_register},
+                                             {"endorse", "vouch for one's key", cmd_device_endorse},
                                              {NULL, NULL, NULL}};
     return args_dispatch("device", verbs, argc, argv);
 }

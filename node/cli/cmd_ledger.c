@@ -5,6 +5,8 @@
 #include "node/cli/txcmd.h"
 
 #include "base/file.h"
+#include "contracts/governance/governance.h"
+#include "node/answers/page.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +30,7 @@ static int show_path(const char *usage, const char *about, const char *format, i
         client_escape(operands.item[0], &path);
         buffer_put(&path, hole + 2, strlen(hole + 2));
     }
-    buffer_u8(&path, 0);
-    status = buffer_ok(&path) == OK ? txcmd_show(&o, (const char *)path.data) : args_fail("out of memory");
+    status = txcmd_show(&o, buffer_text(&path));
     buffer_free(&path);
     return status;
 }
@@ -116,11 +117,11 @@ int cmd_tx(int argc, char **argv) {
 
 /* ---- Organisations ---- */
 
-static int org_list(int argc, char **argv) {
+static int cmd_org_list(int argc, char **argv) {
     return show_path("org list [options]", "The organisations of the consortium.", "/v1/orgs", argc, argv);
 }
 
-static int org_show(int argc, char **argv) {
+static int cmd_org_show(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
     const struct args_spec spec = {"org show ID [options]", "One organisation.", options, 1, 1};
@@ -134,19 +135,10 @@ static int org_show(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    json_t *found = NULL;
-    if (client_get_json(client, "/v1/orgs?limit=100", &answer) != OK) {
-        status = args_fail("%s", client_why(client));
-    } else {
-        size_t i;
-        json_t *item;
-        json_array_foreach(json_object_get(answer, "orgs"), i, item) {
-            const char *id = json_string_value(json_object_get(item, "id"));
-            found = id != NULL && strcmp(id, operands.item[0]) == 0 ? item : found;
-        }
-        status = found != NULL ? txcmd_print(&o, json_incref(found))
-                               : args_fail("no organisation '%s'; 'assay org list' lists them", operands.item[0]);
-    }
+    status =
+        client_get_json(client, "/v1/orgs?limit=100", &answer) == OK
+            ? txcmd_print_item(&o, answer, &orgs_page, offsetof(struct org_record, org.id), operands.item[0], "org")
+            : args_fail("%s", client_why(client));
     json_decref(answer);
     client_free(client);
     return status;
@@ -154,6 +146,6 @@ static int org_show(int argc, char **argv) {
 
 int cmd_org(int argc, char **argv) {
     static const struct args_verb verbs[] = {
-        {"list", "all of them", org_list}, {"show", "one", org_show}, {NULL, NULL, NULL}};
+        {"list", "all of them", cmd_org_list}, {"show", "one", cmd_org_show}, {NULL, NULL, NULL}};
     return args_dispatch("org", verbs, argc, argv);
 }

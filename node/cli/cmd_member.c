@@ -25,14 +25,6 @@ struct addresses {
     const char *http;
 };
 
-static int send(const struct txcmd_options *o, const char *method, const ProtobufCMessage *message) {
-    struct buffer args = BUFFER_INIT;
-    int status = names_pack(message, &args) == OK ? txcmd_run(o, "governance", method, buffer_bytes(&args), NULL)
-                                                  : args_fail("out of memory");
-    buffer_free(&args);
-    return status;
-}
-
 static int send_node(const struct txcmd_options *o, const char *org, enum node_role role, const char *key,
                      const struct addresses *at) {
     uint8_t node_key[ED25519_KEY_LEN], link_key[ED25519_KEY_LEN];
@@ -51,7 +43,7 @@ static int send_node(const struct txcmd_options *o, const char *org, enum node_r
         message.link_key = names_binary(link_key, sizeof link_key);
         message.peer = peer;
         message.http = http;
-        return send(o, "update_node", &message.base);
+        return txcmd_message(o, "governance", "update_node", &message.base);
     }
     Assay__RegisterNode message;
     assay__register_node__init(&message);
@@ -61,7 +53,7 @@ static int send_node(const struct txcmd_options *o, const char *org, enum node_r
     message.role = (uint32_t)role;
     message.peer = peer;
     message.http = http;
-    return send(o, "register_node", &message.base);
+    return txcmd_message(o, "governance", "register_node", &message.base);
 }
 
 static int member_add(int argc, char **argv) {
@@ -134,7 +126,7 @@ static int member_remove(int argc, char **argv) {
         status = names_public_key("the node's key", operands.item[0], key);
     }
     message.key = names_binary(key, sizeof key);
-    return status == ARGS_GO_ON ? send(&o, "remove_node", &message.base) : status;
+    return status == ARGS_GO_ON ? txcmd_message(&o, "governance", "remove_node", &message.base) : status;
 }
 
 int cmd_member(int argc, char **argv) {

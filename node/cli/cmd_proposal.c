@@ -5,6 +5,9 @@
 #include "node/cli/txcmd.h"
 
 #include "contracts/governance/governance.pb-c.h"
+#include "contracts/governance/governance_proposal.h"
+#include "node/answers/block.h"
+#include "node/json/record_json.h"
 #include "contracts/governance/governance_params.h"
 
 #include <inttypes.h>
@@ -12,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int proposal_list(int argc, char **argv) {
+static int cmd_proposal_list(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
     const struct args_spec spec = {
@@ -23,7 +26,7 @@ static int proposal_list(int argc, char **argv) {
     return status == ARGS_GO_ON ? txcmd_show_to_member(&o, "/v1/proposals") : status;
 }
 
-static int proposal_show(int argc, char **argv) {
+static int cmd_proposal_show(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
     const struct args_spec spec = {"proposal show ID --key KEY [options]", "One proposal with its votes.", options, 1,
@@ -250,26 +253,23 @@ static const struct kind *kind_of(const char *name) {
 /* Sends one operation about a proposal; the answer names the proposal, which for a new one is the transaction. */
 static int send(const struct txcmd_options *o, const char *method, const ProtobufCMessage *message, const char *id) {
     struct txcmd tx;
-    struct buffer args = BUFFER_INIT;
     json_t *answer = NULL;
-    memset(&tx, 0, sizeof tx);
-    int status = names_pack(message, &args) == OK ? txcmd_open(o, &tx) : args_fail("out of memory");
-    if (status == ARGS_GO_ON) {
-        status = txcmd_send(&tx, "governance", method, buffer_bytes(&args), &answer);
+    int status = txcmd_open(o, &tx);
+    if (status != ARGS_GO_ON) {
+        return status;
     }
-    if (status == ARGS_GO_ON) {
-        const char *named = id != NULL ? id : json_string_value(json_object_get(answer, "tx_id"));
-        (void)json_object_set_new(answer, "proposal_id", json_string(named != NULL ? named : ""));
-        status = txcmd_print(o, answer);
-    } else {
-        json_decref(answer);
-    }
-    buffer_free(&args);
+    status = txcmd_send(&tx, "governance", method, message, &answer);
     txcmd_close(&tx);
-    return status;
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    const json_t *tx_id = record_member(&submitted_shape, answer, offsetof(struct submitted_answer, tx_id));
+    (void)json_object_set_new(answer, record_name_at(&proposal_shape, offsetof(struct proposal_record, id)),
+                              json_string(id != NULL ? id : json_string_value(tx_id)));
+    return txcmd_print(o, answer);
 }
 
-static int proposal_new(int argc, char **argv) {
+static int cmd_proposal_new(int argc, char **argv) {
     struct txcmd_options o = {0};
     struct wording w = {.threshold = 1};
     const char *org = NULL, *text = "";
@@ -321,7 +321,7 @@ static int proposal_new(int argc, char **argv) {
 
 /* ---- vote and withdraw ------------------------------------------------------------------------------------------- */
 
-static int proposal_vote(int argc, char **argv) {
+static int cmd_proposal_vote(int argc, char **argv) {
     struct txcmd_options o = {0};
     const char *org = NULL;
     const struct args_option options[] = {
@@ -347,7 +347,7 @@ static int proposal_vote(int argc, char **argv) {
     return status == ARGS_GO_ON ? send(&o, "vote", &message.base, operands.item[0]) : status;
 }
 
-static int proposal_withdraw(int argc, char **argv) {
+static int cmd_proposal_withdraw(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
     const struct args_spec spec = {"proposal withdraw ID --key ADMIN...", "Takes back what your organisation proposed.",
@@ -365,11 +365,11 @@ static int proposal_withdraw(int argc, char **argv) {
 }
 
 int cmd_proposal(int argc, char **argv) {
-    static const struct args_verb verbs[] = {{"list", "all of them", proposal_list},
-                                             {"show", "one, with its votes", proposal_show},
-                                             {"new", "propose a change", proposal_new},
-                                             {"vote", "yes or no", proposal_vote},
-                                             {"withdraw", "take back your own", proposal_withdraw},
+    static const struct args_verb verbs[] = {{"list", "all of them", cmd_proposal_list},
+                                             {"show", "one, with its votes", cmd_proposal_show},
+                                             {"new", "propose a change", cmd_proposal_new},
+                                             {"vote", "yes or no", cmd_proposal_vote},
+                                             {"withdraw", "take back your own", cmd_proposal_withdraw},
                                              {NULL, NULL, NULL}};
     return args_dispatch("proposal", verbs, argc, argv);
 }

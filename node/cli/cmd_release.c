@@ -77,31 +77,27 @@ static int save_proof(struct client *client, const char *path, const char *file)
 
 static int show_latest(const struct txcmd_options *o, const char *class, const char *proof) {
     struct client *client = NULL;
-    struct buffer path = BUFFER_INIT;
+    struct buffer path = BUFFER_INIT, proof_path = BUFFER_INIT;
     json_t *answer = NULL;
     int status = txcmd_client(o, &client);
     if (status != ARGS_GO_ON) {
         return status;
     }
-    buffer_put(&path, "/v1/releases/latest", 19);
+    buffer_words(&path, "/v1/releases/latest");
     names_class_query(class, &path);
-    size_t len = path.len;
-    buffer_u8(&path, 0);
-    if (buffer_ok(&path) != OK) {
+    buffer_put(&proof_path, path.data, path.len);
+    buffer_words(&proof_path, "&proof=1");
+    if (buffer_text(&path) == NULL || buffer_text(&proof_path) == NULL) {
         status = args_fail("out of memory");
     } else if (proof != NULL) {
-        path.len = len;
-        buffer_put(&path, "&proof=1", sizeof "&proof=1");
-        status = buffer_ok(&path) == OK ? save_proof(client, (char *)path.data, proof) : args_fail("out of memory");
-        if (path.data != NULL) {
-            path.data[len] = '\0';
-        }
+        status = save_proof(client, buffer_text(&proof_path), proof);
     }
     if (status == ARGS_GO_ON) {
-        status = client_get_json(client, (char *)path.data, &answer) == OK ? txcmd_print(o, answer)
-                                                                           : args_fail("%s", client_why(client));
+        status = client_get_json(client, buffer_text(&path), &answer) == OK ? txcmd_print(o, answer)
+                                                                            : args_fail("%s", client_why(client));
     }
     buffer_free(&path);
+    buffer_free(&proof_path);
     client_free(client);
     return status;
 }
@@ -161,26 +157,16 @@ static int release_list(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    buffer_put(&path, "/v1/releases", 12);
+    buffer_words(&path, "/v1/releases");
     if (class != NULL) {
         names_class_query(class, &path);
     }
-    buffer_u8(&path, 0);
-    status = buffer_ok(&path) == OK ? txcmd_show(&o, (char *)path.data) : args_fail("out of memory");
+    status = txcmd_show(&o, buffer_text(&path));
     buffer_free(&path);
     return status;
 }
 
 /* ---- Transactions about a release ---- */
-
-/* Packs and runs; consumes nothing. */
-static int run_message(const struct txcmd_options *o, const char *method, const ProtobufCMessage *message) {
-    struct buffer args = BUFFER_INIT;
-    int status = names_pack(message, &args) == OK ? txcmd_run(o, "firmware", method, buffer_bytes(&args), NULL)
-                                                  : args_fail("out of memory");
-    buffer_free(&args);
-    return status;
-}
 
 static int release_approve(int argc, char **argv) {
     struct txcmd_options o = {0};
@@ -199,7 +185,7 @@ static int release_approve(int argc, char **argv) {
     Assay__ApproveRelease message;
     assay__approve_release__init(&message);
     message.release_id = names_binary(id, sizeof id);
-    return run_message(&o, "approve", &message.base);
+    return txcmd_message(&o, "firmware", "approve", &message.base);
 }
 
 static int release_revoke(int argc, char **argv) {
@@ -222,7 +208,7 @@ static int release_revoke(int argc, char **argv) {
     assay__revoke_release__init(&message);
     message.release_id = names_binary(id, sizeof id);
     message.reason = names_text(reason);
-    return run_message(&o, "revoke", &message.base);
+    return txcmd_message(&o, "firmware", "revoke", &message.base);
 }
 
 static int release_floor(int argc, char **argv) {
@@ -254,7 +240,7 @@ static int release_floor(int argc, char **argv) {
     assay__set_minimum_sequence__init(&message);
     message.class_id = names_binary(name.class_id, sizeof name.class_id);
     message.sequence = sequence;
-    return run_message(&o, "set_minimum_sequence", &message.base);
+    return txcmd_message(&o, "firmware", "set_minimum_sequence", &message.base);
 }
 
 int cmd_release(int argc, char **argv) {

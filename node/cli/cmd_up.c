@@ -108,8 +108,7 @@ static pid_t running_pid(const struct started *node) {
     struct buffer text = BUFFER_INIT;
     long pid = 0;
     if (path_in(node, "pid", path) && file_read(path, 32, &text) == OK) {
-        buffer_u8(&text, 0);
-        pid = buffer_ok(&text) == OK ? strtol((char *)text.data, NULL, 10) : 0;
+        pid = buffer_text(&text) != NULL ? strtol(buffer_text(&text), NULL, 10) : 0;
     }
     buffer_free(&text);
     return pid > 1 && pid <= INT_MAX && is_this_node(node, (pid_t)pid) ? (pid_t)pid : 0;

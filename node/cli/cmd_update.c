@@ -5,7 +5,10 @@
 #include "node/cli/txcmd.h"
 
 #include "base/clock.h"
+#include "contracts/update/update.h"
 #include "contracts/update/update.pb-c.h"
+#include "node/answers/block.h"
+#include "node/json/record_json.h"
 #include "verify/statement.h"
 
 #include <stdio.h>
@@ -37,7 +40,6 @@ static int send_push(const struct txcmd_options *o, const struct push *p) {
     ProtobufCBinaryData devices[TARGETS_MAX];
     struct class_name class;
     struct txcmd tx;
-    struct buffer args = BUFFER_INIT;
     json_t *answer = NULL;
     int status = names_hex("--release", p->release, release, sizeof release);
     if (status == ARGS_GO_ON) {
@@ -58,13 +60,12 @@ static int send_push(const struct txcmd_options *o, const struct push *p) {
     message.window_ms = p->window_ms;
     message.max_failed = (uint32_t)p->max_failed;
     message.time_sent_ms = clock_wall_ms();
-    status = names_pack(&message.base, &args) == OK ? txcmd_send(&tx, "update", "push", buffer_bytes(&args), &answer)
-                                                    : args_fail("out of memory");
+    status = txcmd_send(&tx, "update", "push", &message.base, &answer);
     txcmd_close(&tx);
-    buffer_free(&args);
     if (status == ARGS_GO_ON) {
         /* An update's id is its push transaction's. */
-        (void)json_object_set(answer, "update_id", json_object_get(answer, "tx_id"));
+        (void)json_object_set(answer, record_name_at(&update_shape, offsetof(struct update_record, id)),
+                              record_member(&submitted_shape, answer, offsetof(struct submitted_answer, tx_id)));
         status = txcmd_print(o, answer);
     }
     return status;
@@ -135,11 +136,26 @@ static void make_statement(const struct txcmd *tx, const struct keyfile *device,
     ed25519_sign(device->secret, text, sizeof text, out + STATEMENT_LEN);
 }
 
+/* What the contract says of the device now; with --out there is no result yet. */
+static void add_outcome(json_t *answer) {
+    struct buffer bytes = BUFFER_INIT;
+    Assay__UpdateStatementResult *result =
+        txcmd_result(answer, &bytes) ? assay__update_statement_result__unpack(NULL, bytes.len, bytes.data) : NULL;
+    if (result != NULL) {
+        (void)json_object_set_new(answer, "outcome",
+                                  json_string(verify_outcome_name((enum verify_outcome)result->outcome)));
+        (void)json_object_set_new(answer, "status",
+                                  json_string(device_status_name((enum device_status)result->status)));
+        (void)json_object_set_new(answer, "failed_attempts", json_integer(result->failed_attempts));
+        assay__update_statement_result__free_unpacked(result, NULL);
+    }
+    buffer_free(&bytes);
+}
+
 /* The device's key signs the statement and, as its own carrier, the transaction. */
 static int send_verify(const struct txcmd_options *o, const uint8_t update[HASH_LEN], const uint8_t digest[HASH_LEN]) {
     uint8_t signed_statement[STATEMENT_LEN + SIG_LEN];
     struct txcmd tx;
-    struct buffer args = BUFFER_INIT;
     json_t *answer = NULL;
     int status = txcmd_open(o, &tx);
     if (status != ARGS_GO_ON) {
@@ -150,27 +166,12 @@ static int send_verify(const struct txcmd_options *o, const uint8_t update[HASH_
     assay__update_statement__init(&message);
     message.statement = names_binary(signed_statement, STATEMENT_LEN);
     message.signature = names_binary(signed_statement + STATEMENT_LEN, SIG_LEN);
-    status = names_pack(&message.base, &args) == OK ? txcmd_send(&tx, "update", "verify", buffer_bytes(&args), &answer)
-                                                    : args_fail("out of memory");
+    status = txcmd_send(&tx, "update", "verify", &message.base, &answer);
     txcmd_close(&tx);
-    buffer_free(&args);
     if (status != ARGS_GO_ON) {
         return status;
     }
-    uint8_t bytes[512];
-    const char *hex = json_string_value(json_object_get(answer, "result_bytes"));
-    size_t len = hex != NULL ? strlen(hex) / 2 : sizeof bytes + 1;
-    if (len <= sizeof bytes && hex_decode(hex, bytes, len) == OK) {
-        Assay__UpdateStatementResult *result = assay__update_statement_result__unpack(NULL, len, bytes);
-        if (result != NULL) {
-            (void)json_object_set_new(answer, "outcome",
-                                      json_string(verify_outcome_name((enum verify_outcome)result->outcome)));
-            (void)json_object_set_new(answer, "status",
-                                      json_string(device_status_name((enum device_status)result->status)));
-            (void)json_object_set_new(answer, "failed_attempts", json_integer(result->failed_attempts));
-            assay__update_statement_result__free_unpacked(result, NULL);
-        }
-    }
+    add_outcome(answer);
     return txcmd_print(o, answer);
 }
 

@@ -36,10 +36,9 @@ int names_public_key(const char *what, const char *text, uint8_t out[ED25519_KEY
     }
     struct buffer file = BUFFER_INIT;
     enum err e = file_read(text, KEY_TEXT_MAX, &file);
-    buffer_u8(&file, 0);
-    if (e == OK && buffer_ok(&file) == OK) {
-        file.data[strcspn((char *)file.data, "\r\n")] = '\0';
-        e = hex_decode((char *)file.data, out, ED25519_KEY_LEN);
+    if (e == OK && buffer_text(&file) != NULL) {
+        file.len = strcspn(buffer_text(&file), "\r\n");
+        e = hex_decode(buffer_text(&file), out, ED25519_KEY_LEN);
     }
     buffer_free(&file);
     if (e == OK) {
@@ -65,12 +64,7 @@ enum err names_pack(const ProtobufCMessage *message, struct buffer *out) {
     return OK;
 }
 
-bool names_member_hex(const json_t *answer, const char *name, uint8_t *out, size_t len) {
-    const char *text = json_string_value(json_object_get(answer, name));
-    return text != NULL && hex_decode(text, out, len) == OK;
-}
-
 void names_class_query(const char *class, struct buffer *out) {
-    buffer_put(out, "?class=", 7);
+    buffer_words(out, "?class=");
     client_escape(class, out);
 }

@@ -37,9 +37,6 @@ static inline char *names_text(const char *text) {
     return (char *)(uintptr_t)text;
 }
 
-/* The hex member `name` of an answer; false when it is missing or of another length. */
-bool names_member_hex(const json_t *answer, const char *name, uint8_t *out, size_t len);
-
 /* Appends "?class=..." with the name percent-encoded. */
 void names_class_query(const char *class, struct buffer *out);
 

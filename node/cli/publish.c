@@ -2,6 +2,10 @@
 
 #include "base/file.h"
 #include "contracts/firmware/firmware.pb-c.h"
+#include "contracts/firmware/release.h"
+#include "node/answers/blob.h"
+#include "node/answers/registry.h"
+#include "node/json/record_json.h"
 #include "ipfs-lite/cid.h"
 #include "node/host/host_crypto.h"
 #include "verify/suit_build.h"
@@ -37,40 +41,37 @@ static int upload(struct work *w, const char *file, struct uploaded *out) {
     if (client_upload_file(client, "/v1/blobs", file, true, &answer) != OK) {
         return args_fail("upload of %s: %s", file, client_why(client));
     }
+    struct blob_answer blob;
     struct cid cid;
-    const char *text = json_string_value(json_object_get(answer, "cid"));
-    json_int_t size = json_integer_value(json_object_get(answer, "size"));
-    bool good = text != NULL && strlen(text) < sizeof out->cid_text && cid_parse(text, &cid) == OK && size >= 0 &&
-                names_member_hex(answer, "sha256", out->sha256, HASH_LEN) &&
-                names_member_hex(answer, "tree_root", out->tree_root, HASH_LEN);
-    if (good) {
-        memcpy(out->cid_text, text, strlen(text) + 1);
-        cid_encode(&cid, out->cid);
-        out->size = (uint64_t)size;
-    }
+    int status = txcmd_take(client, &blob_answer_shape, answer, &blob);
     json_decref(answer);
-    return good ? ARGS_GO_ON
-                : args_fail("%s answered the upload with something else; is it an assay node?", client_url(client));
+    if (status == ARGS_GO_ON && cid_decode(bytes_of(blob.cid, CID_LEN), &cid) == OK) {
+        cid_format(&cid, out->cid_text);
+        memcpy(out->cid, blob.cid, CID_LEN);
+        memcpy(out->sha256, blob.sha256, HASH_LEN);
+        memcpy(out->tree_root, blob.tree_root, HASH_LEN);
+        out->size = blob.size;
+    }
+    return status;
 }
 
 /* The class's next sequence and its first component slot. */
 static int ask_class(struct work *w) {
     struct buffer path = BUFFER_INIT;
-    json_t *class = NULL;
-    buffer_put(&path, "/v1/classes", 11);
+    json_t *answer = NULL;
+    struct class_answer class;
+    buffer_words(&path, "/v1/classes");
     names_class_query(w->request->class_text, &path);
-    buffer_u8(&path, 0);
-    enum err e = buffer_ok(&path) == OK ? client_get_json(w->tx->client, (char *)path.data, &class) : ERR_NOMEM;
+    enum err e = buffer_text(&path) != NULL ? client_get_json(w->tx->client, buffer_text(&path), &answer) : ERR_NOMEM;
     buffer_free(&path);
     if (e != OK) {
         return args_fail("class %s: %s", w->request->class_text, client_why(w->tx->client));
     }
-    json_int_t highest = json_integer_value(json_object_get(class, "highest_released"));
-    json_t *slot = json_array_get(json_object_get(class, "slots"), 0);
-    w->component = (uint8_t)json_integer_value(json_object_get(slot, "component"));
-    w->sequence = w->request->sequence != 0 ? w->request->sequence : (uint64_t)highest + 1;
-    json_decref(class);
-    return ARGS_GO_ON;
+    int status = txcmd_take(w->tx->client, &class_answer_shape, answer, &class);
+    json_decref(answer);
+    w->component = class.definition.def.slots[0].component;
+    w->sequence = w->request->sequence != 0 ? w->request->sequence : class.record.highest_released + 1;
+    return status;
 }
 
 static struct span span_of(const char *text) {
@@ -144,7 +145,7 @@ static int read_envelope(struct work *w) {
     return ARGS_GO_ON;
 }
 
-static enum err pack_registration(const struct work *w, struct buffer *out) {
+static int send_registration(struct work *w, json_t **out) {
     Assay__RegisterRelease message;
     assay__register_release__init(&message);
     message.class_id = names_binary(w->request->class.class_id, UUID_BYTES);
@@ -160,52 +161,53 @@ static enum err pack_registration(const struct work *w, struct buffer *out) {
     if (w->request->notes != NULL) {
         message.notes = w->request->notes;
     }
-    return names_pack(&message.base, out);
+    return txcmd_send(w->tx, "firmware", "register", &message.base, out);
+}
+
+/* What is told of a release here is called as in a node's answers. */
+static void tell(json_t *answer, size_t at, json_t *value) {
+    (void)json_object_set_new(answer, record_name_at(&release_shape, at), value);
+}
+#define TELL(answer, member, value) tell(answer, offsetof(struct release_record, member), value)
+
+static json_t *hex_json(const uint8_t hash[HASH_LEN]) {
+    char hex[2 * HASH_LEN + 1];
+    hex_encode(hash, HASH_LEN, hex);
+    return json_string(hex);
 }
 
 /* The release's id and state stand in the contract's result; with --out there is none yet. */
 static void add_result(json_t *answer) {
-    const char *hex = json_string_value(json_object_get(answer, "result_bytes"));
-    uint8_t bytes[256];
-    size_t len = hex != NULL ? strlen(hex) / 2 : 0;
-    if (hex == NULL || len > sizeof bytes || hex_decode(hex, bytes, len) != OK) {
-        return;
-    }
-    Assay__ReleaseResult *result = assay__release_result__unpack(NULL, len, bytes);
+    struct buffer bytes = BUFFER_INIT;
+    Assay__ReleaseResult *result =
+        txcmd_result(answer, &bytes) ? assay__release_result__unpack(NULL, bytes.len, bytes.data) : NULL;
     if (result != NULL && result->release_id.len == HASH_LEN) {
-        char id[2 * HASH_LEN + 1];
-        hex_encode(result->release_id.data, HASH_LEN, id);
-        (void)json_object_set_new(answer, "release_id", json_string(id));
-        (void)json_object_set_new(answer, "state", json_string(result->state == 2 ? "released" : "pending"));
+        TELL(answer, id, hex_json(result->release_id.data));
+        TELL(answer, state, json_string(release_state_name((enum release_state)result->state)));
         (void)json_object_set_new(answer, "signers", json_integer(result->signers));
         (void)json_object_set_new(answer, "required_signers", json_integer(result->required_signers));
     }
     if (result != NULL) {
         assay__release_result__free_unpacked(result, NULL);
     }
+    buffer_free(&bytes);
 }
 
 static void add_facts(const struct work *w, json_t *answer) {
-    char sha256[2 * HASH_LEN + 1];
-    hex_encode(w->image.sha256, HASH_LEN, sha256);
     (void)json_object_set_new(answer, "class", json_string(w->request->class_text));
-    (void)json_object_set_new(answer, "version", json_string(w->request->version));
-    (void)json_object_set_new(answer, "sequence", json_integer((json_int_t)w->sequence));
-    (void)json_object_set_new(answer, "cid", json_string(w->image.cid_text));
-    (void)json_object_set_new(answer, "size", json_integer((json_int_t)w->image.size));
-    (void)json_object_set_new(answer, "sha256", json_string(sha256));
+    TELL(answer, version, json_string(w->request->version));
+    TELL(answer, sequence, json_integer((json_int_t)w->sequence));
+    TELL(answer, image_cid, json_string(w->image.cid_text));
+    TELL(answer, image_size, json_integer((json_int_t)w->image.size));
+    TELL(answer, image_digest, hex_json(w->image.sha256));
     if (w->request->sbom != NULL) {
-        (void)json_object_set_new(answer, "sbom_cid", json_string(w->sbom.cid_text));
+        TELL(answer, sbom_cid, json_string(w->sbom.cid_text));
     }
 }
 
 static int register_release(struct work *w, json_t **out) {
-    struct buffer args = BUFFER_INIT;
     json_t *answer = NULL;
-    int status = pack_registration(w, &args) == OK
-                     ? txcmd_send(w->tx, "firmware", "register", buffer_bytes(&args), &answer)
-                     : args_fail("out of memory");
-    buffer_free(&args);
+    int status = send_registration(w, &answer);
     if (status == ARGS_GO_ON) {
         add_result(answer);
         add_facts(w, answer);

@@ -115,11 +115,10 @@ enum err suit_key_load_public(const char *given, struct author_key *out, struct 
     e = file_read(given, KEY_FILE_MAX, &text);
     if (e == OK) {
         pkey = read_pem(buffer_bytes(&text), false);
-        buffer_u8(&text, 0);
-        e = buffer_ok(&text);
+        e = buffer_text(&text) != NULL ? OK : ERR_NOMEM;
     }
     if (e == OK) {
-        e = pkey != NULL ? public_part(pkey, out) : public_from_hex((const char *)text.data, out);
+        e = pkey != NULL ? public_part(pkey, out) : public_from_hex(buffer_text(&text), out);
     }
     EVP_PKEY_free(pkey);
     if (text.data != NULL) {

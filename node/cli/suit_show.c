@@ -108,8 +108,7 @@ struct json_writer {
 static json_t *json_hex(struct span bytes) {
     struct buffer text = BUFFER_INIT;
     put_hex(&text, bytes);
-    buffer_u8(&text, 0);
-    json_t *hex = buffer_ok(&text) == OK ? json_string((const char *)text.data) : NULL;
+    json_t *hex = buffer_text(&text) != NULL ? json_string(buffer_text(&text)) : NULL;
     buffer_free(&text);
     return hex;
 }
@@ -199,13 +198,12 @@ static bool json_attach(struct json_writer *w, const struct suit_event *event, j
         return json_array_append_new(parent, value) == 0;
     }
     put_name(&name, event);
-    buffer_u8(&name, 0);
-    if (buffer_ok(&name) != OK) {
+    if (buffer_text(&name) == NULL) {
         json_decref(value);
     } else if (event->space == SUIT_SPACE_COMMAND) {
-        attached = json_array_append_new(parent, json_pack("{s:o}", (const char *)name.data, value)) == 0;
+        attached = json_array_append_new(parent, json_pack("{s:o}", buffer_text(&name), value)) == 0;
     } else {
-        attached = json_object_set_new(parent, (const char *)name.data, value) == 0;
+        attached = json_object_set_new(parent, buffer_text(&name), value) == 0;
     }
     buffer_free(&name);
     return attached;

@@ -6,6 +6,12 @@
 #include "base/file.h"
 #include "contracts/kernel/code.h"
 #include "contracts/kernel/transaction.h"
+#include "node/answers/block.h"
+#include "node/answers/error.h"
+#include "node/answers/page.h"
+#include "node/answers/status.h"
+#include "node/cli/names.h"
+#include "node/json/record_json.h"
 #include "node/ledger/ledger_time.h"
 
 #include <inttypes.h>
@@ -59,21 +65,28 @@ static int load_keys(const struct txcmd_options *options, struct txcmd *out) {
     return e == OK ? ARGS_GO_ON : args_fail("%s", why.text);
 }
 
+int txcmd_take(const struct client *client, const struct record *shape, const json_t *answer, void *out) {
+    struct why why = WHY_NONE;
+    enum err e = record_of_json(shape, answer, out, &why);
+    return e == OK
+               ? ARGS_GO_ON
+               : args_fail("%s answered with something else: %s; is it an assay node?", client_url(client), why.text);
+}
+
 static int ask_status(struct txcmd *tx) {
-    json_t *status = NULL;
-    if (client_get_json(tx->client, "/v1/status", &status) != OK) {
+    json_t *answer = NULL;
+    struct node_status node;
+    if (client_get_json(tx->client, "/v1/status", &answer) != OK) {
         return args_fail("%s", client_why(tx->client));
     }
-    const char *chain_id = json_string_value(json_object_get(status, "chain_id"));
-    json_int_t block_ms = json_integer_value(json_object_get(status, "last_block_time_ms"));
-    json_int_t clock_ms = json_integer_value(json_object_get(json_object_get(status, "clock"), "time_ms"));
-    bool good = chain_id != NULL && hex_decode(chain_id, tx->chain_id, sizeof tx->chain_id) == OK && block_ms >= 0 &&
-                clock_ms >= 0;
-    tx->ledger_ms = ledger_time_now((uint64_t)clock_ms, (uint64_t)block_ms);
-    json_int_t lifetime_ms = json_integer_value(json_object_get(status, "tx_max_lifetime_ms"));
-    tx->max_lifetime_ms = lifetime_ms > 0 ? (uint64_t)lifetime_ms : LIMIT_TX_LIFETIME_MS;
-    json_decref(status);
-    return good ? ARGS_GO_ON : args_fail("%s/v1/status has no chain id; is it an assay node?", client_url(tx->client));
+    int status = txcmd_take(tx->client, &node_status_shape, answer, &node);
+    if (status == ARGS_GO_ON) {
+        memcpy(tx->chain_id, node.chain_id, CHAIN_ID_LEN);
+        tx->ledger_ms = ledger_time_now(node.clock.time_ms, node.last_block_time_ms);
+        tx->max_lifetime_ms = node.tells_lifetime ? node.tx_max_lifetime_ms : LIMIT_TX_LIFETIME_MS;
+    }
+    json_decref(answer);
+    return status;
 }
 
 static int check_options(const struct txcmd_options *options) {
@@ -120,20 +133,19 @@ void txcmd_close(struct txcmd *tx) {
 /* ---- Sending ---- */
 
 /* Contract refusals are answers, so they come with status 200 and a result. */
-static int judge(const struct txcmd_options *options, json_t *answer) {
-    json_t *result = json_object_get(answer, "result");
-    json_t *number = json_object_get(result, "code");
-    if (result == NULL || json_integer_value(number) == 0) {
-        return ARGS_GO_ON;
+static int judge(const struct txcmd_options *options, const struct client *client, json_t *answer) {
+    struct submitted_answer sent;
+    int status = txcmd_take(client, &submitted_shape, answer, &sent);
+    if (status != ARGS_GO_ON || !sent.is_final || sent.result.code == CODE_OK) {
+        return status;
     }
-    const char *name = json_string_value(json_object_get(result, "name"));
-    const char *detail = json_string_value(json_object_get(result, "detail"));
-    uint32_t code = (uint32_t)json_integer_value(number);
     if (options->json) {
         (void)args_print_json(json_incref(answer));
     }
-    return args_fail("refused: %s: %s%s%s; %s", name != NULL ? name : code_name(code), code_text(code),
-                     detail != NULL && detail[0] != '\0' ? ": " : "", detail != NULL ? detail : "", code_hint(code));
+    const struct result_answer *result = &sent.result;
+    return args_fail("refused: %s: %s%s%.*s; %s", result->name, code_text(result->code),
+                     result->detail.len > 0 ? ": " : "", (int)result->detail.len, (const char *)result->detail.data,
+                     code_hint(result->code));
 }
 
 int txcmd_send_envelope(const struct txcmd_options *options, struct client *client, struct bytes envelope,
@@ -145,12 +157,12 @@ int txcmd_send_envelope(const struct txcmd_options *options, struct client *clie
                    options->wait != NULL ? options->wait : "finalized", timeout_ms);
     if (client_post_bytes(client, path, "application/octet-stream", envelope, &answer) != OK) {
         if (options->json && client_error_code(client)[0] != '\0') {
-            (void)args_print_json(
-                json_pack("{s:{s:s, s:s}}", "error", "code", client_error_code(client), "message", client_why(client)));
+            const struct error_answer error = {{client_error_code(client), client_why(client), ""}};
+            (void)args_print_json(record_json(&error_answer_shape, &error));
         }
         return args_fail("%s", client_why(client));
     }
-    int status = judge(options, answer);
+    int status = judge(options, client, answer);
     if (status != ARGS_GO_ON) {
         json_decref(answer);
         return status;
@@ -179,16 +191,20 @@ uint64_t txcmd_expiry(const struct txcmd *tx) {
     return given ? now_ms + tx->options->expires_ms : ledger_time_expiry(now_ms, tx->max_lifetime_ms);
 }
 
-int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struct bytes args, json_t **out) {
+int txcmd_send(struct txcmd *tx, const char *contract, const char *method, const ProtobufCMessage *args, json_t **out) {
     const uint8_t(*secrets[TXCMD_KEYS_MAX])[ED25519_SECRET_LEN];
     for (size_t i = 0; i < tx->key_count; i++) {
         secrets[i] = (const uint8_t(*)[ED25519_SECRET_LEN])(uintptr_t)tx->keys[i].secret;
     }
     struct transaction_draft draft = {
-        .chain_id = tx->chain_id, .expiry_ms = txcmd_expiry(tx), .contract = contract, .method = method, .args = args};
-    struct buffer envelope = BUFFER_INIT;
+        .chain_id = tx->chain_id, .expiry_ms = txcmd_expiry(tx), .contract = contract, .method = method};
+    struct buffer packed = BUFFER_INIT, envelope = BUFFER_INIT;
     random_fill(draft.salt, sizeof draft.salt);
-    enum err e = transaction_build(&draft, secrets, tx->key_count, &envelope);
+    enum err e = names_pack(args, &packed);
+    draft.args = buffer_bytes(&packed);
+    if (e == OK) {
+        e = transaction_build(&draft, secrets, tx->key_count, &envelope);
+    }
     int status;
     if (e != OK) {
         status = args_fail("can't build the transaction: %s%s", err_text(e),
@@ -199,7 +215,16 @@ int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struc
         status = txcmd_send_envelope(tx->options, tx->client, buffer_bytes(&envelope), out);
     }
     buffer_free(&envelope);
+    buffer_free(&packed);
     return status;
+}
+
+bool txcmd_result(const json_t *answer, struct buffer *out) {
+    const char *hex =
+        json_string_value(record_member(&submitted_shape, answer, offsetof(struct submitted_answer, result_bytes)));
+    size_t len = hex != NULL ? strlen(hex) / 2 : 0;
+    uint8_t *at = hex != NULL ? buffer_extend(out, len) : NULL;
+    return at != NULL && hex_decode(hex, at, len) == OK;
 }
 
 /* ---- Showing ---- */
@@ -246,14 +271,30 @@ int txcmd_print(const struct txcmd_options *options, json_t *consumed) {
     if (options->json || !json_is_object(consumed)) {
         return args_print_json(consumed);
     }
-    (void)json_object_del(consumed, "result_bytes"); /* protobuf, for programs */
+    /* Protobuf is for programs. */
+    (void)json_object_del(consumed, record_name_at(&submitted_shape, offsetof(struct submitted_answer, result_bytes)));
     print_lines(consumed, 0);
     json_decref(consumed);
     return fflush(stdout) == 0 ? 0 : args_fail("can't write the result: standard output is closed");
 }
 
-int txcmd_run(const struct txcmd_options *options, const char *contract, const char *method, struct bytes args,
-              json_t *extra) {
+int txcmd_print_item(const struct txcmd_options *options, const json_t *page, const struct record *shape, size_t id_at,
+                     const char *id, const char *noun) {
+    const struct record *item_shape = shape->fields[0].of;
+    const json_t *items = record_member(shape, page, offsetof(struct page_answer, items));
+    size_t i;
+    json_t *item;
+    json_array_foreach(items, i, item) {
+        const char *this_id = json_string_value(record_member(item_shape, item, id_at));
+        if (this_id != NULL && strcmp(this_id, id) == 0) {
+            return txcmd_print(options, json_incref(item));
+        }
+    }
+    return args_fail("no %s %s; 'assay %s list' lists them", noun, id, noun);
+}
+
+int txcmd_message(const struct txcmd_options *options, const char *contract, const char *method,
+                  const ProtobufCMessage *args) {
     struct txcmd tx;
     json_t *answer = NULL;
     int status = txcmd_open(options, &tx);
@@ -261,20 +302,13 @@ int txcmd_run(const struct txcmd_options *options, const char *contract, const c
         status = txcmd_send(&tx, contract, method, args, &answer);
         txcmd_close(&tx);
     }
-    if (status == ARGS_GO_ON) {
-        if (extra != NULL) {
-            (void)json_object_update(answer, extra);
-        }
-        status = txcmd_print(options, answer);
-    }
-    json_decref(extra);
-    return status;
+    return status == ARGS_GO_ON ? txcmd_print(options, answer) : status;
 }
 
 int txcmd_show(const struct txcmd_options *options, const char *path) {
     struct client *client = NULL;
     json_t *answer = NULL;
-    int status = txcmd_client(options, &client);
+    int status = path != NULL ? txcmd_client(options, &client) : args_fail("out of memory");
     if (status == ARGS_GO_ON) {
         status = client_get_json(client, path, &answer) == OK ? txcmd_print(options, answer)
                                                               : args_fail("%s", client_why(client));

@@ -7,10 +7,13 @@
 #define ASSAY_NODE_CLI_TXCMD_H
 
 #include "base/limits.h"
+#include "base/record.h"
 #include "node/cli/args.h"
 #include "node/fetch/client.h"
 #include "node/host/keyfile.h"
 #include "verify/crypto.h"
+
+#include <protobuf-c/protobuf-c.h>
 
 #define TXCMD_KEYS_MAX 16
 #define TXCMD_DEFAULT_NODE "http://127.0.0.1:26601"
@@ -72,18 +75,26 @@ uint64_t txcmd_expiry(const struct txcmd *tx);
  * detail}} in `*out`, owned by the caller. ARGS_GO_ON when it was accepted and its result is OK; a refusal by the
  * contract or the node has been explained in one line (with --json the answer is printed too) and gives 1. With --out:
  * `*out` holds {"tx_id", "out"}. */
-int txcmd_send(struct txcmd *tx, const char *contract, const char *method, struct bytes args, json_t **out);
+int txcmd_send(struct txcmd *tx, const char *contract, const char *method, const ProtobufCMessage *args, json_t **out);
 /* Sends a ready envelope. */
 int txcmd_send_envelope(const struct txcmd_options *options, struct client *client, struct bytes envelope,
                         json_t **out);
 /* Prints an answer: JSON with --json, else "name: value" lines of its scalar members. Consumes it; the exit status. */
 int txcmd_print(const struct txcmd_options *options, json_t *consumed);
 
-/* open, send, print, close: all of a simple command. `extra` (consumed, may be NULL) is merged into the answer. */
-int txcmd_run(const struct txcmd_options *options, const char *contract, const char *method, struct bytes args,
-              json_t *extra);
+/* open, send, print, close: all of a simple command. */
+int txcmd_message(const struct txcmd_options *options, const char *contract, const char *method,
+                  const ProtobufCMessage *args);
+/* The method's result message in an answer: its bytes, appended to `out`. False: there is none, as with --out. */
+bool txcmd_result(const json_t *answer, struct buffer *out);
 
-/* GET `path` and print it: all of a command that only reads. */
+/* An answer of a node as the record it should be. ARGS_GO_ON, or 1, explained. */
+int txcmd_take(const struct client *client, const struct record *shape, const json_t *answer, void *out);
+/* Prints the item of a page (node/answers/page.h) whose member at `id_at` is `id`, or says that there is no such `noun`. */
+int txcmd_print_item(const struct txcmd_options *options, const json_t *page, const struct record *shape, size_t id_at,
+                     const char *id, const char *noun);
+
+/* GET `path` and print it: all of a command that only reads. NULL: the path could not be built for want of memory. */
 int txcmd_show(const struct txcmd_options *options, const char *path);
 /* The same for what members alone may see: logs in with the first --key, an author's or an admin's. */
 int txcmd_show_to_member(const struct txcmd_options *options, const char *path);

@@ -1,6 +1,10 @@
 #include "node/fetch/client.h"
 
+#include "node/answers/error.h"
+#include "node/answers/login.h"
+#include "node/answers/status.h"
 #include "node/http/auth.h"
+#include "node/json/record_json.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -274,13 +278,12 @@ static enum err explain_refusal(struct client *client, const struct http_call *c
     json_error_t bad;
     const char *text = call->answer.data != NULL ? (const char *)call->answer.data : "";
     json_t *answer = json_loadb(text, call->answer.len, 0, &bad);
-    json_t *error = json_object_get(answer, "error");
-    const char *code = json_string_value(json_object_get(error, "code"));
-    const char *message = json_string_value(json_object_get(error, "message"));
-    const char *hint = json_string_value(json_object_get(error, "hint"));
-    if (code != NULL && message != NULL) {
-        (void)snprintf(client->code, sizeof client->code, "%.63s", code);
-        say(client, "%s: %s%s%s", code, message, hint != NULL && hint[0] != '\0' ? "; " : "", hint != NULL ? hint : "");
+    struct error_answer said;
+    struct why why;
+    if (record_of_json(&error_answer_shape, answer, &said, &why) == OK) {
+        const struct error_body *error = &said.error;
+        (void)snprintf(client->code, sizeof client->code, "%.63s", error->code);
+        say(client, "%s: %s%s%s", error->code, error->message, error->hint[0] != '\0' ? "; " : "", error->hint);
     } else {
         say(client, "%s answered status %ld; is it an assay node's HTTP address?", client->url, client->status);
     }
@@ -451,71 +454,55 @@ void client_escape(const char *text, struct buffer *out) {
 
 /* ---- Logging in ---- */
 
-static enum err take_hex(struct client *client, const json_t *from, const char *name, uint8_t *out, size_t len) {
-    const char *text = json_string_value(json_object_get(from, name));
-    if (text != NULL && hex_decode(text, out, len) == OK) {
-        return OK;
+/* An answer as the record it should be. */
+static enum err take(struct client *client, const struct record *shape, const json_t *answer, void *out) {
+    struct why why = WHY_NONE;
+    enum err e = record_of_json(shape, answer, out, &why);
+    if (e != OK) {
+        say(client, "%s answered with something else: %s; is it an assay node?", client->url, why.text);
     }
-    say(client, "%s gave no %s; is it an assay node?", client->url, name);
-    return ERR_MALFORMED;
-}
-
-/* Which chain and node the answer is for. */
-static enum err ask_identity(struct client *client, uint8_t chain_id[CHAIN_ID_LEN], uint8_t node_key[ED25519_KEY_LEN]) {
-    json_t *status = NULL;
-    enum err e = client_get_json(client, "/v1/status", &status);
-    if (e == OK) {
-        e = take_hex(client, status, "chain_id", chain_id, CHAIN_ID_LEN);
-    }
-    if (e == OK) {
-        e = take_hex(client, status, "node_id", node_key, ED25519_KEY_LEN);
-    }
-    json_decref(status);
     return e;
 }
 
-static enum err ask_challenge(struct client *client, const char *key_hex, uint8_t out[AUTH_CHALLENGE_LEN]) {
-    json_t *body = json_pack("{s:s}", "key", key_hex);
-    json_t *answer = NULL;
-    enum err e = client_post_json(client, "/v1/auth/challenge", body, &answer);
-    if (e == OK) {
-        e = take_hex(client, answer, "challenge", out, AUTH_CHALLENGE_LEN);
-    }
-    json_decref(answer);
+/* Posts one record and reads another; texts in it are borrowed from `*out_answer`, which the caller releases. */
+static enum err exchange(struct client *client, const char *path, const struct record *asked, const void *question,
+                         const struct record *given, void *out, json_t **out_answer) {
+    json_t *body = record_json(asked, question);
+    enum err e = client_post_json(client, path, body, out_answer);
     json_decref(body);
-    return e;
+    return e == OK ? take(client, given, *out_answer, out) : e;
 }
 
 enum err client_login(struct client *client, const uint8_t secret[ED25519_SECRET_LEN]) {
-    uint8_t chain_id[CHAIN_ID_LEN];
-    uint8_t node_key[ED25519_KEY_LEN];
-    uint8_t challenge[AUTH_CHALLENGE_LEN];
+    struct node_status node;
+    struct challenge_request who;
+    struct challenge_answer challenge;
+    struct token_request signed_challenge;
+    struct token_answer token;
     uint8_t text[AUTH_SIGNED_LEN];
-    uint8_t signature[ED25519_SIG_LEN];
-    char key_hex[2 * ED25519_KEY_LEN + 1];
-    char challenge_hex[2 * AUTH_CHALLENGE_LEN + 1];
-    char signature_hex[2 * ED25519_SIG_LEN + 1];
-    hex_encode(secret + ED25519_SEED_LEN, ED25519_KEY_LEN, key_hex);
-    enum err e = ask_identity(client, chain_id, node_key);
+    json_t *answer = NULL;
+    enum err e = client_get_json(client, "/v1/status", &answer);
+    e = e == OK ? take(client, &node_status_shape, answer, &node) : e;
+    json_decref(answer);
+    answer = NULL;
+    memcpy(who.key, secret + ED25519_SEED_LEN, ED25519_KEY_LEN);
     if (e == OK) {
-        e = ask_challenge(client, key_hex, challenge);
+        e = exchange(client, "/v1/auth/challenge", &challenge_request_shape, &who, &challenge_answer_shape, &challenge,
+                     &answer);
+        json_decref(answer);
+        answer = NULL;
     }
     if (e != OK) {
         return e;
     }
-    auth_signed_bytes(chain_id, node_key, challenge, text);
-    ed25519_sign(secret, text, sizeof text, signature);
-    hex_encode(challenge, sizeof challenge, challenge_hex);
-    hex_encode(signature, sizeof signature, signature_hex);
-    json_t *body = json_pack("{s:s, s:s, s:s}", "key", key_hex, "challenge", challenge_hex, "signature", signature_hex);
-    json_t *answer = NULL;
-    e = client_post_json(client, "/v1/auth/token", body, &answer);
-    const char *token = json_string_value(json_object_get(answer, "token"));
-    if (e == OK) {
-        e = token != NULL ? client_set_token(client, token) : ERR_MALFORMED;
-    }
+    auth_signed_bytes(node.chain_id, node.node_id, challenge.challenge, text);
+    memcpy(signed_challenge.key, who.key, ED25519_KEY_LEN);
+    memcpy(signed_challenge.challenge, challenge.challenge, LOGIN_CHALLENGE_LEN);
+    ed25519_sign(secret, text, sizeof text, signed_challenge.signature);
+    e = exchange(client, "/v1/auth/token", &token_request_shape, &signed_challenge, &token_answer_shape, &token,
+                 &answer);
+    e = e == OK ? client_set_token(client, token.token) : e;
     json_decref(answer);
-    json_decref(body);
     return e;
 }
 

@@ -14,10 +14,11 @@
 
 #include "base/ed25519.h"
 #include "contracts/genesis/genesis.h"
+#include "node/answers/login.h"
 #include "node/http/server.h"
 
 #define AUTH_TAG "assay.auth\0\0\0\0\0" /* 16 bytes with the last zero, as the other tags */
-#define AUTH_CHALLENGE_LEN 32
+#define AUTH_CHALLENGE_LEN LOGIN_CHALLENGE_LEN
 #define AUTH_CHALLENGE_MS (60u * 1000u)
 #define AUTH_TOKEN_MS (30u * 60u * 1000u)
 #define AUTH_TOKEN_MAX 1024

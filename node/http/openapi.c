@@ -1,5 +1,6 @@
 #include "node/http/openapi.h"
 
+#include "node/answers/error.h"
 #include "node/http/http_internal.h"
 #include "node/json/record_schema.h"
 
@@ -169,27 +170,6 @@ static void add_route(const struct http_route *route, json_t *paths, json_t *sch
 
 /* ---- The whole --------------------------------------------------------------------------------------------------- */
 
-struct error_body {
-    const char *code, *message, *hint;
-};
-
-struct error_answer {
-    struct error_body error;
-};
-
-static const struct field error_fields[] = {
-    {"code", "A name in capitals, for programs.", FIELD_WORDS, MEMBER(struct error_body, code)},
-    {"message", "What went wrong, for people.", FIELD_WORDS, MEMBER(struct error_body, message)},
-    {"hint", "What to do about it.", FIELD_WORDS, MEMBER(struct error_body, hint)},
-};
-static const struct record error_shape = {"ErrorBody", "What, why and what to do.",
-                                          RECORD_OF(struct error_body, error_fields)};
-static const struct field answer_fields[] = {
-    {"error", "What, why and what to do.", FIELD_RECORD, MEMBER(struct error_answer, error), .of = &error_shape},
-};
-static const struct record answer_shape = {"Error", "An answer that is an error.",
-                                           RECORD_OF(struct error_answer, answer_fields)};
-
 json_t *openapi_of(const struct http_server *server) {
     json_t *paths = json_object(), *schemas = json_object();
     for (size_t i = 0; i < server->router.count; i++) {
@@ -198,7 +178,7 @@ json_t *openapi_of(const struct http_server *server) {
         }
     }
     json_t *error = json_pack("{s:s, s:o}", "description", "refused or failed", "content",
-                              content(&answer_shape, NULL, NULL, schemas));
+                              content(&error_answer_shape, NULL, NULL, schemas));
     json_t *responses = json_pack("{s:o, s:{s:s}}", "Error", error, "ErrorOfHead", "description", "refused or failed");
     json_t *login = json_pack("{s:s, s:s, s:s}", "type", "http", "scheme", "bearer", "bearerFormat", "JWT");
     return json_pack("{s:s, s:{s:s, s:s}, s:o, s:{s:o, s:o, s:{s:o}}}", "openapi", "3.1.0", "info", "title",

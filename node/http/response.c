@@ -1,5 +1,8 @@
 #include "node/http/http_internal.h"
 
+#include "node/answers/error.h"
+#include "node/json/record_json.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,11 +75,9 @@ struct http_response *http_error(unsigned status, const char *code, const char *
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    json_t *text = json_string(message);
-    if (text == NULL) {
-        text = json_string("the request is refused");
-    }
-    return http_json(status, json_pack("{s:{s:s, s:o, s:s}}", "error", "code", code, "message", text, "hint", hint));
+    bool is_text = text_is_clean(bytes_str(message)); /* it may quote what was sent, and be cut within a character */
+    const struct error_answer answer = {{code, is_text ? message : "the request is refused", hint}};
+    return http_json(status, record_json(&error_answer_shape, &answer));
 }
 
 struct http_response *http_file_part(unsigned status, const char *content_type, int fd, uint64_t offset, uint64_t len) {

@@ -371,9 +371,20 @@ enum err record_of_json(const struct record *record, const json_t *object, void 
 
 const char *record_name_at(const struct record *record, size_t at) {
     for (size_t i = 0; i < record->count; i++) {
-        if (record->fields[i].at == at && record->fields[i].name != NULL && record->fields[i].type != FIELD_PART) {
-            return record->fields[i].name;
+        const struct field *f = &record->fields[i];
+        if (f->use == FIELD_KEPT || at < f->at || at >= (size_t)f->at + f->size) {
+            continue;
+        }
+        const char *name = f->type == FIELD_PART ? record_name_at(f->of, at - f->at) : f->name;
+        if (name != NULL && (f->type == FIELD_PART || at == f->at)) {
+            return name;
         }
     }
-    return "";
+    return NULL;
+}
+
+json_t *record_member(const struct record *record, const json_t *object, size_t at) {
+    const char *name = record_name_at(record, at);
+    ASSERT(name != NULL); /* the table shows it */
+    return json_object_get(object, name);
 }

@@ -18,7 +18,9 @@ void record_json_add(const struct record *record, const void *value, json_t *obj
  * `object`. FIELD_MADE and FIELD_BYTES are not read. */
 NODISCARD enum err record_of_json(const struct record *record, const json_t *object, void *out, struct why *why);
 
-/* Name under which the record shows the field at this offset, for messages that point to it; "" when it shows none. */
+/* Name under which the record, or a part of it, shows the member at this offset of its struct; NULL: it does not. */
 const char *record_name_at(const struct record *record, size_t at);
+/* That member of an object, for whoever needs no more of it: borrowed, NULL when the object has none. */
+json_t *record_member(const struct record *record, const json_t *object, size_t at);
 
 #endif

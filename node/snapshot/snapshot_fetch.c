@@ -1,5 +1,7 @@
 #include "node/snapshot/snapshot_fetch.h"
 
+#include "node/answers/blob.h"
+#include "node/json/record_json.h"
 #include "node/snapshot/snapshot_bodies.h"
 #include "node/snapshot/snapshot_window.h"
 #include "store/disk_files.h"
@@ -183,17 +185,30 @@ bool snapshot_fetch_best(const struct snapshot_fetch *fetch, const uint8_t *cont
 
 /* ---- Lists ------------------------------------------------------------------------------------------------------- */
 
-static void read_offer(const json_t *item, struct source *source) {
-    struct snapshot_offer offer;
-    json_int_t height = json_integer_value(json_object_get(item, "height"));
-    json_int_t time_ms = json_integer_value(json_object_get(item, "time_ms"));
-    const char *content = json_string_value(json_object_get(item, "content"));
-    if (source->offer_count < OFFERS_MAX && height > 0 && time_ms > 0 && content != NULL &&
-        hex_decode(content, offer.content, HASH_LEN) == OK) {
-        offer.height = (uint64_t)height;
-        offer.time_ms = (uint64_t)time_ms;
-        source->offers[source->offer_count++] = offer;
+static void note_offer(const struct snapshot_answer_entry *entry, struct source *source) {
+    if (source->offer_count < OFFERS_MAX && entry->height > 0 && entry->time_ms > 0) {
+        struct snapshot_offer *offer = &source->offers[source->offer_count++];
+        offer->height = entry->height;
+        offer->time_ms = entry->time_ms;
+        memcpy(offer->content, entry->content, HASH_LEN);
     }
+}
+
+/* Entries that are none are passed over: others of the list may be good. */
+static void read_offers(const json_t *list, struct source *source) {
+    struct snapshots_answer answer;
+    struct snapshot_answer_entry entry;
+    struct why why;
+    if (record_of_json(&snapshots_answer_shape, list, &answer, &why) != OK) {
+        return;
+    }
+    const json_t *items = answer.snapshots;
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        if (record_of_json(&snapshot_entry_shape, json_array_get(items, i), &entry, &why) == OK) {
+            note_offer(&entry, source);
+        }
+    }
+    source->making = answer.making;
 }
 
 static enum err take_list(void *arg, void *tag, const struct snapshot_answer *answer) {
@@ -204,11 +219,7 @@ static enum err take_list(void *arg, void *tag, const struct snapshot_answer *an
         return OK;
     }
     json_t *list = json_loadb((const char *)answer->body.data, answer->body.len, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *items = json_object_get(list, "snapshots");
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        read_offer(json_array_get(items, i), source);
-    }
-    source->making = json_is_true(json_object_get(list, "making"));
+    read_offers(list, source);
     json_decref(list);
     return OK;
 }

@@ -193,8 +193,9 @@ static void serve_false_list(struct joining *f, size_t i, size_t of, uint64_t he
     assert_int_equal(snapshot_manifest_decode(&host_crypto, buffer_bytes(&encoded), &m), OK);
     hex_encode(m.content, HASH_LEN, content);
     (void)snprintf(false_list, sizeof false_list,
-                   "{\"snapshots\":[{\"height\":%llu,\"time_ms\":%llu,\"content\":\"%s\"}]}",
-                   (unsigned long long)height + 1000000000, (unsigned long long)clock_wall_ms(), content);
+                   "{\"height\":1,\"time_ms\":1,\"making\":false,\"snapshots\":[{\"height\":%llu,\"time_ms\":%llu,"
+                   "\"hash\":\"%s\",\"content\":\"%s\",\"bytes\":1,\"manifest_bytes\":1,\"chunks\":1}]}",
+                   (unsigned long long)height + 1000000000, (unsigned long long)clock_wall_ms(), content, content);
     snapshot_manifest_free(&m);
     buffer_free(&encoded);
     http_config_default(&settings);
