@@ -99,8 +99,8 @@ const char *const proof_formats[] = {"json", NULL};
 enum err api_proof_routes(struct api *api, struct http_server *server) {
     static const struct http_argument arguments[] = {
         {"contract", "whose record it is", HTTP_TEXT, .most = LIMIT_TX_NAME, .is_required = true},
-        {"key", "the record's key in hex", HTTP_TEXT, .most = 2 * BUNDLE_USER_KEY_MAX, .pattern = "^([0-9a-fA-F]{2})+$",
-         .is_required = true},
+        {"key", "the record's key in hex", HTTP_TEXT, .most = 2 * BUNDLE_USER_KEY_MAX, .pattern = "^([0-9a-fA-F]{2})*$",
+         .is_required = true, .may_be_empty = true},
         {"height", "of an older state that is still kept; 0: the newest", HTTP_NUMBER, .most = INT64_MAX},
         PROOF_EPOCH,
         PROOF_FORMAT,

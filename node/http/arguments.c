@@ -68,8 +68,9 @@ static bool is_good(struct http_request *request, const struct http_argument *a,
         return is_choice(text, a->choices) || refuse(request, "BAD_PARAMETER", a, must);
     case HTTP_TEXT:
     default:
-        (void)snprintf(must, sizeof must, "1 to %" PRIu64 " bytes", a->most);
-        return (text[0] != '\0' && strlen(text) <= a->most) || refuse(request, "BAD_PARAMETER", a, must);
+        (void)snprintf(must, sizeof must, "%d to %" PRIu64 " bytes", a->may_be_empty ? 0 : 1, a->most);
+        return ((text[0] != '\0' || a->may_be_empty) && strlen(text) <= a->most) ||
+               refuse(request, "BAD_PARAMETER", a, must);
     }
 }
 

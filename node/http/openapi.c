@@ -50,7 +50,8 @@ static json_t *argument_schema(const struct http_argument *a) {
         return json_pack("{s:s, s:o}", "type", "string", "enum", choices_json(a->choices));
     case HTTP_TEXT:
     default:
-        out = json_pack("{s:s, s:i, s:I}", "type", "string", "minLength", 1, "maxLength", (json_int_t)a->most);
+        out = json_pack("{s:s, s:i, s:I}", "type", "string", "minLength", a->may_be_empty ? 0 : 1, "maxLength",
+                        (json_int_t)a->most);
         if (a->pattern != NULL) {
             set(out, "pattern", json_string(a->pattern));
         }

@@ -103,6 +103,7 @@ struct http_argument {
     const char *const *choices; /* up to NULL */
     const char *pattern;        /* text: a regular expression, for callers; the handler judges it */
     bool is_required;
+    bool may_be_empty; /* a text of no bytes is one, too */
 };
 
 /* Before start only. ERR_RANGE for more than 128 routes or a bad pattern, ERR_EXISTS for the same route twice. */
