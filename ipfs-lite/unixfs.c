@@ -33,7 +33,8 @@ uint64_t unixfs_leaves(const struct unixfs_profile *profile, uint64_t size) {
     return size == 0 ? 1 : (size - 1) / profile->chunk + 1;
 }
 
-uint64_t unixfs_span(const struct unixfs_profile *profile, uint32_t level) {
+/* File bytes under a full node of that level; UINT64_MAX when they are more than that. */
+static uint64_t full_span(const struct unixfs_profile *profile, uint32_t level) {
     uint64_t span = profile->chunk;
     for (uint32_t i = 0; i < level; i++) {
         if (span > UINT64_MAX / profile->links) {
@@ -46,7 +47,7 @@ uint64_t unixfs_span(const struct unixfs_profile *profile, uint32_t level) {
 
 uint32_t unixfs_root_level(const struct unixfs_profile *profile, uint64_t size) {
     uint32_t level = 0;
-    while (unixfs_span(profile, level) < size) {
+    while (full_span(profile, level) < size) {
         level++;
     }
     return level;
@@ -97,10 +98,10 @@ enum err unixfs_decode(struct bytes block, struct unixfs_node *out) {
 
 enum err unixfs_check(const struct unixfs_profile *profile, uint32_t level, uint64_t size,
                       const struct unixfs_node *node) {
-    if (level == 0 || size == 0 || node->size != size || unixfs_span(profile, level) < size) {
+    if (level == 0 || size == 0 || node->size != size || full_span(profile, level) < size) {
         return ERR_UNSUPPORTED;
     }
-    uint64_t span = unixfs_span(profile, level - 1);
+    uint64_t span = full_span(profile, level - 1);
     if (node->count != (size - 1) / span + 1) {
         return ERR_UNSUPPORTED;
     }

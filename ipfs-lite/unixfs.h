@@ -32,8 +32,6 @@ const struct unixfs_profile *unixfs_profile_with_id(uint32_t id);
 uint64_t unixfs_leaves(const struct unixfs_profile *profile, uint64_t size);
 /* Level of the root. */
 uint32_t unixfs_root_level(const struct unixfs_profile *profile, uint64_t size);
-/* File bytes under a full node of that level; UINT64_MAX when they are more than that. */
-uint64_t unixfs_span(const struct unixfs_profile *profile, uint32_t level);
 
 /* One node of a file: its links, and the file bytes under each. */
 struct unixfs_node {

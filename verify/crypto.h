@@ -82,7 +82,6 @@ static inline void put_u64(uint8_t *p, uint64_t v) {
 #define TAG_VOTE "assay.vote\0\0\0\0\0"
 #define TAG_VALIDATORS "assay.valset\0\0\0"
 #define TAG_TREE "assay.tree\0\0\0\0\0"
-#define TAG_ITEM "assay.item\0\0\0\0\0"
 #define TAG_TX "assay.tx\0\0\0\0\0\0\0"
 #define TAG_STATEMENT "assay.statement"
 #define TAG_DELEGATION "assay.delegate\0"

@@ -9,7 +9,7 @@ const uint8_t suit_severable_labels[SUIT_SEVERABLES] = {SUIT_MANIFEST_RESOLUTION
                                                         SUIT_MANIFEST_TEXT};
 
 /* The format as a table: what stands under each label. */
-static const struct rule {
+static const struct {
     int16_t label;
     uint8_t space;
     uint8_t kind;

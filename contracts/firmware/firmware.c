@@ -255,7 +255,8 @@ static enum err approve(const struct call *call, const ProtobufCMessage *message
     return e == OK ? answer_release(answer, &class, &release) : e;
 }
 
-enum err firmware_pending_due(const struct call *call, struct bytes subject) {
+/* Due: a pending release whose time is over becomes expired if it is still pending. */
+static enum err pending_due(const struct call *call, struct bytes subject) {
     struct release_record release = {0};
     bool found = false;
     if (subject.len != HASH_LEN) {
@@ -362,4 +363,4 @@ static enum err release_refused(const struct call *call, struct bytes subject) {
     return due_note_refused(call, &key);
 }
 
-const struct due_handler firmware_due[] = {{DUE_PENDING_RELEASE, firmware_pending_due, release_refused}, {.kind = 0}};
+const struct due_handler firmware_due[] = {{DUE_PENDING_RELEASE, pending_due, release_refused}, {.kind = 0}};

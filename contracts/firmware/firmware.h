@@ -30,9 +30,6 @@
 #define FIRMWARE_SEQUENCE_JUMP_MAX (1ull << 40)
 #define FIRMWARE_PENDING_MS (7ull * 24 * 60 * 60 * 1000)
 
-/* Due: a pending release whose time is over becomes expired if it is still pending. */
-NODISCARD enum err firmware_pending_due(const struct call *call, struct bytes subject);
-
 /* Kind of item that falls due. Subject: release id (32). */
 #define DUE_PENDING_RELEASE 2u
 

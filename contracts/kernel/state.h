@@ -15,7 +15,6 @@
 
 #define RECORD_KEY_MAX (LIMIT_TX_NAME + 1 + LIMIT_STATE_KEY)
 #define RECORD_VERSION 1
-#define RECORD_STAMP_LEN 33
 
 /* A whole key, built in place. */
 struct record_key {

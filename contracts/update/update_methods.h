@@ -6,8 +6,5 @@
 #include "contracts/update/update.h"
 
 NODISCARD enum err update_push(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
-NODISCARD enum err update_open(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
-NODISCARD enum err update_verify(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
-NODISCARD enum err update_report(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
 
 #endif

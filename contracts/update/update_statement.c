@@ -192,7 +192,7 @@ static enum err refuse_not_open(struct answer *answer) {
 
 /* ---- open --------------------------------------------------------------------------------------------------- */
 
-enum err update_open(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
+static enum err open_window(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__UpdateStatement *args = (const Assay__UpdateStatement *)(const void *)message;
     struct heard heard;
     bool done;
@@ -253,7 +253,7 @@ static enum device_status status_after(const struct call *call, const struct hea
     return used_up ? STATUS_EXHAUSTED : STATUS_UNVERIFIED;
 }
 
-enum err update_verify(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
+static enum err verify(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__UpdateStatement *args = (const Assay__UpdateStatement *)(const void *)message;
     struct heard heard;
     struct release_record release;
@@ -372,7 +372,7 @@ static enum err report_alone(const struct call *call, const Assay__UpdateStateme
     return e == OK ? answer_statement(s, &said, answer) : e;
 }
 
-enum err update_report(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
+static enum err report(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__UpdateStatement *args = (const Assay__UpdateStatement *)(const void *)message;
     struct heard heard;
     bool done;
@@ -412,9 +412,9 @@ enum err update_report(const struct call *call, const ProtobufCMessage *message,
 
 const struct method update_methods[] = {
     {"push", &assay__update_push__descriptor, update_push, CONTRACT_EVENT_UPDATE},
-    {"open", &assay__update_statement__descriptor, update_open, CONTRACT_EVENT_UPDATE},
-    {"verify", &assay__update_statement__descriptor, update_verify, CONTRACT_EVENT_UPDATE},
-    {"report", &assay__update_statement__descriptor, update_report, CONTRACT_EVENT_UPDATE},
+    {"open", &assay__update_statement__descriptor, open_window, CONTRACT_EVENT_UPDATE},
+    {"verify", &assay__update_statement__descriptor, verify, CONTRACT_EVENT_UPDATE},
+    {"report", &assay__update_statement__descriptor, report, CONTRACT_EVENT_UPDATE},
     {.name = NULL},
 };
 

@@ -16,10 +16,6 @@
 
 static const char *program = "assay";
 
-void args_set_program(const char *name) {
-    program = name;
-}
-
 /* ---- How a command ends ---- */
 
 static int explain(int status, const char *format, va_list args) __attribute__((format(printf, 2, 0)));

@@ -75,9 +75,6 @@ struct args_verb {
  * naming the nearest. */
 int args_dispatch(const char *noun, const struct args_verb *verbs, int argc, char **argv);
 
-/* Temporary change of the program's name in messages ("assay" by default). */
-void args_set_program(const char *name);
-
 /* "2026-11-21", "2026-11-21T06:50:00Z", or milliseconds since 1970; false when it is none of them. */
 bool args_time(const char *text, uint64_t *out_ms);
 

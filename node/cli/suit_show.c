@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *suit_algorithm_name(int32_t algorithm) {
+/* "Ed25519", "ES256", ...; "unknown" for one this product cannot check. */
+static const char *algorithm_name(int32_t algorithm) {
     switch (algorithm) {
     case COSE_ES256:
         return "ES256";
@@ -230,9 +231,9 @@ static json_t *json_signatures(const struct suit_envelope *envelope) {
     json_t *list = json_array();
     for (uint8_t i = 0; list != NULL && i < envelope->signature_count; i++) {
         const struct cose_sign1 *s = &envelope->signatures[i];
-        json_t *one = json_pack("{s:s, s:i, s:o, s:o, s:b}", "algorithm", suit_algorithm_name(s->algorithm),
-                                "algorithm_id", (int)s->algorithm, "key_id", json_hex(s->key_id), "signature",
-                                json_hex(s->signature), "verified", 0);
+        json_t *one = json_pack("{s:s, s:i, s:o, s:o, s:b}", "algorithm", algorithm_name(s->algorithm), "algorithm_id",
+                                (int)s->algorithm, "key_id", json_hex(s->key_id), "signature", json_hex(s->signature),
+                                "verified", 0);
         if (json_array_append_new(list, one) != 0) {
             json_decref(list);
             list = NULL;
@@ -398,7 +399,7 @@ enum verdict suit_show_text(FILE *out, struct bytes envelope, bool *out_digest_h
         const struct cose_sign1 *s = &opened.envelope.signatures[i];
         struct buffer key_id = BUFFER_INIT;
         put_hex(&key_id, s->key_id);
-        (void)fprintf(out, "signature: %s (%d), unverified: no key given", suit_algorithm_name(s->algorithm),
+        (void)fprintf(out, "signature: %s (%d), unverified: no key given", algorithm_name(s->algorithm),
                       (int)s->algorithm);
         (void)fputs(s->key_id.len > 0 ? ", key id " : "", out);
         write_buffer(out, &key_id);

@@ -18,7 +18,4 @@ enum verdict suit_show_text(FILE *out, struct bytes envelope, bool *out_digest_h
 /* The same as a document that the caller owns; NULL when out of memory. */
 enum verdict suit_show_json(struct bytes envelope, json_t **out, bool *out_digest_holds);
 
-/* "Ed25519", "ES256", ...; "unknown" for one this product cannot check. */
-const char *suit_algorithm_name(int32_t algorithm);
-
 #endif

@@ -379,7 +379,7 @@ enum err client_post_bytes(struct client *client, const char *path, const char *
     return perform_json(client, &call, out);
 }
 
-enum err client_post_json(struct client *client, const char *path, const json_t *body, json_t **out) {
+static enum err post_json(struct client *client, const char *path, const json_t *body, json_t **out) {
     char *text = json_dumps(body, JSON_COMPACT);
     if (text == NULL) {
         say(client, "out of memory");
@@ -427,20 +427,6 @@ enum err client_upload_file(struct client *client, const char *path, const char 
     return e;
 }
 
-enum err client_download_fd(struct client *client, const char *path, const char *accept, uint64_t limit, int fd,
-                            bool progress) {
-    struct http_call call = {.path = path,
-                             .accept = accept,
-                             .upload_fd = -1,
-                             .download_fd = fd,
-                             .limit = limit,
-                             .stalls_only = true,
-                             .progress = progress};
-    enum err e = perform(client, &call);
-    buffer_free(&call.answer);
-    return e;
-}
-
 void client_escape(const char *text, struct buffer *out) {
     for (const char *p = text; *p != '\0'; p++) {
         unsigned char c = (unsigned char)*p;
@@ -468,9 +454,19 @@ static enum err take(struct client *client, const struct record *shape, const js
 static enum err exchange(struct client *client, const char *path, const struct record *asked, const void *question,
                          const struct record *given, void *out, json_t **out_answer) {
     json_t *body = record_json(asked, question);
-    enum err e = client_post_json(client, path, body, out_answer);
+    enum err e = post_json(client, path, body, out_answer);
     json_decref(body);
     return e == OK ? take(client, given, *out_answer, out) : e;
+}
+
+/* Later calls carry it. */
+static enum err set_token(struct client *client, const char *token) {
+    if (strlen(token) >= AUTH_TOKEN_MAX) {
+        say(client, "the token is too long");
+        return ERR_TOOLARGE;
+    }
+    (void)snprintf(client->token, sizeof client->token, "Authorization: Bearer %s", token);
+    return OK;
 }
 
 enum err client_login(struct client *client, const uint8_t secret[ED25519_SECRET_LEN]) {
@@ -501,16 +497,7 @@ enum err client_login(struct client *client, const uint8_t secret[ED25519_SECRET
     ed25519_sign(secret, text, sizeof text, signed_challenge.signature);
     e = exchange(client, "/v1/auth/token", &token_request_shape, &signed_challenge, &token_answer_shape, &token,
                  &answer);
-    e = e == OK ? client_set_token(client, token.token) : e;
+    e = e == OK ? set_token(client, token.token) : e;
     json_decref(answer);
     return e;
-}
-
-enum err client_set_token(struct client *client, const char *token) {
-    if (strlen(token) >= AUTH_TOKEN_MAX) {
-        say(client, "the token is too long");
-        return ERR_TOOLARGE;
-    }
-    (void)snprintf(client->token, sizeof client->token, "Authorization: Bearer %s", token);
-    return OK;
 }

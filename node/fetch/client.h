@@ -39,7 +39,6 @@ const char *client_error_code(const struct client *client);
  * (429, 503), ERR_INVALID (any other refusal), ERR_MALFORMED (not JSON), ERR_TOOLARGE. `path` begins with '/' and is
  * already encoded (client_escape). The caller owns `*out`. */
 NODISCARD enum err client_get_json(struct client *client, const char *path, json_t **out);
-NODISCARD enum err client_post_json(struct client *client, const char *path, const json_t *body, json_t **out);
 NODISCARD enum err client_post_bytes(struct client *client, const char *path, const char *content_type,
                                      struct bytes body, json_t **out);
 /* Any 2xx body of at most `limit` bytes, appended. */
@@ -50,14 +49,9 @@ void client_escape(const char *text, struct buffer *out);
 
 /* Logs in with an author (or admin) key: challenge, signature, token; later calls carry the token. */
 NODISCARD enum err client_login(struct client *client, const uint8_t secret[ED25519_SECRET_LEN]);
-/* A ready token instead. Copied. */
-NODISCARD enum err client_set_token(struct client *client, const char *token);
 
 /* Streams a file as the body of a POST; a progress bar on stderr if `progress` and stderr is a terminal. */
 NODISCARD enum err client_upload_file(struct client *client, const char *path, const char *file, bool progress,
                                       json_t **out);
-/* Streams an answer's body into `fd`, at most `limit` bytes; bytes are gone into `fd` even when it fails later. */
-NODISCARD enum err client_download_fd(struct client *client, const char *path, const char *accept, uint64_t limit,
-                                      int fd, bool progress);
 
 #endif

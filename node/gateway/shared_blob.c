@@ -26,13 +26,6 @@ struct shared_blob *shared_blob_new(struct bytes data) {
     return blob;
 }
 
-struct shared_blob *shared_blob_ref(struct shared_blob *blob) {
-    if (blob != NULL) {
-        blob->references++;
-    }
-    return blob;
-}
-
 void shared_blob_unref(struct shared_blob *blob) {
     if (blob != NULL && --blob->references == 0) {
         free(blob);

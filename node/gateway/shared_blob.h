@@ -17,7 +17,6 @@ struct shared_blob {
 
 /* A copy with one reference; NULL when memory is out. */
 struct shared_blob *shared_blob_new(struct bytes data);
-struct shared_blob *shared_blob_ref(struct shared_blob *blob);
 /* NULL is fine. */
 void shared_blob_unref(struct shared_blob *blob);
 uint32_t shared_blob_tag_of(const uint8_t *hash);

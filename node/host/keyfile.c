@@ -26,7 +26,7 @@ static const struct kind kinds[] = {{"ed25519", KEYFILE_ED25519, false},
                                     {"x25519-box", KEYFILE_X25519, true}};
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])
 
-void keyfile_from_seed(enum keyfile_type type, const uint8_t seed[ED25519_SEED_LEN], struct keyfile *out) {
+static void from_seed(enum keyfile_type type, const uint8_t seed[ED25519_SEED_LEN], struct keyfile *out) {
     memset(out, 0, sizeof *out);
     out->type = type;
     if (type == KEYFILE_ED25519) {
@@ -40,7 +40,7 @@ void keyfile_from_seed(enum keyfile_type type, const uint8_t seed[ED25519_SEED_L
 void keyfile_generate(enum keyfile_type type, struct keyfile *out) {
     uint8_t seed[ED25519_SEED_LEN];
     random_fill(seed, sizeof seed);
-    keyfile_from_seed(type, seed, out);
+    from_seed(type, seed, out);
     secure_wipe(seed, sizeof seed);
 }
 
@@ -222,7 +222,7 @@ enum err keyfile_load(const char *path, enum keyfile_type wanted, struct bytes p
         why_set(out_why, "key file %.120s: %s", path, explain(e, kind != NULL && kind->boxed, passphrase.len > 0));
         return e;
     }
-    keyfile_from_seed(wanted, seed, out);
+    from_seed(wanted, seed, out);
     secure_wipe(seed, sizeof seed);
     return OK;
 }

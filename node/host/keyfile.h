@@ -29,7 +29,6 @@ bool keyfile_looks_like_one(const char *path);
 
 /* Makes a new key from the system's generator. */
 void keyfile_generate(enum keyfile_type type, struct keyfile *out);
-void keyfile_from_seed(enum keyfile_type type, const uint8_t seed[ED25519_SEED_LEN], struct keyfile *out);
 void keyfile_wipe(struct keyfile *key);
 
 /* Writes a new file, mode 0600; `passphrase` of zero length for none. ERR_EXISTS rather than overwriting a key. */

@@ -17,7 +17,7 @@ void log_setup(enum log_format format, enum log_level level) {
     least_level = level;
 }
 
-bool log_wants(enum log_level level) {
+static bool wants(enum log_level level) {
     return level >= least_level;
 }
 
@@ -144,7 +144,7 @@ size_t log_format_line(enum log_format format, uint64_t time_ms, enum log_level 
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count) {
-    if (!log_wants(level)) {
+    if (!wants(level)) {
         return;
     }
     char line[LOG_LINE_MAX];

@@ -15,7 +15,6 @@
 
 /* Before threads. Default: text, info. */
 void log_setup(enum log_format format, enum log_level level);
-bool log_wants(enum log_level level);
 
 /* A field: text values are quoted where they need it. */
 struct log_field {

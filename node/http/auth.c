@@ -243,10 +243,6 @@ static enum err identify(struct auth *auth, const struct http_request *request, 
     return auth_check_token(auth, header + 7, out);
 }
 
-bool auth_identify(struct auth *auth, const struct http_request *request, struct auth_identity *out) {
-    return identify(auth, request, out) == OK;
-}
-
 bool auth_require(struct auth *auth, struct http_request *request, const char *org, struct auth_identity *out) {
     struct auth_identity who;
     enum err e = identify(auth, request, &who);

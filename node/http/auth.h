@@ -52,8 +52,6 @@ struct auth_identity {
 /* Who sent it, by its Authorization header. When there is none or it is not good, it has answered 401 and returns
  * false; `org` not NULL: a member of another organisation is answered 403. */
 bool auth_require(struct auth *auth, struct http_request *request, const char *org, struct auth_identity *out);
-/* Same without answering: false when the request carries no good token. */
-bool auth_identify(struct auth *auth, const struct http_request *request, struct auth_identity *out);
 
 /* The pieces, for clients and tests. */
 void auth_signed_bytes(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t node_key[ED25519_KEY_LEN],

@@ -76,7 +76,4 @@ void request_free(struct http_request *request);
 /* arguments.c: are the arguments those of the route? If not, the answer has been given. */
 bool arguments_are_good(struct http_request *request);
 
-/* "host:port" into an address; ERR_CONFIG. */
-NODISCARD enum err http_parse_listen(const char *listen, struct sockaddr_storage *out, socklen_t *out_len);
-
 #endif

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GENERATED_BLOCK (64 * 1024)
-
 /* Wraps the library's response; destroys it when our own memory is out. */
 static struct http_response *wrap(unsigned status, const char *content_type, struct MHD_Response *mhd) {
     if (mhd == NULL) {
@@ -167,49 +165,6 @@ struct http_response *http_file(const struct http_request *request, int fd, uint
     }
     http_response_header(response, "Accept-Ranges", "bytes");
     return response;
-}
-
-struct generated {
-    int64_t (*read)(void *ctx, uint64_t at, uint8_t *out, size_t max);
-    void (*release)(void *ctx);
-    void *ctx;
-    bool size_known;
-};
-
-static ssize_t generated_read(void *ctx, uint64_t at, char *out, size_t max) {
-    struct generated *g = ctx;
-    int64_t n = g->read(g->ctx, at, (uint8_t *)out, max);
-    if (n > 0) {
-        return (ssize_t)n;
-    }
-    return n == 0 && !g->size_known ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-static void generated_free(void *ctx) {
-    struct generated *g = ctx;
-    if (g->release != NULL) {
-        g->release(g->ctx);
-    }
-    free(g);
-}
-
-struct http_response *http_generated(unsigned status, const char *content_type, uint64_t size,
-                                     int64_t (*read)(void *ctx, uint64_t at, uint8_t *out, size_t max),
-                                     void (*release)(void *ctx), void *ctx) {
-    struct generated *g = malloc(sizeof *g);
-    if (g == NULL) {
-        if (release != NULL) {
-            release(ctx);
-        }
-        return NULL;
-    }
-    *g = (struct generated){read, release, ctx, size != HTTP_SIZE_UNKNOWN};
-    struct MHD_Response *mhd = MHD_create_response_from_callback(g->size_known ? size : MHD_SIZE_UNKNOWN,
-                                                                 GENERATED_BLOCK, generated_read, g, generated_free);
-    if (mhd == NULL) {
-        generated_free(g);
-    }
-    return wrap(status, content_type, mhd);
 }
 
 void http_response_header(struct http_response *response, const char *name, const char *value) {

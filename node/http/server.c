@@ -140,7 +140,8 @@ static size_t keep_encoded(void *ctx, struct MHD_Connection *connection, char *t
 
 /* ---- Start ---- */
 
-enum err http_parse_listen(const char *listen, struct sockaddr_storage *out, socklen_t *out_len) {
+/* "host:port" into an address; ERR_CONFIG. */
+static enum err parse_listen(const char *listen, struct sockaddr_storage *out, socklen_t *out_len) {
     char host[HTTP_LISTEN_MAX];
     const char *colon = strrchr(listen, ':');
     if (colon == NULL || strlen(listen) >= sizeof host) {
@@ -179,7 +180,7 @@ static void write_address(int fd, char out[HTTP_LISTEN_MAX]) {
 static enum err open_listener(struct http_server *server, struct why *out_why) {
     struct sockaddr_storage address;
     socklen_t len = 0;
-    if (http_parse_listen(server->listen, &address, &len) != OK) {
+    if (parse_listen(server->listen, &address, &len) != OK) {
         why_set(out_why, "%.100s is not an address and port", server->listen);
         return ERR_CONFIG;
     }

@@ -129,7 +129,6 @@ void http_server_free(struct http_server *server);
 
 /* ---- The request: borrowed until the handler returns ---- */
 
-enum http_method http_request_method(const struct http_request *request);
 const char *http_request_path(const struct http_request *request);
 /* Percent-decoded value of {name} of the route; NULL if it has none. */
 const char *http_param(const struct http_request *request, const char *name);
@@ -137,8 +136,6 @@ const char *http_param(const struct http_request *request, const char *name);
 const char *http_query(const struct http_request *request, const char *name);
 /* Header by name, any case; NULL if absent. */
 const char *http_header(const struct http_request *request, const char *name);
-/* "192.0.2.1" or "2001:db8::1". */
-const char *http_peer(const struct http_request *request);
 bool http_peer_is_loopback(const struct http_request *request);
 /* The gathered body; empty for routes with a sink. */
 struct bytes http_body(const struct http_request *request);
@@ -172,13 +169,6 @@ struct http_response *http_file(const struct http_request *request, int fd, uint
 /* A part of a file as the whole answer. Takes over `fd`. */
 struct http_response *http_file_part(unsigned status, const char *content_type, int fd, uint64_t offset, uint64_t len);
 
-#define HTTP_SIZE_UNKNOWN UINT64_MAX /* sent chunked */
-/* Bytes made as they are sent. `read` fills up to `max` bytes from position `at` (which only rises) and returns how
- * many; 0 ends an answer of unknown size; -1 breaks the connection, so that the client sees that it is incomplete.
- * `release` (may be NULL) runs once, also when this fails. */
-struct http_response *http_generated(unsigned status, const char *content_type, uint64_t size,
-                                     int64_t (*read)(void *ctx, uint64_t at, uint8_t *out, size_t max),
-                                     void (*release)(void *ctx), void *ctx);
 /* NULL response is ignored. */
 void http_response_header(struct http_response *response, const char *name, const char *value);
 void http_response_free(struct http_response *response);

@@ -2,8 +2,10 @@
 
 #include "node/ledger/chain_internal.h"
 
-enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t keep_ms,
-                           uint64_t *out_below) {
+/* The highest height below which bodies may go: the expiry window (chain_store_window) and every block younger than
+ * `keep_ms` before the head stay. */
+static enum err prune_limit(struct kv_view *view, const struct block_header *head, uint64_t keep_ms,
+                            uint64_t *out_below) {
     uint64_t first = 1, window = 1, below = 1;
     enum err e = chain_store_first(view, &first);
     if (e == OK) {
@@ -50,7 +52,7 @@ enum err chain_prune_bodies(struct chain *chain, uint64_t keep_ms) {
         e = chain_store_bodies(view, &kept_from);
     }
     if (e == OK) {
-        e = chain_prune_limit(view, &head.header, keep_ms, &below);
+        e = prune_limit(view, &head.header, keep_ms, &below);
     }
     kv_view_close(view);
     if (e == OK && seglog_first(chain->log) < kept_from) {
@@ -74,7 +76,7 @@ enum err chain_prune_store(const struct verify_crypto *crypto, struct kv *kv, st
         e = chain_store_bodies(view, &kept_from);
     }
     if (e == OK) {
-        e = chain_prune_limit(view, &head.header, 0, &limit);
+        e = prune_limit(view, &head.header, 0, &limit);
     }
     kv_view_close(view);
     below = below < limit ? below : limit;

@@ -11,11 +11,6 @@
 #include "node/ledger/chain_store.h"
 #include "store/seglog.h"
 
-/* The highest height below which bodies may go: the expiry window (chain_store_window) and every block younger than
- * `keep_ms` before the head stay. */
-NODISCARD enum err chain_prune_limit(struct kv_view *view, const struct block_header *head, uint64_t keep_ms,
-                                     uint64_t *out_below);
-
 /* One step towards keeping `keep_ms` of bodies (or the expiry window, where that is longer), on the ledger thread,
  * after each checkpoint: gives back what the checkpoint allows, then announces how far the next one may go. `keep_ms`
  * 0 keeps everything. */

@@ -9,7 +9,6 @@
 
 enum record_type { RECORD_VOTE = 1, RECORD_PROPOSAL = 2, RECORD_BODY = 3, RECORD_CERTIFICATE = 4 };
 
-#define VOTE_RECORD_LEN (8 + 8 + 1 + HASH_LEN + 2 + SIG_LEN)
 #define MARKS_MAX 256
 
 /* Views begin anew with every epoch. */

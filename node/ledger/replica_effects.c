@@ -361,7 +361,8 @@ static enum err carry_out(struct replica *r, const struct consensus_effect *effe
     return OK;
 }
 
-void replica_step(struct replica *r, struct consensus_event *event) {
+/* Only gives the core the event; its effects wait for replica_follow. */
+static void give_event(struct replica *r, struct consensus_event *event) {
     event->now_ms = r->mono_ms;
     r->core_timer_ms = UINT64_MAX;
     consensus_step(r->core, event, r->effects);
@@ -407,7 +408,7 @@ enum err replica_follow(struct replica *r) {
             e = replica_fail(r, ERR_NOMEM, "noting blocks that went: %s", err_text(ERR_NOMEM));
         }
         if (e == OK && replica_next_gone(r, &event)) {
-            replica_step(r, &event);
+            give_event(r, &event);
             continue;
         }
         if (e == OK && r->followup_count == 0 && r->pending_count > 0) {
@@ -417,12 +418,12 @@ enum err replica_follow(struct replica *r) {
             return e;
         }
         if (next_followup(r, &event)) {
-            replica_step(r, &event);
+            give_event(r, &event);
         }
     }
 }
 
 enum err replica_feed(struct replica *r, struct consensus_event *event) {
-    replica_step(r, event);
+    give_event(r, event);
     return replica_follow(r);
 }

@@ -183,8 +183,6 @@ NODISCARD enum err replica_tell_waiting(struct replica *r, enum audience audienc
 /* Epochs: replica_open.c */
 /* The chain's head closed the epoch: everything of it goes, and a core for the next set starts. */
 NODISCARD enum err replica_begin_epoch(struct replica *r);
-/* Who of the peers is which validator. */
-void replica_place_peers(struct replica *r);
 
 /* What the journal held: replica_restore.c */
 /* Opens the journal and gathers its contents. ERR_CORRUPT: it is damaged, and stays closed. */
@@ -213,8 +211,6 @@ bool replica_describe(const struct replica *r, const uint8_t hash[HASH_LEN], str
 
 /* Gives the core one event, carries out its effects, and goes on until nothing follows. */
 NODISCARD enum err replica_feed(struct replica *r, struct consensus_event *event);
-/* Only gives the core the event; its effects wait for replica_follow. */
-void replica_step(struct replica *r, struct consensus_event *event);
 /* Carries out what waits, and goes on until nothing follows. */
 NODISCARD enum err replica_follow(struct replica *r);
 

@@ -40,7 +40,8 @@ static void sign_with_secret(void *ctx, const uint8_t *message, size_t len, uint
     ed25519_sign(r->config.secret, message, len, out);
 }
 
-void replica_place_peers(struct replica *r) {
+/* Who of the peers is which validator. */
+static void place_peers(struct replica *r) {
     struct validator_set set = chain_epoch_set(&r->epoch);
     for (uint16_t i = 0; i < r->epoch.count; i++) {
         r->peer_of[i] = NO_PEER;
@@ -62,7 +63,7 @@ enum err replica_set_peer(struct replica *r, uint16_t peer, const uint8_t key[KE
     if (key != NULL) {
         memcpy(r->peers[peer].key, key, KEY_LEN);
     }
-    replica_place_peers(r);
+    place_peers(r);
     return OK;
 }
 
@@ -72,7 +73,7 @@ static enum err make_core(struct replica *r) {
     r->epoch = *chain_epoch(r->config.chain);
     const struct validator_set set = chain_epoch_set(&r->epoch);
     r->me = r->config.key != NULL ? place_in(&set, r->key) : CONSENSUS_OBSERVER;
-    replica_place_peers(r);
+    place_peers(r);
     bool own = r->config.sign == NULL;
     const struct consensus_config config = {
         .chain_id = chain_id(r->config.chain),

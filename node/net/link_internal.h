@@ -109,7 +109,6 @@ void link_peer_lose(struct link_peer *peer, struct wire *wire, uint64_t now_ms);
 uint64_t link_peer_tick(struct link_peer *peer, uint64_t now_ms);
 /* Something authentic arrived on its wire. */
 void link_peer_heard(struct link_peer *peer, uint64_t now_ms);
-void link_peer_down(struct link_peer *peer);
 
 /* ---- Datagrams (links_receive.c) --------------------------------------------------------------------------------- */
 

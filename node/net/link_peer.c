@@ -135,6 +135,16 @@ static uint64_t call(struct link_peer *peer, uint64_t now_ms) {
     return peer->dial != NULL ? UINT64_MAX : peer->redial_at_ms;
 }
 
+static void be_down(struct link_peer *peer) {
+    sendq_clear(&peer->queue);
+    frame_sink_reset(&peer->sink);
+    peer->must_answer = false;
+    if (peer->up) {
+        peer->up = false;
+        peer->links->ops.on_down(peer->links->ops.ctx, peer->member);
+    }
+}
+
 void link_peer_adopt(struct link_peer *peer, struct wire *wire) {
     struct wire *before = peer->wire;
     if (wire == before) {
@@ -147,7 +157,7 @@ void link_peer_adopt(struct link_peer *peer, struct wire *wire) {
     hang_up(peer);
     door_favour(peer->links->door, peer->member, wire_address(wire));
     if (before != NULL) {
-        link_peer_down(peer); /* what was under way on it is lost */
+        be_down(peer); /* what was under way on it is lost */
         links_drop_wire(peer->links, before);
     }
     /* What we dialled took small frames so far; a guest's wire is as wide as it gets. */
@@ -167,7 +177,7 @@ void link_peer_lose(struct link_peer *peer, struct wire *wire, uint64_t now_ms) 
         dial_later(peer, false, now_ms);
     } else if (wire == peer->wire) {
         peer->wire = NULL;
-        link_peer_down(peer);
+        be_down(peer);
         if (!peer->dead) {
             dial_later(peer, false, now_ms);
         }
@@ -179,7 +189,7 @@ void link_peer_lose(struct link_peer *peer, struct wire *wire, uint64_t now_ms) 
 void link_peer_bury(struct link_peer *peer) {
     peer->dead = true;
     door_favour(peer->links->door, peer->member, 0);
-    link_peer_down(peer);
+    be_down(peer);
     hang_up(peer);
     links_drop_wire(peer->links, peer->wire);
     peer->wire = NULL;
@@ -278,16 +288,6 @@ void link_peer_heard(struct link_peer *peer, uint64_t now_ms) {
         peer->retry_delay_ms = LINKS_RETRY_MIN_MS;
         peer->redial_delay_ms = LINKS_RETRY_MIN_MS;
         peer->links->ops.on_up(peer->links->ops.ctx, peer->member);
-    }
-}
-
-void link_peer_down(struct link_peer *peer) {
-    sendq_clear(&peer->queue);
-    frame_sink_reset(&peer->sink);
-    peer->must_answer = false;
-    if (peer->up) {
-        peer->up = false;
-        peer->links->ops.on_down(peer->links->ops.ctx, peer->member);
     }
 }
 
