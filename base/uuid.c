@@ -4,10 +4,11 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-const uint8_t uuid_namespace_dns[UUID_LEN] = {0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1,
-                                              0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8};
+/* RFC 9562 section 6.6. */
+static const uint8_t namespace_dns[UUID_LEN] = {0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1,
+                                                0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8};
 
-void uuid_v5(const uint8_t namespace_id[UUID_LEN], struct bytes name, uint8_t out[UUID_LEN]) {
+static void version_5(const uint8_t namespace_id[UUID_LEN], struct bytes name, uint8_t out[UUID_LEN]) {
     uint8_t digest[SHA_DIGEST_LENGTH];
     SHA_CTX context;
     (void)SHA1_Init(&context);
@@ -20,9 +21,9 @@ void uuid_v5(const uint8_t namespace_id[UUID_LEN], struct bytes name, uint8_t ou
 }
 
 void uuid_vendor(struct bytes domain, uint8_t out[UUID_LEN]) {
-    uuid_v5(uuid_namespace_dns, domain, out);
+    version_5(namespace_dns, domain, out);
 }
 
 void uuid_class(const uint8_t vendor_id[UUID_LEN], struct bytes class_name, uint8_t out[UUID_LEN]) {
-    uuid_v5(vendor_id, class_name, out);
+    version_5(vendor_id, class_name, out);
 }

@@ -6,9 +6,6 @@
 
 #define UUID_LEN 16
 
-extern const uint8_t uuid_namespace_dns[UUID_LEN];
-
-void uuid_v5(const uint8_t namespace_id[UUID_LEN], struct bytes name, uint8_t out[UUID_LEN]);
 /* RFC 9124: the vendor's from its domain name, the class's from the class name within the vendor's. */
 void uuid_vendor(struct bytes domain, uint8_t out[UUID_LEN]);
 void uuid_class(const uint8_t vendor_id[UUID_LEN], struct bytes class_name, uint8_t out[UUID_LEN]);

@@ -7,7 +7,7 @@
  *   inner = SHA-256("assay.image\0\0\0\0\0" || 0x01 || left || right)
  *
  * Two images of different length have different roots unless SHA-256 is broken: piece lengths are hashed with the
- * pieces. A proof is the list of sibling hashes from the piece up.
+ * pieces.
  */
 #ifndef ASSAY_IPFS_LITE_IMAGE_TREE_H
 #define ASSAY_IPFS_LITE_IMAGE_TREE_H
@@ -29,22 +29,5 @@ struct image_tree {
 void image_tree_init(struct image_tree *t);
 void image_tree_update(struct image_tree *t, const void *data, size_t len);
 void image_tree_final(struct image_tree *t, uint8_t out_root[SHA256_LEN]);
-
-/* Number of pieces of an image; 1 for an empty one. */
-uint64_t image_tree_pieces(uint64_t size);
-
-struct image_tree_proof {
-    uint32_t count;
-    uint8_t siblings[IMAGE_TREE_DEPTH][SHA256_LEN]; /* from the piece up */
-};
-
-/* Reads the whole image but the piece itself once, through `read`, in order within each sibling. ERR_RANGE when there
- * is no such piece; errors of `read` are passed on. */
-typedef enum err image_tree_read(void *arg, uint64_t offset, void *out, size_t len);
-NODISCARD enum err image_tree_prove(image_tree_read *read, void *arg, uint64_t size, uint64_t piece,
-                                    struct image_tree_proof *out);
-/* Is `data` piece number `piece` of the image of `size` bytes with that root? */
-bool image_tree_check(const uint8_t root[SHA256_LEN], uint64_t size, uint64_t piece, struct bytes data,
-                      const struct image_tree_proof *proof);
 
 #endif

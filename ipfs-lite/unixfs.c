@@ -8,8 +8,8 @@
 #define TYPE_FILE 2
 
 const struct unixfs_profile unixfs_v1_2025 = {1, "unixfs-v1-2025", 1024u * 1024u, 1024};
-const struct unixfs_profile unixfs_kubo = {2, "kubo", 256u * 1024u, 174};
-const struct unixfs_profile *const unixfs_profiles[] = {&unixfs_v1_2025, &unixfs_kubo, NULL};
+static const struct unixfs_profile kubo = {2, "kubo", 256u * 1024u, 174};
+const struct unixfs_profile *const unixfs_profiles[] = {&unixfs_v1_2025, &kubo, NULL};
 
 const struct unixfs_profile *unixfs_profile_named(const char *name) {
     for (size_t i = 0; unixfs_profiles[i] != NULL; i++) {

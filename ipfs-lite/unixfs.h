@@ -20,9 +20,8 @@ struct unixfs_profile {
 };
 
 extern const struct unixfs_profile unixfs_v1_2025; /* IPIP-499: 1 MiB, 1024 links; the default */
-extern const struct unixfs_profile unixfs_kubo;    /* `ipfs add --cid-version=1`: 256 KiB, 174 links */
 
-/* All profiles, NULL at the end. */
+/* All profiles, NULL at the end: that one, and "kubo" as of `ipfs add --cid-version=1`, 256 KiB and 174 links. */
 extern const struct unixfs_profile *const unixfs_profiles[];
 /* NULL when there is no such profile. */
 const struct unixfs_profile *unixfs_profile_named(const char *name);

@@ -37,9 +37,8 @@ NODISCARD enum err kv_layer_new(struct kv_layer **out);
 /* Later writes of one key win. Copies key and value. ERR_TOOLARGE over the limits above, ERR_RANGE for an empty key. */
 NODISCARD enum err kv_layer_put(struct kv_layer *layer, enum kv_table table, struct bytes key, struct bytes value);
 NODISCARD enum err kv_layer_delete(struct kv_layer *layer, enum kv_table table, struct bytes key);
-/* Reads what the layer itself says about a key, also while it is being built. */
+/* What a layer itself says about a key, also while it is being built. */
 enum kv_found { KV_UNKNOWN, KV_PRESENT, KV_DELETED };
-enum kv_found kv_layer_get(const struct kv_layer *layer, enum kv_table table, struct bytes key, struct bytes *out);
 /* Visits a table's entries in key order; deleted ones have value.data == NULL. */
 NODISCARD enum err kv_layer_each(const struct kv_layer *layer, enum kv_table table,
                                  enum err (*each)(void *arg, struct bytes key, struct bytes value), void *arg);

@@ -380,10 +380,6 @@ enum kv_found kv_layer_find(const struct kv_layer *layer, enum kv_table table, s
     return KV_PRESENT;
 }
 
-enum kv_found kv_layer_get(const struct kv_layer *layer, enum kv_table table, struct bytes key, struct bytes *out) {
-    return kv_layer_find(layer, table, key, layer->sealed ? kv_key_hash(table, key) : 0, out);
-}
-
 const struct kv_entry *kv_layer_seek(const struct kv_layer *layer, enum kv_table table, struct bytes from) {
     if (!layer->sealed) {
         const struct tower *at = *level_next(layer, table, find_before(layer, table, from, false), 0);

@@ -29,7 +29,7 @@ size_t kv_layer_bytes(const struct kv_layer *layer);
 const struct kv_entry *kv_layer_seek(const struct kv_layer *layer, enum kv_table table, struct bytes from);
 const struct kv_entry *kv_layer_seek_back(const struct kv_layer *layer, enum kv_table table, struct bytes from);
 
-/* kv_layer_get for readers of many layers, who hash the key once. */
+/* Who reads many layers hashes the key once. */
 uint64_t kv_key_hash(enum kv_table table, struct bytes key);
 enum kv_found kv_layer_find(const struct kv_layer *layer, enum kv_table table, struct bytes key, uint64_t hash,
                             struct bytes *out);

@@ -369,51 +369,51 @@ static size_t encode_head(enum cbor_major major, uint64_t argument, uint8_t out[
     return 1 + extra;
 }
 
-void cbor_put_head(struct cbor_writer *w, enum cbor_major major, uint64_t argument) {
+static void put_head(struct cbor_writer *w, enum cbor_major major, uint64_t argument) {
     uint8_t head[CBOR_HEAD_MAX];
     put(w, head, encode_head(major, argument, head));
 }
 
 void cbor_put_uint(struct cbor_writer *w, uint64_t v) {
-    cbor_put_head(w, CBOR_UINT, v);
+    put_head(w, CBOR_UINT, v);
 }
 
 void cbor_put_int(struct cbor_writer *w, int64_t v) {
     if (v >= 0) {
-        cbor_put_head(w, CBOR_UINT, (uint64_t)v);
+        put_head(w, CBOR_UINT, (uint64_t)v);
     } else {
-        cbor_put_head(w, CBOR_NINT, (uint64_t)(-1 - v));
+        put_head(w, CBOR_NINT, (uint64_t)(-1 - v));
     }
 }
 
 void cbor_put_bytes(struct cbor_writer *w, struct span bytes) {
-    cbor_put_head(w, CBOR_BYTES, bytes.len);
+    put_head(w, CBOR_BYTES, bytes.len);
     put(w, bytes.data, bytes.len);
 }
 
 void cbor_put_text(struct cbor_writer *w, struct span text) {
-    cbor_put_head(w, CBOR_TEXT, text.len);
+    put_head(w, CBOR_TEXT, text.len);
     put(w, text.data, text.len);
 }
 
 void cbor_put_array(struct cbor_writer *w, uint32_t items) {
-    cbor_put_head(w, CBOR_ARRAY, items);
+    put_head(w, CBOR_ARRAY, items);
 }
 
 void cbor_put_map(struct cbor_writer *w, uint32_t pairs) {
-    cbor_put_head(w, CBOR_MAP, pairs);
+    put_head(w, CBOR_MAP, pairs);
 }
 
 void cbor_put_tag(struct cbor_writer *w, uint64_t tag) {
-    cbor_put_head(w, CBOR_TAG, tag);
+    put_head(w, CBOR_TAG, tag);
 }
 
 void cbor_put_bool(struct cbor_writer *w, bool v) {
-    cbor_put_head(w, CBOR_SIMPLE, v ? SIMPLE_TRUE : SIMPLE_FALSE);
+    put_head(w, CBOR_SIMPLE, v ? SIMPLE_TRUE : SIMPLE_FALSE);
 }
 
 void cbor_put_null(struct cbor_writer *w) {
-    cbor_put_head(w, CBOR_SIMPLE, SIMPLE_NULL);
+    put_head(w, CBOR_SIMPLE, SIMPLE_NULL);
 }
 
 void cbor_put_raw(struct cbor_writer *w, struct span items) {

@@ -73,7 +73,6 @@ struct cbor_writer cbor_writer_of(uint8_t *out, size_t capacity);
 /* BAD_LIMIT when anything did not fit. */
 enum verdict cbor_writer_end(const struct cbor_writer *w, size_t *out_len);
 
-void cbor_put_head(struct cbor_writer *w, enum cbor_major major, uint64_t argument);
 void cbor_put_uint(struct cbor_writer *w, uint64_t v);
 void cbor_put_int(struct cbor_writer *w, int64_t v);
 void cbor_put_bytes(struct cbor_writer *w, struct span bytes);

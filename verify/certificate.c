@@ -82,25 +82,6 @@ static bool bit_set(const uint8_t *bitmap, size_t i) {
     return (bitmap[i / 8] >> (i % 8) & 1) != 0;
 }
 
-size_t certificate_encode(const struct vote_subject *subject, uint16_t n, const uint8_t *bitmap,
-                          const uint8_t (*sigs_by_index)[SIG_LEN], uint8_t *out) {
-    out[0] = CERTIFICATE_VERSION;
-    out[1] = (uint8_t)subject->kind;
-    put_u64(out + 2, subject->epoch);
-    put_u64(out + 10, subject->view);
-    memcpy(out + 18, subject->block, HASH_LEN);
-    put_u16(out + 50, n);
-    memcpy(out + CERTIFICATE_HEAD_LEN, bitmap, BITMAP_LEN(n));
-    size_t len = CERTIFICATE_HEAD_LEN + BITMAP_LEN(n);
-    for (uint16_t i = 0; i < n; i++) {
-        if (bit_set(bitmap, i)) {
-            memcpy(out + len, sigs_by_index[i], SIG_LEN);
-            len += SIG_LEN;
-        }
-    }
-    return len;
-}
-
 /* Takes everything before the bitmap and checks it against the size of the set. */
 static enum verdict read_head(struct input *in, uint16_t n, struct vote_subject *out) {
     static const uint8_t zeros[HASH_LEN];

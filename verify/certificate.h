@@ -67,11 +67,6 @@ enum verdict validators_read(struct input *in, uint8_t (*memory)[KEY_LEN], uint1
 #define BITMAP_LEN(n) (((size_t)(n) + 7) / 8)
 #define CERTIFICATE_MAX (CERTIFICATE_HEAD_LEN + BITMAP_LEN(VALIDATORS_MAX) + VALIDATORS_MAX * SIG_LEN)
 
-/* Writes the certificate of the signers in `bitmap` (BITMAP_LEN(n) bytes); the signature of signer i is
- * sigs_by_index[i], those of others are not read. Returns the length, at most CERTIFICATE_MAX. */
-size_t certificate_encode(const struct vote_subject *subject, uint16_t n, const uint8_t *bitmap,
-                          const uint8_t (*sigs_by_index)[SIG_LEN], uint8_t *out);
-
 /* Pulls one certificate from `in` and believes nothing of it. BAD_TRUNCATED, BAD_VALIDATORS (n is 0 or over
  * VALIDATORS_MAX). */
 enum verdict certificate_skip(struct input *in);

@@ -32,7 +32,8 @@ void author_id(const struct author_key *key, uint8_t out[HASH_LEN]) {
     }
 }
 
-void author_possession_text(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t point[P256_KEY_LEN],
+/* What a P-256 author signs to prove possession of the key. */
+static void possession_text(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t point[P256_KEY_LEN],
                             uint8_t out[POSSESSION_TEXT_LEN]) {
     memcpy(out, TAG_POSSESSION, TAG_LEN);
     memcpy(out + TAG_LEN, chain_id, CHAIN_ID_LEN);
@@ -139,7 +140,7 @@ static bool possession_proven(const struct call *call, const struct author_key *
         return signature.len == 0 && call_signed_by(call, key->key);
     }
     uint8_t text[POSSESSION_TEXT_LEN];
-    author_possession_text(call->chain_id, key->key, text);
+    possession_text(call->chain_id, key->key, text);
     return signature.len == SIG_LEN && call->crypto->p256_verify != NULL &&
            call->crypto->p256_verify(key->key, text, sizeof text, signature.data);
 }

@@ -57,9 +57,6 @@ bool author_key_parse(uint32_t type, struct bytes key, struct author_key *out);
 /* Is the fixed array what author_key_parse would have made of the key's own bytes? */
 bool author_key_is_sound(enum author_key_type type, const uint8_t key[P256_KEY_LEN]);
 void author_id(const struct author_key *key, uint8_t out[HASH_LEN]);
-/* What a P-256 author signs to prove possession of the key. */
-void author_possession_text(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t point[P256_KEY_LEN],
-                            uint8_t out[POSSESSION_TEXT_LEN]);
 struct record_key author_record_key(const uint8_t id[HASH_LEN]);
 
 /* `*out_found` false: no such author, `out` untouched. */

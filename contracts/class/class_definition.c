@@ -155,15 +155,6 @@ bool class_definition_has_author(const struct class_definition *class, const uin
     return false;
 }
 
-uint64_t class_definition_slot(const struct class_definition *class, uint8_t component) {
-    for (size_t i = 0; i < class->def.slot_count; i++) {
-        if (class->def.slots[i].component == component) {
-            return class->def.slots[i].max_size;
-        }
-    }
-    return 0;
-}
-
 static enum err check_class(const struct genesis_checking *c, const struct genesis_class *class) {
     const char *flaw = class_definition_flaw(class);
     if (flaw != NULL) {

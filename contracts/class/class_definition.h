@@ -37,8 +37,6 @@ NODISCARD enum err class_definition_put(const struct call *call, const struct ge
                                         struct class_definition *out);
 
 bool class_definition_has_author(const struct class_definition *class, const uint8_t author_id[HASH_LEN]);
-/* Size of a component slot, 0 when the class has no such slot. */
-uint64_t class_definition_slot(const struct class_definition *class, uint8_t component);
 
 /* Genesis hooks: its records' own rules, and laying them. */
 NODISCARD enum err class_definition_genesis_check(const struct genesis_checking *c);

@@ -174,40 +174,6 @@ enum err release_by_manifest(const struct state *state, const uint8_t manifest_d
     return e;
 }
 
-struct by_sequence {
-    const struct state *state;
-    struct release_record *out;
-    bool found;
-};
-
-static enum err visit_sequence(void *arg, struct bytes rest, struct bytes value) {
-    struct by_sequence *visit = arg;
-    struct release_record record;
-    (void)value;
-    enum err e = rest.len == HASH_LEN ? get_indexed(visit->state, rest.data, &record) : ERR_CORRUPT;
-    if (e != OK) {
-        return e;
-    }
-    /* Only one release of a sequence was ever released; beside it may lie others that waited for signers. */
-    bool was_released = record.state == RELEASE_RELEASED || record.state == RELEASE_REVOKED;
-    if (!visit->found || was_released) {
-        *visit->out = record;
-        visit->found = true;
-    }
-    return OK;
-}
-
-enum err release_by_sequence(const struct state *state, const uint8_t class_id[UUID_BYTES], uint64_t sequence,
-                             struct release_record *out, bool *out_found) {
-    struct record_key prefix = index_key("sequence/", class_id, sequence);
-    struct by_sequence visit = {.state = state, .out = out};
-    enum err e = state_each(state, &prefix, bytes_of(NULL, 0), STATE_PAGE_MAX, visit_sequence, &visit);
-    if (e == OK) {
-        *out_found = visit.found;
-    }
-    return e;
-}
-
 struct release_visit {
     const struct state *state;
     enum err (*each)(void *arg, const struct release_record *release);

@@ -80,9 +80,6 @@ NODISCARD enum err release_get(const struct state *state, const uint8_t id[HASH_
 /* Appends the SUIT envelope. */
 NODISCARD enum err release_envelope(const struct state *state, const uint8_t id[HASH_LEN], struct buffer *out,
                                     bool *out_found);
-/* The release of a class with this sequence: the released or revoked one if there is one, else one that is pending. */
-NODISCARD enum err release_by_sequence(const struct state *state, const uint8_t class_id[UUID_BYTES], uint64_t sequence,
-                                       struct release_record *out, bool *out_found);
 NODISCARD enum err release_by_manifest(const struct state *state, const uint8_t manifest_digest[HASH_LEN],
                                        struct release_record *out, bool *out_found);
 

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-bool evidence_contradicts(const struct evidence_vote *a, const struct evidence_vote *b) {
+/* Must the two, of one signer, epoch and view, not both exist? */
+static bool contradicts(const struct evidence_vote *a, const struct evidence_vote *b) {
     bool same_block = memcmp(a->block, b->block, HASH_LEN) == 0;
     if (a->kind == b->kind) {
         return a->kind != VOTE_NULLIFY && !same_block;
@@ -54,26 +55,6 @@ enum err evidence_get(const struct state *state, const uint8_t key[KEY_LEN], str
                       bool *out_found) {
     struct record_key whole = evidence_key(key);
     return state_read(state, &whole, &evidence_shape, out, out_found);
-}
-
-struct evidence_visit {
-    enum err (*each)(void *arg, const struct evidence_record *evidence);
-    void *arg;
-};
-
-static enum err visit_evidence(void *arg, struct bytes rest, struct bytes value) {
-    const struct evidence_visit *visit = arg;
-    struct evidence_record record;
-    (void)rest;
-    enum err e = record_decode(&evidence_shape, value, &record);
-    return e == OK ? visit->each(visit->arg, &record) : e;
-}
-
-enum err evidence_list(const struct state *state, const uint8_t *after, size_t limit,
-                       enum err (*each)(void *arg, const struct evidence_record *evidence), void *arg) {
-    struct record_key prefix = record_key(GOVERNANCE, "evidence/", bytes_of(NULL, 0));
-    struct evidence_visit visit = {each, arg};
-    return state_each(state, &prefix, bytes_of(after, after == NULL ? 0 : KEY_LEN), limit, visit_evidence, &visit);
 }
 
 /* ---- Method ------------------------------------------------------------------------------------------------- */
@@ -162,7 +143,7 @@ enum err evidence_submit(const struct call *call, const ProtobufCMessage *messag
         take_vote(args->second, "second", &record.votes[1], answer)) {
         return OK;
     }
-    if (!evidence_contradicts(&record.votes[0], &record.votes[1])) {
+    if (!contradicts(&record.votes[0], &record.votes[1])) {
         return refuse(answer, CODE_EVIDENCE_NO_CONTRADICTION, "kinds %d and %d", record.votes[0].kind,
                       record.votes[1].kind);
     }

@@ -34,15 +34,9 @@ struct evidence_record {
     bool removed; /* by the evidence itself */
 };
 
-/* Must the two, of one signer, epoch and view, not both exist? */
-bool evidence_contradicts(const struct evidence_vote *a, const struct evidence_vote *b);
-
 /* `*out_found` false: nothing stands against the key. */
 NODISCARD enum err evidence_get(const struct state *state, const uint8_t key[KEY_LEN], struct evidence_record *out,
                                 bool *out_found);
-/* At most `limit` (<= STATE_PAGE_MAX) by signing key, behind `after` (NULL: from the first). */
-NODISCARD enum err evidence_list(const struct state *state, const uint8_t *after, size_t limit,
-                                 enum err (*each)(void *arg, const struct evidence_record *evidence), void *arg);
 
 /* Method; the table is in governance_methods.c. */
 NODISCARD enum err evidence_submit(const struct call *call, const ProtobufCMessage *message, struct answer *answer);

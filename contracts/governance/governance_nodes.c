@@ -35,7 +35,8 @@ static bool host_char(char c, bool bracketed) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-';
 }
 
-bool node_peer_is_sound(const char *peer) {
+/* host:port, host a name, an IPv4 address, or an IPv6 address in brackets; port 1 to 65535. */
+static bool peer_is_sound(const char *peer) {
     const char *colon = strrchr(peer, ':');
     if (colon == NULL || strlen(peer) > GENESIS_TEXT_MAX || !port_is_sound(colon + 1)) {
         return false;
@@ -51,7 +52,8 @@ bool node_peer_is_sound(const char *peer) {
     return len > 0;
 }
 
-bool node_http_is_sound(const char *http) {
+/* http:// or https://, a host, and nothing but printable ASCII without quotes, angle brackets or backslashes. */
+static bool http_is_sound(const char *http) {
     size_t scheme = strncmp(http, "http://", 7) == 0 ? 7 : strncmp(http, "https://", 8) == 0 ? 8 : 0;
     size_t len = strlen(http);
     if (scheme == 0 || len <= scheme || len > GENESIS_TEXT_MAX || http[scheme] == '/' || http[scheme] == ':') {
@@ -70,11 +72,11 @@ static bool refuse_addresses(struct answer *answer, enum node_role role, const c
         (void)!refuse(answer, CODE_NODE_ADDRESS, "peer: a gateway has none, it dials out");
         return true;
     }
-    if (role != NODE_GATEWAY && !node_peer_is_sound(peer)) {
+    if (role != NODE_GATEWAY && !peer_is_sound(peer)) {
         (void)!refuse(answer, CODE_NODE_ADDRESS, "peer: must be host:port, at most %d bytes", GENESIS_TEXT_MAX);
         return true;
     }
-    if (http[0] != '\0' && !node_http_is_sound(http)) {
+    if (http[0] != '\0' && !http_is_sound(http)) {
         (void)!refuse(answer, CODE_NODE_ADDRESS, "http: must be http://... or https://..., at most %d bytes",
                       GENESIS_TEXT_MAX);
         return true;

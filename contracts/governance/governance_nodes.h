@@ -10,11 +10,6 @@
 #include "contracts/governance/governance.h"
 #include "contracts/kernel/method.h"
 
-/* host:port, host a name, an IPv4 address, or an IPv6 address in brackets; port 1 to 65535. */
-bool node_peer_is_sound(const char *peer);
-/* http:// or https://, a host, and nothing but printable ASCII without quotes, angle brackets or backslashes. */
-bool node_http_is_sound(const char *http);
-
 /* Methods; the table is in governance_methods.c. */
 NODISCARD enum err node_register(const struct call *call, const ProtobufCMessage *message, struct answer *answer);
 NODISCARD enum err node_update(const struct call *call, const ProtobufCMessage *message, struct answer *answer);

@@ -86,8 +86,5 @@ NODISCARD enum err contracts_check(const struct call *call, struct bytes contrac
 /* What a block's height alone decides (a protocol version that was voted for); an operation of its own, the first of
  * each block. What its time decides comes next, item by item: due_queue.h says which, due_work.h does it. */
 NODISCARD enum err contracts_begin_block(const struct call *call);
-/* Block time at which the earliest item falls due, 0 when there is none: an idle leader proposes a block then (it knows
- * from block to block: struct due_heads). */
-NODISCARD enum err contracts_next_due(const struct state *state, uint64_t *out_time_ms);
 
 #endif

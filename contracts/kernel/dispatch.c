@@ -159,10 +159,6 @@ enum err contracts_begin_block(const struct call *call) {
     return e;
 }
 
-enum err contracts_next_due(const struct state *state, uint64_t *out_time_ms) {
-    return due_queue_next(state, out_time_ms);
-}
-
 enum contract_event contracts_event(struct bytes contract, struct bytes method) {
     const struct contract *c = find_contract(contract);
     const struct method *m = c == NULL ? NULL : find_method(c, method);

@@ -127,15 +127,6 @@ uint64_t due_heads_next(const struct due_heads *heads) {
     return earliest_ms;
 }
 
-enum err due_queue_next(const struct state *state, uint64_t *out_time_ms) {
-    struct due_heads heads = {.time_ms = 0};
-    enum err e = due_heads_move(&heads, state, 0);
-    if (e == OK) {
-        *out_time_ms = due_heads_next(&heads);
-    }
-    return e;
-}
-
 /* ---- The items of one block --------------------------------------------------------------------------------- */
 
 void due_round_begin(struct due_round *round, uint64_t time_ms, const struct due_heads *heads) {

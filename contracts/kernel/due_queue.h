@@ -51,8 +51,6 @@ struct record_key due_item_key(const struct due_item *item);
 /* A time that is not ahead of the block's means the next block. */
 NODISCARD enum err due_queue_add(const struct call *call, uint64_t due_ms, uint8_t kind, struct bytes subject);
 NODISCARD enum err due_queue_remove(const struct call *call, const struct due_item *item);
-/* Time of the earliest item of all kinds, 0 when there is none. */
-NODISCARD enum err due_queue_next(const struct state *state, uint64_t *out_time_ms);
 
 /* ---- Where the queues begin --------------------------------------------------------------------------------- */
 

@@ -12,7 +12,12 @@
 #define NOUNS_MAX 64
 #define ARGUMENTS_MAX 256
 
-const struct command commands[] = {
+/* Ends with a NULL noun. */
+static const struct command {
+    const char *noun;
+    const char *about;
+    int (*run)(int argc, char **argv);
+} commands[] = {
     {"testnet", "lay out a test network: genesis, homes, keys", cmd_testnet},
     {"up", "start every node of a test network", cmd_up},
     {"down", "stop them", cmd_down},

@@ -27,15 +27,6 @@ int cmd_tx(int argc, char **argv);
 int cmd_up(int argc, char **argv);
 int cmd_update(int argc, char **argv);
 
-struct command {
-    const char *noun;
-    const char *about;
-    int (*run)(int argc, char **argv);
-};
-
-/* Ends with a NULL noun. */
-extern const struct command commands[];
-
 /* Runs `assay`'s command line: leading options, noun, the rest. */
 int commands_main(int argc, char **argv);
 

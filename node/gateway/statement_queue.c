@@ -156,18 +156,6 @@ enum err statement_queue_put(struct statement_queue *queue, const uint8_t body[S
     return e;
 }
 
-bool statement_queue_has(struct statement_queue *queue, const uint8_t device_id[KEY_LEN],
-                         const uint8_t hash[HASH_LEN]) {
-    bool found = false;
-    (void)pthread_mutex_lock(&queue->lock);
-    for (size_t i = 0; i < queue->count && !found; i++) {
-        const struct statement_item *item = queue->items[i];
-        found = memcmp(item->hash, hash, HASH_LEN) == 0 && memcmp(item->statement.device_id, device_id, KEY_LEN) == 0;
-    }
-    (void)pthread_mutex_unlock(&queue->lock);
-    return found;
-}
-
 size_t statement_queue_count(struct statement_queue *queue) {
     (void)pthread_mutex_lock(&queue->lock);
     size_t count = queue->count;

@@ -39,7 +39,6 @@ void statement_queue_close(struct statement_queue *queue);
 /* Makes it durable. ERR_DUPLICATE: it waits already. ERR_FULL: too many wait, here or of this device. ERR_MALFORMED.
  * Local faults. */
 NODISCARD enum err statement_queue_put(struct statement_queue *queue, const uint8_t body[STATEMENT_TX_BODY_LEN]);
-bool statement_queue_has(struct statement_queue *queue, const uint8_t device_id[KEY_LEN], const uint8_t hash[HASH_LEN]);
 /* Up to `max` items that may be sent side by side: the oldest of each device, oldest first. How many. */
 size_t statement_queue_head(struct statement_queue *queue, struct statement_item *out, size_t max);
 /* The ledger has answered. */

@@ -488,12 +488,6 @@ enum err config_write(const struct config *config, const char *path) {
     return e;
 }
 
-enum err config_write_default(const char *path) {
-    struct config config;
-    config_default(&config);
-    return config_write(&config, path);
-}
-
 const char *config_role_name(enum node_role role) {
     for (const struct choice *c = roles; c->name != NULL; c++) {
         if (c->value == (int)role) {

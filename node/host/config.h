@@ -96,7 +96,6 @@ NODISCARD enum err config_resolve(const char *home, const char *path, char out[C
 /* The whole file with a comment for each key; parses back to the same. */
 NODISCARD enum err config_render(const struct config *config, struct buffer *out);
 NODISCARD enum err config_write(const struct config *config, const char *path);
-NODISCARD enum err config_write_default(const char *path);
 
 const char *config_role_name(enum node_role role); /* "validator", "observer", "gateway" */
 

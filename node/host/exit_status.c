@@ -4,10 +4,9 @@
 
 static const struct {
     enum exit_status status;
-    bool stays_down;
     const char *text;
 } statuses[] = {
-#define EXIT_STATUS_ROW(name, status, stays_down, text) {name, stays_down, text},
+#define EXIT_STATUS_ROW(name, status, stays_down, text) {name, text},
     EXIT_STATUS_LIST(EXIT_STATUS_ROW)
 #undef EXIT_STATUS_ROW
 };
@@ -42,10 +41,6 @@ enum exit_status exit_status_of(enum err e, enum exit_status_part part) {
         }
     }
     return EXIT_STATUS_FAILED;
-}
-
-bool exit_status_stays_down(enum exit_status status) {
-    return statuses[status].stays_down;
 }
 
 const char *exit_status_text(enum exit_status status) {

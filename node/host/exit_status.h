@@ -27,7 +27,6 @@ enum exit_status {
 enum exit_status_part { EXIT_STATUS_HOME, EXIT_STATUS_NODE };
 
 enum exit_status exit_status_of(enum err e, enum exit_status_part part);
-bool exit_status_stays_down(enum exit_status status);
 const char *exit_status_text(enum exit_status status);
 
 #endif

@@ -227,15 +227,6 @@ enum err keyfile_load(const char *path, enum keyfile_type wanted, struct bytes p
     return OK;
 }
 
-bool keyfile_is_encrypted(const char *path) {
-    struct buffer text = BUFFER_INIT;
-    const struct kind *kind = NULL;
-    char *hex = NULL;
-    bool boxed = read_text(path, &text) == OK && split_line((char *)text.data, &kind, &hex) == OK && kind->boxed;
-    wipe_free(&text);
-    return boxed;
-}
-
 enum err keyfile_read_passphrase(const char *path, struct buffer *out, struct why *out_why) {
     struct buffer text = BUFFER_INIT;
     enum err e = file_read_secret(path, KEYFILE_PASSPHRASE_MAX + 2, &text);

@@ -38,8 +38,6 @@ NODISCARD enum err keyfile_write(const char *path, const struct keyfile *key, st
  * type than wanted), file errors. `out_why` gets one line: what, why, what to do. */
 NODISCARD enum err keyfile_load(const char *path, enum keyfile_type wanted, struct bytes passphrase,
                                 struct keyfile *out, struct why *out_why);
-/* Is the file passphrase-encrypted? False when it can't be read. */
-bool keyfile_is_encrypted(const char *path);
 /* Reads a passphrase: the first line of a file with mode 0600. Appends to `out`. */
 NODISCARD enum err keyfile_read_passphrase(const char *path, struct buffer *out, struct why *out_why);
 

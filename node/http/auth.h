@@ -53,14 +53,21 @@ struct auth_identity {
  * false; `org` not NULL: a member of another organisation is answered 403. */
 bool auth_require(struct auth *auth, struct http_request *request, const char *org, struct auth_identity *out);
 
-/* The pieces, for clients and tests. */
+/* ---- What that is made of ---- */
+
+/* What a client signs. */
 void auth_signed_bytes(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t node_key[ED25519_KEY_LEN],
                        const uint8_t challenge[AUTH_CHALLENGE_LEN], uint8_t out[AUTH_SIGNED_LEN]);
+/* The clock that challenges and tokens go by. */
+uint64_t auth_now_ms(const struct auth *auth);
+/* ERR_DENIED: the key is not registered. */
 NODISCARD enum err auth_challenge(struct auth *auth, const uint8_t key[ED25519_KEY_LEN],
                                   uint8_t out[AUTH_CHALLENGE_LEN]);
+/* Uses the challenge up. ERR_NOTFOUND (not one of ours, or tried before), ERR_EXPIRED, ERR_SIGNATURE, ERR_DENIED. */
 NODISCARD enum err auth_token(struct auth *auth, const uint8_t key[ED25519_KEY_LEN],
                               const uint8_t challenge[AUTH_CHALLENGE_LEN], const uint8_t signature[ED25519_SIG_LEN],
                               char out_token[AUTH_TOKEN_MAX]);
+/* ERR_SIGNATURE (not one of ours), ERR_EXPIRED, ERR_DENIED (the key is not registered any more). */
 NODISCARD enum err auth_check_token(struct auth *auth, const char *token, struct auth_identity *out);
 
 #endif

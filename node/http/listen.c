@@ -15,7 +15,8 @@ static bool is_loopback(const struct sockaddr *address) {
     return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
 }
 
-bool listen_is_loopback(const char *listen) {
+/* Does every address that `listen` ("host:port") names belong to this machine alone? */
+static bool names_loopback(const char *listen) {
     char host[HTTP_LISTEN_MAX];
     const char *colon = strrchr(listen, ':');
     size_t len = colon != NULL ? (size_t)(colon - listen) : 0;
@@ -43,7 +44,7 @@ bool listen_is_loopback(const char *listen) {
 }
 
 bool listen_settings(const struct config *config, struct http_config *out, struct why *why) {
-    if (config->http.tls_cert[0] == '\0' && !listen_is_loopback(config->http.listen)) {
+    if (config->http.tls_cert[0] == '\0' && !names_loopback(config->http.listen)) {
         why_set(why,
                 "http.listen: %s can be reached from the network and there is no TLS; set http.tls_cert and "
                 "http.tls_key, or listen on 127.0.0.1",

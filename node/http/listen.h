@@ -9,7 +9,5 @@
 
 /* False, explained in `why`, when http.listen can be reached from the network and there is no TLS. */
 bool listen_settings(const struct config *config, struct http_config *out, struct why *why);
-/* Does every address that `listen` ("host:port") names belong to this machine alone? */
-bool listen_is_loopback(const char *listen);
 
 #endif

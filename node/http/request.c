@@ -303,10 +303,6 @@ enum MHD_Result request_step(struct http_request *request, const char *method, c
 
 /* ---- What handlers call ---- */
 
-const char *http_request_path(const struct http_request *request) {
-    return request->uri;
-}
-
 const char *http_param(const struct http_request *request, const char *name) {
     for (size_t i = 0; i < request->match.param_count; i++) {
         if (bytes_equal(request->match.params[i].name, bytes_str(name))) {

@@ -129,7 +129,6 @@ void http_server_free(struct http_server *server);
 
 /* ---- The request: borrowed until the handler returns ---- */
 
-const char *http_request_path(const struct http_request *request);
 /* Percent-decoded value of {name} of the route; NULL if it has none. */
 const char *http_param(const struct http_request *request, const char *name);
 /* Percent-decoded query argument; NULL if absent, "" if without value. */

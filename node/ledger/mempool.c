@@ -195,10 +195,6 @@ void mempool_time(struct mempool *pool, struct stage_times *times) {
     pool->times = times;
 }
 
-uint64_t mempool_oldest_ms(const struct mempool *pool) {
-    return pool->oldest != NULL ? (stage_times_now_us(pool->times) - pool->oldest->since_us) / 1000 : 0;
-}
-
 struct mempool_stats mempool_stats(const struct mempool *pool) {
     return pool->stats;
 }

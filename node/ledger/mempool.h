@@ -36,7 +36,6 @@ size_t mempool_expire(struct mempool *pool, uint64_t time_ms);
 size_t mempool_drop_beyond(struct mempool *pool, uint64_t latest_ms,
                            void (*gone)(void *ctx, const uint8_t id[HASH_LEN]), void *ctx);
 /* How long the oldest has waited; 0 when none does, or without times. */
-uint64_t mempool_oldest_ms(const struct mempool *pool);
 /* Before the first transaction: where to note how long each has waited when a block that holds it is first looked at.
  */
 void mempool_time(struct mempool *pool, struct stage_times *times);

@@ -373,18 +373,8 @@ enum err links_send(struct links *links, size_t member, enum frame_class class, 
     return e;
 }
 
-size_t links_broadcast(struct links *links, enum frame_class class, unsigned kind, struct bytes message) {
-    struct parcel *parcel = fits(message) ? parcel_new(kind, message) : NULL;
-    if (parcel == NULL) {
-        return 0;
-    }
-    size_t taken = 0;
-    for (size_t i = 0; i < LINKS_MEMBERS_MAX; i++) {
-        struct link_peer *peer = links->peers[i];
-        taken += peer != NULL && peer->up && enqueue(peer, class, parcel) == OK;
-    }
-    parcel_release(parcel);
-    return taken;
+static bool is_up(const struct links *links, size_t member) {
+    return member < LINKS_MEMBERS_MAX && links->peers[member] != NULL && links->peers[member]->up;
 }
 
 size_t links_multicast(struct links *links, const uint16_t *members, size_t count, enum frame_class class,
@@ -395,14 +385,10 @@ size_t links_multicast(struct links *links, const uint16_t *members, size_t coun
     }
     size_t taken = 0;
     for (size_t i = 0; i < count; i++) {
-        taken += links_up(links, members[i]) && enqueue(links->peers[members[i]], class, parcel) == OK;
+        taken += is_up(links, members[i]) && enqueue(links->peers[members[i]], class, parcel) == OK;
     }
     parcel_release(parcel);
     return taken;
-}
-
-bool links_up(const struct links *links, size_t member) {
-    return member < LINKS_MEMBERS_MAX && links->peers[member] != NULL && links->peers[member]->up;
 }
 
 /* ---- Counters ---------------------------------------------------------------------------------------------------- */

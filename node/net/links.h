@@ -98,12 +98,10 @@ NODISCARD enum err links_set_member(struct links *links, size_t member, const st
  * ERR_NOMEM. */
 NODISCARD enum err links_send(struct links *links, size_t member, enum frame_class class, unsigned kind,
                               struct bytes message);
-/* To every link that is up, one copy for all; gives how many queues took it. */
-size_t links_broadcast(struct links *links, enum frame_class class, unsigned kind, struct bytes message);
-/* The same to those of these members whose links are up. Nobody is named twice. */
+/* The same to those of these members whose links are up, one copy for all; gives how many queues took it. Nobody is
+ * named twice. */
 size_t links_multicast(struct links *links, const uint16_t *members, size_t count, enum frame_class class,
                        unsigned kind, struct bytes message);
-bool links_up(const struct links *links, size_t member);
 
 struct links_peer_stats {
     bool known; /* has a key */

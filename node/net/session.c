@@ -12,36 +12,6 @@
 _Static_assert(sizeof CODE_TAG == CODE_TAG_LEN, "a tag has 16 bytes");
 _Static_assert(SESSION_INITIATION_LEN == 126 && SESSION_ANSWER_LEN == 73, "as documented");
 
-/* ---- Replay window ----------------------------------------------------------------------------------------------- */
-
-/* A ring of words, as in RFC 6479: moving the window forward clears whole words and shifts nothing. One word is always
- * being filled, so the window reaches back SESSION_WINDOW - 64 counters at least. */
-#define WORDS (SESSION_WINDOW / 64)
-
-bool session_window_fresh(const struct session_window *w, uint64_t counter) {
-    if (counter >= w->next) {
-        return true;
-    }
-    uint64_t newest = (w->next - 1) / 64;
-    if (newest - counter / 64 >= WORDS) {
-        return false;
-    }
-    return (w->seen[counter / 64 % WORDS] >> (counter % 64) & 1) == 0;
-}
-
-void session_window_mark(struct session_window *w, uint64_t counter) {
-    if (counter >= w->next) {
-        /* Words between the newest one and the counter's are of an older turn of the ring. */
-        uint64_t newest = w->next == 0 ? 0 : (w->next - 1) / 64;
-        uint64_t steps = counter / 64 - newest;
-        for (uint64_t i = 1; i <= steps && i <= WORDS; i++) {
-            w->seen[(newest + i) % WORDS] = 0;
-        }
-        w->next = counter + 1;
-    }
-    w->seen[counter / 64 % WORDS] |= (uint64_t)1 << (counter % 64);
-}
-
 /* ---- Set up ------------------------------------------------------------------------------------------------------ */
 
 static void code_key_of(const uint8_t *psk, const uint8_t *link_key, uint8_t out[HMAC_LEN]) {
@@ -282,7 +252,7 @@ enum err session_open(struct session *s, uint64_t now_ms, uint8_t *datagram, siz
     if (!usable(k, now_ms) || counter >= SESSION_REJECT_MESSAGES) {
         return ERR_EXPIRED;
     }
-    if (!session_window_fresh(&k->window, counter)) {
+    if (!replay_window_fresh(&k->window, counter)) {
         return ERR_DUPLICATE;
     }
     uint8_t nonce[AEAD_NONCE_LEN];
@@ -292,7 +262,7 @@ enum err session_open(struct session *s, uint64_t now_ms, uint8_t *datagram, siz
     if (e != OK) {
         return e;
     }
-    session_window_mark(&k->window, counter);
+    replay_window_mark(&k->window, counter);
     if (k == &s->next) {
         promote(s, k);
         /* An attempt of our own that is still out is no longer needed, and must not have precedence later. */

@@ -20,6 +20,7 @@
 #define ASSAY_NODE_NET_SESSION_H
 
 #include "node/net/noise.h"
+#include "node/net/replay_window.h"
 
 #define SESSION_INITIATION 1
 #define SESSION_ANSWER 2
@@ -42,17 +43,6 @@
 /* How many unanswered attempts of ours win over an initiation of the peer's (see session_accept). */
 #define SESSION_STUBBORN_ATTEMPTS 2u
 
-#define SESSION_WINDOW 2048u
-
-/* Which counters were seen, up to SESSION_WINDOW below the highest. All zeros is an empty one. */
-struct session_window {
-    uint64_t next; /* one above the highest seen */
-    uint64_t seen[SESSION_WINDOW / 64];
-};
-bool session_window_fresh(const struct session_window *w, uint64_t counter);
-/* Only for a counter that is fresh and whose datagram was authentic. */
-void session_window_mark(struct session_window *w, uint64_t counter);
-
 struct session_keys {
     bool live;
     bool initiator;
@@ -61,7 +51,7 @@ struct session_keys {
     uint8_t send_key[AEAD_KEY_LEN];
     uint8_t receive_key[AEAD_KEY_LEN];
     uint64_t send_counter;
-    struct session_window window;
+    struct replay_window window;
     uint64_t born_ms;
 };
 

@@ -3,6 +3,7 @@
 #include "node/answers/blob.h"
 #include "node/json/record_json.h"
 #include "node/snapshot/snapshot_bodies.h"
+#include "node/snapshot/snapshot_verify.h"
 #include "node/snapshot/snapshot_window.h"
 #include "store/disk_files.h"
 
@@ -316,14 +317,6 @@ enum err snapshot_fetch_manifest(struct snapshot_fetch *fetch, const struct snap
 }
 
 /* ---- Chunks ------------------------------------------------------------------------------------------------------ */
-
-enum err snapshot_chunk_check(const struct verify_crypto *crypto, const struct snapshot_manifest *manifest,
-                              uint32_t chunk, struct bytes bytes) {
-    if (snapshot_chunk_is_state(manifest, chunk)) {
-        return snapshot_chunk_read(crypto, manifest, chunk, bytes, NULL, NULL);
-    }
-    return snapshot_bodies_read(manifest, chunk - (UINT32_C(1) << manifest->bits), bytes, NULL, NULL);
-}
 
 static enum err chunk_path(const struct snapshot_fetch *f, uint32_t chunk, char out[PATH_SIZE]) {
     int n = snprintf(out, PATH_SIZE, "%s/%u", f->dir, chunk);

@@ -70,8 +70,4 @@ NODISCARD enum err snapshot_fetch_chunks(struct snapshot_fetch *fetch, const str
 /* Bytes that came over the network and were kept. */
 uint64_t snapshot_fetch_bytes(const struct snapshot_fetch *fetch);
 
-/* Is this chunk what the manifest lists? ERR_MISMATCH, ERR_INVALID (node/snapshot/snapshot_bodies.h). */
-NODISCARD enum err snapshot_chunk_check(const struct verify_crypto *crypto, const struct snapshot_manifest *manifest,
-                                        uint32_t chunk, struct bytes bytes);
-
 #endif

@@ -1,6 +1,7 @@
 #include "node/snapshot/snapshot_verify.h"
 
 #include "base/limits.h"
+#include "node/snapshot/snapshot_bodies.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,4 +128,12 @@ enum err snapshot_epochs(const struct snapshot_manifest *manifest,
     *out_finalization = load_u16(links.data) == 0 ? take_certificate(&from) : bytes_of(NULL, 0);
     *out_header = decoded;
     return OK;
+}
+
+enum err snapshot_chunk_check(const struct verify_crypto *crypto, const struct snapshot_manifest *manifest,
+                              uint32_t chunk, struct bytes bytes) {
+    if (snapshot_chunk_is_state(manifest, chunk)) {
+        return snapshot_chunk_read(crypto, manifest, chunk, bytes, NULL, NULL);
+    }
+    return snapshot_bodies_read(manifest, chunk - (UINT32_C(1) << manifest->bits), bytes, NULL, NULL);
 }

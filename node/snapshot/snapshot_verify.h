@@ -1,4 +1,4 @@
-/* Is a snapshot's manifest one to believe? Its bundle must lead from the genesis' validators through every closing
+/* Is a snapshot's manifest one to believe, and a chunk one that it lists? A manifest's bundle must lead from the genesis' validators through every closing
  * block to a finalization of the very block it names, and its subtree roots to that block's state root.
  */
 #ifndef ASSAY_NODE_SNAPSHOT_SNAPSHOT_VERIFY_H
@@ -31,5 +31,9 @@ struct snapshot_epoch {
 NODISCARD enum err snapshot_epochs(const struct snapshot_manifest *manifest,
                                    enum err (*each)(void *arg, const struct snapshot_epoch *epoch), void *arg,
                                    struct block_header *out_header, struct bytes *out_finalization);
+
+/* Is this chunk what the manifest lists? ERR_MISMATCH, ERR_INVALID (node/snapshot/snapshot_bodies.h). */
+NODISCARD enum err snapshot_chunk_check(const struct verify_crypto *crypto, const struct snapshot_manifest *manifest,
+                                        uint32_t chunk, struct bytes bytes);
 
 #endif

@@ -238,7 +238,8 @@ void snapshots_tick(struct snapshots *snapshots) {
     }
 }
 
-void snapshots_offer(struct snapshots *snapshots, struct chain_view *view) {
+/* Makes one of a view, which it takes over in any case. */
+static void offer(struct snapshots *snapshots, struct chain_view *view) {
     if (claim(snapshots, view->head.header.height)) {
         hand_over(snapshots, view);
     } else {
@@ -261,7 +262,7 @@ bool snapshots_want(struct snapshots *snapshots) {
         chain_view_close(&view);
         return false;
     }
-    snapshots_offer(snapshots, &view);
+    offer(snapshots, &view);
     (void)pthread_mutex_lock(&snapshots->lock);
     busy = snapshots->busy;
     (void)pthread_mutex_unlock(&snapshots->lock);

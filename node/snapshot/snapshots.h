@@ -28,8 +28,6 @@ void snapshots_close(struct snapshots *snapshots);
 
 /* The ledger thread, after every call that made blocks final: is one due? Opens a view and hands it over. */
 void snapshots_tick(struct snapshots *snapshots);
-/* The same with a view that the caller has opened at a height that is due, which is taken over in any case. */
-void snapshots_offer(struct snapshots *snapshots, struct chain_view *view);
 /* From any thread: makes one now if there is none. True when one is being made. */
 bool snapshots_want(struct snapshots *snapshots);
 

@@ -14,6 +14,7 @@
 #include "node/host/host_crypto.h"
 #include "node/host/keyfile.h"
 #include "node/ledger/mempool.h"
+#include "tests/lib/certificate_encode.h"
 
 #include <stdio.h>
 #include <stdlib.h>

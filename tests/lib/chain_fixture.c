@@ -1,4 +1,5 @@
 #include "tests/lib/chain_fixture.h"
+#include "tests/lib/certificate_encode.h"
 
 void fixture_genesis(struct chain_fixture *f) {
     struct world *w = &f->world;

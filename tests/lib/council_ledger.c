@@ -1,4 +1,5 @@
 #include "tests/lib/council_ledger.h"
+#include "tests/lib/next_due.h"
 
 void ledger_key(uint64_t number, uint8_t out[KEY_LEN]) {
     sha256(&number, sizeof number, out);
@@ -137,7 +138,7 @@ struct proposal_record ledger_proposal(struct ledger *l, const uint8_t id[HASH_L
 uint64_t ledger_next_due(struct ledger *l) {
     struct ledger_view view = ledger_look(l);
     uint64_t due_ms = 0;
-    if (contracts_next_due(&view.state, &due_ms) != OK) {
+    if (next_due(&view.state, &due_ms) != OK) {
         abort();
     }
     kv_view_close(view.kv);

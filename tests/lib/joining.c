@@ -1,6 +1,7 @@
 #include "tests/lib/joining.h"
 
 #include "tests/lib/listen_port.h"
+#include "tests/lib/certificate_encode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 #include "tests/lib/proof_fixture.h"
+#include "tests/lib/certificate_encode.h"
 
 const struct verify_crypto fixture_crypto = {fixture_hash_init, fixture_hash_update, fixture_hash_final, ed25519_verify,
                                              p256_verify};

@@ -48,10 +48,10 @@ static void reads_what_it_wrote(void **state) {
     assert_int_equal(node->size, 262145);
     assert_int_equal(node->sizes[1], 1);
     assert_int_equal(node->links[0].tsize, 262144);
-    assert_int_equal(unixfs_check(&unixfs_kubo, 1, 262145, node), OK);
+    assert_int_equal(unixfs_check(unixfs_profile_named("kubo"), 1, 262145, node), OK);
     assert_int_equal(unixfs_check(&unixfs_v1_2025, 1, 262145, node), ERR_UNSUPPORTED);
-    assert_int_equal(unixfs_check(&unixfs_kubo, 2, 262145, node), ERR_UNSUPPORTED);
-    assert_int_equal(unixfs_check(&unixfs_kubo, 1, 262146, node), ERR_UNSUPPORTED);
+    assert_int_equal(unixfs_check(unixfs_profile_named("kubo"), 2, 262145, node), ERR_UNSUPPORTED);
+    assert_int_equal(unixfs_check(unixfs_profile_named("kubo"), 1, 262146, node), ERR_UNSUPPORTED);
     free(node);
     buffer_free(&block);
 }

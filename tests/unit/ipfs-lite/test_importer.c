@@ -95,7 +95,7 @@ static void gives_the_cids_of_another_implementation_for_every_vector(void **sta
     json_t *vector;
     json_array_foreach(json_object_get(file, "vectors"), i, vector) {
         check_vector(vector, &unixfs_v1_2025, "unixfs-v1-2025");
-        check_vector(vector, &unixfs_kubo, "kubo-cidv1-256k-174");
+        check_vector(vector, unixfs_profile_named("kubo"), "kubo-cidv1-256k-174");
     }
     assert_true(i >= 15);
     json_decref(file);
@@ -108,7 +108,7 @@ static void the_way_bytes_are_cut_changes_nothing(void **state) {
     for (size_t i = 0; i < 4; i++) {
         struct last_node last = {BUFFER_INIT, 0};
         struct importer_result result;
-        import_generated(&unixfs_kubo, "generator", 600000, steps[i], &last, &result);
+        import_generated(unixfs_profile_named("kubo"), "generator", 600000, steps[i], &last, &result);
         if (i == 0) {
             first = result;
         }
@@ -129,7 +129,7 @@ static void an_error_of_the_sink_stops_the_import(void **state) {
     static const uint8_t zeros[262144];
     struct importer *imp;
     struct importer_sink sink = {refuse_leaf, NULL, NULL};
-    assert_int_equal(importer_new(&unixfs_kubo, sink, &imp), OK);
+    assert_int_equal(importer_new(unixfs_profile_named("kubo"), sink, &imp), OK);
     assert_int_equal(importer_write(imp, zeros, sizeof zeros), ERR_NOSPACE);
     importer_free(imp);
 }
@@ -140,9 +140,9 @@ static void memory_does_not_grow_with_the_image(void **state) {
     struct importer_result result;
     struct rusage before;
     struct rusage after;
-    import_generated(&unixfs_kubo, "all zero bytes", 1000000, 65536, &last, &result);
+    import_generated(unixfs_profile_named("kubo"), "all zero bytes", 1000000, 65536, &last, &result);
     assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
-    import_generated(&unixfs_kubo, "all zero bytes", UINT64_C(64) << 20, 65536, &last, &result);
+    import_generated(unixfs_profile_named("kubo"), "all zero bytes", UINT64_C(64) << 20, 65536, &last, &result);
     assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
     assert_true(after.ru_maxrss - before.ru_maxrss < 2048);
     buffer_free(&last.block);
@@ -151,14 +151,14 @@ static void memory_does_not_grow_with_the_image(void **state) {
 static void root_level_follows_from_the_size(void **state) {
     (void)state;
     const uint64_t chunk = 262144;
-    assert_int_equal(unixfs_root_level(&unixfs_kubo, 0), 0);
-    assert_int_equal(unixfs_root_level(&unixfs_kubo, chunk), 0);
-    assert_int_equal(unixfs_root_level(&unixfs_kubo, chunk + 1), 1);
-    assert_int_equal(unixfs_root_level(&unixfs_kubo, chunk * 174), 1);
-    assert_int_equal(unixfs_root_level(&unixfs_kubo, chunk * 174 + 1), 2);
-    assert_true(unixfs_root_level(&unixfs_kubo, UINT64_MAX) < 9);
-    assert_int_equal(unixfs_leaves(&unixfs_kubo, 0), 1);
-    assert_int_equal(unixfs_leaves(&unixfs_kubo, chunk + 1), 2);
+    assert_int_equal(unixfs_root_level(unixfs_profile_named("kubo"), 0), 0);
+    assert_int_equal(unixfs_root_level(unixfs_profile_named("kubo"), chunk), 0);
+    assert_int_equal(unixfs_root_level(unixfs_profile_named("kubo"), chunk + 1), 1);
+    assert_int_equal(unixfs_root_level(unixfs_profile_named("kubo"), chunk * 174), 1);
+    assert_int_equal(unixfs_root_level(unixfs_profile_named("kubo"), chunk * 174 + 1), 2);
+    assert_true(unixfs_root_level(unixfs_profile_named("kubo"), UINT64_MAX) < 9);
+    assert_int_equal(unixfs_leaves(unixfs_profile_named("kubo"), 0), 1);
+    assert_int_equal(unixfs_leaves(unixfs_profile_named("kubo"), chunk + 1), 2);
 }
 
 int main(void) {

@@ -95,7 +95,7 @@ static void images_come_out_as_they_went_in_also_after_reopening(void **state) {
     struct repo_image images[8];
     struct repo *repo = open_repo("a");
     for (size_t i = 0; i < 8; i++) {
-        const struct unixfs_profile *profile = i % 2 == 0 ? &unixfs_v1_2025 : &unixfs_kubo;
+        const struct unixfs_profile *profile = i % 2 == 0 ? &unixfs_v1_2025 : unixfs_profile_named("kubo");
         assert_int_equal(import_image(repo, profile, 0, sizes[i / 2], &images[i]), OK);
     }
     struct rusage usage;
@@ -143,7 +143,7 @@ static void every_block_of_an_image_is_found_by_its_cid(void **state) {
     struct repo *repo = open_repo("b");
     struct repo_image image;
     uint64_t leaves = 0;
-    assert_int_equal(import_image(repo, &unixfs_kubo, 7, 45 * MIB, &image), OK);
+    assert_int_equal(import_image(repo, unixfs_profile_named("kubo"), 7, 45 * MIB, &image), OK);
     check_tree(repo, &image.root, &leaves);
     assert_int_equal(leaves, 180);
     assert_int_equal(image.blocks, 183);
@@ -185,7 +185,7 @@ static void lists_images_page_by_page(void **state) {
     struct repo *repo = open_repo("d");
     struct repo_image image;
     for (uint64_t i = 0; i < 25; i++) {
-        assert_int_equal(import_image(repo, &unixfs_kubo, i * 100, 100 + i, &image), OK);
+        assert_int_equal(import_image(repo, unixfs_profile_named("kubo"), i * 100, 100 + i, &image), OK);
     }
     struct repo_image page[4];
     struct cid after;
@@ -211,10 +211,10 @@ static void limits_refuse_and_leave_nothing_behind(void **state) {
     struct repo_image image;
     struct repo_stats stats;
     assert_int_equal(repo_open(&config, &repo), OK);
-    assert_int_equal(import_image(repo, &unixfs_kubo, 0, 2 * MIB + 1, &image), ERR_TOOLARGE);
-    assert_int_equal(import_image(repo, &unixfs_kubo, 0, 2 * MIB, &image), OK);
-    assert_int_equal(import_image(repo, &unixfs_kubo, 9, MIB + 1, &image), ERR_NOSPACE);
-    assert_int_equal(import_image(repo, &unixfs_kubo, 9, MIB, &image), OK);
+    assert_int_equal(import_image(repo, unixfs_profile_named("kubo"), 0, 2 * MIB + 1, &image), ERR_TOOLARGE);
+    assert_int_equal(import_image(repo, unixfs_profile_named("kubo"), 0, 2 * MIB, &image), OK);
+    assert_int_equal(import_image(repo, unixfs_profile_named("kubo"), 9, MIB + 1, &image), ERR_NOSPACE);
+    assert_int_equal(import_image(repo, unixfs_profile_named("kubo"), 9, MIB, &image), OK);
     repo_stats(repo, &stats);
     assert_int_equal(stats.bytes, 3 * MIB);
     assert_int_equal(stats.reserved, 0);
@@ -241,7 +241,7 @@ static void a_lost_or_damaged_index_is_made_again(void **state) {
     struct repo *repo = open_repo("e");
     struct repo_image image;
     char path[256];
-    assert_int_equal(import_image(repo, &unixfs_kubo, 1, 3 * MIB, &image), OK);
+    assert_int_equal(import_image(repo, unixfs_profile_named("kubo"), 1, 3 * MIB, &image), OK);
     repo_close(repo);
     image_path(path, "e", &image.root, ".index");
     for (int round = 0; round < 3; round++) {
@@ -312,7 +312,7 @@ static void *import_some(void *arg) {
     for (uint64_t i = 0; i < 10 && t->result == OK; i++) {
         /* Every other image is the same in all threads. */
         uint64_t seed = i % 2 == 0 ? i : t->seed * 1000 + i;
-        t->result = import_image(t->repo, &unixfs_kubo, seed, 600000, &image);
+        t->result = import_image(t->repo, unixfs_profile_named("kubo"), seed, 600000, &image);
         if (t->result == OK) {
             struct repo_block block;
             t->result = repo_find(t->repo, &image.root, &block);
@@ -365,7 +365,7 @@ static void a_killed_import_leaves_whole_images_or_none(void **state) {
                 _exit(3);
             }
             for (uint64_t i = 0;; i++) {
-                if (import_image(repo, &unixfs_kubo, (uint64_t)round * 100 + i, 300000, &image) != OK) {
+                if (import_image(repo, unixfs_profile_named("kubo"), (uint64_t)round * 100 + i, 300000, &image) != OK) {
                     _exit(4);
                 }
             }
@@ -418,7 +418,7 @@ static void a_partial_image_goes_on_where_it_stopped(void **state) {
     struct repo_image got;
     struct repo_want want;
     size_t asked = 0;
-    assert_int_equal(import_image(from, &unixfs_kubo, 3, 45 * MIB, &image), OK);
+    assert_int_equal(import_image(from, unixfs_profile_named("kubo"), 3, 45 * MIB, &image), OK);
     for (;;) {
         struct repo_partial *partial;
         assert_int_equal(repo_partial_open(to, &image.root, 0, &partial), OK);
@@ -457,7 +457,7 @@ static void nodes_that_arrive_out_of_order_hide_no_leaves(void **state) {
     struct repo_want first;
     struct repo_want second;
     struct repo_want want;
-    assert_int_equal(import_image(from, &unixfs_kubo, 3, 45 * MIB, &image), OK);
+    assert_int_equal(import_image(from, unixfs_profile_named("kubo"), 3, 45 * MIB, &image), OK);
     assert_int_equal(repo_partial_open(to, &image.root, 0, &partial), OK);
     assert_true(repo_partial_next(partial, &root));
     assert_int_equal(answer(from, partial, &root), OK);
@@ -487,8 +487,8 @@ static void wrong_blocks_are_never_kept(void **state) {
     struct repo_partial *partial;
     struct repo_want want;
     static const uint8_t junk[1000] = {1, 2, 3};
-    assert_int_equal(import_image(from, &unixfs_kubo, 3, MIB, &image), OK);
-    assert_int_equal(import_image(from, &unixfs_kubo, 3, 100, &single), OK);
+    assert_int_equal(import_image(from, unixfs_profile_named("kubo"), 3, MIB, &image), OK);
+    assert_int_equal(import_image(from, unixfs_profile_named("kubo"), 3, 100, &single), OK);
     assert_int_equal(repo_partial_open(to, &image.root, 0, &partial), OK);
     assert_true(repo_partial_next(partial, &want));
     assert_int_equal(repo_partial_put(partial, &want, bytes_of(junk, sizeof junk)), ERR_MISMATCH);
@@ -533,8 +533,8 @@ static void leaves_of_other_images_here_are_copied(void **state) {
     struct repo_image old;
     struct repo_partial *partial;
     struct repo_want want;
-    assert_int_equal(import_image(from, &unixfs_kubo, 3, 2 * MIB + 100, &image), OK);
-    assert_int_equal(import_image(to, &unixfs_kubo, 3, 2 * MIB, &old), OK);
+    assert_int_equal(import_image(from, unixfs_profile_named("kubo"), 3, 2 * MIB + 100, &image), OK);
+    assert_int_equal(import_image(to, unixfs_profile_named("kubo"), 3, 2 * MIB, &old), OK);
     assert_int_equal(repo_partial_open(to, &image.root, 0, &partial), OK);
     size_t asked = 0;
     while (repo_partial_next(partial, &want)) {

@@ -163,7 +163,9 @@ static void a_p256_author_proves_possession_by_a_signature_of_its_own(void **sta
     f.args.key_type = AUTHOR_P256;
     f.args.key = world_bytes(f.key.key, P256_KEY_LEN);
     assert_int_equal(reg(&w, &f), CODE_AUTHOR_NO_POSSESSION);
-    author_possession_text(w.chain_id, f.key.key, text);
+    memcpy(text, TAG_POSSESSION, TAG_LEN);
+    memcpy(text + TAG_LEN, w.chain_id, CHAIN_ID_LEN);
+    memcpy(text + TAG_LEN + CHAIN_ID_LEN, f.key.key, P256_KEY_LEN);
     text[TAG_LEN] ^= 1; /* for another chain */
     p256_sign(pair, text, sizeof text, signature);
     f.args.possession = world_bytes(signature, SIG_LEN);

@@ -16,6 +16,7 @@
 #include "contracts/governance/genesis_inherit.h"
 #include "contracts/governance/governance.h"
 #include "contracts/kernel/due_queue.h"
+#include "tests/lib/next_due.h"
 
 /* Everything a world's state holds, as the file a successor takes over. */
 static void export_world(const struct world *w, struct genesis_predecessor *from, struct buffer *out) {
@@ -69,7 +70,7 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     assert_int_equal(contracts_genesis(&w.genesis, &w.crypto, &w.state), OK);
     struct release_record kept;
     struct node_record node;
-    uint64_t next_due = 0;
+    uint64_t due_ms = 0;
     bool found = false;
     assert_int_equal(release_get(&w.state, release, &kept, &found), OK);
     assert_true(found);
@@ -77,8 +78,8 @@ static void a_successor_has_every_record_but_those_of_governance(void **state) {
     assert_true(found);
     assert_int_equal(node_get(&w.state, w.public_key[GATEWAY_2], &node, &found), OK);
     assert_false(found);
-    assert_int_equal(due_queue_next(&w.state, &next_due), OK);
-    assert_int_equal(next_due, call.time_ms + 10);
+    assert_int_equal(next_due(&w.state, &due_ms), OK);
+    assert_int_equal(due_ms, call.time_ms + 10);
     struct record_key key = record_key("governance", "predecessor", bytes_of(NULL, 0));
     struct buffer value = BUFFER_INIT;
     assert_int_equal(state_get(&w.state, &key, &value, &found), OK);
@@ -97,15 +98,15 @@ static void due_items_of_an_old_chain_are_in_todays_queues(void **state) {
     struct world w;
     struct genesis_predecessor from = {.named = true};
     struct buffer file = BUFFER_INIT;
-    uint64_t next_due = 0;
+    uint64_t due_ms = 0;
     world_open(&w, 1);
     genesis_inherit_begin(&from, 2, &file);
     genesis_inherit_put(bytes_of("due\0\0\0\1\x8b\xcf\xe5\x68\0\3proposal", 21), bytes_of("\1", 1), &file);
     genesis_inherit_put(bytes_of("due\0\0\0\1\x8b\xcf\xe5\x68\7\2release", 20), bytes_of("\1", 1), &file);
     succeed(&w, &from, &file);
     assert_int_equal(contracts_genesis(&w.genesis, &w.crypto, &w.state), OK);
-    assert_int_equal(due_queue_next(&w.state, &next_due), OK);
-    assert_int_equal(next_due, 1700000000007); /* the proposal was the old chain's */
+    assert_int_equal(next_due(&w.state, &due_ms), OK);
+    assert_int_equal(due_ms, 1700000000007); /* the proposal was the old chain's */
     buffer_free(&file);
     world_close(&w);
 }

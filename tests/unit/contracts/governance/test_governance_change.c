@@ -9,6 +9,7 @@
 #include "tests/lib/council.h"
 
 #include "contracts/governance/governance_records.h"
+#include "tests/lib/next_due.h"
 
 /* ---- Validators --------------------------------------------------------------------------------------------- */
 
@@ -254,7 +255,7 @@ static void a_removed_organisation_is_silent_and_its_nodes_go(void **state) {
     assert_int_equal(totals.orgs, 3);
     assert_int_equal(world_block(&c.w, c.w.now_ms + 1), OK);
     uint64_t due_ms = 1;
-    assert_int_equal(contracts_next_due(&c.w.state, &due_ms), OK);
+    assert_int_equal(next_due(&c.w.state, &due_ms), OK);
     assert_int_equal(due_ms, council_proposal(&c, c.id).expires_ms);
     assert_int_equal(propose_admit(&c, 0, 3, FRESH(9)), CODE_OK);
     assert_int_equal(council_register(&c, 0, FRESH(0), NODE_OBSERVER), CODE_OK);

@@ -159,8 +159,37 @@ static void a_validator_is_not_removed_by_its_organisation_alone(void **state) {
     council_close(&c);
 }
 
+/* Registers an observer with these addresses, and takes it away again. */
+static bool are_taken(struct council *c, const char *peer, const char *http) {
+    uint8_t link_key[KEY_LEN] = {1};
+    Assay__RegisterNode reg;
+    Assay__RemoveNode gone;
+    assay__register_node__init(&reg);
+    assay__remove_node__init(&gone);
+    reg.org = council_org(0);
+    reg.key = gone.key = council_key(c, FRESH(0));
+    reg.link_key = world_bytes(link_key, KEY_LEN);
+    reg.role = NODE_OBSERVER;
+    reg.peer = council_text(peer);
+    reg.http = council_text(http);
+    enum code code = council_run(c, "register_node", &reg.base, SIGNERS(ADMIN(0), FRESH(0)));
+    if (code == CODE_OK) {
+        assert_int_equal(council_run(c, "remove_node", &gone.base, SIGNERS(ADMIN(0))), CODE_OK);
+    }
+    return code == CODE_OK;
+}
+
+static bool peer_is_taken(struct council *c, const char *peer) {
+    return are_taken(c, peer, "");
+}
+
+static bool http_is_taken(struct council *c, const char *http) {
+    return are_taken(c, "a:1", http);
+}
+
 static void addresses_are_judged(void **state) {
     (void)state;
+    struct council c;
     static const char *const peers[] = {"a:1", "127.0.0.1:65535", "node-1.example:26600", "[::1]:26600"};
     static const char *const no_peers[] = {"",        "a",     ":1",       "a:",    "a:0",
                                            "a:65536", "a:01",  "a:123456", "a b:1", "a/b:1",
@@ -170,28 +199,30 @@ static void addresses_are_judged(void **state) {
                                           "a",           "http://a b", "http://a\"x",
                                           "http://\x7f", "http://:1",  "javascript://a"};
     char longest[GENESIS_TEXT_MAX + 2];
+    council_open(&c, 1, 1, 0);
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
-        assert_true(node_peer_is_sound(peers[i]));
+        assert_true(peer_is_taken(&c, peers[i]));
     }
     for (size_t i = 0; i < sizeof no_peers / sizeof no_peers[0]; i++) {
-        assert_false(node_peer_is_sound(no_peers[i]));
+        assert_false(peer_is_taken(&c, no_peers[i]));
     }
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
-        assert_true(node_http_is_sound(urls[i]));
+        assert_true(http_is_taken(&c, urls[i]));
     }
     for (size_t i = 0; i < sizeof no_urls / sizeof no_urls[0]; i++) {
-        assert_false(node_http_is_sound(no_urls[i]));
+        assert_false(http_is_taken(&c, no_urls[i]));
     }
     memset(longest, 'a', sizeof longest);
     memcpy(longest, "http://", 7);
     longest[sizeof longest - 1] = '\0';
-    assert_false(node_http_is_sound(longest));
+    assert_false(http_is_taken(&c, longest));
     longest[sizeof longest - 2] = '\0';
-    assert_true(node_http_is_sound(longest));
+    assert_true(http_is_taken(&c, longest));
     memset(longest, 'a', sizeof longest);
     memcpy(longest + sizeof longest - 3, ":1", 3);
-    assert_false(node_peer_is_sound(longest));
-    assert_true(node_peer_is_sound(longest + 1));
+    assert_false(peer_is_taken(&c, longest));
+    assert_true(peer_is_taken(&c, longest + 1));
+    council_close(&c);
 }
 
 static void observers_need_a_peer_address_and_gateways_have_none(void **state) {

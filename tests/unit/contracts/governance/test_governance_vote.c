@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "tests/lib/council.h"
+#include "tests/lib/next_due.h"
 
 /* ---- Counting ----------------------------------------------------------------------------------------------- */
 
@@ -143,7 +144,7 @@ static void an_open_proposal_expires_by_itself(void **state) {
     uint64_t start = c.w.now_ms;
     assert_int_equal(propose_add(&c, 0, NODE(1)), CODE_OK);
     assert_int_equal(council_proposal(&c, c.id).expires_ms, start + PROPOSAL_LIFETIME_DEFAULT_MS);
-    assert_int_equal(contracts_next_due(&c.w.state, &due_ms), OK);
+    assert_int_equal(next_due(&c.w.state, &due_ms), OK);
     assert_int_equal(due_ms, start + PROPOSAL_LIFETIME_DEFAULT_MS);
     assert_int_equal(world_block(&c.w, due_ms - 1), OK);
     assert_int_equal(council_vote(&c, 1, VOTE_YES), CODE_OK);
@@ -154,7 +155,7 @@ static void an_open_proposal_expires_by_itself(void **state) {
     assert_true(p.tally.yes == 2 && p.tally.no == 0 && p.tally.organisations == 3);
     assert_string_equal(c.w.memory.last_action, "expired");
     assert_int_equal(council_vote(&c, 2, VOTE_YES), CODE_PROPOSAL_CLOSED);
-    assert_int_equal(contracts_next_due(&c.w.state, &due_ms), OK);
+    assert_int_equal(next_due(&c.w.state, &due_ms), OK);
     assert_int_equal(due_ms, 0);
     council_close(&c);
 }

@@ -10,6 +10,7 @@
 #include "tests/lib/world.h"
 
 #include "contracts/kernel/due_queue.h"
+#include "tests/lib/next_due.h"
 
 /* Adds the n-th item of a kind. */
 static void add(struct world *w, uint8_t kind, uint64_t due_ms, uint32_t n) {
@@ -45,7 +46,7 @@ static size_t work(struct world *w, uint64_t time_ms, size_t counts[DUE_KINDS_MA
 
 static uint64_t next_ms(struct world *w) {
     uint64_t due_ms = 1;
-    assert_int_equal(contracts_next_due(&w->state, &due_ms), OK);
+    assert_int_equal(next_due(&w->state, &due_ms), OK);
     return due_ms;
 }
 

@@ -11,6 +11,7 @@
 #include "contracts/device/device.h"
 #include "contracts/kernel/due_queue.h"
 #include "contracts/update/update.h"
+#include "tests/lib/next_due.h"
 
 /* A world with release 1 pushed to devices 1 and 2, or to the class. */
 struct scene {
@@ -421,14 +422,14 @@ static void a_silent_device_expires_by_itself(void **state) {
     scene_open(&s, false);
     (void)verify(&s, true); /* device 1 speaks, device 2 is silent */
     uint64_t end_ms = s.pushed_ms + UPDATE_WINDOW_DEFAULT_MS;
-    assert_int_equal(contracts_next_due(&s.w.state, &due_ms), OK);
+    assert_int_equal(next_due(&s.w.state, &due_ms), OK);
     assert_int_equal(due_ms, end_ms);
     assert_int_equal(world_block(&s.w, end_ms - 1), OK);
     assert_int_equal(counted(&s, STATUS_EXPIRED), 0);
     assert_int_equal(world_block(&s.w, end_ms), OK);
     assert_int_equal(counted(&s, STATUS_EXPIRED), 1);
     assert_int_equal(counted(&s, STATUS_VERIFIED), 1);
-    assert_int_equal(contracts_next_due(&s.w.state, &due_ms), OK);
+    assert_int_equal(next_due(&s.w.state, &due_ms), OK);
     assert_int_equal(due_ms, 0);
     struct status_record record;
     bool found = false;

@@ -32,7 +32,7 @@ static int set_up(void **state) {
     for (size_t i = 0; i < SIZE; i++) {
         data[i] = (uint8_t)(i * 7 + i / 256);
     }
-    assert_int_equal(repo_import_begin(repo, &unixfs_kubo, &import), OK);
+    assert_int_equal(repo_import_begin(repo, unixfs_profile_named("kubo"), &import), OK);
     assert_int_equal(repo_import_write(import, data, SIZE), OK);
     assert_int_equal(repo_import_end(import, &image), OK);
     cid_format(&image.root, root);

@@ -156,7 +156,7 @@ static void import_image(uint64_t size, struct repo_image *out) {
     static uint8_t piece[65536];
     struct repo_import *import;
     uint64_t x = 88172645463325252u;
-    assert_int_equal(repo_import_begin(origin, &unixfs_kubo, &import), OK);
+    assert_int_equal(repo_import_begin(origin, unixfs_profile_named("kubo"), &import), OK);
     for (uint64_t at = 0; at < size;) {
         size_t n = size - at < sizeof piece ? (size_t)(size - at) : sizeof piece;
         for (size_t i = 0; i < n; i += 8) {

@@ -43,8 +43,8 @@ struct fixture {
 static void show(void *ctx, struct http_request *request) {
     const char *a = http_query(request, "a");
     (void)ctx;
-    http_respond(request, http_json(200, json_pack("{s:s, s:s, s:s}", "name", http_param(request, "name"), "a",
-                                                   a != NULL ? a : "-", "path", http_request_path(request))));
+    http_respond(request, http_json(200, json_pack("{s:s, s:s}", "name", http_param(request, "name"), "a",
+                                                   a != NULL ? a : "-")));
 }
 
 static void show_latest(void *ctx, struct http_request *request) {

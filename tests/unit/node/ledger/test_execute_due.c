@@ -7,6 +7,7 @@
 
 #include "contracts/update/update.h"
 #include "tests/lib/council_ledger.h"
+#include "tests/lib/next_due.h"
 
 static struct ledger l;
 
@@ -493,7 +494,7 @@ static void look(struct walk *k, unsigned seed) {
     k->orgs = 0;
     assert_int_equal(org_list(&view.state, NULL, STATE_PAGE_MAX, see_org, k), OK);
     assert_int_equal(proposal_open_list(&view.state, k->open, &k->open_count), OK);
-    assert_int_equal(contracts_next_due(&view.state, &due_ms), OK);
+    assert_int_equal(next_due(&view.state, &due_ms), OK);
     const char *flaw = governance_flaw(&view.state, l.time_ms);
     if (flaw == NULL && due_ms != 0 && due_ms <= l.time_ms) {
         flaw = "an item is overdue though there is room";

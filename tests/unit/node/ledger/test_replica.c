@@ -10,6 +10,7 @@
 #include "node/host/host_crypto.h"
 #include "node/ledger/peer_codec.h"
 #include "node/ledger/replica.h"
+#include "tests/lib/certificate_encode.h"
 
 #include <stdio.h>
 #include <stdlib.h>

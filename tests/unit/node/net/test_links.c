@@ -11,6 +11,7 @@
 #include "node/net/wire.h"
 #include "tests/lib/listen_port.h"
 #include "tests/unit/node/nng_threads.h"
+#include "tests/unit/node/net/broadcast.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -164,7 +165,8 @@ static bool never(struct swarm *s) {
 static bool all_up(struct swarm *s) {
     for (size_t i = 0; i < s->count; i++) {
         for (size_t j = 0; j < s->count; j++) {
-            if (i != j && s->node[i].links != NULL && s->node[j].links != NULL && !links_up(s->node[i].links, j)) {
+            if (i != j && s->node[i].links != NULL && s->node[j].links != NULL &&
+                !links_peer_stats(s->node[i].links, j).up) {
                 return false;
             }
         }
@@ -185,7 +187,7 @@ static void three_nodes_exchange_messages_of_every_size(void **state) {
     static struct swarm s;
     start(&s, 3);
     await(&s, all_up);
-    assert_int_equal(links_broadcast(s.node[0].links, FRAME_CONSENSUS, 0, bytes_str("hello")), 2);
+    assert_int_equal(broadcast(s.node[0].links, FRAME_CONSENSUS, 0, bytes_str("hello")), 2);
     wanted_messages = 1;
     await(&s, node_1_has_them);
     assert_int_equal(s.node[1].last_from, 0);
@@ -218,7 +220,7 @@ static void three_nodes_exchange_messages_of_every_size(void **state) {
 }
 
 static bool node_0_lost_1(struct swarm *s) {
-    return !links_up(s->node[0].links, 1);
+    return !links_peer_stats(s->node[0].links, 1).up;
 }
 
 static void a_node_that_restarts_is_found_again(void **state) {
@@ -249,7 +251,7 @@ static void a_member_that_is_removed_is_cut_and_one_that_is_added_is_reached(voi
     start(&s, 3);
     await(&s, all_up);
     assert_int_equal(links_set_member(s.node[0].links, 1, NULL), OK);
-    assert_false(links_up(s.node[0].links, 1));
+    assert_false(links_peer_stats(s.node[0].links, 1).up);
     assert_int_equal(s.node[0].downs, 1);
     s.node[0].messages = 0;
     (void)!links_send(s.node[1].links, 0, FRAME_CONSENSUS, 0, bytes_str("unheard"));
@@ -586,7 +588,7 @@ static void replayed_and_altered_transport_is_dropped_and_the_link_lives_on(void
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
     }
     assert_memory_equal(s.node[0].last, "whole", 5);
-    assert_true(links_up(s.node[0].links, 1));
+    assert_true(links_peer_stats(s.node[0].links, 1).up);
     stop(&s);
     middle_close();
 }
@@ -721,8 +723,8 @@ static void closing_under_traffic_takes_bounded_time(void **state) {
         await(&s, all_up);
         memset(big, (uint8_t)sizeof big, sizeof big);
         for (int i = 0; i < 50; i++) {
-            (void)links_broadcast(s.node[0].links, FRAME_SYNC, 0, bytes_of(big, sizeof big));
-            (void)links_broadcast(s.node[1].links, FRAME_GOSSIP, 0, bytes_of(big, sizeof big));
+            (void)broadcast(s.node[0].links, FRAME_SYNC, 0, bytes_of(big, sizeof big));
+            (void)broadcast(s.node[1].links, FRAME_GOSSIP, 0, bytes_of(big, sizeof big));
         }
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
         uint64_t begun = clock_mono_ms();
@@ -760,7 +762,7 @@ static enum err tell(struct swarm *s, size_t to, size_t number, size_t about) {
 }
 
 static bool pair_up(struct swarm *s) {
-    return links_up(s->node[0].links, 1) && links_up(s->node[1].links, 0);
+    return links_peer_stats(s->node[0].links, 1).up && links_peer_stats(s->node[1].links, 0).up;
 }
 
 static void a_member_added_late_is_reached_at_once_by_one_who_tried_for_long(void **state) {
@@ -773,7 +775,7 @@ static void a_member_added_late_is_reached_at_once_by_one_who_tried_for_long(voi
         assert_int_equal(links_set_member(s.node[0].links, 1, NULL), OK);
         /* Node 1 is a stranger meanwhile, and its attempts come more and more seldom. */
         assert_false(await_ms(&s, never, 4000));
-        assert_false(links_up(s.node[0].links, 1));
+        assert_false(links_peer_stats(s.node[0].links, 1).up);
         assert_int_equal(tell(&s, 0, 1, 1), OK);
         at_once = await_ms(&s, pair_up, 1500);
         await(&s, pair_up);
@@ -788,7 +790,7 @@ static void what_is_as_told_before_does_not_break_a_link(void **state) {
     start(&s, 2);
     await(&s, all_up);
     assert_int_equal(tell(&s, 0, 1, 1), OK);
-    assert_true(links_up(s.node[0].links, 1));
+    assert_true(links_peer_stats(s.node[0].links, 1).up);
     assert_int_equal(s.node[0].downs, 0);
     assert_int_equal(tell(&s, 0, 0, 1), OK); /* our own number: ignored, whatever it says */
     stop(&s);
@@ -820,8 +822,8 @@ static void a_storm_of_changes_under_traffic_harms_nothing(void **state) {
         }
         uint64_t took = clock_mono_ms() - begun;
         slowest = took > slowest ? took : slowest;
-        (void)links_broadcast(s.node[i % 3].links, FRAME_SYNC, 0, bytes_of(big, sizeof big));
-        (void)links_broadcast(s.node[(i + 1) % 3].links, FRAME_GOSSIP, 0, bytes_str("small"));
+        (void)broadcast(s.node[i % 3].links, FRAME_SYNC, 0, bytes_of(big, sizeof big));
+        (void)broadcast(s.node[(i + 1) % 3].links, FRAME_GOSSIP, 0, bytes_str("small"));
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
         if (i % 50 == 49) {
             for (size_t j = 0; j < 9; j++) {
@@ -914,7 +916,7 @@ static void gossip_after_a_quiet_time_leaves_with_its_turn(void **state) {
     unsigned at_once = 0;
     for (uint64_t round = 1; round <= 20; round++) {
         (void)await_ms(&s, never, 4 * LINKS_LINGER_MS); /* what went out before is long gone */
-        assert_int_equal(links_broadcast(s.node[0].links, FRAME_GOSSIP, 0, bytes_str("tx")), 2);
+        assert_int_equal(broadcast(s.node[0].links, FRAME_GOSSIP, 0, bytes_str("tx")), 2);
         (void)uv_run(&s.loop, UV_RUN_NOWAIT);
         at_once += links_peer_stats(s.node[0].links, 1).messages_out == round &&
                    links_peer_stats(s.node[0].links, 2).messages_out == round; /* neither waits for the other */

@@ -16,6 +16,7 @@
 #include "node/net/links.h"
 #include "tests/lib/listen_port.h"
 #include "tests/unit/node/nng_threads.h"
+#include "tests/unit/node/net/broadcast.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -82,9 +83,9 @@ static void on_down(void *ctx, size_t member) {
 static void on_timer(uv_timer_t *timer) {
     struct place *p = timer->data;
     for (unsigned i = 0; i < TOGETHER; i++) {
-        (void)links_broadcast(p->links, FRAME_CONSENSUS, 0, bytes_of(p->large, 200));
+        (void)broadcast(p->links, FRAME_CONSENSUS, 0, bytes_of(p->large, 200));
     }
-    (void)links_broadcast(p->links, FRAME_SYNC, 0, bytes_of(p->large, sizeof p->large));
+    (void)broadcast(p->links, FRAME_SYNC, 0, bytes_of(p->large, sizeof p->large));
 }
 
 /* `address[i]`: of member i; "": it dials. */
@@ -270,7 +271,7 @@ static void nothing_is_left_of_peers_that_come_and_go(void **state) {
         (void)uv_run(&loop, UV_RUN_ONCE);
         assert_true(clock_mono_ms() < since + PATIENCE_MS);
     }
-    assert_true(links_up(hub.links, STEADY));
+    assert_true(links_peer_stats(hub.links, STEADY).up);
     print_message("%zu came and went, every other one killed; the longest silence of one that stays: %llu ms\n", wanted,
                   (unsigned long long)hub.gap_ms);
     uint64_t begin = clock_mono_ms();

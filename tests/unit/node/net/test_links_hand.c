@@ -147,7 +147,7 @@ static void let_threads_run(void) {
 }
 
 static bool is_up(struct node *n, void *hand) {
-    return links_up(n->links, ((struct hand *)hand)->number);
+    return links_peer_stats(n->links, ((struct hand *)hand)->number).up;
 }
 
 static bool is_down(struct node *n, void *hand) {
@@ -526,7 +526,7 @@ static void a_member_comes_and_goes_no_more_often_than_it_may(void **state) {
     come(&n, &h);
     initiate(&h);
     await(&n, is_throttled, &throttled);
-    assert_false(links_up(n.links, 1));
+    assert_false(links_peer_stats(n.links, 1).up);
     leave(&h);
     stop(&n);
 }
@@ -884,7 +884,7 @@ static void an_address_is_the_same_however_its_socket_shows_it(void **state) {
 }
 
 static bool both_up(struct node *n, void *other) {
-    return links_up(n->links, 1) && links_up(((struct node *)other)->links, OWN_NUMBER);
+    return links_peer_stats(n->links, 1).up && links_peer_stats(((struct node *)other)->links, OWN_NUMBER).up;
 }
 
 /* Two nodes on one loop, the second of which dials the first at this host. */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/joining.h"
+#include "node/snapshot/snapshot_verify.h"
 
 #include <curl/curl.h>
 #include <signal.h>
