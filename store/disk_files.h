@@ -13,7 +13,7 @@
 NODISCARD enum err disk_make_folder(const struct disk *disk, const char *path);
 /* Appends a file of at most `limit` bytes. ERR_NOTFOUND, ERR_TOOLARGE. */
 NODISCARD enum err disk_read_file(const struct disk *disk, const char *path, uint64_t limit, struct buffer *out);
-/* Puts a file in the place of the one there was, if any: a temporary one beside it, synced, renamed. */
+/* Puts a file in the place of the one there was, if any: a temporary file beside it, synced, renamed. */
 NODISCARD enum err disk_write_file(const struct disk *disk, const char *path, struct bytes data);
 /* Removes a file, or a folder with all that is in it; nothing there is fine. The name itself is gone for good only
  * when its folder has been synced. */

@@ -86,12 +86,12 @@ def breaches(top, path, may, libraries, pure, graph):
 def circles(graph):
     """Folders that lead back to themselves, each with the folders that lie on a circle with it."""
     def reach(start):
-        seen, todo = set(), list(graph.get(start, ()))
-        while todo:
-            folder = todo.pop()
+        seen, waiting = set(), list(graph.get(start, ()))
+        while waiting:
+            folder = waiting.pop()
             if folder not in seen:
                 seen.add(folder)
-                todo += graph.get(folder, ())
+                waiting += graph.get(folder, ())
         return seen
     reached = {folder: reach(folder) for folder in graph}
     return sorted({tuple(sorted(f for f in reached[folder] if folder in reached.get(f, ())))

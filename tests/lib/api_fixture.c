@@ -1,12 +1,14 @@
 #include "tests/lib/api_fixture.h"
 
-void api_note_final(void *arg, const struct block *block) {
+/* ---- The ledger thread ------------------------------------------------------------------------------------------ */
+
+static void api_note_final(void *arg, const struct block *block) {
     struct api_fixture *f = arg;
     submit_block_final(f->submit, block);
     events_block_final(f->events, block);
 }
 
-void api_make_block(struct api_fixture *f) {
+static void api_make_block(struct api_fixture *f) {
     uint8_t hash[HASH_LEN];
     struct buffer certificate = BUFFER_INIT;
     struct chain_fixture *l = &f->ledger;
@@ -18,7 +20,7 @@ void api_make_block(struct api_fixture *f) {
     buffer_free(&certificate);
 }
 
-enum err api_admit(void *ctx, const struct transaction *tx) {
+static enum err api_admit(void *ctx, const struct transaction *tx) {
     struct api_fixture *f = ctx;
     if (f->admit_answer != OK) {
         return f->admit_answer;
@@ -30,7 +32,7 @@ enum err api_admit(void *ctx, const struct transaction *tx) {
     return e;
 }
 
-void api_on_wish(uv_async_t *handle) {
+static void api_on_wish(uv_async_t *handle) {
     struct api_fixture *f = (struct api_fixture *)handle->data;
     (void)pthread_mutex_lock(&f->lock);
     size_t blocks = f->wanted_blocks;
@@ -53,7 +55,7 @@ void api_on_wish(uv_async_t *handle) {
     }
 }
 
-void *api_run(void *arg) {
+static void *api_run(void *arg) {
     struct api_fixture *f = (struct api_fixture *)arg;
     (void)uv_run(&f->loop, UV_RUN_DEFAULT);
     return NULL;
@@ -70,7 +72,7 @@ void api_blocks(struct api_fixture *f, size_t blocks, size_t devices) {
     (void)pthread_mutex_unlock(&f->lock);
 }
 
-bool api_lookup(void *ctx, const uint8_t key[ED25519_KEY_LEN], char out_org[GENESIS_ID_MAX + 1]) {
+static bool api_lookup(void *ctx, const uint8_t key[ED25519_KEY_LEN], char out_org[GENESIS_ID_MAX + 1]) {
     struct api_fixture *f = (struct api_fixture *)ctx;
     (void)key;
     if (f->member_org != NULL) {
@@ -79,7 +81,7 @@ bool api_lookup(void *ctx, const uint8_t key[ED25519_KEY_LEN], char out_org[GENE
     return f->member_org != NULL;
 }
 
-void api_must(enum err e, const char *what) {
+static void api_must(enum err e, const char *what) {
     if (e != OK) {
         fprintf(stderr, "%s: %s\n", what, err_name(e));
         abort();

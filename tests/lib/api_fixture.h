@@ -37,21 +37,11 @@ struct api_fixture {
     const char *member_org; /* who any key belongs to; NULL: nobody */
 };
 
-/* ---- The ledger thread ------------------------------------------------------------------------------------------ */
-
-void api_note_final(void *arg, const struct block *block);
-void api_make_block(struct api_fixture *f);
-enum err api_admit(void *ctx, const struct transaction *tx);
-void api_on_wish(uv_async_t *handle);
-void *api_run(void *arg);
-
 /* Blocks of so many new devices, made final by the ledger thread before this returns. */
 void api_blocks(struct api_fixture *f, size_t blocks, size_t devices);
 
 /* ---- Opening and closing ------------------------------------------------------------------------------------------ */
 
-bool api_lookup(void *ctx, const uint8_t key[ED25519_KEY_LEN], char out_org[GENESIS_ID_MAX + 1]);
-void api_must(enum err e, const char *what);
 void api_open(struct api_fixture *f);
 void api_close(struct api_fixture *f);
 

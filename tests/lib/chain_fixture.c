@@ -1,7 +1,8 @@
 #include "tests/lib/chain_fixture.h"
 #include "tests/lib/certificate_encode.h"
 
-void fixture_genesis(struct chain_fixture *f) {
+/* Four validators instead of the world's one; the chain id follows them, and the delegations follow that. */
+static void fixture_genesis(struct chain_fixture *f) {
     struct world *w = &f->world;
     struct genesis *g = &w->genesis;
     g->nodes = (struct genesis_node *)realloc(g->nodes, 6 * sizeof *g->nodes);
@@ -30,7 +31,7 @@ void fixture_genesis(struct chain_fixture *f) {
     }
 }
 
-void fixture_keep(void *ctx) {
+static void fixture_keep(void *ctx) {
     (void)ctx;
 }
 

@@ -37,14 +37,8 @@ struct chain_fixture {
     struct chain_limits limits;
 };
 
-/* ---- Genesis ------------------------------------------------------------------------------------------------- */
-
-/* Four validators instead of the world's one; the chain id follows them, and the delegations follow that. */
-void fixture_genesis(struct chain_fixture *f);
-
 /* ---- Opening and closing -------------------------------------------------------------------------------------- */
 
-void fixture_keep(void *ctx);
 enum err fixture_try_open(struct chain_fixture *f);
 void fixture_setup(struct chain_fixture *f);
 void fixture_open(struct chain_fixture *f);

@@ -14,7 +14,7 @@ char *council_org(unsigned i) {
     return names[i];
 }
 
-void council_genesis(struct council *c, unsigned orgs, unsigned validators, unsigned observers) {
+static void council_genesis(struct council *c, unsigned orgs, unsigned validators, unsigned observers) {
     struct genesis *g = &c->w.genesis;
     *g = (struct genesis){.name = "council", .time_ms = WORLD_START_MS, .salt = {3}};
     genesis_params_default(&g->params);

@@ -30,7 +30,6 @@ char *council_text(const char *text);
 
 /* "org0" to "org99", from one place so that the text outlives the call. */
 char *council_org(unsigned i);
-void council_genesis(struct council *c, unsigned orgs, unsigned validators, unsigned observers);
 void council_open(struct council *c, unsigned orgs, unsigned validators, unsigned observers);
 void council_close(struct council *c);
 

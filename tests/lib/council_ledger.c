@@ -83,7 +83,7 @@ size_t ledger_add(struct ledger *l, const char *method, const ProtobufCMessage *
     return at;
 }
 
-enum code ledger_code(const struct ledger_block *block, const struct transaction *tx) {
+static enum code ledger_code(const struct ledger_block *block, const struct transaction *tx) {
     struct bytes value, encoded;
     struct receipt receipt;
     uint64_t height;

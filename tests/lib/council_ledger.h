@@ -42,7 +42,6 @@ void ledger_close(struct ledger *l);
 /* Puts a transaction of these keys into the block to be; gives its place. */
 size_t ledger_add(struct ledger *l, const char *method, const ProtobufCMessage *message, const uint8_t *signer,
                   const uint8_t *second);
-enum code ledger_code(const struct ledger_block *block, const struct transaction *tx);
 
 /* Runs the block to be, `after_ms` behind the one before, and makes it the head. */
 enum err ledger_run(struct ledger *l, uint64_t after_ms);

@@ -1,7 +1,8 @@
 #include "tests/lib/council_sound.h"
 
-size_t records_count(const struct state *state, const char *path, enum err (*each)(void *arg, struct bytes value),
-                     void *arg) {
+/* Visits all records under the path, and gives their number; SIZE_MAX when one can't be read. */
+static size_t records_count(const struct state *state, const char *path,
+                            enum err (*each)(void *arg, struct bytes value), void *arg) {
     struct record_key prefix = record_key("governance", path, bytes_of(NULL, 0));
     struct state_walk walk;
     struct bytes rest, value;
@@ -20,18 +21,18 @@ size_t records_count(const struct state *state, const char *path, enum err (*eac
     return e == OK ? count : SIZE_MAX;
 }
 
-size_t council_count(const struct state *state, const char *path) {
+static size_t council_count(const struct state *state, const char *path) {
     return records_count(state, path, NULL, NULL);
 }
 
-enum err tally_org(void *arg, const struct org_record *org) {
+static enum err tally_org(void *arg, const struct org_record *org) {
     struct council_tally *t = (struct council_tally *)arg;
     t->orgs++;
     t->admins += org->org.admin_count;
     return OK;
 }
 
-enum err tally_node(void *arg, struct bytes value) {
+static enum err tally_node(void *arg, struct bytes value) {
     struct council_tally *t = (struct council_tally *)arg;
     struct node_record node;
     enum err e = record_decode(&node_shape, value, &node);
@@ -41,7 +42,7 @@ enum err tally_node(void *arg, struct bytes value) {
     return e;
 }
 
-enum err tally_vote(void *arg, const struct vote_record *vote) {
+static enum err tally_vote(void *arg, const struct vote_record *vote) {
     struct council_tally *t = (struct council_tally *)arg;
     struct org_record org;
     bool found = false;
@@ -51,7 +52,7 @@ enum err tally_vote(void *arg, const struct vote_record *vote) {
     return OK;
 }
 
-enum err tally_proposal(struct council_tally *t, const struct proposal_record *p) {
+static enum err tally_proposal(struct council_tally *t, const struct proposal_record *p) {
     if (p->state != PROPOSAL_OPEN) {
         return OK;
     }
@@ -63,7 +64,7 @@ enum err tally_proposal(struct council_tally *t, const struct proposal_record *p
     return proposal_votes(t->state, p->id, NULL, STATE_PAGE_MAX, tally_vote, t);
 }
 
-enum err tally_proposals(const struct state *state, struct council_tally *t) {
+static enum err tally_proposals(const struct state *state, struct council_tally *t) {
     struct open_proposal open[PROPOSALS_OPEN_MAX];
     size_t count = 0;
     enum err e = proposal_open_list(state, open, &count);

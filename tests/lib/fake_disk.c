@@ -8,7 +8,7 @@ struct fake_disk *fake_disk_new(uint64_t seed) {
     return d;
 }
 
-void fake_forget_writes(struct fake_inode *inode) {
+static void fake_forget_writes(struct fake_inode *inode) {
     for (size_t i = 0; i < inode->write_count; i++) {
         free(inode->writes[i].data);
     }
@@ -41,7 +41,7 @@ struct fake_inode *fake_file(struct fake_disk *d, const char *path) {
     return name == NULL ? NULL : &d->inodes[name->inode];
 }
 
-enum err fake_open(void *ctx, const char *path, bool create, struct disk_file **out) {
+static enum err fake_open(void *ctx, const char *path, bool create, struct disk_file **out) {
     struct fake_disk *d = ctx;
     (void)pthread_mutex_lock(&d->lock);
     struct fake_name *name = fake_name(d, path);
@@ -66,16 +66,16 @@ enum err fake_open(void *ctx, const char *path, bool create, struct disk_file **
     return e;
 }
 
-void fake_close(struct disk_file *file) {
+static void fake_close(struct disk_file *file) {
     free(file);
 }
 
-enum err fake_size(struct disk_file *file, uint64_t *out_len) {
+static enum err fake_size(struct disk_file *file, uint64_t *out_len) {
     *out_len = file->disk->inodes[file->inode].len;
     return OK;
 }
 
-enum err fake_read(struct disk_file *file, uint64_t offset, void *out, size_t len) {
+static enum err fake_read(struct disk_file *file, uint64_t offset, void *out, size_t len) {
     const struct fake_inode *inode = &file->disk->inodes[file->inode];
     (void)pthread_mutex_lock(&file->disk->lock);
     enum err e = offset > inode->len || len > inode->len - offset ? ERR_RANGE : OK;
@@ -86,7 +86,7 @@ enum err fake_read(struct disk_file *file, uint64_t offset, void *out, size_t le
     return e;
 }
 
-void fake_put(uint8_t **data, size_t *len, uint64_t offset, const uint8_t *bytes, size_t count) {
+static void fake_put(uint8_t **data, size_t *len, uint64_t offset, const uint8_t *bytes, size_t count) {
     if (offset + count > *len) {
         *data = realloc(*data, (size_t)offset + count);
         memset(*data + *len, 0, (size_t)offset + count - *len);
@@ -117,7 +117,7 @@ enum err fake_write(struct disk_file *file, uint64_t offset, const void *data, s
     return e;
 }
 
-enum err fake_sync(struct disk_file *file) {
+static enum err fake_sync(struct disk_file *file) {
     struct fake_disk *d = file->disk;
     struct fake_inode *inode = &d->inodes[file->inode];
     if (d->dead) {
@@ -150,7 +150,7 @@ enum err fake_remove(void *ctx, const char *path) {
     return OK;
 }
 
-enum err fake_rename(void *ctx, const char *from, const char *to) {
+static enum err fake_rename(void *ctx, const char *from, const char *to) {
     struct fake_disk *d = ctx;
     struct fake_name *name = fake_name(d, from), *over = fake_name(d, to);
     if (name == NULL || d->dead) {
@@ -163,7 +163,7 @@ enum err fake_rename(void *ctx, const char *from, const char *to) {
     return OK;
 }
 
-enum err fake_sync_dir(void *ctx, const char *dir) {
+static enum err fake_sync_dir(void *ctx, const char *dir) {
     struct fake_disk *d = ctx;
     (void)dir;
     if (d->dead || d->syncs_before_fail == 0) {
@@ -173,12 +173,13 @@ enum err fake_sync_dir(void *ctx, const char *dir) {
     return OK;
 }
 
-enum err fake_make_dir(void *ctx, const char *path) {
+/* Folders are not told apart from names with a slash in them: they are there when something is in them. */
+static enum err fake_make_dir(void *ctx, const char *path) {
     (void)path;
     return ((struct fake_disk *)ctx)->dead ? ERR_IO : OK;
 }
 
-enum err fake_kind(void *ctx, const char *path, enum disk_kind *out) {
+static enum err fake_kind(void *ctx, const char *path, enum disk_kind *out) {
     struct fake_disk *d = ctx;
     size_t len = strlen(path);
     *out = fake_name(d, path) != NULL ? DISK_FILE : DISK_NOTHING;
@@ -189,7 +190,7 @@ enum err fake_kind(void *ctx, const char *path, enum disk_kind *out) {
     return OK;
 }
 
-enum err fake_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
+static enum err fake_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg) {
     struct fake_disk *d = ctx;
     size_t len = strlen(dir);
     for (size_t i = 0; i < FAKE_NAMES; i++) {
@@ -219,7 +220,7 @@ struct disk fake_disk_of(struct fake_disk *d) {
     return (struct disk){&ops, d};
 }
 
-void fake_crash_inode(struct fake_disk *d, struct fake_inode *inode) {
+static void fake_crash_inode(struct fake_disk *d, struct fake_inode *inode) {
     uint8_t *data = malloc(inode->durable_len + 1);
     size_t len = inode->durable_len;
     if (len > 0) {

@@ -52,29 +52,15 @@ struct disk_file {
 };
 
 struct fake_disk *fake_disk_new(uint64_t seed);
-void fake_forget_writes(struct fake_inode *inode);
 void fake_disk_free(struct fake_disk *d);
 struct fake_name *fake_name(struct fake_disk *d, const char *path);
 
 /* The bytes of a file, to be looked at and tampered with. */
 struct fake_inode *fake_file(struct fake_disk *d, const char *path);
-enum err fake_open(void *ctx, const char *path, bool create, struct disk_file **out);
-void fake_close(struct disk_file *file);
-enum err fake_size(struct disk_file *file, uint64_t *out_len);
-enum err fake_read(struct disk_file *file, uint64_t offset, void *out, size_t len);
-void fake_put(uint8_t **data, size_t *len, uint64_t offset, const uint8_t *bytes, size_t count);
 enum err fake_write(struct disk_file *file, uint64_t offset, const void *data, size_t len);
-enum err fake_sync(struct disk_file *file);
 enum err fake_remove(void *ctx, const char *path);
-enum err fake_rename(void *ctx, const char *from, const char *to);
-enum err fake_sync_dir(void *ctx, const char *dir);
 
-/* Folders are not told apart from names with a slash in them: they are there when something is in them. */
-enum err fake_make_dir(void *ctx, const char *path);
-enum err fake_kind(void *ctx, const char *path, enum disk_kind *out);
-enum err fake_list(void *ctx, const char *dir, void (*each)(void *arg, const char *name), void *arg);
 struct disk fake_disk_of(struct fake_disk *d);
-void fake_crash_inode(struct fake_disk *d, struct fake_inode *inode);
 
 /* The power is back: what a crash left. Close everything (with `dead` set) before. */
 void fake_disk_crash(struct fake_disk *d);

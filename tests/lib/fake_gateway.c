@@ -2,7 +2,7 @@
 
 const uint8_t fake_component = 0;
 
-void fake_sign_delegation(struct fake *f, size_t *out_len) {
+static void fake_sign_delegation(struct fake *f, size_t *out_len) {
     uint8_t message[TAG_LEN + DELEGATION_MAX];
     size_t len = delegation_encode(&f->delegation, f->object);
     memcpy(message, TAG_DELEGATION, TAG_LEN);
@@ -11,7 +11,8 @@ void fake_sign_delegation(struct fake *f, size_t *out_len) {
     *out_len = len + SIG_LEN;
 }
 
-bool fake_build_envelope(struct fake *f, uint8_t out_digest[HASH_LEN]) {
+/* Builds and signs the envelope into `object`; gives the manifest's digest. */
+static bool fake_build_envelope(struct fake *f, uint8_t out_digest[HASH_LEN]) {
     static uint8_t plain[4096];
     struct suit_envelope envelope;
     struct suit_new_signature sig = {.algorithm = COSE_ED25519};
@@ -80,7 +81,9 @@ void fake_init(struct fake *f, uint16_t validators, size_t image_size) {
     fake_publish(f);
 }
 
-void fake_make_bundle(struct fake *f, const struct protocol_request *request, bool of_class) {
+/* ---- Objects --------------------------------------------------------------------------------------------------- */
+
+static void fake_make_bundle(struct fake *f, const struct protocol_request *request, bool of_class) {
     uint8_t class_key[CLASS_RECORD_KEY_LEN], status_key[STATUS_RECORD_KEY_LEN];
     uint8_t class_value[CLASS_RECORD_LEN], status_value[STATUS_RECORD_LEN];
     uint16_t known = (uint16_t)(request->get.epoch > f->steps ? f->steps : request->get.epoch);
@@ -124,7 +127,7 @@ void fake_make_bundle(struct fake *f, const struct protocol_request *request, bo
     }
 }
 
-bool fake_object(struct fake *f, const struct protocol_request *request) {
+static bool fake_object(struct fake *f, const struct protocol_request *request) {
     uint8_t digest[HASH_LEN];
     enum protocol_what what = request->get.what;
     switch (what) {
@@ -163,7 +166,9 @@ bool fake_object(struct fake *f, const struct protocol_request *request) {
     return true;
 }
 
-void fake_judge(struct fake *f, const struct statement *s, struct protocol_answer *out) {
+/* ---- Answers --------------------------------------------------------------------------------------------------- */
+
+static void fake_judge(struct fake *f, const struct statement *s, struct protocol_answer *out) {
     struct status_record *r = &f->status;
     bool repeated = s->counter == f->last_counter;
     f->height++;
@@ -199,7 +204,7 @@ void fake_judge(struct fake *f, const struct statement *s, struct protocol_answe
     out->said.proof_ready = true;
 }
 
-bool fake_statement(struct fake *f, const struct protocol_request *request, struct protocol_answer *out) {
+static bool fake_statement(struct fake *f, const struct protocol_request *request, struct protocol_answer *out) {
     uint8_t text[STATEMENT_SIGNED_LEN];
     struct statement s;
     memcpy(text, TAG_STATEMENT, TAG_LEN);
@@ -219,7 +224,7 @@ bool fake_statement(struct fake *f, const struct protocol_request *request, stru
     return true;
 }
 
-void fake_answer(struct fake *f, const struct protocol_request *request, struct protocol_answer *out) {
+static void fake_answer(struct fake *f, const struct protocol_request *request, struct protocol_answer *out) {
     out->operation = request->operation;
     switch (request->operation) {
     case PROTOCOL_HELLO:
@@ -254,7 +259,8 @@ void fake_answer(struct fake *f, const struct protocol_request *request, struct 
     }
 }
 
-bool fake_exchange(void *ctx, const uint8_t *bytes, size_t len, uint8_t *answer, size_t capacity, size_t *out_len) {
+static bool fake_exchange(void *ctx, const uint8_t *bytes, size_t len, uint8_t *answer, size_t capacity,
+                          size_t *out_len) {
     struct fake *f = ctx;
     struct protocol_request request;
     struct protocol_answer out = {.code = PROTOCOL_OK};

@@ -65,27 +65,10 @@ struct fake {
 
 extern const uint8_t fake_component;
 
-void fake_sign_delegation(struct fake *f, size_t *out_len);
-
-/* Builds and signs the envelope into `object`; gives the manifest's digest. */
-bool fake_build_envelope(struct fake *f, uint8_t out_digest[HASH_LEN]);
-
 /* Puts a release of `sequence` on the ledger and offers it. Call again after changing release, record or delegation. */
 void fake_publish(struct fake *f);
 void fake_make_image(struct fake *f, uint8_t number, size_t size);
 void fake_init(struct fake *f, uint16_t validators, size_t image_size);
-
-/* ---- Objects --------------------------------------------------------------------------------------------------- */
-
-void fake_make_bundle(struct fake *f, const struct protocol_request *request, bool of_class);
-bool fake_object(struct fake *f, const struct protocol_request *request);
-
-/* ---- Answers --------------------------------------------------------------------------------------------------- */
-
-void fake_judge(struct fake *f, const struct statement *s, struct protocol_answer *out);
-bool fake_statement(struct fake *f, const struct protocol_request *request, struct protocol_answer *out);
-void fake_answer(struct fake *f, const struct protocol_request *request, struct protocol_answer *out);
-bool fake_exchange(void *ctx, const uint8_t *bytes, size_t len, uint8_t *answer, size_t capacity, size_t *out_len);
 
 /* ---- A device at its end ----------------------------------------------------------------------------------------- */
 

@@ -1,19 +1,19 @@
 #include "tests/lib/hashing.h"
 
-const struct verify_crypto hashing = {
-    .hash_init = hashing_init, .hash_update = hashing_update, .hash_final = hashing_final};
-
-void hashing_init(struct hash_state *state) {
+static void hashing_init(struct hash_state *state) {
     sha256_init((struct sha256 *)(void *)state);
 }
 
-void hashing_update(struct hash_state *state, const void *data, size_t len) {
+static void hashing_update(struct hash_state *state, const void *data, size_t len) {
     sha256_update((struct sha256 *)(void *)state, data, len);
 }
 
-void hashing_final(struct hash_state *state, uint8_t out[HASH_LEN]) {
+static void hashing_final(struct hash_state *state, uint8_t out[HASH_LEN]) {
     sha256_final((struct sha256 *)(void *)state, out);
 }
+
+const struct verify_crypto hashing = {
+    .hash_init = hashing_init, .hash_update = hashing_update, .hash_final = hashing_final};
 
 uint64_t dice_roll(struct dice *d) {
     uint64_t z = d->state += 0x9e3779b97f4a7c15u;

@@ -5,9 +5,6 @@
 #include "base/sha256.h"
 #include "verify/crypto.h"
 
-void hashing_init(struct hash_state *state);
-void hashing_update(struct hash_state *state, const void *data, size_t len);
-void hashing_final(struct hash_state *state, uint8_t out[HASH_LEN]);
 extern const struct verify_crypto hashing;
 
 /* Small, fast and the same on every run. */

@@ -7,9 +7,10 @@
 
 #include <cmocka.h>
 
-const enum kv_table model_tables[2] = {KV_STATE, KV_TXS};
+static const enum kv_table model_tables[2] = {KV_STATE, KV_TXS};
 
-struct bytes model_key(unsigned n, uint8_t out[KV_KEY_MAX]) {
+/* Sorted by n; lengths differ, one key begins with another, the longest are as long as may be. */
+static struct bytes model_key(unsigned n, uint8_t out[KV_KEY_MAX]) {
     memset(out, 0, KV_KEY_MAX);
     out[0] = (uint8_t)(1 + n / 5);
     static const size_t lengths[5] = {1, 2, 3, 30, KV_KEY_MAX};
@@ -22,7 +23,8 @@ struct bytes model_key(unsigned n, uint8_t out[KV_KEY_MAX]) {
     return bytes_of(out, len);
 }
 
-struct bytes model_value(uint32_t number, uint8_t out[6000]) {
+/* From nothing to more than one LMDB page. */
+static struct bytes model_value(uint32_t number, uint8_t out[6000]) {
     size_t len = number % 11 == 0 ? 0 : number % 13 == 0 ? 6000 : 1 + number % 60;
     memset(out, (int)(number % 251), len);
     if (len >= 4) {
@@ -31,13 +33,14 @@ struct bytes model_value(uint32_t number, uint8_t out[6000]) {
     return bytes_of(out, len);
 }
 
-void model_assert_value(uint32_t number, struct bytes value) {
+static void model_assert_value(uint32_t number, struct bytes value) {
     uint8_t expected[6000];
     assert_non_null(value.data);
     assert_true(bytes_equal(value, model_value(number, expected)));
 }
 
-void model_check(struct kv_view *view, const struct model *model) {
+/* Compares everything a view gives with what it should. */
+static void model_check(struct kv_view *view, const struct model *model) {
     uint8_t place[KV_KEY_MAX];
     struct bytes key, value;
     for (size_t t = 0; t < 2; t++) {
@@ -71,7 +74,7 @@ void model_check(struct kv_view *view, const struct model *model) {
     }
 }
 
-void model_write(struct model_run *run, struct kv_layer *layer, struct model *model, unsigned count) {
+static void model_write(struct model_run *run, struct kv_layer *layer, struct model *model, unsigned count) {
     uint8_t place[KV_KEY_MAX], bytes[6000];
     for (unsigned i = 0; i < count; i++) {
         size_t t = dice_below(&run->dice, 2);
@@ -87,7 +90,8 @@ void model_write(struct model_run *run, struct kv_layer *layer, struct model *mo
     }
 }
 
-void model_push(struct model_run *run) {
+/* One block: built under a view of its own, checked there, then pushed; now and then thrown away instead. */
+static void model_push(struct model_run *run) {
     struct kv_layer *layers[2];
     struct kv_view *view;
     struct model model = run->now;
@@ -111,7 +115,7 @@ void model_push(struct model_run *run) {
     kv_layer_unref(layers[1]);
 }
 
-void model_change_view(struct model_run *run) {
+static void model_change_view(struct model_run *run) {
     size_t i = dice_below(&run->dice, MODEL_VIEWS);
     if (run->views[i] == NULL) {
         assert_int_equal(kv_view_open(run->kv, &run->views[i]), OK);

@@ -10,7 +10,8 @@ unsigned listen_port_highest(void) {
     return n == 1 ? first : 0;
 }
 
-int listen_port_take(unsigned port) {
+/* The reserving socket, which stays open as long as the test program runs; -1: somebody has the port. */
+static int listen_port_take(unsigned port) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "assay-ports-%u", port);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};

@@ -19,9 +19,6 @@
 
 unsigned listen_port_highest(void);
 
-/* The reserving socket, which stays open as long as the test program runs; -1: somebody has the port. */
-int listen_port_take(unsigned port);
-
 /* 0: none is free. Each process begins elsewhere, so that programs side by side seldom meet. */
 uint16_t listen_port(void);
 

@@ -1,7 +1,5 @@
 #include "tests/lib/memory_state.h"
 
-const struct state_ops memory_ops = {memory_get, memory_next, memory_put, memory_remove, memory_history};
-
 struct bytes memory_key(const struct memory_record *r) {
     return bytes_of(r->key, r->key_len);
 }
@@ -17,7 +15,8 @@ uint8_t *memory_copy(const void *data, size_t len) {
     return p;
 }
 
-size_t memory_place(const struct memory_state *m, struct bytes key) {
+/* Place of the first record with key >= `key`. */
+static size_t memory_place(const struct memory_state *m, struct bytes key) {
     size_t low = 0, high = m->count;
     while (low < high) {
         size_t mid = (low + high) / 2;
@@ -99,7 +98,7 @@ enum err memory_remove(void *ctx, struct bytes key) {
     return OK;
 }
 
-enum err memory_history(void *ctx, struct bytes record_key, const char *action, struct bytes detail) {
+static enum err memory_history(void *ctx, struct bytes record_key, const char *action, struct bytes detail) {
     struct memory_state *m = (struct memory_state *)ctx;
     (void)record_key;
     (void)detail;
@@ -107,6 +106,8 @@ enum err memory_history(void *ctx, struct bytes record_key, const char *action, 
     strncpy(m->last_action, action, sizeof m->last_action - 1);
     return OK;
 }
+
+const struct state_ops memory_ops = {memory_get, memory_next, memory_put, memory_remove, memory_history};
 
 void memory_free(struct memory_state *m) {
     for (size_t i = 0; i < m->count; i++) {

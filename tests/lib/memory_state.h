@@ -24,14 +24,11 @@ struct memory_state {
 struct bytes memory_key(const struct memory_record *r);
 uint8_t *memory_copy(const void *data, size_t len);
 
-/* Place of the first record with key >= `key`. */
-size_t memory_place(const struct memory_state *m, struct bytes key);
 enum err memory_get(void *ctx, struct bytes key, struct buffer *out, bool *out_found);
 enum err memory_next(void *ctx, struct bytes prefix, struct bytes after, bool inclusive, struct buffer *out_key,
                      struct buffer *out_value, bool *out_found);
 enum err memory_put(void *ctx, struct bytes key, struct bytes value);
 enum err memory_remove(void *ctx, struct bytes key);
-enum err memory_history(void *ctx, struct bytes record_key, const char *action, struct bytes detail);
 
 extern const struct state_ops memory_ops;
 

@@ -1,20 +1,20 @@
 #include "tests/lib/proof_fixture.h"
 #include "tests/lib/certificate_encode.h"
 
-const struct verify_crypto fixture_crypto = {fixture_hash_init, fixture_hash_update, fixture_hash_final, ed25519_verify,
-                                             p256_verify};
-
-void fixture_hash_init(struct hash_state *state) {
+static void fixture_hash_init(struct hash_state *state) {
     sha256_init((struct sha256 *)(void *)state);
 }
 
-void fixture_hash_update(struct hash_state *state, const void *data, size_t len) {
+static void fixture_hash_update(struct hash_state *state, const void *data, size_t len) {
     sha256_update((struct sha256 *)(void *)state, data, len);
 }
 
-void fixture_hash_final(struct hash_state *state, uint8_t out[HASH_LEN]) {
+static void fixture_hash_final(struct hash_state *state, uint8_t out[HASH_LEN]) {
     sha256_final((struct sha256 *)(void *)state, out);
 }
+
+const struct verify_crypto fixture_crypto = {fixture_hash_init, fixture_hash_update, fixture_hash_final, ed25519_verify,
+                                             p256_verify};
 
 void fixture_key(uint8_t a, uint8_t b, uint8_t out_public[KEY_LEN], uint8_t out_secret[ED25519_SECRET_LEN]) {
     uint8_t seed[ED25519_SEED_LEN];
@@ -78,7 +78,8 @@ void fixture_put(struct fixture_state *state, const char *contract, struct span 
     state->values[at] = v;
 }
 
-uint8_t fixture_parting_bit(const struct fixture_value *values, size_t count) {
+/* The first bit in which the lowest and the highest key of a sorted run part. */
+static uint8_t fixture_parting_bit(const struct fixture_value *values, size_t count) {
     uint8_t bit = 0;
     while (state_key_bit(values[0].key, bit) == state_key_bit(values[count - 1].key, bit)) {
         bit++;
@@ -86,7 +87,7 @@ uint8_t fixture_parting_bit(const struct fixture_value *values, size_t count) {
     return bit;
 }
 
-size_t fixture_left_count(const struct fixture_value *values, size_t count, uint8_t bit) {
+static size_t fixture_left_count(const struct fixture_value *values, size_t count, uint8_t bit) {
     size_t left = 0;
     while (left < count && !state_key_bit(values[left].key, bit)) {
         left++;
@@ -166,8 +167,8 @@ size_t fixture_put_header(const struct block_header *h, uint8_t *out, uint8_t ou
     return BLOCK_HEADER_LEN;
 }
 
-size_t fixture_finalization(const struct fixture_set *set, const uint8_t *chain, uint64_t epoch, uint64_t view,
-                            const uint8_t hash[HASH_LEN], uint8_t *out) {
+static size_t fixture_finalization(const struct fixture_set *set, const uint8_t *chain, uint64_t epoch, uint64_t view,
+                                   const uint8_t hash[HASH_LEN], uint8_t *out) {
     struct vote_subject subject = {.epoch = epoch, .view = view, .kind = VOTE_FINALIZE};
     memcpy(subject.block, hash, HASH_LEN);
     return fixture_certificate(set, validators_quorum(set->count), chain, &subject, out);

@@ -10,10 +10,6 @@
 
 #include <string.h>
 
-void fixture_hash_init(struct hash_state *state);
-void fixture_hash_update(struct hash_state *state, const void *data, size_t len);
-void fixture_hash_final(struct hash_state *state, uint8_t out[HASH_LEN]);
-
 extern const struct verify_crypto fixture_crypto;
 
 /* Validators of a set: the seed of validator i of set `set` is { set, i, 0x56, ... }. */
@@ -53,9 +49,6 @@ struct fixture_state {
 const struct fixture_value *fixture_find(const struct fixture_state *state, const char *contract, struct span user_key);
 void fixture_put(struct fixture_state *state, const char *contract, struct span user_key, struct span value);
 
-/* The first bit in which the lowest and the highest key of a sorted run part. */
-uint8_t fixture_parting_bit(const struct fixture_value *values, size_t count);
-size_t fixture_left_count(const struct fixture_value *values, size_t count, uint8_t bit);
 void fixture_tree_hash(const struct fixture_value *values, size_t count, uint8_t out[HASH_LEN]);
 
 /* Writes the path for `key`; returns its length. */
@@ -68,8 +61,6 @@ struct block_header fixture_header(const uint8_t chain[CHAIN_ID_LEN], uint64_t h
 
 /* Appends header bytes and gives its hash. */
 size_t fixture_put_header(const struct block_header *h, uint8_t *out, uint8_t out_hash[HASH_LEN]);
-size_t fixture_finalization(const struct fixture_set *set, const uint8_t *chain, uint64_t epoch, uint64_t view,
-                            const uint8_t hash[HASH_LEN], uint8_t *out);
 
 /* Everything of a bundle after its last finalization. */
 size_t fixture_put_state(const struct fixture_state *state, const char *contract, struct span user_key, uint8_t *out);

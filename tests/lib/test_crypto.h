@@ -7,10 +7,6 @@
 #include "base/sha256.h"
 #include "verify/crypto.h"
 
-void test_hash_init(struct hash_state *state);
-void test_hash_update(struct hash_state *state, const void *data, size_t len);
-void test_hash_final(struct hash_state *state, uint8_t out[HASH_LEN]);
-
 extern const struct verify_crypto test_crypto;
 
 #endif

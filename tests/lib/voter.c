@@ -3,7 +3,7 @@
 static struct voter *the_voter;
 const struct verify_crypto voter_crypto = {.ed25519_verify = voter_verify};
 
-void voter_sum(const uint8_t *key, const void *message, size_t len, uint8_t out[SIG_LEN]) {
+static void voter_sum(const uint8_t *key, const void *message, size_t len, uint8_t out[SIG_LEN]) {
     struct bytes parts[] = {bytes_of(key, KEY_LEN), bytes_of(message, len)};
     sha256_parts(parts, 2, out);
     memcpy(out + 32, out, 32);
@@ -16,7 +16,7 @@ bool voter_verify(const uint8_t key[KEY_LEN], const void *message, size_t len, c
     return memcmp(expected, sig, SIG_LEN) == 0;
 }
 
-void voter_sign(void *ctx, const uint8_t *message, size_t len, uint8_t out[SIG_LEN]) {
+static void voter_sign(void *ctx, const uint8_t *message, size_t len, uint8_t out[SIG_LEN]) {
     const struct voter *f = ctx;
     voter_sum(f->keys[f->config.me], message, len, out);
 }

@@ -25,12 +25,10 @@ struct voter {
     uint64_t signatures; /* checks made */
 };
 
-void voter_sum(const uint8_t *key, const void *message, size_t len, uint8_t out[SIG_LEN]);
 bool voter_verify(const uint8_t key[KEY_LEN], const void *message, size_t len, const uint8_t sig[SIG_LEN]);
 
 extern const struct verify_crypto voter_crypto;
 
-void voter_sign(void *ctx, const uint8_t *message, size_t len, uint8_t out[SIG_LEN]);
 void voter_step(struct voter *f, struct consensus_event event);
 
 /* A validator `me` of `n` that has started and was answered by everybody, unless `recall` is left to the test. */

@@ -37,7 +37,7 @@ struct author_key world_key(const struct world *w, enum person p) {
     return key;
 }
 
-void world_org(struct world *w, size_t i, const char *id, enum org_kind kind, enum person a, int b) {
+static void world_org(struct world *w, size_t i, const char *id, enum org_kind kind, enum person a, int b) {
     struct genesis_org *org = &w->genesis.orgs[i];
     strcpy(org->id, id);
     strcpy(org->name, id);
@@ -59,7 +59,8 @@ void world_node(struct world *w, size_t i, enum person p, enum node_role role) {
     node->role = role;
 }
 
-void world_class(struct world *w, size_t i, const char *vendor, const char *org, enum person root, unsigned required) {
+static void world_class(struct world *w, size_t i, const char *vendor, const char *org, enum person root,
+                        unsigned required) {
     struct genesis_class *c = &w->genesis.classes[i];
     strcpy(c->vendor_domain, vendor);
     strcpy(c->class_name, "thermostat");
@@ -75,7 +76,7 @@ void world_class(struct world *w, size_t i, const char *vendor, const char *org,
     c->slots[0] = (struct genesis_slot){0, SLOT_SIZE};
 }
 
-void world_device(struct world *w, size_t i, enum person p, const char *vendor) {
+static void world_device(struct world *w, size_t i, enum person p, const char *vendor) {
     struct genesis_device *d = &w->genesis.devices[i];
     memcpy(d->key, w->public_key[p], KEY_LEN);
     d->key_type = AUTHOR_ED25519;
@@ -86,7 +87,7 @@ void world_device(struct world *w, size_t i, enum person p, const char *vendor) 
     memcpy(d->gateway, w->public_key[GATEWAY_1], KEY_LEN);
 }
 
-void world_genesis(struct world *w, unsigned required_signers) {
+static void world_genesis(struct world *w, unsigned required_signers) {
     struct genesis *g = &w->genesis;
     *g = (struct genesis){.name = "test", .time_ms = WORLD_START_MS, .salt = {9}};
     genesis_params_default(&g->params);

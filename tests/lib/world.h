@@ -76,11 +76,7 @@ size_t world_delegate(const struct world *w, enum person root, const struct auth
                       const uint8_t vendor[UUID_BYTES], const uint8_t class[UUID_BYTES], uint64_t last_sequence,
                       uint8_t out[DELEGATION_MAX]);
 struct author_key world_key(const struct world *w, enum person p);
-void world_org(struct world *w, size_t i, const char *id, enum org_kind kind, enum person a, int b);
 void world_node(struct world *w, size_t i, enum person p, enum node_role role);
-void world_class(struct world *w, size_t i, const char *vendor, const char *org, enum person root, unsigned required);
-void world_device(struct world *w, size_t i, enum person p, const char *vendor);
-void world_genesis(struct world *w, unsigned required_signers);
 void world_open(struct world *w, unsigned required_signers);
 void world_close(struct world *w);
 struct call world_call(struct world *w, uint8_t (*signers)[ED25519_KEY_LEN], size_t count);

@@ -499,9 +499,6 @@ void sim_run_apart(const struct sim_case *played, bool show, unsigned seconds, s
 /* Makes a failing case smaller as long as it fails in the same way, and prints what is left of it. */
 void sim_shrink(struct sim_case *failing, const struct sim_result *how, unsigned seconds);
 
-/* How the failing case is repeated: the arguments of this program. */
-void sim_case_print(const struct sim_case *played);
-
 /* The named regressions whose name has that part; counts into all three. */
 void sim_scenarios(const char *part, atomic_ullong *counted, unsigned long long *passed, unsigned long long *failed);
 

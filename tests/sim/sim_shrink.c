@@ -115,7 +115,8 @@ static void drop_blows(struct shrink *s) {
     }
 }
 
-void sim_case_print(const struct sim_case *played) {
+/* How the failing case is repeated: the arguments of this program. */
+static void sim_case_print(const struct sim_case *played) {
     struct sim_options of_seed;
     sim_options_of_seed(played->seed, &of_seed);
     printf(" 1 %llu", (unsigned long long)played->seed);

@@ -40,7 +40,7 @@ static void a_file_is_replaced_whole_and_leaves_no_temporary(void **state) {
     assert_int_equal(file_read(path, 100, &b), OK);
     assert_int_equal(b.len, 6);
     assert_memory_equal(b.data, "second", 6);
-    buffer_free(&b); /* remove_dir fails when a temporary is left */
+    buffer_free(&b); /* remove_dir fails when a temporary file is left */
 }
 
 static void a_limit_is_a_limit(void **state) {
