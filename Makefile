@@ -164,7 +164,7 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make check                what every change must pass, with sanitizers; under 15 minutes on 2 cores
 ## make check-long           storms: 10,000 seeds, mutants, 200 kills, long cuts and long fuzzing; hours
 ## make check-peers          beside other implementations (make deps-peers installs them)
-## make check-static         include table, documents against code, format, clang-tidy
+## make check-static         include table, tidiness, documents against code, format, clang-tidy
 ## make check-e2e            end-to-end tests on real processes (T=pattern picks some; TIER=long, TIER=peers)
 ## make sim SEEDS=n FIRST=s  deterministic simulator, seeds s to s+n-1
 ## make sim-mutants          deliberate breaks of the rules, each found by the simulator
@@ -235,10 +235,12 @@ model:
 
 # ---- Static checks ------------------------------------------------------------------------------------------------
 
-.PHONY: check-static check-includes check-docs check-format check-tidy format
-check-static: check-includes check-docs check-format check-tidy
+.PHONY: check-static check-includes check-tidy check-docs check-format check-clang-tidy format
+check-static: check-includes check-tidy check-docs check-format check-clang-tidy
 check-includes:
 	@tests/check/includes.py
+check-tidy:
+	@tests/check/tidy
 check-docs:
 	@tests/check/docs.py
 check-format:
@@ -248,11 +250,11 @@ format:
 # One file a process: clang-tidy 14 forgets what va_start is when it reads several. The analyzer gives up on a function
 # after TIDY_NODES steps: the few it doesn't see to the end would double the time.
 TIDY_NODES := 50000
-check-tidy: $(GEN_HEADERS)
+check-clang-tidy: $(GEN_HEADERS)
 	@printf '%s\n' $(PRODUCT) | xargs -P 2 -I FILE clang-tidy --quiet FILE -- $(CPPFLAGS) -std=c17 \
-	    -Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>$(BUILD)/tidy.log \
-	    || { grep error: $(BUILD)/tidy.log; exit 1; }
-	@echo "tidy: $(words $(PRODUCT)) files"
+	    -Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>$(BUILD)/clang-tidy.log \
+	    || { grep error: $(BUILD)/clang-tidy.log; exit 1; }
+	@echo "clang-tidy: $(words $(PRODUCT)) files"
 
 # ---- End to end ---------------------------------------------------------------------------------------------------
 
