@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Holds docs/ against the code: configuration keys with their defaults, rules on age, contracts' codes, HTTP routes and error codes,
-metrics, alarms, exit statuses, tags, links between the pages, and files they name. Run from the top of the checkout; prints one line per gap.
+metrics, events, alarms, exit statuses, tags, links between the pages, and files they name. What the code has the pages name, and of
+keys, routes, codes, metrics and events the other way round. Run from the top of the checkout; prints one line per gap.
 """
 import pathlib
 import re
@@ -24,18 +25,31 @@ def number(text):
     return f"{value:,}"
 
 
+def section(text, begin, end):
+    return text.partition(begin)[2].partition(end)[0]
+
+
+def both_ways(where, what, code, documented):
+    """What the code has is documented, and nothing else is."""
+    for name in sorted(code - documented):
+        yield f"{where} does not name the {what} {name}"
+    for name in sorted(documented - code):
+        yield f"{where} names the {what} {name}, which the code does not have"
+
+
 def configuration():
     table = {}
     for row in re.findall(r"^\| ([a-z_., ]+) \| (.*?) \|", page("operations.md"), re.M):
         for key in row[0].split(", "):
             table[key] = row[1]
-    macro = re.compile(r'^    (TEXT|NUMBER|CHOICE)\((\w+), (\w+),(.*?)"([^"]*)",\s*"', re.M | re.S)
-    for kind, section, name, _, default in macro.findall(pathlib.Path("node/host/config.c").read_text()):
-        key = f"{section}.{name}"
-        want = number(default) if kind == "NUMBER" else default or "(empty)"
-        if key not in table:
-            yield f"docs/operations.md has no row for {key}"
-        elif table[key].split(" (")[0] != want and table[key] != want:
+    text = section(pathlib.Path("node/host/config.c").read_text(), "keys[] = {", "\n};")
+    row = re.compile(r'^    (\w+\(|\{)"?(\w+)"?, "?(\w+)"?,.*?"([^"]*)",\s*"', re.M | re.S)
+    code = {f"{group}.{name}": number(default) if kind == "NUMBER(" else default or "(empty)"
+            for kind, group, name, default in row.findall(text)}
+    groups = {key.partition(".")[0] for key in code}
+    yield from both_ways("docs/operations.md", "key", set(code), {key for key in table if key.partition(".")[0] in groups and "." in key})
+    for key, want in code.items():
+        if key in table and table[key].split(" (")[0] != want and table[key] != want:
             yield f"docs/operations.md: {key} is {table[key]!r}, the code says {want!r}"
 
 
@@ -52,34 +66,76 @@ def trust():
 
 
 def codes():
-    known = page("contracts.md")
+    rows = set(re.findall(r"^\| (\d+ \| [A-Z_0-9]+) \|", section(page("contracts.md"), "\n## Codes\n", "\n## "), re.M))
     text = pathlib.Path("contracts/kernel/code.h").read_text().replace("\\\n", "")
-    for value, name in re.findall(r"X\((\d+), (\w+),", text):
-        if f"| {value} | {name} |" not in known:
-            yield f"docs/contracts.md has no row for {value} {name}"
+    code = {f"{value} | {name}" for value, name in re.findall(r"X\((\d+), (\w+),", text)}
+    yield from both_ways("docs/contracts.md", "code", code, rows)
+
+
+def documented_routes():
+    """The paths of the table of routes; " , /last" is added to the path before it. Of the text below it those in backquotes."""
+    text = section(page("operations.md"), "\n## The HTTP API\n", "\n### Error codes\n")
+    rows = set()
+    for first, more in re.findall(r"^\| [A-Z, ]+ (/[^ ,|]+)([^|]*)\|", text, re.M):
+        rows |= {first} | {first + last if gap else last for gap, last in re.findall(r"( ?), (/[^ ,]+)", more)}
+    return rows, set(re.findall(r"`(?:[A-Z|]+ )?(/[^`?]*)`", text))
 
 
 def routes():
-    known = page("operations.md")
     code = sources("node/**/*.c")
-    for path in sorted(set(re.findall(r'HTTP_\w+,\s*(?:\.path = )?"(/[^"]*)"', code)) |
-                       set(re.findall(r'\.path = "(/[^"]*)"', code))):
-        # A row may name a path and, after a comma, what is added to it.
-        stem, _, last = path.rpartition("/")
-        if path not in known and not (stem in known and f"/{last}" in known):
-            yield f"docs/operations.md does not name the route {path}"
-    for name in sorted(set(re.findall(r'(?:http_error|refuse)\((?:request, )?\d{3}, "([A-Z_]+)"', code))):
-        if name not in known:
-            yield f"docs/operations.md does not name the error {name}"
+    macros = dict(re.findall(r'#define (\w+) "(/[^"?]*)"', sources("node/**/*.[ch]", "device/**/*.[ch]")))
+    paths = set(re.findall(r'HTTP_\w+,\s*(?:\.path = )?"(/[^"]*)"', code)) | set(re.findall(r'\.path = "(/[^"]*)"', code)) | \
+        set(re.findall(r'\{"(/[^"]*)", \w+\}', code)) | {macros[name] for name in re.findall(r"\.path = ([A-Z_]+)\b", code) if name in macros}
+    rows, others = documented_routes()
+    yield from both_ways("docs/operations.md", "route", paths, rows | (others & paths))
+
+
+def errors():
+    """Codes of the server itself: literals in capitals where requests are answered, most of them behind their status."""
+    code = sources("node/http/*.c", "node/api/*.c", "node/gateway/*.c")
+    given = set(re.findall(r'\b(\d{3}),\s*"([A-Z_]+)"', code))
+    names = {name for _, name in given} | {name for name in re.findall(r'"([A-Z_]{5,})"', code) if name != "DELETE"}
+    rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", section(page("operations.md"), "\n### Error codes\n", "\n## "), re.M)
+    table = {(status, name) for status, text in rows for name in re.findall(r"\b[A-Z][A-Z_]{3,}\b", text)}
+    yield from both_ways("docs/operations.md", "error", names, {name for _, name in table})
+    for status, name in sorted(given - table):
+        if name in {name for _, name in table}:
+            yield f"docs/operations.md does not name the error {name} under {status}"
+
+
+def documented_metrics(code):
+    """Names in backquotes: whole ones; `_last`, which takes the place of the end of the one before; behind `assay_gateway_` its rest.
+    An abbreviation stands for what the code has of all it could mean."""
+    names, before, prefix = set(), "", ""
+    for name in re.findall(r"`(\w+)`", section(page("operations.md"), "`GET /metrics`, Prometheus text.", "\n### ")):
+        if name.endswith("_"):
+            prefix = name
+        elif name.startswith(("assay_", "process_")):
+            names.add(name)
+            before = name
+        elif name.startswith("_"):
+            meant = {before[:at] + name for at, letter in enumerate(before) if letter == "_"}
+            names |= meant & code or {name}
+        elif prefix:
+            names.add(prefix + name)
+    return names
 
 
 def metrics():
-    known = page("operations.md")
-    for name in sorted(set(re.findall(r'metric\(out, "(\w+)", "(?:gauge|counter)"', sources("node/**/*.c")))):
-        parts = {f"`assay_{name}`", f"`{name.removeprefix('gateway_')}`"} | {f"`{name[i:]}`" for i in range(len(name))
-                                                                          if name[i] == "_"}
-        if not any(part in known for part in parts):
-            yield f"docs/operations.md does not name the metric assay_{name}"
+    text = sources("node/api/*.c", "node/gateway/*.c")
+    found = re.findall(r'(?:\{|metric\(out, |head_line\(out, )"(\w+)",\s*"(?:gauge|counter|histogram)"', text) + \
+        re.findall(r'name\[\] = "(assay_\w+)"', text) + \
+        [name.replace("%s", "KIND") for name in re.findall(r'"(gateway_\w*%s\w*)"', text)]
+    code = {name if name.startswith(("assay_", "process_")) else f"assay_{name}" for name in found}
+    yield from both_ways("docs/operations.md", "metric", code, documented_metrics(code))
+
+
+def events():
+    """What may be subscribed to: transactions, blocks and alarms, and what contracts have to tell."""
+    code = set(re.findall(r'X\([A-Z]+, "([a-z]+)"\)', pathlib.Path("contracts/kernel/contract.h").read_text())) | \
+        set(re.findall(r'type == EVENT_\w+\s*\? "(\w+)"', pathlib.Path("node/api/events.c").read_text()))
+    row = re.search(r"^\| GET /v1/events \|.*server-sent events: ([a-z, ]+) \|$", page("operations.md"), re.M)
+    yield from both_ways("docs/operations.md", "event", code, set(row[1].split(", ")) if row else set())
 
 
 def alarms():
@@ -92,7 +148,7 @@ def alarms():
 
 
 def methods():
-    """The table of contracts: every method has its row, and every kind of event its name in the list of routes."""
+    """The table of contracts: every method has its row."""
     rows = {(contract, name) for contract, names in re.findall(r"^\| ([a-z]+) \| ([a-z_, ]+) \|", page("contracts.md"), re.M)
             for name in names.split(", ")}
     code = sources("contracts/**/*.c")
@@ -100,10 +156,6 @@ def methods():
         for name in re.findall(r'\{"(\w+)", &', table):
             if (contract, name) not in rows:
                 yield f"docs/contracts.md has no row for {contract}.{name}"
-    known = page("operations.md")
-    for name in re.findall(r'X\([A-Z]+, "([a-z]+)"\)', pathlib.Path("contracts/kernel/contract.h").read_text()):
-        if name not in known:
-            yield f"docs/operations.md does not name the event {name}"
 
 
 def exit_statuses():
@@ -161,7 +213,7 @@ def where():
 
 
 def main():
-    checks = (configuration, trust, codes, methods, routes, metrics, alarms, exit_statuses, tags, links, paths, where)
+    checks = (configuration, trust, codes, methods, routes, errors, metrics, events, alarms, exit_statuses, tags, links, paths, where)
     gaps = [gap for check in checks for gap in check()]
     for gap in gaps:
         print(gap)
