@@ -175,6 +175,8 @@ static bool are_taken(struct council *c, const char *peer, const char *http) {
     enum code code = council_run(c, "register_node", &reg.base, SIGNERS(ADMIN(0), FRESH(0)));
     if (code == CODE_OK) {
         assert_int_equal(council_run(c, "remove_node", &gone.base, SIGNERS(ADMIN(0))), CODE_OK);
+    } else {
+        assert_int_equal(code, CODE_NODE_ADDRESS);
     }
     return code == CODE_OK;
 }
