@@ -2,7 +2,7 @@
 
 #include "node/fetch/client.h"
 #include "node/full/validator.h"
-#include "node/gateway/gateway.h"
+#include "node/gateway/run/gateway.h"
 #include "node/home/daemon_home.h"
 #include "node/host/descriptors.h"
 #include "node/host/exit_status.h"

@@ -1,6 +1,6 @@
 /* A gateway: follows the ledger as a light node, keeps images, feeds its devices and carries their statements. */
-#ifndef ASSAY_NODE_GATEWAY_GATEWAY_H
-#define ASSAY_NODE_GATEWAY_GATEWAY_H
+#ifndef ASSAY_NODE_GATEWAY_RUN_GATEWAY_H
+#define ASSAY_NODE_GATEWAY_RUN_GATEWAY_H
 
 #include "node/home/daemon_home.h"
 

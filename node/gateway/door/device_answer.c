@@ -1,25 +1,24 @@
-#include "node/gateway/device_answer.h"
+#include "node/gateway/door/device_answer.h"
 
 #include "base/clock.h"
 #include "node/host/host_crypto.h"
-#include "node/host/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define AGAIN_MS 200 /* between two questions about the same thing */
 
-typedef enum err answer_part(const struct device_api_config *with, const struct protocol_request *request,
+typedef enum err answer_part(const struct device_door_config *with, const struct protocol_request *request,
                              struct fleet_device *device, struct device_answer *out);
 
 /* ---- Who asks -------------------------------------------------------------------------------------------- */
 
 /* Under the site's lock: has a device that is not known looked up, unless that is under way or was just done. True when
  * the look-up is under way. */
-static bool look_up(const struct device_api_config *with, struct fleet_device *device) {
+static bool look_up(const struct device_door_config *with, struct fleet_device *device) {
     uint64_t since = clock_mono_ms() - device->looked_up_mono_ms;
     bool stranger = device->state == FLEET_STRANGER; /* the last look-up, if any, came to nothing */
-    bool again = device->looked_up_mono_ms == 0 || since >= (stranger ? AGAIN_MS : DEVICE_API_LOOK_AGAIN_MS);
+    bool again = device->looked_up_mono_ms == 0 || since >= (stranger ? AGAIN_MS : DEVICE_DOOR_LOOK_AGAIN_MS);
     if (!device->queued && again) {
         device->queued = follow_look_up(with->follow, device->id);
     }
@@ -28,7 +27,7 @@ static bool look_up(const struct device_api_config *with, struct fleet_device *d
 
 /* Under the site's lock: has the device's place in an update proven, unless that was just done: a request that waits is
  * looked at again after every proof, and must not ask for the next one each time. */
-static void prove_soon(const struct device_api_config *with, struct fleet_device *device,
+static void prove_soon(const struct device_door_config *with, struct fleet_device *device,
                        const uint8_t update_id[HASH_LEN]) {
     const struct fleet_update *place = fleet_update_find(device, update_id);
     if (place == NULL || clock_mono_ms() - place->proven_mono_ms >= AGAIN_MS) {
@@ -37,7 +36,7 @@ static void prove_soon(const struct device_api_config *with, struct fleet_device
 }
 
 /* Under the site's lock: the device, if it is one of ours; else NULL and the answer says what it is told. */
-static struct fleet_device *admit(const struct device_api_config *with, const struct protocol_request *request,
+static struct fleet_device *admit(const struct device_door_config *with, const struct protocol_request *request,
                                   struct device_answer *out) {
     struct fleet_device *device = NULL;
     if (fleet_meet(with->site->fleet, request->device_id, &device) != OK) {
@@ -54,7 +53,7 @@ static struct fleet_device *admit(const struct device_api_config *with, const st
     return NULL;
 }
 
-static void note_running(const struct device_api_config *with, struct fleet_device *device, uint64_t sequence) {
+static void note_running(const struct device_door_config *with, struct fleet_device *device, uint64_t sequence) {
     if (device->running_sequence != sequence) {
         device->running_sequence = sequence;
         with->site->fleet_changed = true;
@@ -63,7 +62,7 @@ static void note_running(const struct device_api_config *with, struct fleet_devi
 
 /* ---- hello ----------------------------------------------------------------------------------------------- */
 
-static enum err answer_hello(const struct device_api_config *with, const struct protocol_request *request,
+static enum err answer_hello(const struct device_door_config *with, const struct protocol_request *request,
                              struct fleet_device *device, struct device_answer *out) {
     struct light_head head;
     light_head(with->light, &head);
@@ -93,7 +92,7 @@ static void fill_offer(const struct catalog_class *class, const struct catalog_o
     out->image_size = release->image_size;
 }
 
-static enum err answer_check(const struct device_api_config *with, const struct protocol_request *request,
+static enum err answer_check(const struct device_door_config *with, const struct protocol_request *request,
                              struct fleet_device *device, struct device_answer *out) {
     const struct catalog_class *class = catalog_find(with->site->catalog, device->class_id);
     struct catalog_offer match;
@@ -109,7 +108,7 @@ static enum err answer_check(const struct device_api_config *with, const struct 
         break;
     case CATALOG_OFFER: {
         const struct fleet_update *place = fleet_update_find(device, match.update->id);
-        if (place != NULL && clock_mono_ms() - place->proven_mono_ms >= DEVICE_API_STALE_MS) {
+        if (place != NULL && clock_mono_ms() - place->proven_mono_ms >= DEVICE_DOOR_STALE_MS) {
             follow_prove(with->follow, match.update->id, device->id);
         }
         out->answer.check.offered = true;
@@ -160,7 +159,7 @@ static enum err answer_blob(const struct protocol_request *request, const struct
 
 /* A device takes a proof for what holds now, so none is given from a head that can't be told from a frozen one. What is
  * only as good as the proof beside it (envelope, image) may be fetched meanwhile. */
-static enum err answer_class_proof(const struct device_api_config *with, const struct protocol_request *request,
+static enum err answer_class_proof(const struct device_door_config *with, const struct protocol_request *request,
                                    const struct catalog_class *class, struct device_answer *out) {
     for (size_t i = 0; request->get.tag != 0 && i < class->proof_count; i++) {
         const struct catalog_proof *proof = &class->proofs[i];
@@ -183,7 +182,7 @@ static enum err answer_class_proof(const struct device_api_config *with, const s
 
 /* Anybody can ask in a device's name; the sources are asked only about updates that it provably has to do with, or has
  * sent a signed statement about. */
-static bool has_to_do_with(const struct device_api_config *with, const struct fleet_device *device,
+static bool has_to_do_with(const struct device_door_config *with, const struct fleet_device *device,
                            const uint8_t update_id[HASH_LEN]) {
     struct catalog_class *class = catalog_find(with->site->catalog, device->class_id);
     if (class != NULL && catalog_update_find(class, update_id) != NULL) {
@@ -197,7 +196,7 @@ static bool has_to_do_with(const struct device_api_config *with, const struct fl
     return false;
 }
 
-static enum err answer_status_proof(const struct device_api_config *with, const struct protocol_request *request,
+static enum err answer_status_proof(const struct device_door_config *with, const struct protocol_request *request,
                                     struct fleet_device *device, struct device_answer *out) {
     const struct fleet_update *place = fleet_update_find(device, request->get.update_id);
     bool current = place != NULL && place->present && light_is_current(with->light, place->time_ms);
@@ -213,7 +212,7 @@ static enum err answer_status_proof(const struct device_api_config *with, const 
 }
 
 /* The image is read outside the lock: the site is unlocked here and locked again. */
-static enum err answer_image(const struct device_api_config *with, const struct protocol_request *request,
+static enum err answer_image(const struct device_door_config *with, const struct protocol_request *request,
                              const struct catalog_release *release, struct device_answer *out) {
     struct cid root;
     uint64_t size = release->image_size;
@@ -241,7 +240,7 @@ static enum err answer_image(const struct device_api_config *with, const struct 
     return e;
 }
 
-static enum err answer_get(const struct device_api_config *with, const struct protocol_request *request,
+static enum err answer_get(const struct device_door_config *with, const struct protocol_request *request,
                            struct fleet_device *device, struct device_answer *out) {
     struct catalog_class *class = catalog_find(with->site->catalog, device->class_id);
     if (class == NULL) {
@@ -284,7 +283,7 @@ static bool is_signed(const struct author_key *key, const struct protocol_reques
                                     : host_crypto.ed25519_verify(key->key, text, sizeof text, request->said.signature);
 }
 
-static bool is_sound(const struct device_api_config *with, const struct protocol_request *request,
+static bool is_sound(const struct device_door_config *with, const struct protocol_request *request,
                      const struct fleet_device *device, struct statement *out) {
     return statement_decode((struct span){request->said.statement, STATEMENT_LEN}, out) == GOOD &&
            memcmp(out->device_id, device->id, KEY_LEN) == 0 &&
@@ -292,7 +291,7 @@ static bool is_sound(const struct device_api_config *with, const struct protocol
 }
 
 /* The ledger has answered this very statement. */
-static void tell_answer(const struct device_api_config *with, struct fleet_device *device,
+static void tell_answer(const struct device_door_config *with, struct fleet_device *device,
                         const struct fleet_answer *answer, const struct statement *statement,
                         struct device_answer *out) {
     const struct fleet_update *place = fleet_update_find(device, statement->update_id);
@@ -310,7 +309,7 @@ static void tell_answer(const struct device_api_config *with, struct fleet_devic
 }
 
 /* Durable before it is answered; the disk is waited for without the site's lock. */
-static enum err queue_statement(const struct device_api_config *with, const struct protocol_request *request,
+static enum err queue_statement(const struct device_door_config *with, const struct protocol_request *request,
                                 struct device_answer *out) {
     uint8_t body[STATEMENT_TX_BODY_LEN];
     memcpy(body, request->said.statement, STATEMENT_LEN);
@@ -328,7 +327,7 @@ static enum err queue_statement(const struct device_api_config *with, const stru
     return e == ERR_DUPLICATE ? OK : e;
 }
 
-static enum err answer_statement(const struct device_api_config *with, const struct protocol_request *request,
+static enum err answer_statement(const struct device_door_config *with, const struct protocol_request *request,
                                  struct fleet_device *device, struct device_answer *out) {
     struct statement statement;
     uint8_t hash[HASH_LEN];
@@ -347,7 +346,7 @@ static enum err answer_statement(const struct device_api_config *with, const str
 
 /* ---- All ------------------------------------------------------------------------------------------------- */
 
-enum err device_answer_make(const struct device_api_config *with, const struct protocol_request *request,
+enum err device_answer_make(const struct device_door_config *with, const struct protocol_request *request,
                             struct device_answer *out) {
     static answer_part *const parts[] = {[PROTOCOL_HELLO] = answer_hello,
                                          [PROTOCOL_CHECK] = answer_check,
@@ -360,7 +359,6 @@ enum err device_answer_make(const struct device_api_config *with, const struct p
     site_unlock(with->site);
     if (e != OK) {
         device_answer_close(out);
-        log_event(LOG_ERROR, "device.not_answered", log_hash("device", request->device_id, KEY_LEN), log_err(e));
     }
     return e;
 }

@@ -1,12 +1,12 @@
 /* A gateway: the light client, what stands on it, and the device protocol in front. The main thread waits for signals.
  */
-#include "node/gateway/gateway.h"
+#include "node/gateway/run/gateway.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "node/fetch/blob_fetch.h"
-#include "node/gateway/gateway_api.h"
-#include "node/gateway/proven.h"
+#include "node/gateway/run/gateway_api.h"
+#include "node/gateway/links/link_http.h"
 #include "node/genesis/checkpoint_file.h"
 #include "node/home/home_chain.h"
 #include "node/host/log.h"
@@ -37,7 +37,7 @@ struct gateway {
     struct statement_queue *queue;
     struct follow *follow;
     struct uplink *uplink;
-    struct device_api *devices;
+    struct device_door *devices;
     struct source_watch *watch;
     struct http_server *server;
     struct gateway_api api;
@@ -55,12 +55,12 @@ static enum err say(struct gateway *g, enum err e, const char *what, const char 
 
 static void on_changed(void *ctx, const uint8_t *device_id) {
     struct gateway *g = ctx;
-    device_api_changed(g->devices, device_id);
+    device_door_changed(g->devices, device_id);
 }
 
 static void on_settled(void *ctx, const struct uplink_result *result) {
     struct gateway *g = ctx;
-    device_api_settled(g->devices, result);
+    device_door_settled(g->devices, result);
 }
 
 static void on_event(void *ctx) {
@@ -245,11 +245,11 @@ static enum err open_queue(struct gateway *g) {
 static enum err open_threads(struct gateway *g) {
     const struct config *config = &g->home->config;
     g->api.parts =
-        (struct device_api_config){.light = g->light,
-                                   .site = &g->site,
-                                   .images = g->images,
-                                   .queue = g->queue,
-                                   .device_poll_ms = (uint32_t)(config->gateway.poll_ms * DEVICE_POLLS_PER_POLL)};
+        (struct device_door_config){.light = g->light,
+                                    .site = &g->site,
+                                    .images = g->images,
+                                    .queue = g->queue,
+                                    .device_poll_ms = (uint32_t)(config->gateway.poll_ms * DEVICE_POLLS_PER_POLL)};
     const struct follow_config follow = {.light = g->light,
                                          .site = &g->site,
                                          .images = g->images,
@@ -265,7 +265,7 @@ static enum err open_threads(struct gateway *g) {
                                          .settled = on_settled,
                                          .ctx = g};
     const struct source_watch_config watch = {.sources = &config->gateway.sources, .poke = on_event, .ctx = g};
-    enum err e = device_api_new(&g->api.parts, &g->devices);
+    enum err e = device_door_new(&g->api.parts, &g->devices);
     if (e == OK) {
         e = follow_new(&follow, &g->follow);
     }
@@ -278,7 +278,7 @@ static enum err open_threads(struct gateway *g) {
     if (e == OK) {
         g->api.parts.follow = g->follow;
         g->api.parts.uplink = g->uplink;
-        device_api_attach(g->devices, g->follow, g->uplink);
+        device_door_attach(g->devices, g->follow, g->uplink);
     }
     return say(g, e, "threads", NULL);
 }
@@ -298,7 +298,7 @@ static enum err open_http(struct gateway *g) {
     memcpy(g->api.node_key, g->home->key, sizeof g->api.node_key);
     enum err e = http_server_new(&http, &g->server);
     if (e == OK) {
-        e = device_api_routes(g->devices, g->server);
+        e = link_http_routes(g->devices, g->server);
     }
     if (e == OK) {
         e = gateway_api_routes(&g->api, g->server);
@@ -338,7 +338,7 @@ static void shut_down(struct gateway *g) {
     uplink_free(g->uplink);
     follow_free(g->follow);
     images_free(g->images);
-    device_api_free(g->devices);
+    device_door_free(g->devices);
     http_server_free(g->server);
     statement_queue_close(g->queue);
     repo_close(g->repo);

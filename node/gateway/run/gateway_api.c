@@ -1,4 +1,4 @@
-#include "node/gateway/gateway_api.h"
+#include "node/gateway/run/gateway_api.h"
 
 #include "base/clock.h"
 #include "node/answers/status.h"
@@ -16,7 +16,7 @@ struct facts {
     struct images_stats images;
     struct uplink_stats uplink;
     struct follow_stats follow;
-    struct device_api_stats devices;
+    struct device_door_stats devices;
     size_t device_count, class_count, stale_classes, queued, streams;
 };
 
@@ -29,7 +29,7 @@ static struct facts *gather(struct gateway_api *api) {
     images_stats(api->parts.images, &facts->images);
     uplink_stats(api->parts.uplink, &facts->uplink);
     follow_stats(api->parts.follow, &facts->follow);
-    device_api_stats(api->devices, &facts->devices);
+    device_door_stats(api->devices, &facts->devices);
     facts->queued = statement_queue_count(api->parts.queue);
     facts->streams = source_watch_open(api->watch);
     site_lock(api->parts.site);

@@ -1,12 +1,12 @@
-/* What a device is answered now, from what the gateway knows: the device protocol without the HTTP around it.
+/* What a device is answered now, from what the gateway knows: the device protocol, one request at a time.
  *
  * Never waits for the network. Answers that may get better soon say so, and what was missing has been asked for.
  */
-#ifndef ASSAY_NODE_GATEWAY_DEVICE_ANSWER_H
-#define ASSAY_NODE_GATEWAY_DEVICE_ANSWER_H
+#ifndef ASSAY_NODE_GATEWAY_DOOR_DEVICE_ANSWER_H
+#define ASSAY_NODE_GATEWAY_DOOR_DEVICE_ANSWER_H
 
 #include "device/core/protocol.h"
-#include "node/gateway/device_api.h"
+#include "node/gateway/door/device_door.h"
 
 struct device_answer {
     struct protocol_answer answer;
@@ -15,7 +15,7 @@ struct device_answer {
 };
 
 /* ERR_IO and the like are local faults; whatever the device does wrong is an answer. */
-NODISCARD enum err device_answer_make(const struct device_api_config *with, const struct protocol_request *request,
+NODISCARD enum err device_answer_make(const struct device_door_config *with, const struct protocol_request *request,
                                       struct device_answer *out);
 void device_answer_close(struct device_answer *answer);
 

@@ -1,15 +1,16 @@
 /* What a gateway says about itself over HTTP: GET /v1/status, /livez, /healthz, /metrics, /v1/gateway/devices. */
-#ifndef ASSAY_NODE_GATEWAY_GATEWAY_API_H
-#define ASSAY_NODE_GATEWAY_GATEWAY_API_H
+#ifndef ASSAY_NODE_GATEWAY_RUN_GATEWAY_API_H
+#define ASSAY_NODE_GATEWAY_RUN_GATEWAY_API_H
 
-#include "node/gateway/device_api.h"
+#include "node/gateway/door/device_door.h"
 #include "node/gateway/source_watch.h"
+#include "node/http/server.h"
 
 #define GATEWAY_API_DEVICES_MAX 1000u /* that one list shows */
 
 struct gateway_api {
-    struct device_api_config parts; /* borrowed, as is the rest */
-    struct device_api *devices;
+    struct device_door_config parts; /* borrowed, as is the rest */
+    struct device_door *devices;
     struct source_watch *watch;
     const struct config *config;
     const char *chain; /* its name, which people know it by; borrowed */
