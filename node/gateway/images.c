@@ -1,5 +1,6 @@
 #include "node/gateway/images.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "node/fetch/blob_fetch.h"
 #include "node/host/log.h"
@@ -189,10 +190,7 @@ static void settle(struct images *images, const struct images_wish *want, enum e
     for (size_t i = 0; i < images->wish_count; i++) {
         struct wish *wish = &images->wishes[i];
         if (cid_equal(&wish->want.root, &want->root)) {
-            uint32_t twice = 2 * wish->backoff_ms;
-            wish->backoff_ms = twice < IMAGES_RETRY_MIN_MS
-                                   ? IMAGES_RETRY_MIN_MS
-                                   : (twice > IMAGES_RETRY_MAX_MS ? IMAGES_RETRY_MAX_MS : twice);
+            wish->backoff_ms = backoff_next(wish->backoff_ms, IMAGES_RETRY_MIN_MS, IMAGES_RETRY_MAX_MS);
             wish->wait_until_ms = clock_mono_ms() + wish->backoff_ms;
         }
     }
@@ -328,7 +326,8 @@ enum err images_read(struct images *images, const struct cid *root, uint64_t off
     if (e != OK) {
         return e;
     }
-    size_t want = offset >= block.size ? 0 : block.size - offset < max ? (size_t)(block.size - offset) : max;
+    uint64_t left = offset < block.size ? block.size - offset : 0;
+    size_t want = left < max ? (size_t)left : max;
     size_t done = 0;
     while (done < want && e == OK) {
         ssize_t n = pread(block.fd, out + done, want - done, (off_t)(block.offset + offset + done));

@@ -84,15 +84,15 @@ static void accept_params(struct light *light, const struct genesis_params *para
 /* After a question that came to `e`: logged once per change of what may be answered. */
 static void tell_verdict(struct light *light, enum err e) {
     struct light_status status;
-    char why[LIGHT_WHY_MAX];
+    struct why why;
     light_status(light, &status);
     if (status.head.verdict == light->told || e == ERR_CLOSED) {
         return;
     }
     light->told = status.head.verdict;
-    light_explain(&status, why);
+    light_explain(&status, &why);
     if (status.head.frozen) {
-        log_event(LOG_WARN, "light.refuses", log_text("why", why), log_number("height", status.head.height));
+        log_event(LOG_WARN, "light.refuses", log_text("why", why.text), log_number("height", status.head.height));
     } else {
         log_event(LOG_INFO, "light.fresh", log_number("height", status.head.height),
                   log_number("age_ms", status.age_ms));
@@ -205,6 +205,20 @@ static enum verdict judge_bundle(const struct proof_question *q, struct bytes bo
                : v;
 }
 
+/* A node that is merely behind gives an old head, perhaps of an epoch that is over, or of hours ago; anything else is an
+ * answer no honest node gives. */
+static enum light_answer answer_of(enum verdict refused) {
+    switch (refused) {
+    case BAD_STALE:
+        return ANSWER_STALE;
+    case BAD_HEIGHT:
+    case BAD_EPOCH:
+        return ANSWER_OLD;
+    default:
+        return ANSWER_LIE;
+    }
+}
+
 static enum light_answer judge_proof(void *arg, struct bytes body, const char **out_why) {
     struct proof_question *q = arg;
     struct bundle_result result;
@@ -212,9 +226,7 @@ static enum light_answer judge_proof(void *arg, struct bytes body, const char **
     enum verdict v = judge_bundle(q, body, &result, &heartbeat_ms);
     if (v != GOOD) {
         *out_why = verdict_text(v);
-        /* A node that is merely behind gives an old head, perhaps of an epoch that is over, or of hours ago; anything
-         * else is an answer no honest node gives. */
-        return v == BAD_STALE ? ANSWER_STALE : v == BAD_HEIGHT || v == BAD_EPOCH ? ANSWER_OLD : ANSWER_LIE;
+        return answer_of(v);
     }
     believe(q->light, &result);
     if (q->have && result.header.height <= q->best.height) {
@@ -381,20 +393,19 @@ void light_status(struct light *light, struct light_status *out) {
     out->source_count = light_ask_sources(light->ask, out->sources);
 }
 
-void light_explain(const struct light_status *status, char out[LIGHT_WHY_MAX]) {
+void light_explain(const struct light_status *status, struct why *out) {
     const struct light_head *head = &status->head;
-    out[0] = '\0';
+    *out = WHY_NONE;
     if (head->verdict == BAD_START) {
-        (void)snprintf(out, LIGHT_WHY_MAX,
-                       "untrusted: what trust rests on is older than %d days; set gateway.checkpoint to a recent one",
-                       FRESHNESS_TRUSTING_DAYS);
+        why_set(out, "untrusted: what trust rests on is older than %d days; set gateway.checkpoint to a recent one",
+                FRESHNESS_TRUSTING_DAYS);
     } else if (head->verdict == BAD_ABSENT) {
-        (void)snprintf(out, LIGHT_WHY_MAX, "frozen: no source has given a head that verifies and is fresh");
+        why_set(out, "frozen: no source has given a head that verifies and is fresh");
     } else if (head->frozen) {
-        (void)snprintf(out, LIGHT_WHY_MAX,
-                       "frozen: the newest head (height %llu) is %llu s old, the limit is %llu s: no answer is given "
-                       "from it; is this clock right, do the sources move on?",
-                       (unsigned long long)head->height, (unsigned long long)(status->age_ms / 1000),
-                       (unsigned long long)(status->limit_ms / 1000));
+        why_set(out,
+                "frozen: the newest head (height %llu) is %llu s old, the limit is %llu s: no answer is given from it; "
+                "is this clock right, do the sources move on?",
+                (unsigned long long)head->height, (unsigned long long)(status->age_ms / 1000),
+                (unsigned long long)(status->limit_ms / 1000));
     }
 }

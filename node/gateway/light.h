@@ -15,6 +15,7 @@
 #ifndef ASSAY_NODE_GATEWAY_LIGHT_H
 #define ASSAY_NODE_GATEWAY_LIGHT_H
 
+#include "base/why.h"
 #include "node/gateway/light_ask.h"
 #include "node/gateway/light_trust.h"
 
@@ -87,8 +88,7 @@ void light_head(struct light *light, struct light_head *out);
 bool light_is_current(struct light *light, uint64_t time_ms);
 void light_status(struct light *light, struct light_status *out);
 
-#define LIGHT_WHY_MAX 240
-/* Why nothing is answered, and what to do; "" when all is well. */
-void light_explain(const struct light_status *status, char out[LIGHT_WHY_MAX]);
+/* Why nothing is answered, and what to do; nothing is said when all is well. */
+void light_explain(const struct light_status *status, struct why *out);
 
 #endif

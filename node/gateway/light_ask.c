@@ -263,7 +263,10 @@ enum err light_ask_all(struct light_ask *ask, const char *path, const char *acce
     }
     bool stopping = ask->stopping;
     (void)pthread_mutex_unlock(&ask->lock);
-    return good > 0 ? OK : stopping ? ERR_CLOSED : ERR_NETWORK;
+    if (good > 0) {
+        return OK;
+    }
+    return stopping ? ERR_CLOSED : ERR_NETWORK;
 }
 
 size_t light_ask_sources(struct light_ask *ask, struct light_source out[CONFIG_SOURCES_MAX]) {

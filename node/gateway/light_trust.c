@@ -55,7 +55,10 @@ enum err light_trust_load(struct light_trust *trust, const char *file) {
         e = read_state(trust, buffer_bytes(&b));
     }
     buffer_free(&b);
-    return e == ERR_NOTFOUND ? OK : e == ERR_TOOLARGE ? ERR_CORRUPT : e;
+    if (e == ERR_NOTFOUND) {
+        return OK;
+    }
+    return e == ERR_TOOLARGE ? ERR_CORRUPT : e;
 }
 
 enum err light_trust_save(const struct light_trust *trust, const char *file) {

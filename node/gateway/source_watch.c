@@ -1,5 +1,6 @@
 #include "node/gateway/source_watch.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "node/fetch/transfers.h"
 
@@ -69,10 +70,7 @@ static void start_due(struct source_watch *watch) {
 static enum err on_end(void *arg, const struct transfer_answer *answer) {
     struct stream *stream = answer->tag;
     (void)arg;
-    uint32_t twice = 2 * stream->backoff_ms;
-    stream->backoff_ms = twice < SOURCE_WATCH_RETRY_MIN_MS   ? SOURCE_WATCH_RETRY_MIN_MS
-                         : twice > SOURCE_WATCH_RETRY_MAX_MS ? SOURCE_WATCH_RETRY_MAX_MS
-                                                             : twice;
+    stream->backoff_ms = backoff_next(stream->backoff_ms, SOURCE_WATCH_RETRY_MIN_MS, SOURCE_WATCH_RETRY_MAX_MS);
     stream->active = false;
     atomic_store(&stream->open, false);
     stream->retry_ms = clock_mono_ms() + stream->backoff_ms;

@@ -1,5 +1,6 @@
 #include "node/gateway/uplink.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "contracts/update/update.h"
 #include "node/fetch/client.h"
@@ -221,11 +222,7 @@ static bool take(struct lane *lane, struct statement_item *out) {
 }
 
 static void pause_lane(struct lane *lane, bool settled) {
-    uint32_t twice = 2 * lane->pause_ms;
-    lane->pause_ms = settled                       ? 0
-                     : twice < UPLINK_RETRY_MIN_MS ? UPLINK_RETRY_MIN_MS
-                     : twice > UPLINK_RETRY_MAX_MS ? UPLINK_RETRY_MAX_MS
-                                                   : twice;
+    lane->pause_ms = settled ? 0 : backoff_next(lane->pause_ms, UPLINK_RETRY_MIN_MS, UPLINK_RETRY_MAX_MS);
     lane->pause_until_ms = settled ? 0 : clock_mono_ms() + lane->pause_ms;
 }
 

@@ -129,7 +129,15 @@ static const char *light_words(enum err e) {
 
 /* What no other start mends is named as what it is (node/host/exit_status.h): a setting, or something to look into. */
 static enum err trust_error(enum err e) {
-    return e == ERR_MISMATCH || e == ERR_DENIED ? ERR_CONFIG : e == ERR_INVALID ? ERR_CORRUPT : e;
+    switch (e) {
+    case ERR_MISMATCH:
+    case ERR_DENIED:
+        return ERR_CONFIG;
+    case ERR_INVALID:
+        return ERR_CORRUPT;
+    default:
+        return e;
+    }
 }
 
 static enum err open_light(struct gateway *g) {
@@ -163,8 +171,20 @@ static bool enter_class(void *arg, struct fleet_device *device) {
     return catalog_enter(g->site.catalog, device->class_id, &class) == OK;
 }
 
-static enum err open_site(struct gateway *g) {
+/* Nothing where there is no file yet. */
+static enum err read_fleet(struct gateway *g) {
     struct buffer file = BUFFER_INIT;
+    enum err e = file_read(g->fleet_file, FLEET_FILE_MAX, &file);
+    if (e == OK) {
+        e = fleet_decode(g->site.fleet, light_chain_id(g->light), buffer_bytes(&file));
+    } else if (e == ERR_NOTFOUND) {
+        e = OK;
+    }
+    buffer_free(&file);
+    return e;
+}
+
+static enum err open_site(struct gateway *g) {
     enum err e = home_path(g->home, "fleet", g->fleet_file);
     if (e == OK) {
         e = fleet_new(&g->site.fleet);
@@ -173,12 +193,8 @@ static enum err open_site(struct gateway *g) {
         e = catalog_new(&g->site.catalog);
     }
     if (e == OK) {
-        enum err read = file_read(g->fleet_file, FLEET_FILE_MAX, &file);
-        e = read == ERR_NOTFOUND ? OK
-            : read != OK         ? read
-                                 : fleet_decode(g->site.fleet, light_chain_id(g->light), buffer_bytes(&file));
+        e = read_fleet(g);
     }
-    buffer_free(&file);
     if (e == OK) {
         fleet_each(g->site.fleet, enter_class, g);
     }

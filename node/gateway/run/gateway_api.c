@@ -54,24 +54,31 @@ static uint64_t ahead_ms(const struct facts *facts) {
 /* What health says: the error's code, NULL when the gateway is healthy. */
 static const char *unhealthy(const struct facts *facts) {
     const struct light_head *head = &facts->light.head;
-    return head->verdict == BAD_START                 ? "TRUST_EXPIRED"
-           : head->frozen || facts->stale_classes > 0 ? "FROZEN"
-           : ahead_ms(facts) > LEDGER_TIME_FAR_MS     ? "ALARM"
-                                                      : NULL;
+    if (head->verdict == BAD_START) {
+        return "TRUST_EXPIRED";
+    }
+    if (head->frozen || facts->stale_classes > 0) {
+        return "FROZEN";
+    }
+    return ahead_ms(facts) > LEDGER_TIME_FAR_MS ? "ALARM" : NULL;
 }
 
-/* What is wrong now, "" when nothing is. Sources may let the chain's head through and keep a class's record back. */
-static void alarm_text(const struct facts *facts, char out[LIGHT_WHY_MAX]) {
+/* What is wrong now; nothing is said when nothing is. Sources may let the chain's head through and keep a class's record
+ * back. */
+static void alarm_text(const struct facts *facts, struct why *out) {
     char text[LEDGER_TIME_TEXT_MAX];
     const char *ahead = ledger_time_alarm(ahead_ms(facts), CLOCK_AHEAD_MS, text);
     light_explain(&facts->light, out);
-    if (out[0] == '\0' && facts->stale_classes > 0) {
-        (void)snprintf(out, LIGHT_WHY_MAX,
-                       "frozen: the newest records of %zu classes are older than the limit, though the chain goes on: "
-                       "their devices are offered nothing",
-                       facts->stale_classes);
-    } else if (out[0] == '\0' && ahead != NULL) {
-        (void)snprintf(out, LIGHT_WHY_MAX, "%s: %s", ahead, text);
+    if (why_said(out)) {
+        return;
+    }
+    if (facts->stale_classes > 0) {
+        why_set(out,
+                "frozen: the newest records of %zu classes are older than the limit, though the chain goes on: their "
+                "devices are offered nothing",
+                facts->stale_classes);
+    } else if (ahead != NULL) {
+        why_set(out, "%s: %s", ahead, text);
     }
 }
 
@@ -159,10 +166,10 @@ static void get_status(void *ctx, struct http_request *request) {
         http_respond(request, NULL);
         return;
     }
-    char alarm[LIGHT_WHY_MAX];
+    struct why alarm;
     struct gateway_status status = {.frozen = facts->light.head.frozen};
-    alarm_text(facts, alarm);
-    describe_node(api, facts, alarm, &status.node);
+    alarm_text(facts, &alarm);
+    describe_node(api, facts, alarm.text, &status.node);
     describe_trust(&facts->light, &status.trust);
     describe_work(facts, &status);
     json_t *sources = sources_json(&facts->light), *peers = json_array();
@@ -183,19 +190,20 @@ static void get_livez(void *ctx, struct http_request *request) {
 
 static void get_healthz(void *ctx, struct http_request *request) {
     struct facts *facts = gather(ctx);
-    char alarm[LIGHT_WHY_MAX] = "", text[LIGHT_WHY_MAX + 16];
+    struct why alarm = WHY_NONE;
+    char text[WHY_MAX + 16];
     const char *code = NULL;
     if (facts != NULL) {
-        alarm_text(facts, alarm);
+        alarm_text(facts, &alarm);
         code = unhealthy(facts);
     }
     free(facts);
     if (code != NULL) {
         http_respond(request,
-                     http_error(503, code, "see docs/operations.md, Alarms; /v1/status, sources", "%s", alarm));
+                     http_error(503, code, "see docs/operations.md, Alarms; /v1/status, sources", "%s", alarm.text));
         return;
     }
-    (void)snprintf(text, sizeof text, "healthy%s%s\n", alarm[0] != '\0' ? "; " : "", alarm);
+    (void)snprintf(text, sizeof text, "healthy%s%s\n", why_said(&alarm) ? "; " : "", alarm.text);
     http_respond(request, http_bytes(200, "text/plain", bytes_str(text)));
 }
 

@@ -330,7 +330,7 @@ static void nothing_is_answered_before_a_head_was_proven(void **state) {
 static void a_head_older_than_the_limit_is_refused_and_a_fresh_one_ends_it(void **state) {
     struct world *w = *state;
     struct light_status status;
-    char why[LIGHT_WHY_MAX];
+    struct why why;
     set_heartbeat(w, 10000);
     set_heights(w, height_of_age(33000)); /* more than 3 heartbeats */
     assert_int_equal(ask_once(w), ERR_NETWORK);
@@ -344,8 +344,8 @@ static void a_head_older_than_the_limit_is_refused_and_a_fresh_one_ends_it(void 
     assert_false(status.head.frozen);
     assert_int_equal(status.limit_ms, 30000);
     assert_string_equal(status.sources[0].last_why, "");
-    light_explain(&status, why);
-    assert_string_equal(why, "");
+    light_explain(&status, &why);
+    assert_string_equal(why.text, "");
 }
 
 /* A source that is stuck holds nobody back, and is told of. */
