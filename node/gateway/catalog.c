@@ -176,36 +176,43 @@ void catalog_update_target(struct catalog_update *update, const uint8_t device_i
 
 /* ---- Matching -------------------------------------------------------------------------------------------- */
 
-/* Does a device in this place of an update still have something to do? */
-static bool is_open(const struct status_record *status, uint64_t time_ms) {
-    switch (status->status) {
-    case STATUS_VERIFIED:
-        return true;
-    case STATUS_UNVERIFIED:
-        return time_ms < status->window_start_ms || time_ms - status->window_start_ms < status->window_ms;
-    case STATUS_EXPIRED:
-    case STATUS_EXHAUSTED:
-    case STATUS_INSTALLED:
-    case STATUS_FAILED:
-    case STATUS_ROLLED_BACK:
-        break;
+/* How an update is about a device. */
+enum reach { REACH_NOT, REACH_NAMED, REACH_CLASS };
+
+/* What a device is told of an update, by its place in it. A class's update needs no proof before it is offered: the device
+ * begins with an `open`, which buys no time when it was open before, and the ledger's answer is proven then. A place that
+ * the ledger has counts whatever the lists of named devices say. */
+static const enum catalog_answer told[PLACES][REACH_CLASS + 1] = {
+    [PLACE_UNPROVEN] = {[REACH_NAMED] = CATALOG_UNPROVEN, [REACH_CLASS] = CATALOG_OFFER},
+    [PLACE_ABSENT] = {[REACH_CLASS] = CATALOG_OFFER},
+    [PLACE_UNVERIFIED] = {CATALOG_OFFER, CATALOG_OFFER, CATALOG_OFFER},
+    [PLACE_VERIFIED] = {CATALOG_OFFER, CATALOG_OFFER, CATALOG_OFFER},
+    [PLACE_OVER] = {CATALOG_NOTHING, CATALOG_NOTHING, CATALOG_NOTHING},
+};
+
+static enum reach reach_of(const struct catalog_update *update, const struct fleet_device *device) {
+    if (update->whole_class) {
+        return REACH_CLASS;
     }
-    return false;
+    return names(update, device->id) ? REACH_NAMED : REACH_NOT;
 }
 
-/* One update and one device. A class's update needs no proof before it is offered: the device begins with an `open`,
- * which buys no time when it was open before, and the ledger's answer is proven then. */
+/* The ledger notes the end of a window when something calls it; by block time it has passed already. */
+static enum fleet_place place_at(const struct fleet_update *update, uint64_t time_ms) {
+    if (update == NULL) {
+        return PLACE_UNPROVEN;
+    }
+    const struct status_record *status = &update->status;
+    bool passed = update->place == PLACE_UNVERIFIED && time_ms >= status->window_start_ms &&
+                  time_ms - status->window_start_ms >= status->window_ms;
+    return passed ? PLACE_OVER : update->place;
+}
+
 static enum catalog_answer match_one(const struct catalog_update *update, struct fleet_device *device, uint64_t time_ms,
                                      bool *out_needs_open) {
-    const struct fleet_update *place = fleet_update_find(device, update->id);
-    *out_needs_open = place == NULL || !place->present;
-    if (place != NULL && place->present) {
-        return is_open(&place->status, time_ms) ? CATALOG_OFFER : CATALOG_NOTHING;
-    }
-    if (update->whole_class) {
-        return CATALOG_OFFER;
-    }
-    return place == NULL && names(update, device->id) ? CATALOG_UNPROVEN : CATALOG_NOTHING;
+    enum fleet_place place = place_at(fleet_update_find(device, update->id), time_ms);
+    *out_needs_open = !fleet_place_is_present(place);
+    return told[place][reach_of(update, device)];
 }
 
 enum catalog_answer catalog_match(const struct catalog_class *class, struct fleet_device *device, uint64_t time_ms,

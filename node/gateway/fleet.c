@@ -193,12 +193,41 @@ void fleet_each(const struct fleet *fleet, bool (*each)(void *arg, struct fleet_
     }
 }
 
-/* ---- Updates and answers --------------------------------------------------------------------------------- */
+/* ---- Places in updates ------------------------------------------------------------------------------------- */
+
+static bool is_sound(const struct fleet_update *u) {
+    bool proven = u->place != PLACE_UNPROVEN;
+    return (u->proven_mono_ms != 0) == proven && u->present == fleet_place_is_present(u->place) &&
+           u->present == (u->proof != NULL);
+}
+
+/* Where the event leads, and what is kept there; `to` NULL: nothing. */
+static void move_place(struct fleet_update *u, enum fleet_place_event event, const struct fleet_update *to) {
+    enum fleet_place next = fleet_place_after(u->place, event);
+    ASSERT(next != 0);
+    if (event == PROOF_OLDER) {
+        return;
+    }
+    shared_blob_unref(u->proof);
+    *u = to != NULL ? *to : (struct fleet_update){0};
+    u->place = next;
+    ASSERT(is_sound(u));
+}
+
+static enum err make_places(struct fleet_device *device) {
+    if (device->updates == NULL) {
+        device->updates = calloc(FLEET_UPDATES_PER_DEVICE, sizeof *device->updates);
+        for (size_t i = 0; device->updates != NULL && i < FLEET_UPDATES_PER_DEVICE; i++) {
+            device->updates[i].place = PLACE_UNPROVEN;
+        }
+    }
+    return device->updates != NULL ? OK : ERR_NOMEM;
+}
 
 struct fleet_update *fleet_update_find(struct fleet_device *device, const uint8_t update_id[HASH_LEN]) {
     for (size_t i = 0; device->updates != NULL && i < FLEET_UPDATES_PER_DEVICE; i++) {
         struct fleet_update *u = &device->updates[i];
-        if (u->proven_mono_ms != 0 && memcmp(u->update_id, update_id, HASH_LEN) == 0) {
+        if (u->place != PLACE_UNPROVEN && memcmp(u->update_id, update_id, HASH_LEN) == 0) {
             u->used_mono_ms = clock_mono_ms();
             return u;
         }
@@ -212,44 +241,49 @@ static bool gives_way_before(const struct fleet_update *a, const struct fleet_up
     return a->present != b->present ? b->present : a->used_mono_ms < b->used_mono_ms;
 }
 
+/* An entry that holds no place, if need be one that made room. */
+static struct fleet_update *take_entry(struct fleet_device *device) {
+    struct fleet_update *least = &device->updates[0];
+    for (size_t i = 0; i < FLEET_UPDATES_PER_DEVICE; i++) {
+        struct fleet_update *u = &device->updates[i];
+        if (u->place == PLACE_UNPROVEN) {
+            return u;
+        }
+        least = gives_way_before(u, least) ? u : least;
+    }
+    move_place(least, PLACE_MAKES_ROOM, NULL);
+    return least;
+}
+
 enum err fleet_update_set(struct fleet_device *device, const uint8_t update_id[HASH_LEN],
                           const struct status_record *status, struct shared_blob *proof, uint64_t height,
                           uint64_t time_ms) {
-    if (device->updates == NULL) {
-        device->updates = calloc(FLEET_UPDATES_PER_DEVICE, sizeof *device->updates);
-    }
-    if (device->updates == NULL) {
+    if (make_places(device) != OK) {
         shared_blob_unref(proof);
         return ERR_NOMEM;
     }
     struct fleet_update *u = fleet_update_find(device, update_id);
     if (u != NULL && u->height > height) {
+        move_place(u, PROOF_OLDER, NULL);
         shared_blob_unref(proof);
         return OK;
     }
-    for (size_t i = 0; u == NULL && i < FLEET_UPDATES_PER_DEVICE; i++) {
-        u = device->updates[i].proven_mono_ms == 0 ? &device->updates[i] : NULL;
-    }
-    if (u == NULL) {
-        u = &device->updates[0];
-        for (size_t i = 1; i < FLEET_UPDATES_PER_DEVICE; i++) {
-            u = gives_way_before(&device->updates[i], u) ? &device->updates[i] : u;
-        }
-    }
-    shared_blob_unref(u->proof);
     uint64_t now = clock_mono_ms();
-    *u = (struct fleet_update){.present = status != NULL,
-                               .proof = proof,
-                               .height = height,
-                               .time_ms = time_ms,
-                               .proven_mono_ms = now != 0 ? now : 1,
-                               .used_mono_ms = now};
-    memcpy(u->update_id, update_id, HASH_LEN);
+    struct fleet_update proven = {.present = status != NULL,
+                                  .proof = proof,
+                                  .height = height,
+                                  .time_ms = time_ms,
+                                  .proven_mono_ms = now != 0 ? now : 1,
+                                  .used_mono_ms = now};
+    memcpy(proven.update_id, update_id, HASH_LEN);
     if (status != NULL) {
-        u->status = *status;
+        proven.status = *status;
     }
+    move_place(u != NULL ? u : take_entry(device), fleet_place_says(status), &proven);
     return OK;
 }
+
+/* ---- Answers ------------------------------------------------------------------------------------------------- */
 
 const struct fleet_answer *fleet_answer_find(const struct fleet_device *device, const uint8_t hash[HASH_LEN]) {
     for (size_t i = 0; device->answers != NULL && i < FLEET_ANSWERS_PER_DEVICE; i++) {

@@ -13,6 +13,7 @@
 #define ASSAY_NODE_GATEWAY_FLEET_H
 
 #include "contracts/device/device.h"
+#include "node/gateway/fleet_place.h"
 #include "node/gateway/shared_blob.h"
 #include "verify/statement.h"
 
@@ -27,10 +28,11 @@ enum fleet_state {
     FLEET_KNOWN = 3,
 };
 
-/* A device's proven place in one update. */
+/* A device's proven place in one update. All zero while it is PLACE_UNPROVEN but for `place` itself. */
 struct fleet_update {
     uint8_t update_id[HASH_LEN];
-    bool present;                /* else proven that there is no record */
+    enum fleet_place place;
+    bool present;                /* as `place` has it: there is a record; else proven that there is none */
     struct status_record status; /* if present */
     struct shared_blob *proof;   /* if present: the bundle, as devices get it */
     uint64_t height;             /* of the proof */
@@ -86,7 +88,7 @@ void fleet_each(const struct fleet *fleet, bool (*each)(void *arg, struct fleet_
 /* The place in an update, NULL when it was not proven yet. */
 struct fleet_update *fleet_update_find(struct fleet_device *device, const uint8_t update_id[HASH_LEN]);
 /* Notes a proof; a place that was proven absent gives way, else the least recently used. Older proofs than what is
- * known are dropped. Takes over `proof` (may be NULL). ERR_NOMEM. */
+ * known are dropped. Takes over `proof`, which there is where there is a `status`. ERR_NOMEM. */
 NODISCARD enum err fleet_update_set(struct fleet_device *device, const uint8_t update_id[HASH_LEN],
                                     const struct status_record *status, struct shared_blob *proof, uint64_t height,
                                     uint64_t time_ms);

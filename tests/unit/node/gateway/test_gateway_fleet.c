@@ -269,6 +269,51 @@ static void what_has_ended_is_not_offered_again(void **state) {
     assert_int_equal(offer.update->id[0], 2);
 }
 
+/* Every place and every way in which an update is about the device. */
+static void what_is_offered_follows_from_place_and_reach(void **state) {
+    struct shop *shop = *state;
+    enum { NOT, NAMED, CLASS };
+    static const struct {
+        enum device_status status; /* 0: unproven; -1: proven absent */
+        uint64_t start_ms;
+        enum catalog_answer told[3]; /* NOT, NAMED, CLASS */
+        bool needs_open;
+    } cells[] = {
+        {0, 0, {CATALOG_NOTHING, CATALOG_UNPROVEN, CATALOG_OFFER}, true},
+        {(enum device_status) - 1, 0, {CATALOG_NOTHING, CATALOG_NOTHING, CATALOG_OFFER}, true},
+        {STATUS_UNVERIFIED, 5000, {CATALOG_OFFER, CATALOG_OFFER, CATALOG_OFFER}, false},
+        {STATUS_UNVERIFIED, 9000, {CATALOG_OFFER, CATALOG_OFFER, CATALOG_OFFER}, false}, /* opens later */
+        {STATUS_UNVERIFIED, 4000, {CATALOG_NOTHING, CATALOG_NOTHING, CATALOG_NOTHING}, false},
+        {STATUS_VERIFIED, 4000, {CATALOG_OFFER, CATALOG_OFFER, CATALOG_OFFER}, false},
+        {STATUS_EXPIRED, 5000, {CATALOG_NOTHING, CATALOG_NOTHING, CATALOG_NOTHING}, false},
+        {STATUS_EXHAUSTED, 5000, {CATALOG_NOTHING, CATALOG_NOTHING, CATALOG_NOTHING}, false},
+        {STATUS_INSTALLED, 5000, {CATALOG_NOTHING, CATALOG_NOTHING, CATALOG_NOTHING}, false},
+        {STATUS_FAILED, 5000, {CATALOG_NOTHING, CATALOG_NOTHING, CATALOG_NOTHING}, false},
+        {STATUS_ROLLED_BACK, 5000, {CATALOG_NOTHING, CATALOG_NOTHING, CATALOG_NOTHING}, false},
+    };
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        for (int reach = NOT; reach <= CLASS; reach++) {
+            struct catalog_offer offer = {.needs_open = true};
+            uint8_t number = (uint8_t)(1 + 3 * i + (size_t)reach);
+            const uint8_t id[HASH_LEN] = {number};
+            shop->class->update_count = 0;
+            struct catalog_update *update = add_update(shop, number, 4, reach == CLASS);
+            if (reach == NAMED) {
+                catalog_update_target(update, shop->device->id);
+            }
+            if (cells[i].status == (enum device_status) - 1) {
+                assert_int_equal(fleet_update_set(shop->device, id, NULL, NULL, 12, 12000), OK);
+            } else if (cells[i].status != 0) {
+                place(shop, number, cells[i].status, cells[i].start_ms, 12);
+            }
+            assert_int_equal(catalog_match(shop->class, shop->device, 5000, &offer), cells[i].told[reach]);
+            if (cells[i].told[reach] == CATALOG_OFFER) {
+                assert_int_equal(offer.needs_open, cells[i].needs_open);
+            }
+        }
+    }
+}
+
 static void what_runs_or_is_below_the_floor_is_not_offered(void **state) {
     struct shop *shop = *state;
     struct catalog_offer offer;
@@ -323,6 +368,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_class_update_is_offered_to_be_opened, open_shop, close_shop),
         cmocka_unit_test_setup_teardown(a_named_update_is_proven_before_it_is_offered, open_shop, close_shop),
         cmocka_unit_test_setup_teardown(what_has_ended_is_not_offered_again, open_shop, close_shop),
+        cmocka_unit_test_setup_teardown(what_is_offered_follows_from_place_and_reach, open_shop, close_shop),
         cmocka_unit_test_setup_teardown(what_runs_or_is_below_the_floor_is_not_offered, open_shop, close_shop),
         cmocka_unit_test_setup_teardown(a_revoked_release_goes_with_its_updates, open_shop, close_shop),
         cmocka_unit_test_setup_teardown(updates_are_newest_first_and_bounded, open_shop, close_shop),
