@@ -1,9 +1,11 @@
 #include "node/gateway/uplink.h"
 
+#include "base/assert.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "contracts/update/update.h"
 #include "node/fetch/client.h"
+#include "node/gateway/delivery.h"
 #include "node/host/log.h"
 #include "node/ledger/ledger_time.h"
 
@@ -21,10 +23,11 @@ struct lane {
     pthread_t thread;
     bool running;
     struct client *clients[CONFIG_SOURCES_MAX];
-    size_t preferred;   /* source that did well last */
-    uint64_t in_flight; /* sequence, 0: none */
-    uint64_t pause_until_ms;
-    uint32_t pause_ms;
+    size_t preferred;           /* source that did well last */
+    enum delivery state;        /* written by the lane's thread under the lock */
+    struct statement_item item; /* while it is under way */
+    uint64_t pause_until_ms;    /* in DELIVERY_RETRY */
+    uint32_t pause_ms;          /* of the last of the retries in a row */
 };
 
 struct uplink {
@@ -38,6 +41,12 @@ struct uplink {
 
 /* What one source made of a statement. */
 enum attempt { ATTEMPT_FAILED, ATTEMPT_TAKEN, ATTEMPT_REFUSED };
+
+/* What the ledger answered. */
+struct outcome {
+    uint32_t code;        /* the contract's, where it is refused */
+    struct proven proven; /* where the device stands, if that could be proven */
+};
 
 /* ---- Sending --------------------------------------------------------------------------------------------- */
 
@@ -115,14 +124,14 @@ static enum err prove_heard(struct lane *lane, const struct statement *s, struct
     return e;
 }
 
-static void settle(struct lane *lane, const struct statement_item *item, bool refused, uint32_t code,
-                   const struct proven *proven) {
+/* Tells the statement's device, lets go of it. */
+static void settle(struct lane *lane, const struct outcome *outcome) {
     struct uplink *uplink = lane->uplink;
-    const struct uplink_result result = {.item = item,
-                                         .refused = refused,
-                                         .code = code,
-                                         .status =
-                                             is_in_update(&item->statement) && proven->key.len > 0 ? proven : NULL};
+    const struct statement_item *item = &lane->item;
+    bool refused = lane->state == DELIVERY_REFUSED;
+    bool has_status = is_in_update(&item->statement) && outcome->proven.key.len > 0;
+    const struct uplink_result result = {
+        .item = item, .refused = refused, .code = outcome->code, .status = has_status ? &outcome->proven : NULL};
     uplink->config.settled(uplink->config.ctx, &result);
     enum err e = statement_queue_done(uplink->config.queue, item->sequence);
     if (e != OK) {
@@ -137,7 +146,7 @@ static void settle(struct lane *lane, const struct statement_item *item, bool re
     log_event(LOG_INFO, refused ? "statement.refused" : "statement.accepted",
               log_hash("device", item->statement.device_id, KEY_LEN),
               log_hash("update", item->statement.update_id, HASH_LEN), log_number("kind", item->statement.kind),
-              log_number("counter", item->statement.counter), log_text("code", code_name(code)));
+              log_number("counter", item->statement.counter), log_text("code", code_name(outcome->code)));
 }
 
 static bool is_stopping(struct uplink *uplink) {
@@ -147,60 +156,71 @@ static bool is_stopping(struct uplink *uplink) {
     return stopping;
 }
 
-/* One round over the sources; true when the statement is settled. */
-static bool try_sources(struct lane *lane, const struct statement_item *item, struct bytes envelope) {
+/* One round over the sources: DELIVERY_PROVEN, DELIVERY_DENIED, DELIVERY_CAME_TO_NOTHING. */
+static enum delivery_event try_sources(struct lane *lane, struct bytes envelope, struct outcome *out) {
     const struct uplink_config *config = &lane->uplink->config;
+    const struct statement *statement = &lane->item.statement;
     size_t count = config->sources->count, refusals = 0;
     size_t enough = count < UPLINK_REFUSALS ? count : UPLINK_REFUSALS;
-    uint32_t refused_code = 0;
     for (size_t i = 0; i < count && !is_stopping(lane->uplink); i++) {
         size_t source = (lane->preferred + i) % count;
-        struct proven proven = PROVEN_INIT;
         uint32_t code = 0;
         bool heard = false;
         enum attempt attempt = send_to(lane, source, envelope, &code);
-        if (attempt == ATTEMPT_TAKEN && prove_heard(lane, &item->statement, &proven, &heard) == OK && heard) {
-            lane->preferred = source;
-            settle(lane, item, false, 0, &proven);
-            proven_free(&proven);
-            return true;
-        }
         if (attempt == ATTEMPT_TAKEN) {
+            if (prove_heard(lane, statement, &out->proven, &heard) == OK && heard) {
+                lane->preferred = source;
+                return DELIVERY_PROVEN;
+            }
+            proven_free(&out->proven);
+            out->proven = PROVEN_INIT;
             note_failure(lane->uplink, client_url(lane->clients[source]),
                          "said that a statement is on the ledger and it is not proven there");
+        } else if (attempt == ATTEMPT_REFUSED) {
+            out->code = code;
+            refusals++;
         }
-        refusals += attempt == ATTEMPT_REFUSED;
-        refused_code = attempt == ATTEMPT_REFUSED ? code : refused_code;
         if (refusals >= enough) {
             /* With the proof of where the device stands, if there is one, so that it need not ask again. */
-            (void)!prove_heard(lane, &item->statement, &proven, &heard);
-            settle(lane, item, true, refused_code, &proven);
-            proven_free(&proven);
-            return true;
+            (void)!prove_heard(lane, statement, &out->proven, &heard);
+            return DELIVERY_DENIED;
         }
-        proven_free(&proven);
     }
-    return false;
+    return DELIVERY_CAME_TO_NOTHING;
 }
 
-static bool send_one(struct lane *lane, const struct statement_item *item) {
+static enum delivery_event send_one(struct lane *lane, struct outcome *out) {
     struct buffer envelope = BUFFER_INIT;
-    bool settled = false;
-    enum err e = wrap(lane, item, &envelope);
+    enum delivery_event event = DELIVERY_CAME_TO_NOTHING;
+    enum err e = wrap(lane, &lane->item, &envelope);
     if (e == OK) {
-        settled = try_sources(lane, item, buffer_bytes(&envelope));
+        event = try_sources(lane, buffer_bytes(&envelope), out);
     } else {
         note_failure(lane->uplink, "", err_text(e));
     }
     buffer_free(&envelope);
-    return settled;
+    return event;
 }
 
 /* ---- Lanes ----------------------------------------------------------------------------------------------- */
 
-static bool is_in_flight(const struct uplink *uplink, uint64_t sequence) {
+/* Under the lock. */
+static void move(struct lane *lane, enum delivery_event event) {
+    enum delivery next = delivery_after(lane->state, event);
+    ASSERT(next != 0);
+    lane->state = next;
+    if (next == DELIVERY_RETRY) {
+        lane->pause_ms = backoff_next(lane->pause_ms, UPLINK_RETRY_MIN_MS, UPLINK_RETRY_MAX_MS);
+        lane->pause_until_ms = clock_mono_ms() + lane->pause_ms;
+    } else if (delivery_is_settled(next)) {
+        lane->pause_ms = 0;
+    }
+}
+
+static bool is_under_way(const struct uplink *uplink, uint64_t sequence) {
     for (size_t i = 0; i < UPLINK_LANES; i++) {
-        if (uplink->lanes[i].in_flight == sequence) {
+        const struct lane *lane = &uplink->lanes[i];
+        if (delivery_is_under_way(lane->state) && lane->item.sequence == sequence) {
             return true;
         }
     }
@@ -208,48 +228,55 @@ static bool is_in_flight(const struct uplink *uplink, uint64_t sequence) {
 }
 
 /* Under the lock: the oldest statement that no lane has and none of its device's is before. */
-static bool take(struct lane *lane, struct statement_item *out) {
+static bool take(struct lane *lane) {
     struct statement_item items[UPLINK_LANES];
     size_t count = statement_queue_head(lane->uplink->config.queue, items, UPLINK_LANES);
     for (size_t i = 0; i < count; i++) {
-        if (!is_in_flight(lane->uplink, items[i].sequence)) {
-            *out = items[i];
-            lane->in_flight = out->sequence;
+        if (!is_under_way(lane->uplink, items[i].sequence)) {
+            lane->item = items[i];
+            move(lane, DELIVERY_TAKEN);
+            lane->uplink->stats.sent++;
             return true;
         }
     }
     return false;
 }
 
-static void pause_lane(struct lane *lane, bool settled) {
-    lane->pause_ms = settled ? 0 : backoff_next(lane->pause_ms, UPLINK_RETRY_MIN_MS, UPLINK_RETRY_MAX_MS);
-    lane->pause_until_ms = settled ? 0 : clock_mono_ms() + lane->pause_ms;
+/* Under the lock, which is given up meanwhile: once taken, a statement is settled or back in the queue. */
+static void carry(struct lane *lane) {
+    struct uplink *uplink = lane->uplink;
+    struct outcome outcome = {.proven = PROVEN_INIT};
+    (void)pthread_mutex_unlock(&uplink->lock);
+    enum delivery_event event = send_one(lane, &outcome);
+    (void)pthread_mutex_lock(&uplink->lock);
+    move(lane, event);
+    if (delivery_is_settled(lane->state)) {
+        (void)pthread_mutex_unlock(&uplink->lock);
+        settle(lane, &outcome);
+        (void)pthread_mutex_lock(&uplink->lock);
+        move(lane, DELIVERY_NOTED);
+    }
+    proven_free(&outcome.proven);
+    /* What waited behind this one is another lane's to take. */
+    (void)pthread_cond_broadcast(&uplink->wake);
 }
 
 static void *run_lane(void *arg) {
     struct lane *lane = arg;
     struct uplink *uplink = lane->uplink;
-    struct statement_item item;
     (void)pthread_mutex_lock(&uplink->lock);
     while (!uplink->stopping) {
-        if (clock_mono_ms() < lane->pause_until_ms) {
+        if (lane->state == DELIVERY_RETRY && clock_mono_ms() < lane->pause_until_ms) {
             const struct timespec until = {.tv_sec = (time_t)(lane->pause_until_ms / 1000),
                                            .tv_nsec = (long)(lane->pause_until_ms % 1000) * 1000000l};
             (void)pthread_cond_timedwait(&uplink->wake, &uplink->lock, &until);
-            continue;
-        }
-        if (!take(lane, &item)) {
+        } else if (lane->state == DELIVERY_RETRY) {
+            move(lane, DELIVERY_PAUSE_OVER);
+        } else if (take(lane)) {
+            carry(lane);
+        } else {
             (void)pthread_cond_wait(&uplink->wake, &uplink->lock);
-            continue;
         }
-        uplink->stats.sent++;
-        (void)pthread_mutex_unlock(&uplink->lock);
-        bool settled = send_one(lane, &item);
-        (void)pthread_mutex_lock(&uplink->lock);
-        lane->in_flight = 0;
-        pause_lane(lane, settled);
-        /* What waited behind this one is another lane's to take. */
-        (void)pthread_cond_broadcast(&uplink->wake);
     }
     (void)pthread_mutex_unlock(&uplink->lock);
     return NULL;
@@ -258,6 +285,7 @@ static void *run_lane(void *arg) {
 static enum err start_lane(struct uplink *uplink, struct lane *lane) {
     const struct config_sources *sources = uplink->config.sources;
     lane->uplink = uplink;
+    lane->state = DELIVERY_QUEUED;
     for (size_t i = 0; i < sources->count; i++) {
         const struct client_config client = {.url = sources->url[i],
                                              .connect_timeout_ms = LIGHT_CALL_TIMEOUT_MS,
