@@ -5,7 +5,7 @@
 #include "node/gateway/run/gateway.h"
 #include "node/home/daemon_home.h"
 #include "node/host/descriptors.h"
-#include "node/host/exit_status.h"
+#include "node/host/lifecycle.h"
 #include "node/host/log.h"
 #include "node/net/links.h"
 
@@ -39,7 +39,7 @@ static enum err settle_descriptors(struct daemon_home *home, struct why *why) {
 int daemon_run(const char *path) {
     struct daemon_home home;
     struct why why = WHY_NONE;
-    enum exit_status_part part = EXIT_STATUS_HOME;
+    struct lifecycle life = LIFECYCLE_INIT;
     (void)signal(SIGPIPE, SIG_IGN);
     enum err e = crypto_start();
     if (e == OK) {
@@ -49,15 +49,22 @@ int daemon_run(const char *path) {
         e = daemon_home_open(path, &home, &why);
     }
     if (e == OK) {
-        part = EXIT_STATUS_NODE;
+        lifecycle_move(&life, LIFECYCLE_OPENED);
         log_setup(home.config.log.format, home.config.log.level);
         e = settle_descriptors(&home, &why);
         if (e == OK) {
-            e = home.config.node.role == NODE_GATEWAY ? gateway_run(&home, &why) : validator_run(&home, &why);
+            bool is_gateway = home.config.node.role == NODE_GATEWAY;
+            e = is_gateway ? gateway_run(&home, &life, &why) : validator_run(&home, &life, &why);
         }
         daemon_home_close(&home);
     }
-    enum exit_status status = exit_status_of(e, part);
+    if (e != OK) {
+        lifecycle_move(&life, LIFECYCLE_FAULT);
+    }
+    if (!lifecycle_is_over(&life)) {
+        lifecycle_move(&life, LIFECYCLE_ENDED);
+    }
+    enum exit_status status = exit_status_of(e, lifecycle_part(&life));
     if (e != OK) {
         log_event(LOG_ERROR, "node.failed", log_text("why", why_said(&why) ? why.text : err_text(e)),
                   log_text("home", path), log_number("status", status), log_text("means", exit_status_text(status)));

@@ -35,9 +35,9 @@
 
 struct validator {
     struct daemon_home *home;
+    struct lifecycle *life;
     struct why *why;
-    enum err failed; /* a local fault: the node stops */
-    bool stopping;
+    enum err failed; /* the first local fault: the node stops */
 
     uv_loop_t loop;
     uv_signal_t signals[2];
@@ -73,6 +73,7 @@ struct validator {
 };
 
 static void fail(struct validator *v, enum err e, const char *what, const char *detail) {
+    lifecycle_move(v->life, LIFECYCLE_FAULT);
     if (v->failed == OK) {
         v->failed = e;
         const char *place = e == ERR_CORRUPT && detail[0] == '\0' ? kv_lmdb_error() : detail;
@@ -123,7 +124,7 @@ static void on_replica_timer(uv_timer_t *handle) {
 static void on_signal(uv_signal_t *handle, int number) {
     struct validator *v = handle->data;
     if (number == SIGTERM || number == SIGINT) {
-        v->stopping = true;
+        lifecycle_move(v->life, LIFECYCLE_TOLD_TO_STOP);
         uv_stop(&v->loop);
     }
 }
@@ -204,7 +205,7 @@ static void replica_on_alarm(void *ctx, const char *name, const char *text) {
 
 static void on_peer_message(void *ctx, uint16_t peer, struct bytes message) {
     struct validator *v = ctx;
-    if (v->failed == OK && !v->stopping) {
+    if (lifecycle_takes_work(v->life)) {
         touch(v);
         (void)settle(v, replica_message(v->replica, peer, message));
     }
@@ -212,7 +213,7 @@ static void on_peer_message(void *ctx, uint16_t peer, struct bytes message) {
 
 static void on_peer_up(void *ctx, uint16_t peer) {
     struct validator *v = ctx;
-    if (v->failed == OK && !v->stopping) {
+    if (lifecycle_takes_work(v->life)) {
         touch(v);
         (void)settle(v, replica_peer_up(v->replica, peer));
     }
@@ -237,7 +238,7 @@ static enum err admit(void *ctx, const struct transaction *tx) {
 
 static void on_gossip_good(void *ctx, const struct transaction *tx) {
     struct validator *v = ctx;
-    if (v->failed == OK && !v->stopping) {
+    if (lifecycle_takes_work(v->life)) {
         touch(v);
         (void)settle(v, replica_transaction(v->replica, tx, false));
     }
@@ -336,9 +337,11 @@ static enum err open_storage(struct validator *v) {
         e = home_path(v->home, "", v->data_dir);
     }
     if (e == OK) {
+        lifecycle_move(v->life, LIFECYCLE_JOINS);
         e = home_join_start(v->home, v->why);
     }
     if (e == OK) {
+        lifecycle_move(v->life, LIFECYCLE_JOINED);
         e = home_chain_open(v->home, v->mempool, &v->store, v->why);
         v->chain = v->store.chain;
     }
@@ -466,6 +469,7 @@ static enum err announce(struct validator *v) {
     validator_http_url(&v->http, url);
     struct replica_stats stats;
     replica_stats(v->replica, &stats);
+    lifecycle_move(v->life, LIFECYCLE_SERVES);
     log_event(LOG_INFO, "node.ready", log_text("role", stats.me == CONSENSUS_OBSERVER ? "observer" : "validator"),
               log_number("epoch", stats.consensus.epoch), log_text("peer", v->home->config.peer.listen),
               log_text("http", url), log_number("height", chain_head(v->chain)->header.height));
@@ -539,12 +543,13 @@ static void shut_down(struct validator *v) {
     vitals_close(&v->vitals);
 }
 
-enum err validator_run(struct daemon_home *home, struct why *why) {
+enum err validator_run(struct daemon_home *home, struct lifecycle *life, struct why *why) {
     struct validator *v = calloc(1, sizeof *v);
     if (v == NULL) {
         return ERR_NOMEM;
     }
     v->home = home;
+    v->life = life;
     v->why = why;
     vitals_init(&v->vitals);
     enum err (*const steps[])(struct validator *) = {open_storage, open_loop, open_peers,
@@ -552,6 +557,7 @@ enum err validator_run(struct daemon_home *home, struct why *why) {
     enum err e = OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && e == OK; i++) {
         e = steps[i](v);
+        e = e == OK ? v->failed : e;
         v->vitals.from = (struct vitals_sources){.chain = v->chain,
                                                  .events = v->events,
                                                  .mempool = v->mempool,
@@ -568,6 +574,8 @@ enum err validator_run(struct daemon_home *home, struct why *why) {
         if (notify_send("STOPPING=1") != OK) {
             log_event(LOG_WARN, "notify.failed", log_text("state", "STOPPING"));
         }
+    } else {
+        lifecycle_move(v->life, LIFECYCLE_FAULT);
     }
     shut_down(v);
     e = e != OK ? e : v->failed;

@@ -3,8 +3,10 @@
 #define ASSAY_NODE_FULL_VALIDATOR_H
 
 #include "node/home/daemon_home.h"
+#include "node/host/lifecycle.h"
 
-/* Until SIGTERM or SIGINT. OK after a clean stop; else `why` says what failed. */
-NODISCARD enum err validator_run(struct daemon_home *home, struct why *why);
+/* Until SIGTERM or SIGINT. OK after a clean stop; else `why` says what failed. `life` is LIFECYCLE_STARTING, and
+ * LIFECYCLE_STOPPING after a clean stop. */
+NODISCARD enum err validator_run(struct daemon_home *home, struct lifecycle *life, struct why *why);
 
 #endif

@@ -331,7 +331,7 @@ static const struct sockaddr *peer_address(const struct http_request *request) {
 }
 
 /* "192.0.2.1" or "2001:db8::1". */
-static const char *peer_text(const struct http_request *request) {
+const char *http_peer(const struct http_request *request) {
     const struct sockaddr *address = peer_address(request);
     /* The text is made on first use; the request stays logically unchanged. */
     char *text = ((struct http_request *)(uintptr_t)request)->peer;
@@ -351,7 +351,7 @@ static const char *peer_text(const struct http_request *request) {
 }
 
 bool http_peer_is_loopback(const struct http_request *request) {
-    const char *text = peer_text(request);
+    const char *text = http_peer(request);
     return strncmp(text, "127.", 4) == 0 || strcmp(text, "::1") == 0 || strncmp(text, "::ffff:127.", 11) == 0;
 }
 

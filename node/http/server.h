@@ -135,6 +135,8 @@ const char *http_param(const struct http_request *request, const char *name);
 const char *http_query(const struct http_request *request, const char *name);
 /* Header by name, any case; NULL if absent. */
 const char *http_header(const struct http_request *request, const char *name);
+/* "192.0.2.1" or "2001:db8::1". */
+const char *http_peer(const struct http_request *request);
 bool http_peer_is_loopback(const struct http_request *request);
 /* The gathered body; empty for routes with a sink. */
 struct bytes http_body(const struct http_request *request);

@@ -25,6 +25,7 @@
 
 struct gateway {
     struct daemon_home *home;
+    struct lifecycle *life;
     struct why *why;
     sigset_t signals;
     struct home_lock *lock;
@@ -329,6 +330,7 @@ static enum err announce(struct gateway *g) {
     char url[HTTP_LISTEN_MAX + 16];
     struct light_head head;
     light_head(g->light, &head);
+    lifecycle_move(g->life, LIFECYCLE_SERVES);
     (void)snprintf(url, sizeof url, "%s://%s", http_server_has_tls(g->server) ? "https" : "http",
                    http_server_address(g->server));
     log_event(LOG_INFO, "node.ready", log_text("role", "gateway"), log_text("http", url),
@@ -365,12 +367,13 @@ static void shut_down(struct gateway *g) {
     (void)pthread_mutex_destroy(&g->site.lock);
 }
 
-enum err gateway_run(struct daemon_home *home, struct why *why) {
+enum err gateway_run(struct daemon_home *home, struct lifecycle *life, struct why *why) {
     struct gateway *g = calloc(1, sizeof *g);
     if (g == NULL) {
         return ERR_NOMEM;
     }
     g->home = home;
+    g->life = life;
     g->why = why;
     (void)pthread_mutex_init(&g->site.lock, NULL);
     enum err (*const steps[])(struct gateway *) = {block_signals, open_home,    open_light, open_site, open_images,
@@ -382,6 +385,7 @@ enum err gateway_run(struct daemon_home *home, struct why *why) {
     if (e == OK) {
         int number;
         (void)sigwait(&g->signals, &number);
+        lifecycle_move(life, LIFECYCLE_TOLD_TO_STOP);
         (void)!notify_send("STOPPING=1");
     }
     shut_down(g);
