@@ -1,7 +1,9 @@
 #include "node/snapshot/snapshot_join.h"
 
+#include "base/assert.h"
 #include "node/host/host_crypto.h"
 #include "node/ledger/chain_store.h"
+#include "node/snapshot/join_phase.h"
 #include "node/snapshot/snapshot_install.h"
 #include "node/snapshot/snapshot_window.h"
 #include "store/disk_files.h"
@@ -22,6 +24,11 @@ struct join {
     struct buffer encoded; /* of the manifest */
     struct snapshot_manifest manifest;
     struct block_header header;
+    bool fresh; /* there was neither state nor block log */
+    unsigned rounds;
+    struct snapshot_offer offer; /* of this round */
+    enum err e;                  /* what the last phase came to */
+    struct snapshot_join_report report;
     uint8_t refused[ROUNDS_MAX][HASH_LEN]; /* content ids of snapshots that can't be used */
     size_t refused_count;
     enum err unfit; /* that the last of those proved what this node can't use; OK: none was so */
@@ -42,12 +49,12 @@ static bool is_new(const struct join *j) {
     return !j->own.has_log && (!j->own.any || j->own.head.height == 0);
 }
 
-static bool worth(const struct join *j, bool fresh, const struct snapshot_offer *offer) {
+static bool worth(const struct join *j, const struct snapshot_offer *offer) {
     if (offer->height <= j->own.log_height || (j->own.any && offer->height <= j->own.head.height)) {
         return false;
     }
     uint64_t behind_ms = j->config->behind_ms;
-    return fresh || j->config->wanted ||
+    return j->fresh || j->config->wanted ||
            (j->own.any && offer->time_ms > j->own.head.time_ms && offer->time_ms - j->own.head.time_ms > behind_ms);
 }
 
@@ -312,17 +319,14 @@ static enum err settle_manifest(struct join *j, const struct snapshot_offer *off
     return e;
 }
 
-static enum err fetch_chunks(struct join *j) {
+static enum err fetch_part(struct join *j, enum snapshot_part part) {
     char path[DISK_PATH_MAX];
     enum err e = snapshot_place_path(&j->config->place, "join/chunks", path);
     if (e == OK) {
-        e = snapshot_fetch_chunks(j->fetch, &j->manifest, SNAPSHOT_WINDOW, path);
+        e = snapshot_fetch_chunks(j->fetch, &j->manifest, part, path);
     }
-    if (e == OK) {
+    if (e == OK && part == SNAPSHOT_WINDOW) {
         e = snapshot_window_check(&host_crypto, &j->manifest, &j->header, &j->config->place.disk, path);
-    }
-    if (e == OK) {
-        e = snapshot_fetch_chunks(j->fetch, &j->manifest, SNAPSHOT_WHOLE, path);
     }
     if (e == ERR_INVALID) {
         refuse(j, "lists bodies that do not belong together or do not reach back far enough");
@@ -359,71 +363,17 @@ static enum err build(struct join *j) {
     return e == OK ? snapshot_place_finish(&j->config->place, j->why) : e;
 }
 
-/* One try with one snapshot. ERR_NOTFOUND and ERR_INVALID without words: another round may do better. */
-static enum err one_round(struct join *j, bool fresh, struct snapshot_join_report *report, bool *out_done) {
-    struct snapshot_offer offer;
-    bool found = false;
-    enum err e = find_offer(j, &offer, &found);
-    if (e != OK) {
-        return e;
-    }
-    if (!found) {
-        *out_done = true;
-        return ERR_NOTFOUND;
-    }
-    if (is_refused(j, offer.content)) {
-        snapshot_fetch_refuse_content(j->fetch, offer.content, "offers a snapshot that was refused");
-        return ERR_INVALID;
-    }
-    if (!worth(j, fresh, &offer)) {
-        *out_done = true;
-        return OK;
-    }
-    e = settle_manifest(j, &offer);
-    if (e == OK) {
-        e = fetch_chunks(j);
-    }
-    if (e == OK) {
-        *report = (struct snapshot_join_report){.before = j->own.log_height,
-                                                .height = j->manifest.height,
-                                                .bytes = snapshot_bytes(&j->manifest),
-                                                .joined = true};
-        memcpy(report->block, j->manifest.block, HASH_LEN);
-        e = build(j);
-        *out_done = e == OK;
-        report->joined = e == OK;
-    }
-    return e;
-}
+/* ---- Phases ------------------------------------------------------------------------------------------------------ */
 
-static enum err rounds(struct join *j, struct snapshot_join_report *report) {
-    bool fresh = is_new(j), done = false;
-    if (!fresh && !j->own.any && !j->config->wanted) {
-        return OK;
+/* What a phase that ended with `e` came to. Without words, these three may be a source's fault. */
+static enum join_step step_of(struct join *j, enum err e) {
+    bool others_may_do_better = e == ERR_NOTFOUND || e == ERR_INVALID || e == ERR_CORRUPT;
+    j->e = e;
+    if (e == OK) {
+        return JOIN_STEP_DONE;
     }
-    enum err e = load_manifest(j);
-    if (e != OK) {
-        return e;
-    }
-    for (int i = 0; i < ROUNDS_MAX; i++) {
-        e = one_round(j, fresh, report, &done);
-        bool again = !done && !why_said(j->why) && (e == ERR_NOTFOUND || e == ERR_INVALID || e == ERR_CORRUPT);
-        if (!again) {
-            break;
-        }
-    }
-    bool needs_one = j->config->wanted || (fresh && j->unfit != OK);
-    if (e == ERR_NOTFOUND && !needs_one) {
-        return OK; /* the blocks themselves are there too */
-    }
-    if (e == ERR_NOTFOUND && j->unfit != OK) {
-        *j->why = j->unfit_why;
-        return j->unfit;
-    }
-    return say(j->why, e, e == ERR_NOTFOUND ? "no source has a snapshot that can be used" : "joining by snapshot");
+    return others_may_do_better && !why_said(j->why) && j->rounds < ROUNDS_MAX ? JOIN_STEP_AGAIN : JOIN_STEP_FAILED;
 }
-
-/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 static bool fetch_progress(void *arg, uint64_t have, uint64_t total) {
     return go_on(arg, JOIN_FETCH, have, total);
@@ -436,43 +386,119 @@ static void source_left(void *arg, const char *url, enum err reason, const char 
     }
 }
 
-static enum err join(struct join *j, struct snapshot_join_report *report) {
+static enum join_step begin(struct join *j) {
     const struct snapshot_fetch_config fetch = {.transport = j->config->transport,
                                                 .disk = j->config->place.disk,
                                                 .crypto = &host_crypto,
                                                 .progress = fetch_progress,
                                                 .source_left = source_left,
                                                 .arg = j};
-    enum err e = snapshot_place_finish(&j->config->place, j->why);
-    if (e == OK) {
-        e = snapshot_own_find(&j->config->place, j->config->segment_bytes, &j->own);
+    j->e = snapshot_place_finish(&j->config->place, j->why);
+    if (j->e == OK) {
+        j->e = snapshot_own_find(&j->config->place, j->config->segment_bytes, &j->own);
     }
-    if (e == OK) {
-        e = snapshot_fetch_new(&fetch, j->config->sources, j->config->source_count, &j->fetch);
+    if (j->e == OK) {
+        j->e = snapshot_fetch_new(&fetch, j->config->sources, j->config->source_count, &j->fetch);
     }
-    if (e == OK) {
-        e = rounds(j, report);
-        report->fetched = snapshot_fetch_bytes(j->fetch);
+    if (j->e != OK) {
+        return JOIN_STEP_FAILED;
+    }
+    j->fresh = is_new(j);
+    if (!j->fresh && !j->own.any && !j->config->wanted) {
+        return JOIN_STEP_NEEDLESS;
+    }
+    j->e = load_manifest(j);
+    return j->e == OK ? JOIN_STEP_DONE : JOIN_STEP_FAILED;
+}
+
+static enum join_step ask(struct join *j) {
+    bool found = false;
+    j->rounds++;
+    enum err e = find_offer(j, &j->offer, &found);
+    if (e != OK) {
+        return step_of(j, e);
+    }
+    if (!found) {
+        j->e = ERR_NOTFOUND; /* nobody is left: another round would not do better */
+        return JOIN_STEP_FAILED;
+    }
+    if (is_refused(j, j->offer.content)) {
+        snapshot_fetch_refuse_content(j->fetch, j->offer.content, "offers a snapshot that was refused");
+        return step_of(j, ERR_INVALID);
+    }
+    return worth(j, &j->offer) ? step_of(j, OK) : JOIN_STEP_NEEDLESS;
+}
+
+static enum join_step prove(struct join *j) {
+    return step_of(j, settle_manifest(j, &j->offer));
+}
+
+static enum join_step fetch_window(struct join *j) {
+    return step_of(j, fetch_part(j, SNAPSHOT_WINDOW));
+}
+
+static enum join_step fetch_rest(struct join *j) {
+    return step_of(j, fetch_part(j, SNAPSHOT_WHOLE));
+}
+
+static enum join_step build_store(struct join *j) {
+    j->report = (struct snapshot_join_report){
+        .before = j->own.log_height, .height = j->manifest.height, .bytes = snapshot_bytes(&j->manifest)};
+    memcpy(j->report.block, j->manifest.block, HASH_LEN);
+    return step_of(j, build(j));
+}
+
+/* What the whole comes to. */
+static enum err conclude(struct join *j, enum join_phase end) {
+    bool needs_one = j->config->wanted || (j->fresh && j->unfit != OK);
+    bool nobody = end == JOIN_PHASE_GAVE_UP && j->e == ERR_NOTFOUND;
+    j->report.joined = end == JOIN_PHASE_JOINED;
+    if (end == JOIN_PHASE_JOINED || end == JOIN_PHASE_NEEDLESS) {
+        return OK;
+    }
+    if (nobody && !needs_one) {
+        return OK; /* the blocks themselves are there too */
+    }
+    if (nobody && j->unfit != OK) {
+        *j->why = j->unfit_why;
+        return j->unfit;
+    }
+    return say(j->why, j->e, nobody ? "no source has a snapshot that can be used" : "joining by snapshot");
+}
+
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
+
+static enum err join(struct join *j) {
+    static enum join_step (*const phases[JOIN_PHASES])(struct join *) = {
+        [JOIN_PHASE_BEGIN] = begin,         [JOIN_PHASE_ASK] = ask,          [JOIN_PHASE_PROVE] = prove,
+        [JOIN_PHASE_WINDOW] = fetch_window, [JOIN_PHASE_FETCH] = fetch_rest, [JOIN_PHASE_BUILD] = build_store};
+    enum join_phase phase = JOIN_PHASE_BEGIN;
+    while (!join_phase_is_end(phase)) {
+        enum join_phase next = join_phase_after(phase, phases[phase](j));
+        ASSERT(next != 0);
+        phase = next;
+    }
+    if (j->fetch != NULL) {
+        j->report.fetched = snapshot_fetch_bytes(j->fetch);
     }
     snapshot_fetch_free(j->fetch);
-    return say(j->why, e, "joining by snapshot");
+    return conclude(j, phase);
 }
 
 enum err snapshot_join(const struct snapshot_join_config *config, struct snapshot_join_report *out, struct why *why) {
-    struct snapshot_join_report report = {0};
     struct join *j = calloc(1, sizeof *j);
     if (j == NULL) {
         return ERR_NOMEM;
     }
     j->config = config;
     j->why = why;
-    enum err e = join(j, &report);
+    enum err e = join(j);
+    if (e == OK) {
+        *out = j->report;
+    }
     forget_manifest(j);
     buffer_free(&j->encoded);
     snapshot_own_free(&j->own);
     free(j);
-    if (e == OK) {
-        *out = report;
-    }
     return e;
 }
