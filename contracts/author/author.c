@@ -44,21 +44,21 @@ struct record_key author_record_key(const uint8_t id[HASH_LEN]) {
     return record_key(CONTRACT, "author/", bytes_of(id, HASH_LEN));
 }
 
-const char *const author_key_types[AUTHOR_P256 + 1] = {[AUTHOR_ED25519] = "ed25519", [AUTHOR_P256] = "p256"};
+static const char *const key_types[AUTHOR_P256 + 1] = {[AUTHOR_ED25519] = "ed25519", [AUTHOR_P256] = "p256"};
 
-size_t author_key_len(const struct author_key *key) {
+static size_t key_len(const struct author_key *key) {
     return key->type == AUTHOR_P256 ? P256_KEY_LEN : KEY_LEN;
 }
 
 static void key_as_hex(const void *value, struct buffer *out) {
     const struct author_key *key = value;
     char text[2 * P256_KEY_LEN + 1];
-    hex_encode(key->key, author_key_len(key), text);
-    buffer_put(out, text, 2 * author_key_len(key));
+    hex_encode(key->key, key_len(key), text);
+    buffer_put(out, text, 2 * key_len(key));
 }
 
 static const struct field key_fields[] = {
-    {"key_type", "Of the signing key.", FIELD_NAME, MEMBER(struct author_key, type), NAMES(author_key_types)},
+    {"key_type", "Of the signing key.", FIELD_NAME, MEMBER(struct author_key, type), NAMES(key_types)},
     {NULL, NULL, FIELD_HEX, FIELD_KEPT, MEMBER(struct author_key, key)},
     {"key", "The signing key: 32 bytes for Ed25519, the uncompressed point for P-256.", FIELD_MADE, FIELD_SHOWN,
      .make = key_as_hex, .pattern = "^([0-9a-f]{64}|04[0-9a-f]{128})$"},

@@ -42,10 +42,6 @@ struct author_record {
 
 extern const struct record author_shape;
 
-/* Names of enum author_key_type by number. */
-extern const char *const author_key_types[AUTHOR_P256 + 1];
-/* Bytes of the key that count. */
-size_t author_key_len(const struct author_key *key);
 /* A key among the fields of a record that has one as `member`: key_type and key. */
 extern const struct record author_key_shape;
 #define AUTHOR_KEY(T, member, about)                                                                                   \

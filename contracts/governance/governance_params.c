@@ -112,13 +112,8 @@ enum err governance_protocol_at(const struct state *state, uint64_t height, uint
 enum err governance_protocol_plan(const struct call *call, uint32_t version, uint64_t height) {
     char detail[64];
     struct record_key key = next_key();
-    struct record_stamp stamp = record_stamp_new(call);
-    struct buffer value = BUFFER_INIT;
-    record_stamp_write(&value, &stamp);
-    buffer_u32(&value, version);
-    buffer_u64(&value, height);
-    enum err e = state_put_buffer(&call->state, &key, &value);
-    buffer_free(&value);
+    const struct protocol_next next = {.stamp = record_stamp_new(call), .version = version, .height = height};
+    enum err e = state_write(&call->state, &key, &protocol_next_shape, &next);
     if (snprintf(detail, sizeof detail, "version %" PRIu32 " at height %" PRIu64, version, height) < 0) {
         detail[0] = '\0';
     }

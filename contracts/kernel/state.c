@@ -40,31 +40,6 @@ static const struct field stamp_fields[] = {
 const struct record record_stamp_shape = {"Stamp", "When a record was made and last changed.",
                                           RECORD_OF(struct record_stamp, stamp_fields)};
 
-void record_stamp_write(struct buffer *out, const struct record_stamp *stamp) {
-    record_encode(&record_stamp_shape, stamp, out);
-}
-
-void record_stamp_read(struct reader *r, struct record_stamp *out) {
-    record_read(&record_stamp_shape, r, out);
-}
-
-void record_text_write(struct buffer *out, const char *text) {
-    size_t len = strlen(text);
-    ASSERT(len <= UINT16_MAX);
-    buffer_u16(out, (uint16_t)len);
-    buffer_put(out, text, len);
-}
-
-void record_text_read(struct reader *r, char *out, size_t cap) {
-    size_t len = read_u16(r);
-    if (len >= cap) {
-        r->failed = true;
-        len = 0;
-    }
-    read_bytes(r, out, len);
-    out[len] = '\0';
-}
-
 enum err state_get(const struct state *state, const struct record_key *key, struct buffer *out, bool *out_found) {
     return state->ops->get(state->ctx, record_key_bytes(key), out, out_found);
 }

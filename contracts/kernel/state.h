@@ -49,13 +49,6 @@ extern const struct record record_stamp_shape;
 /* The same where JSON has other names for it. */
 #define STAMP_KEPT(T)                                                                                                  \
     { NULL, NULL, FIELD_PART, FIELD_KEPT, MEMBER(T, stamp), .of = &record_stamp_shape }
-/* The stamp alone, where what follows is no table. */
-void record_stamp_write(struct buffer *out, const struct record_stamp *stamp);
-void record_stamp_read(struct reader *r, struct record_stamp *out);
-/* Text as length (2) and bytes; reading into an array of `cap` bytes with terminator. Too long sets `r->failed`. */
-void record_text_write(struct buffer *out, const char *text);
-void record_text_read(struct reader *r, char *out, size_t cap);
-
 /* ---- Through the handle ------------------------------------------------------------------------------------- */
 
 NODISCARD enum err state_get(const struct state *state, const struct record_key *key, struct buffer *out,

@@ -37,7 +37,7 @@ static const struct field result_fields[] = {
     {"name", "Of the code.", FIELD_WORDS, MEMBER(struct result_answer, name)},
     {"detail", "More about it, for people.", FIELD_BYTES_OF_TEXT, MEMBER(struct result_answer, detail)},
 };
-const struct record result_answer_shape = {"Result", "What a contract answered.",
+static const struct record result_shape = {"Result", "What a contract answered.",
                                            RECORD_OF(struct result_answer, result_fields)};
 
 static const struct field tx_fields[] = {
@@ -51,7 +51,7 @@ static const struct field tx_fields[] = {
     {"expiry_ms", "Block time from which it may not be included.", FIELD_NUMBER, MEMBER(struct tx_answer, expiry_ms)},
     {"size", "Bytes of the envelope.", FIELD_NUMBER, MEMBER(struct tx_answer, size)},
     {"result", "What came of it.", FIELD_RECORD, MEMBER(struct tx_answer, result), IF(struct tx_answer, has_receipt),
-     .is_omitted = true, .of = &result_answer_shape},
+     .is_omitted = true, .of = &result_shape},
     {"result_bytes", "The method's result message (protobuf).", FIELD_BYTES, MEMBER(struct tx_answer, result_bytes),
      IF(struct tx_answer, has_receipt), .is_omitted = true},
 };
@@ -79,7 +79,7 @@ static const struct field submitted_fields[] = {
     {"height", "Of its block; null while it is not final.", FIELD_NUMBER, MEMBER(struct submitted_answer, height),
      IF(struct submitted_answer, is_final)},
     {"result", "What came of it.", FIELD_RECORD, MEMBER(struct submitted_answer, result),
-     IF(struct submitted_answer, is_final), .is_omitted = true, .of = &result_answer_shape},
+     IF(struct submitted_answer, is_final), .is_omitted = true, .of = &result_shape},
     {"result_bytes", "The method's result message (protobuf).", FIELD_BYTES,
      MEMBER(struct submitted_answer, result_bytes), IF(struct submitted_answer, is_final), .is_omitted = true},
     {"accepted", "True: it waits for a block.", FIELD_BOOL, MEMBER(struct submitted_answer, accepted),
@@ -94,7 +94,7 @@ static const struct field tx_event_fields[] = {
     {"contract", "It is for.", FIELD_BYTES_OF_TEXT, MEMBER(struct tx_event, contract)},
     {"method", "It calls.", FIELD_BYTES_OF_TEXT, MEMBER(struct tx_event, method)},
     {"result", "What came of it.", FIELD_RECORD, MEMBER(struct tx_event, result), IF(struct tx_event, has_receipt),
-     .is_omitted = true, .of = &result_answer_shape},
+     .is_omitted = true, .of = &result_shape},
 };
 const struct record tx_event_shape = {"TxEvent", "A transaction has become final.",
                                       RECORD_OF(struct tx_event, tx_event_fields)};

@@ -38,7 +38,6 @@ struct result_answer {
     const char *name;
     struct bytes detail;
 };
-extern const struct record result_answer_shape;
 
 struct tx_answer {
     uint8_t tx_id[HASH_LEN];

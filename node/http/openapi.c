@@ -171,7 +171,7 @@ static void add_route(const struct http_route *route, json_t *paths, json_t *sch
 
 /* ---- The whole --------------------------------------------------------------------------------------------------- */
 
-json_t *openapi_of(const struct http_server *server) {
+static json_t *describe(const struct http_server *server) {
     json_t *paths = json_object(), *schemas = json_object();
     for (size_t i = 0; i < server->router.count; i++) {
         if (server->router.routes[i].summary != NULL) {
@@ -188,7 +188,7 @@ json_t *openapi_of(const struct http_server *server) {
 }
 
 static void get_openapi(void *ctx, struct http_request *request) {
-    http_respond(request, http_json(200, openapi_of(ctx)));
+    http_respond(request, http_json(200, describe(ctx)));
 }
 
 enum err openapi_route(struct http_server *server, const char *title) {

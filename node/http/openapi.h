@@ -7,7 +7,4 @@
 /* Adds the route; it describes all that have a summary, those added later, too. `title` is borrowed. */
 NODISCARD enum err openapi_route(struct http_server *server, const char *title);
 
-/* The description itself; NULL without memory. */
-json_t *openapi_of(const struct http_server *server);
-
 #endif

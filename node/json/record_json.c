@@ -134,9 +134,11 @@ static json_t *field_json(const struct field *f, const void *value) {
     }
 }
 
+static void add_fields(const struct record *record, const void *value, json_t *object);
+
 static void add_field(const struct field *f, const void *value, json_t *object) {
     if (f->type == FIELD_PART) {
-        record_json_add(f->of, member(value, f->at), object);
+        add_fields(f->of, member(value, f->at), object);
         return;
     }
     bool there = field_is_there(f, value);
@@ -144,11 +146,11 @@ static void add_field(const struct field *f, const void *value, json_t *object) 
         (void)json_object_set_new(object, f->name, there ? field_json(f, value) : json_null());
     }
     if (f->type == FIELD_KIND && field_name_of(f, value) != NULL) {
-        record_json_add(&f->kinds[field_number(value, f->at, f->size)], value, object);
+        add_fields(&f->kinds[field_number(value, f->at, f->size)], value, object);
     }
 }
 
-void record_json_add(const struct record *record, const void *value, json_t *object) {
+static void add_fields(const struct record *record, const void *value, json_t *object) {
     for (size_t i = 0; i < record->count; i++) {
         if (record->fields[i].use != FIELD_KEPT) {
             add_field(&record->fields[i], value, object);
@@ -158,7 +160,7 @@ void record_json_add(const struct record *record, const void *value, json_t *obj
 
 json_t *record_json(const struct record *record, const void *value) {
     json_t *out = json_object();
-    record_json_add(record, value, out);
+    add_fields(record, value, out);
     return out;
 }
 

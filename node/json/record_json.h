@@ -10,8 +10,6 @@
 
 /* A new object; NULL when memory is out, which whoever takes it may pass on. FIELD_OBJECT and FIELD_ITEMS are shared. */
 json_t *record_json(const struct record *record, const void *value);
-/* Adds the record's members to an object that has others. NULL is fine. */
-void record_json_add(const struct record *record, const void *value, json_t *object);
 
 /* ERR_MALFORMED: not an object, a member is missing or of another type, and `why` names it. `out` is zeroed first. What
  * is not JSON in itself is copied; texts of FIELD_WORDS and FIELD_BYTES_OF_TEXT, objects and items are borrowed from

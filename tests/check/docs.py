@@ -92,7 +92,7 @@ def routes():
 
 def errors():
     """Codes of the server itself: literals in capitals where requests are answered, most of them behind their status."""
-    code = sources("node/http/*.c", "node/api/*.c", "node/gateway/*.c")
+    code = sources("node/http/*.c", "node/api/*.c", "node/gateway/*.c", "node/gateway/*/*.c")
     given = set(re.findall(r'\b(\d{3}),\s*"([A-Z_]+)"', code))
     names = {name for _, name in given} | {name for name in re.findall(r'"([A-Z_]{5,})"', code) if name != "DELETE"}
     rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", section(page("operations.md"), "\n### Error codes\n", "\n## "), re.M)
@@ -122,7 +122,7 @@ def documented_metrics(code):
 
 
 def metrics():
-    text = sources("node/api/*.c", "node/gateway/*.c")
+    text = sources("node/api/*.c", "node/gateway/*.c", "node/gateway/*/*.c")
     found = re.findall(r'(?:\{|metric\(out, |head_line\(out, )"(\w+)",\s*"(?:gauge|counter|histogram)"', text) + \
         re.findall(r'name\[\] = "(assay_\w+)"', text) + \
         [name.replace("%s", "KIND") for name in re.findall(r'"(gateway_\w*%s\w*)"', text)]

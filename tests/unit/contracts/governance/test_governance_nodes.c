@@ -272,7 +272,7 @@ static void totals_bound_what_one_organisation_may_not_reach(void **state) {
     assert_int_equal(governance_totals(&c.w.state, &totals), OK);
     /* As if others had registered them: the totals are what the limits go by. */
     struct buffer value = BUFFER_INIT;
-    record_stamp_write(&value, &totals.stamp);
+    record_encode(&record_stamp_shape, &totals.stamp, &value);
     buffer_u32(&value, totals.orgs);
     buffer_u32(&value, 1);
     buffer_u32(&value, LINKED_NODES_MAX - 1);
