@@ -16,8 +16,8 @@ PACKAGES := libuv lmdb libsodium libcrypto libprotobuf-c nng libmicrohttpd libcu
 DEPS := pkg-config libuv1-dev liblmdb-dev libsodium-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler \
     protobuf-compiler libnng-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libinih-dev python3
 DEPS_CHECK := libcmocka-dev python3-pytest python3-pytest-xdist clang libclang-rt-14-dev clang-format clang-tidy \
-    spin faketime iproute2 openssl
-DEPS_PEERS := python3-cbor2 python3-cryptography
+    spin faketime iproute2 openssl python3-cryptography python3-jsonschema
+DEPS_PEERS := python3-cbor2
 
 FOLDERS := base verify store consensus contracts ipfs-lite device node
 
@@ -165,6 +165,7 @@ UNIT_ALL := $(foreach f,$(FOLDERS),$(UNIT_$(f)))
 ## make check-long           storms: 10,000 seeds, mutants, 200 kills, long cuts and long fuzzing; hours
 ## make check-peers          beside other implementations (make deps-peers installs them)
 ## make check-static         include table, tidiness, documents against code, format, clang-tidy
+## make docs-http            docs/http.md, from what nodes say of their API
 ## make check-e2e            end-to-end tests on real processes (T=pattern picks some; TIER=long, TIER=peers)
 ## make sim SEEDS=n FIRST=s  deterministic simulator, seeds s to s+n-1
 ## make sim-mutants          deliberate breaks of the rules, each found by the simulator
@@ -272,6 +273,10 @@ fuzz:
 	@tests/check/run-fuzz $(SECONDS) $(FUZZERS)
 
 # ---- Everything ---------------------------------------------------------------------------------------------------
+
+.PHONY: docs-http
+docs-http: all
+	@python3 tests/check/http_docs.py --write
 
 .PHONY: check check-long check-peers check-judges check-threads check-churn
 LINKS_TESTS := test_links test_links_hand test_links_churn test_links_flood

@@ -180,6 +180,9 @@ static void take_text(struct reader *r, char *out, size_t cap) {
     read_bytes(r, out, len);
 }
 
+/* Into zeroed memory. */
+static void read_fields(const struct record *record, struct reader *r, void *out);
+
 static void take_list(const struct field *f, struct reader *r, void *out) {
     uint64_t count = take_number(r, f->count_size);
     if (count > f->max) {
@@ -190,7 +193,7 @@ static void take_list(const struct field *f, struct reader *r, void *out) {
     for (uint64_t i = 0; i < count; i++) {
         uint8_t *element = member_of(out, f->at) + i * f->size;
         if (f->of != NULL) {
-            record_read(f->of, r, element);
+            read_fields(f->of, r, element);
         } else {
             read_bytes(r, element, f->size);
         }
@@ -240,7 +243,7 @@ static void take_field(const struct field *f, struct reader *r, void *out) {
     case FIELD_KIND:
         take_name(f, r, out);
         if (!r->failed) {
-            record_read(&f->kinds[field_number(out, f->at, f->size)], r, out);
+            read_fields(&f->kinds[field_number(out, f->at, f->size)], r, out);
         }
         break;
     case FIELD_TEXT:
@@ -256,7 +259,7 @@ static void take_field(const struct field *f, struct reader *r, void *out) {
         break;
     case FIELD_PART:
     case FIELD_RECORD:
-        record_read(f->of, r, member_of(out, f->at));
+        read_fields(f->of, r, member_of(out, f->at));
         break;
     case FIELD_MADE:
     case FIELD_WORDS:
@@ -269,7 +272,7 @@ static void take_field(const struct field *f, struct reader *r, void *out) {
     }
 }
 
-void record_read(const struct record *record, struct reader *r, void *out) {
+static void read_fields(const struct record *record, struct reader *r, void *out) {
     for (size_t i = 0; i < record->count; i++) {
         if (record->fields[i].use != FIELD_SHOWN) {
             take_field(&record->fields[i], r, out);
@@ -283,7 +286,7 @@ void record_read(const struct record *record, struct reader *r, void *out) {
 enum err record_decode(const struct record *record, struct bytes value, void *out) {
     struct reader r = reader_of(value);
     memset(out, 0, record->size);
-    record_read(record, &r, out);
+    read_fields(record, &r, out);
     if (!reader_done(&r)) {
         memset(out, 0, record->size);
         return ERR_CORRUPT;

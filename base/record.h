@@ -116,8 +116,6 @@ void record_encode(const struct record *record, const void *value, struct buffer
 /* ERR_CORRUPT when the bytes are not exactly one record: too short, too long, a version or a name that does not exist, a
  * list or text over its limit, a bool that is neither 0 nor 1. `out` is zeroed first, and after a failure. */
 NODISCARD enum err record_decode(const struct record *record, struct bytes value, void *out);
-/* Reads the stored fields into zeroed memory where others follow; what is wrong sets `r->failed`. */
-void record_read(const struct record *record, struct reader *r, void *out);
 
 /* For those who walk a table: an unsigned member of 1, 2, 4 or 8 bytes. */
 uint64_t field_number(const void *value, uint32_t at, uint32_t size);

@@ -45,22 +45,14 @@ static enum err read_block(struct chain_view *view, uint64_t height, struct chai
     return e;
 }
 
-/* "latest" or a number; on failure the answer has been given. */
-static bool height_param(struct http_request *request, const struct chain_view *view, uint64_t *out) {
+static bool is_height(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    return strcmp(text, "latest") == 0 || (digits >= 1 && digits <= 19 && text[digits] == '\0');
+}
+
+static uint64_t height_argument(const struct http_request *request, const struct chain_view *view) {
     const char *text = http_text(request, "height");
-    if (strcmp(text, "latest") == 0) {
-        *out = view->head.header.height;
-        return true;
-    }
-    char *end;
-    unsigned long long height = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || strlen(text) > 19) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give a number or \"latest\"",
-                                         "height must be a number or \"latest\""));
-        return false;
-    }
-    *out = height;
-    return true;
+    return strcmp(text, "latest") == 0 ? view->head.header.height : strtoull(text, NULL, 10);
 }
 
 static void get_block(void *ctx, struct http_request *request) {
@@ -68,22 +60,19 @@ static void get_block(void *ctx, struct http_request *request) {
     struct chain_view view;
     struct chain_block_info info;
     struct chain_epoch epoch = {.count = 0};
-    uint64_t height;
     if (!api_view(api, request, &view)) {
         return;
     }
-    if (height_param(request, &view, &height)) {
-        enum err e = read_block(&view, height, &info, &epoch);
-        if (e == ERR_NOTFOUND && height <= view.head.header.height) {
-            http_respond(request,
-                         http_error(410, "NO_LONGER_KEPT", "ask a node that has been there longer",
-                                    "this node joined by a snapshot; block %llu is older than what came with it",
-                                    (unsigned long long)height));
-        } else if (e != OK) {
-            api_fail(api, request, e, "a block of this height");
-        } else {
-            http_respond(request, http_json(200, block_json(&epoch, &info)));
-        }
+    uint64_t height = height_argument(request, &view);
+    enum err e = read_block(&view, height, &info, &epoch);
+    if (e == ERR_NOTFOUND && height <= view.head.header.height) {
+        http_respond(request, http_error(410, "NO_LONGER_KEPT", "ask a node that has been there longer",
+                                         "this node joined by a snapshot; block %llu is older than what came with it",
+                                         (unsigned long long)height));
+    } else if (e != OK) {
+        api_fail(api, request, e, "a block of this height");
+    } else {
+        http_respond(request, http_json(200, block_json(&epoch, &info)));
     }
     chain_view_close(&view);
 }
@@ -200,14 +189,11 @@ static enum err read_whole(struct api *api, const struct chain_view *view, uint6
 static void list_block_txs(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct chain_view view;
-    uint64_t height, next = 0;
+    uint64_t next = 0;
     if (!api_view(api, request, &view)) {
         return;
     }
-    if (!height_param(request, &view, &height)) {
-        chain_view_close(&view);
-        return;
-    }
+    uint64_t height = height_argument(request, &view);
     struct buffer body = BUFFER_INIT;
     struct block block = {0};
     json_t *items = json_array();
@@ -374,7 +360,10 @@ static void list_sender_txs(void *ctx, struct http_request *request) {
 
 enum err api_blocks_routes(struct api *api, struct http_server *server) {
 #define HEIGHT                                                                                                         \
-    { "height", "a number, or latest", HTTP_TEXT, .most = 19, .pattern = "^(latest|[0-9]{1,19})$" }
+    {                                                                                                                  \
+        "height", "a number, or latest", HTTP_TEXT, .most = 19, .pattern = "^(latest|[0-9]{1,19})$",                   \
+                                                    .judge = is_height, .must = "a number or \"latest\""               \
+    }
     static const struct http_argument list[] = {
         {"before", "next_before of the page before", HTTP_NUMBER, .most = INT64_MAX, .fallback = INT64_MAX},
         LIST_LIMIT(PAGE_MAX, PAGE_DEFAULT),
@@ -389,7 +378,8 @@ enum err api_blocks_routes(struct api *api, struct http_server *server) {
     static const struct http_argument by_id[] = {{"id", "transaction id", HTTP_HEX, .most = HASH_LEN}, {0}};
     static const struct http_argument by_sender[] = {
         {"sender", "signing key of who sent them", HTTP_HEX, .most = ED25519_KEY_LEN, .is_required = true},
-        {"contract", "only of this contract", HTTP_TEXT, .most = LIMIT_TX_NAME},
+        {"contract", "only of this contract", HTTP_TEXT, .most = LIMIT_TX_NAME, .pattern = CONTRACT_PATTERN,
+         .judge = api_is_contract, .must = "a contract's name"},
         {"cursor", "next_cursor of the page before", HTTP_HEX, .most = CURSOR_LEN},
         LIST_LIMIT(PAGE_MAX, PAGE_DEFAULT),
         {0}};

@@ -12,10 +12,14 @@ struct api_list api_list_begin(size_t limit) {
     return (struct api_list){.items = json_array(), .limit = limit};
 }
 
-enum err api_list_add(struct api_list *list, json_t *consumed, const void *cursor, size_t cursor_len) {
-    ASSERT(cursor_len <= LIST_CURSOR_MAX);
+void api_list_pass(struct api_list *list, const void *cursor, size_t cursor_len) {
+    ASSERT(cursor_len <= LIST_CURSOR_MAX && list->seen < list->limit);
     hex_encode(cursor, cursor_len, list->last);
     list->seen++;
+}
+
+enum err api_list_add(struct api_list *list, json_t *consumed, const void *cursor, size_t cursor_len) {
+    api_list_pass(list, cursor, cursor_len);
     return json_array_append_new(list->items, consumed) == 0 ? OK : ERR_NOMEM;
 }
 
@@ -31,31 +35,38 @@ void api_list_end(struct api *api, struct http_request *request, struct api_list
     json_decref(list->items);
 }
 
-bool api_class_argument(struct http_request *request, uint8_t out_class_id[UUID_BYTES]) {
-    const char *text = http_text(request, "class");
-    const char *slash = text != NULL ? strchr(text, '/') : NULL;
-    char domain[GENESIS_TEXT_MAX + 1];
-    if (slash == NULL || slash == text || slash[1] == '\0' || (size_t)(slash - text) >= sizeof domain ||
-        strlen(slash + 1) > GENESIS_TEXT_MAX) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "for example class=acme.example/thermostat",
-                                         "class must be VENDOR_DOMAIN/CLASS"));
-        return false;
-    }
-    memcpy(domain, text, (size_t)(slash - text));
-    domain[slash - text] = '\0';
-    uint8_t vendor_id[UUID_BYTES];
-    class_ids(domain, slash + 1, vendor_id, out_class_id);
-    return true;
+bool api_is_contract(const char *text) {
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
+    return len >= 1 && len <= LIMIT_TX_NAME && text[len] == '\0';
 }
 
-bool api_after_argument(struct http_request *request, size_t len, uint8_t *cursor, const uint8_t **out) {
-    const char *text = http_text(request, "after");
-    if (text != NULL && hex_decode(text, cursor, len) != OK) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give the next_after of the page before",
-                                         "after is not a cursor of this list"));
+static size_t characters(const char *text, size_t len) {
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++) {
+        count += ((uint8_t)text[i] & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+bool api_is_class(const char *text) {
+    const char *slash = strchr(text, '/');
+    size_t domain = slash != NULL ? characters(text, (size_t)(slash - text)) : 0;
+    size_t name = slash != NULL ? characters(slash + 1, strlen(slash + 1)) : 0;
+    return domain >= 1 && domain <= GENESIS_TEXT_MAX && name >= 1 && name <= GENESIS_TEXT_MAX;
+}
+
+bool api_class_argument(const struct http_request *request, uint8_t out_class_id[UUID_BYTES]) {
+    const char *text = http_text(request, "class");
+    char domain[4 * GENESIS_TEXT_MAX + 1]; /* as many characters, of four bytes each: no class has such a name */
+    if (text == NULL) {
         return false;
     }
-    *out = text != NULL ? cursor : NULL;
+    size_t len = strcspn(text, "/");
+    ASSERT(len < sizeof domain && text[len] == '/'); /* api_is_class has judged it */
+    memcpy(domain, text, len);
+    domain[len] = '\0';
+    uint8_t vendor_id[UUID_BYTES];
+    class_ids(domain, text + len + 1, vendor_id, out_class_id);
     return true;
 }
 

@@ -13,20 +13,21 @@
     { "limit", "how many at most", HTTP_NUMBER, .least = 1, .most = (cap), .fallback = (usual) }
 #define LIST_AFTER(bytes)                                                                                              \
     { "after", "next_after of the page before", HTTP_HEX, .most = (bytes) }
+#define LIST_CLASS_TEXT                                                                                                \
+    "class", "for example acme.example/thermostat", HTTP_TEXT, .most = 2 * GENESIS_TEXT_MAX + 1,                       \
+                                                               .pattern = LIST_CLASS_PATTERN, .judge = api_is_class,   \
+                                                               .must = "VENDOR_DOMAIN/CLASS"
 #define LIST_CLASS                                                                                                     \
-    {                                                                                                                  \
-        "class", "VENDOR_DOMAIN/CLASS, for example acme.example/thermostat", HTTP_TEXT,                                \
-            .most = 2 * GENESIS_TEXT_MAX + 1, .pattern = "^[^/]+/.+$"                                                  \
-    }
-
+    { LIST_CLASS_TEXT }
 #define LIST_CLASS_REQUIRED                                                                                            \
-    {                                                                                                                  \
-        "class", "VENDOR_DOMAIN/CLASS, for example acme.example/thermostat", HTTP_TEXT,                                \
-            .most = 2 * GENESIS_TEXT_MAX + 1, .pattern = "^[^/]+/.+$", .is_required = true                             \
-    }
-/* Where the length of the cursor hangs on what is listed; the handler judges it (api_after_argument). */
-#define LIST_AFTER_TEXT(bytes)                                                                                         \
-    { "after", "next_after of the page before", HTTP_TEXT, .most = 2 * (bytes), .pattern = "^([0-9a-f]{2})+$" }
+    { LIST_CLASS_TEXT, .is_required = true }
+#define LIST_CLASS_PATTERN "^[^/\\u0000-\\u001f\\u007f]{1,128}/[^\\u0000-\\u001f\\u007f]{1,128}$"
+_Static_assert(GENESIS_TEXT_MAX == 128, "the pattern says it");
+bool api_is_class(const char *text);
+/* A contract's name, whether there is such a contract or not. */
+#define CONTRACT_PATTERN "^[a-z_]{1,32}$"
+_Static_assert(LIMIT_TX_NAME == 32, "the pattern says it");
+bool api_is_contract(const char *text);
 /* How a proof is wanted. */
 extern const char *const proof_formats[];
 #define PROOF_EPOCH                                                                                                    \
@@ -44,16 +45,14 @@ struct api_list {
 struct api_list api_list_begin(size_t limit);
 /* Takes over the item (NULL: out of memory); its place in the list is `cursor`, which is told in hex. */
 NODISCARD enum err api_list_add(struct api_list *list, json_t *consumed, const void *cursor, size_t cursor_len);
+/* Something that is passed over counts as seen, so that a page looks at no more than its limit. */
+void api_list_pass(struct api_list *list, const void *cursor, size_t cursor_len);
 /* Answers with the page, or with the error of the walk that made it; the list is used up. */
 void api_list_end(struct api *api, struct http_request *request, struct api_list *list, const struct record *page,
                   enum err e);
 
-/* The argument class as a class id. False: it was given wrongly and 400 has been answered. */
-bool api_class_argument(struct http_request *request, uint8_t out_class_id[UUID_BYTES]);
-
-/* The argument after as `len` bytes: `*out` points to `cursor`, or is NULL when it was left out. False: 400 has been
- * answered. */
-bool api_after_argument(struct http_request *request, size_t len, uint8_t *cursor, const uint8_t **out);
+/* The argument class as a class id. False: it was left out. */
+bool api_class_argument(const struct http_request *request, uint8_t out_class_id[UUID_BYTES]);
 
 /* Appends the first `limit` entries of a record's history to the array as `shape`, whose struct begins with a struct
  * history_answer: `entry` is it, and what it holds besides is told with each. */

@@ -1,3 +1,4 @@
+#include "base/assert.h"
 #include "node/answers/blob.h"
 #include "node/api/api_list.h"
 #include "node/json/record_json.h"
@@ -80,16 +81,17 @@ void api_respond_proof(struct api *api, struct http_request *request, struct byt
     buffer_free(&bundle);
 }
 
+static bool is_key(const char *text) {
+    size_t digits = strspn(text, "0123456789abcdefABCDEF");
+    return text[digits] == '\0' && digits % 2 == 0 && digits <= (size_t)2 * BUNDLE_USER_KEY_MAX;
+}
+
 /* The user key is given in hex, since most are binary. */
 static void get_proof(void *ctx, struct http_request *request) {
     uint8_t key[BUNDLE_USER_KEY_MAX];
     const char *hex = http_text(request, "key");
     size_t len = strlen(hex) / 2;
-    if (len > sizeof key || hex_decode(hex, key, len) != OK) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give ?contract=NAME&key=HEX",
-                                         "key must be the user key in hex, at most %d bytes", BUNDLE_USER_KEY_MAX));
-        return;
-    }
+    ASSERT(len <= sizeof key && hex_decode(hex, key, len) == OK); /* is_key has judged it */
     api_respond_proof(ctx, request, bytes_str(http_text(request, "contract")), bytes_of(key, len),
                       http_number(request, "height"));
 }
@@ -98,9 +100,10 @@ const char *const proof_formats[] = {"json", NULL};
 
 enum err api_proof_routes(struct api *api, struct http_server *server) {
     static const struct http_argument arguments[] = {
-        {"contract", "whose record it is", HTTP_TEXT, .most = LIMIT_TX_NAME, .is_required = true},
+        {"contract", "whose record it is", HTTP_TEXT, .most = LIMIT_TX_NAME, .pattern = CONTRACT_PATTERN,
+         .judge = api_is_contract, .must = "a contract's name", .is_required = true},
         {"key", "the record's key in hex", HTTP_TEXT, .most = 2 * BUNDLE_USER_KEY_MAX, .pattern = "^([0-9a-fA-F]{2})*$",
-         .is_required = true, .may_be_empty = true},
+         .judge = is_key, .must = "the record's key in hex", .is_required = true, .may_be_empty = true},
         {"height", "of an older state that is still kept; 0: the newest", HTTP_NUMBER, .most = INT64_MAX},
         PROOF_EPOCH,
         PROOF_FORMAT,

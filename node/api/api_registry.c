@@ -55,8 +55,7 @@ static enum err each_node(void *arg, const struct node_record *record) {
     if (walk->only_role == 0 || record->node.role == walk->only_role) {
         return api_list_add(&walk->list, record_json(&node_shape, record), record->node.key, ED25519_KEY_LEN);
     }
-    hex_encode(record->node.key, ED25519_KEY_LEN, walk->list.last); /* looked at, and passed over */
-    walk->list.seen++;
+    api_list_pass(&walk->list, record->node.key, ED25519_KEY_LEN);
     return OK;
 }
 
@@ -115,7 +114,8 @@ static enum err walk_classes(struct walk *walk, struct http_request *request, si
 static void get_class(struct api *api, struct http_request *request) {
     uint8_t class_id[UUID_BYTES];
     struct chain_view view;
-    if (!api_class_argument(request, class_id) || !api_view(api, request, &view)) {
+    (void)api_class_argument(request, class_id);
+    if (!api_view(api, request, &view)) {
         return;
     }
     struct state state = state_of_view(view.kv);
@@ -177,10 +177,11 @@ static void get_devices(void *ctx, struct http_request *request) {
 #define LIMIT LIST_LIMIT(STATE_PAGE_MAX, LIST_DEFAULT)
 
 enum err api_registry_routes(struct api *api, struct http_server *server) {
-    static const struct http_argument by_text[] = {
-        {"after", "next_after of the page before", HTTP_TEXT, .most = GENESIS_ID_MAX, .pattern = "^[a-z0-9-]+$"},
-        LIMIT,
-        {0}};
+    static const struct http_argument by_text[] = {{"after", "next_after of the page before", HTTP_TEXT,
+                                                    .most = GENESIS_ID_MAX, .pattern = "^[a-z0-9-]{1,32}$",
+                                                    .judge = genesis_org_id_is_clean, .must = "an organisation's id"},
+                                                   LIMIT,
+                                                   {0}};
     static const struct http_argument by_key[] = {LIST_AFTER(KEY_LEN), LIMIT, {0}};
     static const struct http_argument classes[] = {LIST_CLASS, LIST_AFTER(UUID_BYTES), LIMIT, {0}};
     static const struct http_route routes[] = {

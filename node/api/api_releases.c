@@ -16,30 +16,36 @@ struct walk {
     bool by_class;
 };
 
+/* Where a release stands in either list: in one by id the cursor's number is 0. */
 static enum err each_release(void *arg, const struct release_record *release) {
     struct walk *walk = arg;
-    uint8_t cursor[RELEASE_CURSOR_LEN];
-    release_cursor(release, cursor);
-    return api_list_add(&walk->list, record_json(&release_shape, release), walk->by_class ? cursor : release->id,
-                        walk->by_class ? sizeof cursor : HASH_LEN);
+    uint8_t cursor[RELEASE_CURSOR_LEN] = {0};
+    if (walk->by_class) {
+        release_cursor(release, cursor);
+    } else {
+        memcpy(cursor + sizeof cursor - HASH_LEN, release->id, HASH_LEN);
+    }
+    return api_list_add(&walk->list, record_json(&release_shape, release), cursor, sizeof cursor);
 }
 
 static void list_releases(void *ctx, struct http_request *request) {
     struct api *api = ctx;
-    struct walk walk = {.by_class = http_text(request, "class") != NULL};
     uint8_t class_id[UUID_BYTES], cursor[RELEASE_CURSOR_LEN];
-    const uint8_t *after;
+    struct walk walk = {.by_class = api_class_argument(request, class_id)};
+    bool goes_on = http_hex(request, "after", cursor);
     struct chain_view view;
-    if ((walk.by_class && !api_class_argument(request, class_id)) ||
-        !api_after_argument(request, walk.by_class ? sizeof cursor : HASH_LEN, cursor, &after) ||
-        !api_view(api, request, &view)) {
+    if (!api_view(api, request, &view)) {
         return;
     }
     struct state state = state_of_view(view.kv);
     size_t limit = (size_t)http_number(request, "limit");
     walk.list = api_list_begin(limit);
-    enum err e = walk.by_class ? release_list(&state, class_id, after, limit, each_release, &walk)
-                               : release_list_all(&state, after, limit, each_release, &walk);
+    enum err e;
+    if (walk.by_class) {
+        e = release_list(&state, class_id, goes_on ? cursor : NULL, limit, each_release, &walk);
+    } else {
+        e = release_list_all(&state, goes_on ? cursor + sizeof cursor - HASH_LEN : NULL, limit, each_release, &walk);
+    }
     chain_view_close(&view);
     api_list_end(api, request, &walk.list, &releases_page, e);
 }
@@ -107,9 +113,7 @@ static void get_envelope(void *ctx, struct http_request *request) {
 static void get_latest(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint8_t class_id[UUID_BYTES];
-    if (!api_class_argument(request, class_id)) {
-        return;
-    }
+    (void)api_class_argument(request, class_id);
     if (http_number(request, "proof") == 1) {
         uint8_t key[CLASS_RECORD_KEY_LEN];
         class_record_key(class_id, key);
@@ -158,7 +162,7 @@ bool api_release_image_is_here(struct api *api, struct http_request *request, st
 
 enum err api_releases_routes(struct api *api, struct http_server *server) {
     static const struct http_argument list[] = {
-        LIST_CLASS, LIST_AFTER_TEXT(RELEASE_CURSOR_LEN), LIST_LIMIT(STATE_PAGE_MAX, LIST_DEFAULT), {0}};
+        LIST_CLASS, LIST_AFTER(RELEASE_CURSOR_LEN), LIST_LIMIT(STATE_PAGE_MAX, LIST_DEFAULT), {0}};
     static const struct http_argument latest[] = {
         LIST_CLASS_REQUIRED,
         {"proof", "1: the proof bundle of it instead", HTTP_NUMBER, .most = 1},

@@ -157,45 +157,47 @@ static void get_update_history(void *ctx, struct http_request *request) {
 
 struct walk {
     struct api_list list;
-    bool by_id;
+    bool by_id;                /* else by time, newest first */
+    const uint8_t *only_class; /* NULL: any */
 };
 
+/* Where an update stands in its list: in one by id the cursor's time is 0. */
 static enum err each_update(void *arg, const struct update_record *update) {
     struct walk *walk = arg;
-    uint8_t cursor[UPDATE_CURSOR_LEN];
-    update_cursor(update, cursor);
-    return api_list_add(&walk->list, record_json(&update_shape, update), walk->by_id ? update->id : cursor,
-                        walk->by_id ? HASH_LEN : sizeof cursor);
+    uint8_t cursor[UPDATE_CURSOR_LEN] = {0};
+    if (walk->by_id) {
+        memcpy(cursor + sizeof cursor - HASH_LEN, update->id, HASH_LEN);
+    } else {
+        update_cursor(update, cursor);
+    }
+    if (walk->only_class != NULL && memcmp(walk->only_class, update->class_id, UUID_BYTES) != 0) {
+        api_list_pass(&walk->list, cursor, sizeof cursor);
+        return OK;
+    }
+    return api_list_add(&walk->list, record_json(&update_shape, update), cursor, sizeof cursor);
 }
 
-/* All, or newest first of one class or one device. */
+/* All, or newest first those of one class, or those that name one device. */
 static void list_updates(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint8_t device_id[KEY_LEN], class_id[UUID_BYTES], cursor[UPDATE_CURSOR_LEN];
-    bool by_class = http_text(request, "class") != NULL, by_device = http_hex(request, "device", device_id);
-    struct walk walk = {.by_id = !by_class && !by_device};
-    const uint8_t *after;
+    bool of_class = api_class_argument(request, class_id), of_device = http_hex(request, "device", device_id);
+    const uint8_t *after = http_hex(request, "after", cursor) ? cursor : NULL;
+    struct walk walk = {.by_id = !of_class && !of_device, .only_class = of_class ? class_id : NULL};
     struct chain_view view;
-    if (by_class && by_device) {
-        http_respond(request, http_error(400, "BAD_PARAMETER", "give a device, or a class, not both",
-                                         "class and device can't stand beside each other"));
-        return;
-    }
-    if ((by_class && !api_class_argument(request, class_id)) ||
-        !api_after_argument(request, walk.by_id ? HASH_LEN : sizeof cursor, cursor, &after) ||
-        !api_view(api, request, &view)) {
+    if (!api_view(api, request, &view)) {
         return;
     }
     struct state state = state_of_view(view.kv);
     size_t limit = (size_t)http_number(request, "limit");
     walk.list = api_list_begin(limit);
     enum err e;
-    if (by_class) {
-        e = update_list_by_class(&state, class_id, after, limit, each_update, &walk);
-    } else if (by_device) {
+    if (of_device) {
         e = update_list_by_device(&state, device_id, after, limit, each_update, &walk);
+    } else if (of_class) {
+        e = update_list_by_class(&state, class_id, after, limit, each_update, &walk);
     } else {
-        e = update_list(&state, after, limit, each_update, &walk);
+        e = update_list(&state, after != NULL ? after + sizeof cursor - HASH_LEN : NULL, limit, each_update, &walk);
     }
     chain_view_close(&view);
     api_list_end(api, request, &walk.list, &updates_page, e);
@@ -244,7 +246,7 @@ enum err api_updates_routes(struct api *api, struct http_server *server) {
     { "id", "update id", HTTP_HEX, .most = HASH_LEN }
     static const struct http_argument list[] = {LIST_CLASS,
                                                 {"device", "device id", HTTP_HEX, .most = KEY_LEN},
-                                                LIST_AFTER_TEXT(UPDATE_CURSOR_LEN),
+                                                LIST_AFTER(UPDATE_CURSOR_LEN),
                                                 LIST_LIMIT(STATE_PAGE_MAX, LIST_DEFAULT),
                                                 {0}};
     static const struct http_argument one[] = {

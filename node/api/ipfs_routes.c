@@ -38,10 +38,12 @@ static void get_ipfs(void *ctx, struct http_request *request) {
 }
 
 enum err ipfs_routes_add(struct http_server *server, struct repo *repo) {
-    static const struct http_argument arguments[] = {{"cid", "of a block or an image", HTTP_TEXT, .most = 128},
-                                                     {"format", "raw: one block", HTTP_TEXT, .most = 64},
-                                                     {"filename", "name for the download", HTTP_TEXT, .most = 1024},
-                                                     {0}};
+    static const struct http_argument arguments[] = {
+        {"cid", "of a block or an image", HTTP_TEXT, .most = 128,
+         .pattern = "^(bafkqaaa|baf(ybei|krei)[a-h][a-z2-7]{50}[aeimquy4])$"},
+        {"format", "raw: one block", HTTP_TEXT, .most = 64, .pattern = "^raw$"},
+        {"filename", "name for the download", HTTP_TEXT, .most = 1024},
+        {0}};
     const struct http_route route = {HTTP_GET,
                                      "/ipfs/{cid}",
                                      get_ipfs,
@@ -49,6 +51,7 @@ enum err ipfs_routes_add(struct http_server *server, struct repo *repo) {
                                      .summary = "A block or an image, as a trustless gateway serves it",
                                      .arguments = arguments,
                                      .media = "application/octet-stream",
+                                     .media_too = "application/vnd.ipld.raw",
                                      .has_ranges = true};
     return http_server_route(server, &route);
 }

@@ -43,6 +43,18 @@ static bool is_choice(const char *text, const char *const *choices) {
     return *choices != NULL;
 }
 
+/* Arguments are UTF-8 and have no control characters but tab and newline (router_decode). */
+static bool is_text(const struct http_argument *a, const char *text) {
+    uint64_t characters = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        characters += ((uint8_t)*at & 0xc0) != 0x80; /* not the middle of one */
+        if (*at == '\t' || *at == '\n') {
+            return false;
+        }
+    }
+    return characters <= a->most && (characters > 0 || a->may_be_empty);
+}
+
 static bool refuse(struct http_request *request, const char *code, const struct http_argument *a, const char *must) {
     http_respond(request, http_error(400, code, a->about, "%s must be %s", a->name, must));
     return false;
@@ -68,9 +80,13 @@ static bool is_good(struct http_request *request, const struct http_argument *a,
         return is_choice(text, a->choices) || refuse(request, "BAD_PARAMETER", a, must);
     case HTTP_TEXT:
     default:
-        (void)snprintf(must, sizeof must, "%d to %" PRIu64 " bytes", a->may_be_empty ? 0 : 1, a->most);
-        return ((text[0] != '\0' || a->may_be_empty) && strlen(text) <= a->most) ||
-               refuse(request, "BAD_PARAMETER", a, must);
+        if (a->must != NULL) {
+            (void)snprintf(must, sizeof must, "%s", a->must);
+        } else {
+            (void)snprintf(must, sizeof must, "%d to %" PRIu64 " printable characters", a->may_be_empty ? 0 : 1,
+                           a->most);
+        }
+        return (is_text(a, text) && (a->judge == NULL || a->judge(text))) || refuse(request, "BAD_PARAMETER", a, must);
     }
 }
 

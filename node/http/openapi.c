@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define JSON "application/json"
+#define PRINTABLE "^[^\\u0000-\\u001f\\u007f]*$" /* what a text argument may consist of */
 
 static void set(json_t *object, const char *name, json_t *value) {
     (void)json_object_set_new(object, name, value);
@@ -52,9 +53,7 @@ static json_t *argument_schema(const struct http_argument *a) {
     default:
         out = json_pack("{s:s, s:i, s:I}", "type", "string", "minLength", a->may_be_empty ? 0 : 1, "maxLength",
                         (json_int_t)a->most);
-        if (a->pattern != NULL) {
-            set(out, "pattern", json_string(a->pattern));
-        }
+        set(out, "pattern", json_string(a->pattern != NULL ? a->pattern : PRINTABLE));
         return out;
     }
 }
@@ -92,7 +91,11 @@ static json_t *responses_json(const struct http_route *route, json_t *schemas, b
     json_t *out = json_object();
     json_t *good = json_pack("{s:s}", "description", "as asked");
     if (!is_head) {
-        set(good, "content", content(route->answers, route->answers_too, route->media, schemas));
+        json_t *those = content(route->answers, route->answers_too, route->media, schemas);
+        if (route->media_too != NULL) {
+            set(those, route->media_too, json_object());
+        }
+        set(good, "content", those);
     }
     set(out, "200", good);
     if (route->may_answer_202) {
@@ -128,15 +131,29 @@ static json_t *operation_id(const char *method, const char *path) {
     return json_stringn(id, n);
 }
 
+/* What a body is made of; members that are not described are refused. */
+static json_t *body_content(const struct http_route *route, json_t *schemas) {
+    json_t *out = content(route->takes, NULL, route->media_taken, schemas);
+    if (route->takes != NULL) {
+        set(json_object_get(schemas, route->takes->name), "additionalProperties", json_false());
+    }
+    return out;
+}
+
 static json_t *operation_json(const struct http_route *route, const char *method, json_t *schemas) {
     bool is_head = strcmp(method, "head") == 0;
     json_t *out =
         json_pack("{s:s, s:o, s:o, s:o}", "summary", route->summary, "operationId", operation_id(method, route->path),
                   "parameters", parameters_json(route), "responses", responses_json(route, schemas, is_head));
     if (route->takes != NULL || route->media_taken != NULL) {
-        set(out, "requestBody",
-            json_pack("{s:b, s:o}", "required", 1, "content",
-                      content(route->takes, NULL, route->media_taken, schemas)));
+        set(out, "requestBody", json_pack("{s:b, s:o}", "required", 1, "content", body_content(route, schemas)));
+    }
+    if (route->events != NULL) { /* OpenAPI 3.1 has no word for what a stream is made of */
+        json_t *events = json_array();
+        for (const struct record *const *event = route->events; *event != NULL; event++) {
+            (void)json_array_append_new(events, record_schema(*event, schemas));
+        }
+        set(out, "x-events", events);
     }
     if (route->for_members) {
         set(out, "security", json_pack("[{s:[]}]", "member"));

@@ -85,6 +85,14 @@ static bool find_method(struct http_request *request, const char *method) {
     return false;
 }
 
+/* A method that no route here takes is like any other that a path does not take. */
+static enum router_found find_route(struct http_request *request, const char *method, unsigned *out_allowed) {
+    bool is_known = find_method(request, method);
+    enum router_found found = router_find(&request->server->router, is_known ? request->method : HTTP_GET, request->uri,
+                                          &request->match, out_allowed);
+    return found == ROUTER_FOUND && !is_known ? ROUTER_NO_METHOD : found;
+}
+
 static void refuse_method(struct http_request *request, unsigned allowed) {
     char list[64] = "";
     for (size_t i = 0; i < METHOD_COUNT; i++) {
@@ -185,11 +193,7 @@ static bool judge_head(struct http_request *request, const char *method, bool *o
     if (!head_is_small(request) || !rate_is_kept(request)) {
         return false;
     }
-    if (!find_method(request, method)) {
-        refuse(request, 501, "METHOD_UNKNOWN", "use GET, HEAD, POST, PUT or DELETE", "unknown method");
-        return false;
-    }
-    switch (router_find(&request->server->router, request->method, request->uri, &request->match, &allowed)) {
+    switch (find_route(request, method, &allowed)) {
     case ROUTER_NO_PATH:
         refuse(request, 404, "NO_SUCH_PATH", "see /openapi.json for the paths there are", "nothing is served here");
         return false;

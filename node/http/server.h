@@ -79,6 +79,8 @@ struct http_route {
     const struct record *answers;          /* JSON of status 200; NULL: none */
     const struct record *answers_too;      /* another shape, by the arguments */
     const char *media;                     /* media type of what is answered and is no JSON; NULL: none */
+    const char *media_too;                 /* another, by the arguments */
+    const struct record *const *events;    /* data of server-sent events, up to NULL; NULL: it sends none */
     const struct record *takes;            /* JSON body; NULL: `media_taken` */
     const char *media_taken;               /* NULL and no `takes`: no body */
     bool for_members;                      /* needs a member's token */
@@ -87,7 +89,7 @@ struct http_route {
 };
 
 enum http_argument_type {
-    HTTP_TEXT,   /* clean UTF-8 of at most `most` bytes */
+    HTTP_TEXT,   /* UTF-8 of at most `most` characters, none of them a control character */
     HTTP_NUMBER, /* from `least` to `most` */
     HTTP_HEX,    /* of `most` bytes */
     HTTP_CHOICE, /* one of `choices` */
@@ -101,7 +103,9 @@ struct http_argument {
     uint64_t least, most;
     uint64_t fallback;          /* of a number that is left out */
     const char *const *choices; /* up to NULL */
-    const char *pattern;        /* text: a regular expression, for callers; the handler judges it */
+    const char *pattern;        /* text: the same that `judge` says, as a regular expression for callers; NULL: any */
+    bool (*judge)(const char *text); /* text: is it one? NULL: any is */
+    const char *must;                /* what a text that is none should be, in words: "VENDOR_DOMAIN/CLASS" */
     bool is_required;
     bool may_be_empty; /* a text of no bytes is one, too */
 };

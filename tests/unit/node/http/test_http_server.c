@@ -266,7 +266,8 @@ static void wrong_requests_get_named_errors(void **state) {
     assert_non_null(strstr(answer, "{\"error\":{\"code\":\"NO_SUCH_PATH\""));
     assert_int_equal(ASK(&f, "DELETE /things/a HTTP/1.1", ""), 405);
     assert_non_null(strstr(answer, "Allow: GET, HEAD"));
-    assert_int_equal(ASK(&f, "BREW /things/a HTTP/1.1", ""), 501);
+    assert_int_equal(ASK(&f, "BREW /things/a HTTP/1.1", ""), 405);
+    assert_int_equal(ASK(&f, "BREW /nowhere HTTP/1.1", ""), 404);
     assert_int_equal(ASK(&f, "GET /things/%00 HTTP/1.1", ""), 400);
     assert_int_equal(ASK(&f, "GET /things/%zz HTTP/1.1", ""), 400);
     assert_int_equal(ASK(&f, "GET /things/a?x=%ff HTTP/1.1", ""), 400);
