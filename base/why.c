@@ -31,3 +31,11 @@ void why_vset(struct why *why, const char *format, va_list args) {
     memcpy(why->text, text, len);
     why->text[len] = '\0';
 }
+
+bool why_not(struct why *why, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    why_vset(why, format, args);
+    va_end(args);
+    return false;
+}

@@ -22,6 +22,9 @@ struct why {
 void why_set(struct why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void why_vset(struct why *why, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
+/* Says it and gives false: for functions that look whether something holds. */
+bool why_not(struct why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Has anything been said? */
 static inline bool why_said(const struct why *why) {
     return why->text[0] != '\0';

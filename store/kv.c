@@ -4,12 +4,6 @@
 
 #include <stdlib.h>
 
-struct kv_checkpoint {
-    struct kv *kv;
-    struct kv_stack *stack; /* its lowest `count` layers are written */
-    size_t count;
-};
-
 enum err kv_open(struct kv_backend backend, struct kv **out) {
     struct kv *kv = calloc(1, sizeof *kv);
     enum err e = kv == NULL ? ERR_NOMEM : kv_stack_new(NULL, 0, &kv->stack);
@@ -37,7 +31,7 @@ void kv_close(struct kv *kv) {
     if (kv == NULL) {
         return;
     }
-    ASSERT(atomic_load(&kv->views) == 0 && kv->frozen == 0);
+    ASSERT(atomic_load(&kv->views) == 0 && kv->running == NULL);
     kv_stack_unref(kv->stack);
     kv->backend.ops->close(kv->backend.ctx);
     (void)pthread_mutex_destroy(&kv->lock);
@@ -56,10 +50,11 @@ enum err kv_push(struct kv *kv, struct kv_layer *layer) {
     enum err e = kv_layer_seal(layer);
     struct kv_stack *stack;
     if (e == OK) {
-        e = kv_stack_push(kv->stack, kv->frozen, false, layer, &stack);
+        e = kv_stack_push(kv->stack, kv_frozen(kv), false, layer, &stack);
     }
     if (e == OK) {
         replace_stack(kv, stack);
+        kv->rigid = kv->rigid < stack->count ? kv->rigid : stack->count - 1;
     }
     return e;
 }
@@ -71,7 +66,7 @@ size_t kv_pending_bytes(const struct kv *kv) {
 /* ---- Checkpoints ------------------------------------------------------------------------------------------------ */
 
 enum err kv_checkpoint_begin(struct kv *kv, struct kv_checkpoint **out) {
-    if (kv->frozen != 0) {
+    if (kv->running != NULL) {
         return ERR_BUSY;
     }
     if (kv->stack->count == 0) {
@@ -82,7 +77,8 @@ enum err kv_checkpoint_begin(struct kv *kv, struct kv_checkpoint **out) {
         return ERR_NOMEM;
     }
     *checkpoint = (struct kv_checkpoint){kv, kv_stack_ref(kv->stack), kv->stack->count};
-    kv->frozen = kv->stack->count;
+    kv->running = checkpoint;
+    kv->rigid = checkpoint->count;
     *out = checkpoint;
     return OK;
 }
@@ -99,16 +95,17 @@ enum err kv_checkpoint_write(struct kv_checkpoint *checkpoint) {
 }
 
 enum err kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, enum err written) {
-    ASSERT(checkpoint->kv == kv && kv->frozen == checkpoint->count);
+    ASSERT(checkpoint->kv == kv && kv->running == checkpoint);
     enum err e = written;
     struct kv_stack *rest;
     if (e == OK) {
-        e = kv_stack_drop(kv->stack, kv->frozen, &rest);
+        e = kv_stack_drop(kv->stack, checkpoint->count, &rest);
     }
     if (e == OK) {
         replace_stack(kv, rest);
+        kv->rigid = 0;
     }
-    kv->frozen = 0;
+    kv->running = NULL;
     kv_stack_unref(checkpoint->stack);
     free(checkpoint);
     return e;

@@ -10,6 +10,7 @@
 #define ASSAY_STORE_KV_H
 
 #include "base/buffer.h"
+#include "base/why.h"
 
 enum kv_table {
     KV_META,    /* small facts: checkpoint height and the like */
@@ -134,5 +135,14 @@ NODISCARD enum err kv_seek(struct kv_view *view, enum kv_table table, struct byt
                            struct bytes *out_value);
 NODISCARD enum err kv_seek_back(struct kv_view *view, enum kv_table table, struct bytes from, struct bytes *out_key,
                                 struct bytes *out_value);
+
+/* ---- Looking in, for tests (kv_check.c) ------------------------------------------------------------------------- */
+
+/* Is all of it sound? If not, `out_why` says which invariant is broken. On the writer's thread, while nobody opens or
+ * closes a view. `entries`: also what every layer holds, key by key; without it only how the layers stand together. */
+NODISCARD bool kv_check(const struct kv *kv, bool entries, struct why *out_why);
+/* Shows the layers above the lower floor, oldest first, until `each` returns false; `frozen`: a running checkpoint
+ * writes it. */
+void kv_layers_each(const struct kv *kv, bool (*each)(void *arg, const struct kv_layer *layer, bool frozen), void *arg);
 
 #endif

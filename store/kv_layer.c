@@ -1,49 +1,13 @@
-#include "store/kv_layer.h"
+#include "store/kv_layer_internal.h"
 
 #include "base/assert.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ARENA_CHUNK_MIN ((size_t)4096)
 #define ARENA_CHUNK_MAX ((size_t)1 << 20)
-#define TOWER_MAX 16u
 #define FILTER_BITS_PER_ENTRY ((size_t)10)
-#define FILTER_BLOCK_WORDS ((size_t)8) /* one cache line */
-
-struct chunk {
-    struct chunk *next;
-    size_t used, cap;
-    _Alignas(8) uint8_t data[];
-};
-
-/* One key of a layer that is being built: a tower of the skip list. */
-struct tower {
-    struct kv_entry entry;
-    struct tower *next[];
-};
-
-struct kv_layer {
-    atomic_uint refs;
-    bool sealed;
-    size_t bytes;
-    struct chunk *arena;
-    /* Being built. */
-    struct tower *heads[KV_TABLES][TOWER_MAX];
-    struct tower *ends[KV_TABLES][TOWER_MAX]; /* the last tower that reaches a level, NULL: none does */
-    size_t levels;                            /* in use, of all tables */
-    size_t count;
-    uint64_t random;
-    /* Sealed: table t has the entries from start[t] to start[t + 1]. */
-    struct kv_entry *entries;
-    size_t start[KV_TABLES + 1];
-    uint64_t *filter; /* NULL in a gathered layer */
-    uint64_t filter_blocks;
-    /* Gathered: the layers that the entries point into. */
-    struct kv_layer **parts;
-    size_t part_count;
-};
 
 static const uint8_t empty_value[1] = {0};
 
@@ -277,7 +241,7 @@ static uint64_t *filter_line(const struct kv_layer *layer, uint64_t hash) {
     return layer->filter + block * FILTER_BLOCK_WORDS;
 }
 
-static bool filter_may_have(const struct kv_layer *layer, uint64_t hash) {
+bool kv_layer_may_have(const struct kv_layer *layer, uint64_t hash) {
     const uint64_t *line = filter_line(layer, hash);
     uint32_t bits = (uint32_t)hash * 0x9e3779b1u;
     for (int i = 0; i < 3; i++, bits >>= 9) {
@@ -366,7 +330,7 @@ static const struct kv_entry *find_entry(const struct kv_layer *layer, enum kv_t
 
 enum kv_found kv_layer_find(const struct kv_layer *layer, enum kv_table table, struct bytes key, uint64_t hash,
                             struct bytes *out) {
-    if (layer->filter != NULL && !filter_may_have(layer, hash)) {
+    if (layer->filter != NULL && !kv_layer_may_have(layer, hash)) {
         return KV_UNKNOWN;
     }
     const struct kv_entry *entry = find_entry(layer, table, key);

@@ -43,4 +43,9 @@ NODISCARD enum err kv_layer_merge(const struct kv_layer *older, const struct kv_
 NODISCARD enum err kv_layer_gather(struct kv_layer *const *layers, size_t count, bool drop_deleted,
                                    struct kv_layer **out);
 
+/* Is a sealed layer sound? `entries`: key by key as well. (kv_layer_check.c) */
+NODISCARD bool kv_layer_check(const struct kv_layer *layer, bool entries, struct why *out_why);
+/* How many hold it. */
+unsigned kv_layer_refs(const struct kv_layer *layer);
+
 #endif

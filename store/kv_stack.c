@@ -50,8 +50,7 @@ void kv_stack_unref(struct kv_stack *stack) {
     free(stack);
 }
 
-/* Whether the layer above is grown enough to be merged with the one below it. */
-static bool should_merge(const struct kv_layer *below, const struct kv_layer *above) {
+bool kv_stack_should_merge(const struct kv_layer *below, const struct kv_layer *above) {
     size_t low = kv_layer_bytes(below), high = kv_layer_bytes(above);
     return low <= 2 * high && low + high <= KV_MERGE_MAX;
 }
@@ -62,7 +61,7 @@ enum err kv_stack_push(const struct kv_stack *stack, size_t frozen, bool drop_de
     struct kv_layer *top = kv_layer_ref(layer);
     size_t kept = stack->count;
     enum err e = OK;
-    while (e == OK && kept > frozen && should_merge(stack->layers[kept - 1], top)) {
+    while (e == OK && kept > frozen && kv_stack_should_merge(stack->layers[kept - 1], top)) {
         struct kv_layer *merged;
         e = kv_layer_merge(stack->layers[kept - 1], top, drop_deleted && kept == 1, &merged);
         if (e == OK) {

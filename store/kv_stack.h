@@ -29,6 +29,8 @@ void kv_stack_unref(struct kv_stack *stack); /* NULL is fine */
  * below the stack, here and in kv_stack_flatten. */
 NODISCARD enum err kv_stack_push(const struct kv_stack *stack, size_t frozen, bool drop_deleted, struct kv_layer *layer,
                                  struct kv_stack **out);
+/* Whether the layer above is grown enough to be merged with the one below it. */
+bool kv_stack_should_merge(const struct kv_layer *below, const struct kv_layer *above);
 /* `stack` without its lowest `count` layers. */
 NODISCARD enum err kv_stack_drop(const struct kv_stack *stack, size_t count, struct kv_stack **out);
 /* One layer that says the same as the lowest `count` (at least one), to be walked: it borrows their keys and values. */

@@ -10,6 +10,7 @@
 #ifndef ASSAY_NODE_LEDGER_CHAIN_H
 #define ASSAY_NODE_LEDGER_CHAIN_H
 
+#include "base/why.h"
 #include "contracts/genesis/genesis.h"
 #include "node/ledger/block.h"
 #include "store/disk.h"
@@ -211,5 +212,12 @@ NODISCARD enum err chain_view_epoch(struct chain_view *view, uint64_t number, st
  * ERR_NOTFOUND (no such height), ERR_EXPIRED (version or value no longer kept), ERR_TOOLARGE. */
 NODISCARD enum err chain_view_prove(struct chain_view *view, struct bytes contract, struct bytes user_key,
                                     uint64_t height, uint64_t trusted_epoch, struct buffer *out);
+
+/* ---- Looking in, for tests (chain_check.c) ---------------------------------------------------------------------- */
+
+/* Is all of it sound? If not, `out_why` says which invariant is broken. On the ledger thread, between calls, of a chain
+ * that no call has left with a fault; no other thread opens or closes a view meanwhile. `store`: also what is kept at
+ * hand against the state, and the store itself; without it only what stands in memory. */
+NODISCARD bool chain_check(const struct chain *chain, bool store, struct why *out_why);
 
 #endif

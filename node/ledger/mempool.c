@@ -1,43 +1,11 @@
-#include "node/ledger/mempool.h"
+#include "node/ledger/mempool_internal.h"
 
 #include "base/assert.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Entries stand in arrival order in a doubly linked list and in two hash tables: by id, and by first signer for the
- * share. Ids and keys are hashes or curve points, but senders choose them, so the tables are keyed with a secret. */
-struct entry {
-    struct entry *older, *newer;
-    struct entry *next_in_bucket;
-    uint64_t since_us;     /* mono */
-    bool in_block;         /* a block that holds it has been looked at */
-    struct transaction tx; /* borrows from `bytes` */
-    uint8_t bytes[];
-};
-
-struct sender {
-    struct sender *next_in_bucket;
-    uint8_t key[ED25519_KEY_LEN];
-    size_t count;
-};
-
-struct mempool {
-    struct mempool_config config;
-    struct entry *oldest, *newest;
-    struct entry **by_id;
-    struct sender **by_sender;
-    size_t buckets;
-    uint64_t secret;
-    size_t count;
-    size_t bytes;
-    bool (*also)(void *ctx, const struct transaction *tx);
-    void *also_ctx;
-    struct stage_times *times; /* borrowed, may be NULL */
-    struct mempool_stats stats;
-};
-
-static size_t bucket_of(const struct mempool *pool, const uint8_t key[32]) {
+size_t mempool_bucket(const struct mempool *pool, const uint8_t key[32]) {
     uint64_t h = pool->secret;
     for (size_t i = 0; i < 32; i += 8) {
         h = (h ^ load_u64(key + i)) * 0x9e3779b97f4a7c15u;
@@ -57,8 +25,8 @@ enum err mempool_new(const struct mempool_config *config, struct mempool **out) 
         pool->buckets *= 2;
     }
     random_fill(&pool->secret, sizeof pool->secret);
-    pool->by_id = calloc(pool->buckets, sizeof(struct entry *));
-    pool->by_sender = calloc(pool->buckets, sizeof(struct sender *));
+    pool->by_id = calloc(pool->buckets, sizeof(struct mempool_entry *));
+    pool->by_sender = calloc(pool->buckets, sizeof(struct mempool_sender *));
     if (pool->by_id == NULL || pool->by_sender == NULL) {
         mempool_free(pool);
         return ERR_NOMEM;
@@ -79,16 +47,16 @@ void mempool_free(struct mempool *pool) {
     free(pool);
 }
 
-static struct entry *find(const struct mempool *pool, const uint8_t id[HASH_LEN]) {
-    struct entry *e = pool->by_id[bucket_of(pool, id)];
+static struct mempool_entry *find(const struct mempool *pool, const uint8_t id[HASH_LEN]) {
+    struct mempool_entry *e = pool->by_id[mempool_bucket(pool, id)];
     while (e != NULL && memcmp(e->tx.id, id, HASH_LEN) != 0) {
         e = e->next_in_bucket;
     }
     return e;
 }
 
-static struct sender **sender_slot(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
-    struct sender **slot = &pool->by_sender[bucket_of(pool, key)];
+static struct mempool_sender **sender_slot(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
+    struct mempool_sender **slot = &pool->by_sender[mempool_bucket(pool, key)];
     while (*slot != NULL && memcmp((*slot)->key, key, ED25519_KEY_LEN) != 0) {
         slot = &(*slot)->next_in_bucket;
     }
@@ -96,9 +64,9 @@ static struct sender **sender_slot(struct mempool *pool, const uint8_t key[ED255
 }
 
 static enum err sender_count_up(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
-    struct sender **slot = sender_slot(pool, key);
+    struct mempool_sender **slot = sender_slot(pool, key);
     if (*slot == NULL) {
-        struct sender *fresh = calloc(1, sizeof *fresh);
+        struct mempool_sender *fresh = calloc(1, sizeof *fresh);
         if (fresh == NULL) {
             return ERR_NOMEM;
         }
@@ -112,10 +80,10 @@ static enum err sender_count_up(struct mempool *pool, const uint8_t key[ED25519_
 }
 
 static void sender_count_down(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
-    struct sender **slot = sender_slot(pool, key);
+    struct mempool_sender **slot = sender_slot(pool, key);
     ASSERT(*slot != NULL && (*slot)->count > 0);
     if (--(*slot)->count == 0) {
-        struct sender *gone = *slot;
+        struct mempool_sender *gone = *slot;
         *slot = gone->next_in_bucket;
         free(gone);
     }
@@ -128,7 +96,7 @@ enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
     if (pool->count >= pool->config.max_count || tx->envelope.len > pool->config.max_bytes - pool->bytes) {
         return ERR_FULL;
     }
-    struct entry *entry = malloc(sizeof *entry + tx->envelope.len);
+    struct mempool_entry *entry = malloc(sizeof *entry + tx->envelope.len);
     if (entry == NULL) {
         return ERR_NOMEM;
     }
@@ -140,7 +108,7 @@ enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
         free(entry);
         return e;
     }
-    struct entry **bucket = &pool->by_id[bucket_of(pool, entry->tx.id)];
+    struct mempool_entry **bucket = &pool->by_id[mempool_bucket(pool, entry->tx.id)];
     entry->next_in_bucket = *bucket;
     *bucket = entry;
     entry->since_us = stage_times_now_us(pool->times);
@@ -155,11 +123,11 @@ enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
 }
 
 bool mempool_vouches(const struct mempool *pool, const struct transaction *tx) {
-    const struct entry *entry = find(pool, tx->id);
+    const struct mempool_entry *entry = find(pool, tx->id);
     return entry != NULL && bytes_equal(entry->tx.envelope, tx->envelope);
 }
 
-static void first_seen_in_block(struct mempool *pool, struct entry *entry) {
+static void first_seen_in_block(struct mempool *pool, struct mempool_entry *entry) {
     if (!entry->in_block) {
         entry->in_block = true;
         stage_times_since(pool->times, STAGE_WAITING, entry->since_us);
@@ -167,7 +135,7 @@ static void first_seen_in_block(struct mempool *pool, struct entry *entry) {
 }
 
 bool mempool_proves(struct mempool *pool, const struct transaction *tx) {
-    struct entry *entry = find(pool, tx->id);
+    struct mempool_entry *entry = find(pool, tx->id);
     if (entry != NULL && bytes_equal(entry->tx.envelope, tx->envelope)) {
         first_seen_in_block(pool, entry);
         pool->stats.vouched++;
@@ -200,11 +168,11 @@ struct mempool_stats mempool_stats(const struct mempool *pool) {
 }
 
 void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]) {
-    struct entry **slot = &pool->by_id[bucket_of(pool, id)];
+    struct mempool_entry **slot = &pool->by_id[mempool_bucket(pool, id)];
     while (*slot != NULL && memcmp((*slot)->tx.id, id, HASH_LEN) != 0) {
         slot = &(*slot)->next_in_bucket;
     }
-    struct entry *gone = *slot;
+    struct mempool_entry *gone = *slot;
     if (gone == NULL) {
         return;
     }
@@ -219,8 +187,8 @@ void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]) {
 
 size_t mempool_expire(struct mempool *pool, uint64_t time_ms) {
     size_t dropped = 0;
-    for (struct entry *entry = pool->oldest; entry != NULL;) {
-        struct entry *newer = entry->newer;
+    for (struct mempool_entry *entry = pool->oldest; entry != NULL;) {
+        struct mempool_entry *newer = entry->newer;
         if (entry->tx.expiry_ms <= time_ms) {
             mempool_remove(pool, entry->tx.id);
             dropped++;
@@ -233,8 +201,8 @@ size_t mempool_expire(struct mempool *pool, uint64_t time_ms) {
 size_t mempool_drop_beyond(struct mempool *pool, uint64_t latest_ms,
                            void (*gone)(void *ctx, const uint8_t id[HASH_LEN]), void *ctx) {
     size_t dropped = 0;
-    for (struct entry *entry = pool->oldest; entry != NULL;) {
-        struct entry *newer = entry->newer;
+    for (struct mempool_entry *entry = pool->oldest; entry != NULL;) {
+        struct mempool_entry *newer = entry->newer;
         if (entry->tx.expiry_ms > latest_ms) {
             uint8_t id[HASH_LEN];
             memcpy(id, entry->tx.id, HASH_LEN);
@@ -258,7 +226,7 @@ size_t mempool_bytes(const struct mempool *pool) {
 }
 
 void mempool_each(const struct mempool *pool, bool (*each)(void *arg, const struct transaction *tx), void *arg) {
-    for (const struct entry *entry = pool->oldest; entry != NULL; entry = entry->newer) {
+    for (const struct mempool_entry *entry = pool->oldest; entry != NULL; entry = entry->newer) {
         if (!each(arg, &entry->tx)) {
             return;
         }

@@ -6,6 +6,7 @@
 #ifndef ASSAY_NODE_LEDGER_MEMPOOL_H
 #define ASSAY_NODE_LEDGER_MEMPOOL_H
 
+#include "base/why.h"
 #include "contracts/kernel/transaction.h"
 #include "node/ledger/stage_times.h"
 
@@ -48,5 +49,8 @@ size_t mempool_count(const struct mempool *pool);
 size_t mempool_bytes(const struct mempool *pool);
 /* Oldest first; `each` returns false to stop. */
 void mempool_each(const struct mempool *pool, bool (*each)(void *arg, const struct transaction *tx), void *arg);
+
+/* For tests: is all of it sound? If not, `out_why` says which invariant is broken. (mempool_check.c) */
+NODISCARD bool mempool_check(const struct mempool *pool, struct why *out_why);
 
 #endif

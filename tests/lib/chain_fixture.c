@@ -78,7 +78,11 @@ void fixture_open(struct chain_fixture *f) {
 enum err fixture_reopen(struct chain_fixture *f) {
     chain_close(f->chain);
     f->chain = NULL;
-    return fixture_try_open(f);
+    enum err e = fixture_try_open(f);
+    if (e == OK) {
+        fixture_sound(f);
+    }
+    return e;
 }
 
 void fixture_wipe_folder(const char *dir) {
@@ -203,13 +207,26 @@ enum err fixture_finalize(struct chain_fixture *f, const uint8_t hash[HASH_LEN])
     return e;
 }
 
-void fixture_block(struct chain_fixture *f, size_t devices) {
+void fixture_sound(const struct chain_fixture *f) {
+    struct why why = WHY_NONE;
+    if (!mempool_check(f->pool, &why) || !chain_check(f->chain, true, &why)) {
+        fprintf(stderr, "not sound: %s\n", why.text);
+        abort();
+    }
+}
+
+void fixture_block_alone(struct chain_fixture *f, size_t devices) {
     uint8_t hash[HASH_LEN];
     fixture_pool_devices(f, devices);
     fixture_build(f, chain_head(f->chain)->hash, hash);
     if (fixture_finalize(f, hash) != OK) {
         abort();
     }
+}
+
+void fixture_block(struct chain_fixture *f, size_t devices) {
+    fixture_block_alone(f, devices);
+    fixture_sound(f);
 }
 
 void fixture_craft(struct chain_fixture *f, const struct bytes *envelopes, size_t count,

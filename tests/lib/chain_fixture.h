@@ -74,8 +74,13 @@ void fixture_build(struct chain_fixture *f, const uint8_t parent[HASH_LEN], uint
 /* Makes a valid candidate final with a certificate of its own. */
 enum err fixture_finalize(struct chain_fixture *f, const uint8_t hash[HASH_LEN]);
 
-/* One final block with `devices` new ones. */
+/* Ends the program unless chain and mempool are sound (chain_check, mempool_check). */
+void fixture_sound(const struct chain_fixture *f);
+
+/* One final block with `devices` new ones, after which all is sound. */
 void fixture_block(struct chain_fixture *f, size_t devices);
+/* The same without looking whether all is sound, for whoever measures. */
+void fixture_block_alone(struct chain_fixture *f, size_t devices);
 
 /* ---- Blocks as an adversary writes them -------------------------------------------------------------------------- */
 

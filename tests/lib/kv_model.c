@@ -127,11 +127,19 @@ static void model_change_view(struct model_run *run) {
     run->views[i] = NULL;
 }
 
+static void assert_sound(const struct kv *kv, bool entries) {
+    struct why why = WHY_NONE;
+    if (!kv_check(kv, entries, &why)) {
+        fail_msg("%s", why.text);
+    }
+}
+
 void model_steps(struct model_run *run, int steps) {
     struct kv_checkpoint *checkpoint = NULL;
     struct model frozen = run->now;
     bool written = false;
     for (int i = 0; i < steps; i++) {
+        assert_sound(run->kv, i % 16 == 0);
         uint64_t what = dice_below(&run->dice, 20);
         if (what < 12) {
             model_push(run);

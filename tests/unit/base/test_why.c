@@ -18,6 +18,13 @@ static void nothing_is_said_at_first(void **state) {
     assert_string_equal(why.text, "blocks: 7");
 }
 
+static void what_does_not_hold_is_said_and_false(void **state) {
+    (void)state;
+    struct why why = WHY_NONE;
+    assert_false(why_not(&why, "%d of %d", 1, 2));
+    assert_string_equal(why.text, "1 of 2");
+}
+
 static void more_is_put_around_what_was_said(void **state) {
     (void)state;
     struct why why = WHY_NONE;
@@ -46,6 +53,7 @@ static void a_line_is_cut_between_characters(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_said_at_first),
+        cmocka_unit_test(what_does_not_hold_is_said_and_false),
         cmocka_unit_test(more_is_put_around_what_was_said),
         cmocka_unit_test(a_line_is_cut_between_characters),
     };

@@ -764,7 +764,7 @@ static void push_to_fleet(struct chain_fixture *f, const uint8_t release[HASH_LE
 static double idle_blocks(struct chain_fixture *f) {
     clock_t before = clock();
     for (int i = 0; i < 20; i++) {
-        fixture_block(f, 0);
+        fixture_block_alone(f, 0);
     }
     return (double)(clock() - before) / CLOCKS_PER_SEC;
 }
@@ -788,6 +788,48 @@ static void thousands_of_windows_end_within_few_blocks_and_cost_later_ones_nothi
     if (after_s > 8 * idle_s + 0.02) {
         fail_msg("%.3f s where it was %.3f s", after_s, idle_s);
     }
+    fixture_close(&f);
+}
+
+static void is_said(const struct chain_fixture *f, const char *what) {
+    struct why why = WHY_NONE;
+    assert_false(chain_check(f->chain, true, &why));
+    if (strstr(why.text, what) == NULL) {
+        fail_msg("said \"%s\" and not \"%s\"", why.text, what);
+    }
+}
+
+static void what_is_not_sound_is_said(void **state) {
+    (void)state;
+    struct chain_fixture f;
+    uint8_t hash[HASH_LEN];
+    fixture_open(&f);
+    fixture_block(&f, 2);
+    fixture_pool_devices(&f, 1);
+    fixture_build(&f, chain_head(f.chain)->hash, hash);
+    struct candidate *c = chain_candidate(f.chain, hash);
+    f.chain->candidate_bytes++;
+    is_said(&f, "are counted");
+    f.chain->candidate_bytes--;
+    f.chain->epoch.number++;
+    is_said(&f, "epoch 1, from block 0 on, does not follow head 1");
+    f.chain->epoch.number--;
+    f.chain->params.max_block_txs++;
+    is_said(&f, "the parameters kept at hand are not those of the head's state");
+    f.chain->params.max_block_txs--;
+    uint64_t synced = f.chain->synced_height;
+    f.chain->synced_height = 2;
+    is_said(&f, "the block log ends at 1, is durable to 2");
+    f.chain->synced_height = synced;
+    c->status = CHAIN_HELD;
+    is_said(&f, "candidate 2 has results");
+    c->status = CHAIN_VALID;
+    f.chain->provable_from++;
+    is_said(&f, "proves from 0, the chain with");
+    f.chain->provable_from--;
+    mempool_remove(f.pool, c->block.txs[0].id);
+    assert_int_equal(fixture_finalize(&f, hash), OK);
+    fixture_sound(&f);
     fixture_close(&f);
 }
 
@@ -911,6 +953,7 @@ int main(void) {
         cmocka_unit_test(another_genesis_is_a_mismatch),
         cmocka_unit_test(a_window_that_nobody_answers_falls_due_by_itself),
         cmocka_unit_test(what_fell_due_before_a_head_that_is_ahead_is_worked_off_all_the_same),
+        cmocka_unit_test(what_is_not_sound_is_said),
         cmocka_unit_test(thousands_of_windows_end_within_few_blocks_and_cost_later_ones_nothing),
         cmocka_unit_test(old_versions_go_and_recent_ones_stay_provable),
     };

@@ -206,7 +206,11 @@ static void end(struct network *net) {
 
 static void flush(struct node *node) {
     assert_int_equal(replica_flush(node->replica), OK);
+    struct why why = WHY_NONE;
     replica_check(node->replica);
+    if (!chain_check(node->chain, false, &why) || !mempool_check(node->mempool, &why)) {
+        fail_msg("%s", why.text);
+    }
 }
 
 /* Lets so much time pass, in steps of a millisecond; messages take one. */

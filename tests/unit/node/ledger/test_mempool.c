@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "node/ledger/mempool.h"
+#include "node/ledger/mempool_internal.h"
 
 #include <string.h>
 
@@ -40,6 +40,19 @@ static struct mempool *pool_of(size_t count, size_t bytes, size_t per_sender) {
     return pool;
 }
 
+static void assert_sound(const struct mempool *pool) {
+    struct why why = WHY_NONE;
+    if (!mempool_check(pool, &why)) {
+        fail_msg("%s", why.text);
+    }
+}
+
+/* Whatever a test did, what it leaves is sound. */
+static void end(struct mempool *pool) {
+    assert_sound(pool);
+    mempool_free(pool);
+}
+
 static void a_transaction_is_held_once_and_vouched_for(void **state) {
     (void)state;
     struct buffer b = BUFFER_INIT;
@@ -50,12 +63,13 @@ static void a_transaction_is_held_once_and_vouched_for(void **state) {
     assert_int_equal(mempool_add(pool, &tx), OK);
     assert_true(mempool_vouches(pool, &tx));
     assert_int_equal(mempool_add(pool, &tx), ERR_DUPLICATE);
+    assert_sound(pool);
     assert_int_equal(mempool_count(pool), 1);
     assert_int_equal(mempool_bytes(pool), tx.envelope.len);
     mempool_remove(pool, tx.id);
     assert_int_equal(mempool_count(pool), 0);
     assert_int_equal(mempool_bytes(pool), 0);
-    mempool_free(pool);
+    end(pool);
     buffer_free(&b);
 }
 
@@ -68,7 +82,7 @@ static void other_signatures_under_a_known_id_are_not_vouched_for(void **state) 
     assert_int_equal(mempool_add(pool, &tx), OK);
     b.data[b.len - 1] ^= 1;
     assert_false(mempool_vouches(pool, &tx));
-    mempool_free(pool);
+    end(pool);
     buffer_free(&b);
 }
 
@@ -85,7 +99,7 @@ static void one_sender_cannot_crowd_out_another(void **state) {
     assert_int_equal(mempool_add(pool, &third), ERR_DENIED);
     struct transaction tx = make(&other, 3, 1000, &b);
     assert_int_equal(mempool_add(pool, &tx), OK);
-    mempool_free(pool);
+    end(pool);
     buffer_free(&b);
 }
 
@@ -99,13 +113,13 @@ static void count_and_bytes_are_bounded(void **state) {
     assert_int_equal(mempool_add(few, &tx), OK);
     tx = make(&s, 1, 1000, &b);
     assert_int_equal(mempool_add(few, &tx), ERR_FULL);
-    mempool_free(few);
+    end(few);
     struct mempool *small = pool_of(10, 2 * one - 1, 10);
     tx = make(&s, 0, 1000, &b);
     assert_int_equal(mempool_add(small, &tx), OK);
     tx = make(&s, 1, 1000, &b);
     assert_int_equal(mempool_add(small, &tx), ERR_FULL);
-    mempool_free(small);
+    end(small);
     buffer_free(&b);
 }
 
@@ -118,9 +132,10 @@ static void expired_ones_go_and_give_back_their_sender_share(void **state) {
     assert_int_equal(mempool_add(pool, &tx), OK);
     assert_int_equal(mempool_expire(pool, 999), 0);
     assert_int_equal(mempool_expire(pool, 1000), 1);
+    assert_sound(pool);
     tx = make(&s, 2, 2000, &b);
     assert_int_equal(mempool_add(pool, &tx), OK);
-    mempool_free(pool);
+    end(pool);
     buffer_free(&b);
 }
 
@@ -157,7 +172,7 @@ static void what_expires_too_late_for_a_shorter_lifetime_goes_and_is_named(void 
     tx = make(&s, 4, 1000, &b); /* the sender's share is free again */
     assert_int_equal(mempool_add(pool, &tx), OK);
     assert_int_equal(mempool_drop_beyond(pool, 0, NULL, NULL), 3);
-    mempool_free(pool);
+    end(pool);
     buffer_free(&b);
 }
 
@@ -181,10 +196,11 @@ static void iteration_is_in_arrival_order_and_can_stop(void **state) {
         }
     }
     mempool_remove(pool, removed);
+    assert_sound(pool);
     mempool_each(pool, note_salt, &seen);
     assert_int_equal(seen.len, 3);
     assert_memory_equal(seen.data, ((const uint8_t[]){1, 3, 4}), 3);
-    mempool_free(pool);
+    end(pool);
     buffer_free(&b);
     buffer_free(&seen);
 }
@@ -209,7 +225,7 @@ static void a_blocks_transaction_is_checked_once_and_waits_from_then_on(void **s
     tx = make(&s, 3, 1000, &b);
     assert_true(mempool_proves(pool, &tx)); /* no room for it: checked, not kept */
     assert_int_equal(mempool_count(pool), 2);
-    mempool_free(pool);
+    end(pool);
     buffer_free(&b);
 }
 
@@ -233,7 +249,7 @@ static void somebody_else_may_vouch(void **state) {
     assert_int_equal(mempool_add(pool, &tx), OK);
     assert_true(mempool_proves(pool, &tx));
     assert_int_equal(asked, 1); /* what waits here needs nobody else's word */
-    mempool_free(pool);
+    end(pool);
     buffer_free(&b);
 }
 
@@ -249,7 +265,40 @@ static void waiting_is_timed_until_the_first_look_at_a_block(void **state) {
     assert_true(mempool_proves(pool, &tx));
     assert_true(mempool_proves(pool, &tx));
     assert_int_equal(times.stages[STAGE_WAITING].count, 1);
-    mempool_free(pool);
+    end(pool);
+    buffer_free(&b);
+}
+
+/* Each accounts that are wrong, or a place that is lost, and what is then said of it. */
+static void what_is_not_sound_is_said(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct mempool *pool = pool_of(10, 100000, 10);
+    struct sender s = sender_of(1);
+    struct why why = WHY_NONE;
+    for (uint8_t n = 1; n <= 3; n++) {
+        struct transaction tx = make(&s, n, 1000, &b);
+        assert_int_equal(mempool_add(pool, &tx), OK);
+    }
+    pool->bytes++;
+    assert_false(mempool_check(pool, &why));
+    assert_non_null(strstr(why.text, "bytes are held"));
+    pool->bytes--;
+    pool->count--;
+    assert_false(mempool_check(pool, &why));
+    assert_non_null(strstr(why.text, "goes on behind its 2 entries"));
+    pool->count++;
+    struct mempool_sender **share = &pool->by_sender[mempool_bucket(pool, s.public_key)];
+    (*share)->count = 4;
+    assert_false(mempool_check(pool, &why));
+    assert_non_null(strstr(why.text, "of a sender 3 transactions wait, 4 are counted, 10 allowed"));
+    (*share)->count = 3;
+    struct mempool_entry *newest = pool->newest, **place = &pool->by_id[mempool_bucket(pool, newest->tx.id)];
+    *place = newest->next_in_bucket;
+    assert_false(mempool_check(pool, &why));
+    assert_non_null(strstr(why.text, "the id of entry 2 is 0 times in the table of ids"));
+    *place = newest;
+    end(pool);
     buffer_free(&b);
 }
 
@@ -264,6 +313,7 @@ int main(void) {
         cmocka_unit_test(count_and_bytes_are_bounded),
         cmocka_unit_test(expired_ones_go_and_give_back_their_sender_share),
         cmocka_unit_test(what_expires_too_late_for_a_shorter_lifetime_goes_and_is_named),
+        cmocka_unit_test(what_is_not_sound_is_said),
         cmocka_unit_test(iteration_is_in_arrival_order_and_can_stop),
     };
     return crypto_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

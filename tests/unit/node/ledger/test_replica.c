@@ -205,7 +205,11 @@ static void end(struct fixture *f) {
 
 static void turn(struct fixture *f) {
     assert_int_equal(replica_flush(f->replica), OK);
+    struct why why = WHY_NONE;
     replica_check(f->replica);
+    if (!chain_check(f->chain, false, &why) || !mempool_check(f->mempool, &why)) {
+        fail_msg("%s", why.text);
+    }
 }
 
 static void say(struct fixture *f, uint16_t from, const struct peer_message *message) {
