@@ -206,6 +206,7 @@ struct sim_node {
     uint64_t died_epoch, died_view;
     struct sim_malice *malice; /* of a Byzantine one */
     uint64_t height;
+    uint64_t looked_through; /* the head at which its store was last looked through */
 };
 
 /* An epoch's validators, as the first correct node that reached it said. */

@@ -310,6 +310,7 @@ void sim_node_start(struct sim_node *node) {
     node->mono_base_ms = (int64_t)sim_between(&node->random, 1000, 100000000);
     node->flush_due = false;
     node->up = true;
+    node->looked_through = UINT64_MAX;
     if (node->lost_votes) {
         sim_expect_restored(node);
     }

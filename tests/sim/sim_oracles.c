@@ -279,8 +279,21 @@ static void believes_no_liar(struct sim_node *node) {
     }
 }
 
+/* What stands in memory is looked at after every turn, the store when it began with another head. */
 static void invariants_hold(struct sim_node *node) {
+    uint64_t head = chain_head(node->chain)->header.height;
+    struct why why = WHY_NONE;
     replica_check(node->replica);
+    if (!mempool_check(node->mempool, &why)) {
+        sim_fail(node->world, "mempool", "node %u: %s", node->number, why.text);
+    }
+    if (!kv_check(node->chain->kv, false, &why)) {
+        sim_fail(node->world, "kv", "node %u: %s", node->number, why.text);
+    }
+    if (!chain_check(node->chain, head != node->looked_through, &why)) {
+        sim_fail(node->world, "chain", "node %u: %s", node->number, why.text);
+    }
+    node->looked_through = head;
 }
 
 struct oracle {
