@@ -362,4 +362,17 @@ MUTANTS = {
         ("contracts/governance/governance_vote.c", "    e = found ? recount_put(call, &place) : recount_end(call);\n",
                                         "    e = recount_end(call);\n"),
     ], "unit contracts/governance/test_governance_recount"),
+    # ---- What only an invariant shows ----
+    # Nothing else of the simulator or the unit tests finds these: accounts and copies that nobody reads until it is too late.
+    "bytes of what stood in a block stay counted": ([
+        ("node/ledger/mempool.c", "    pool->bytes -= gone->tx.envelope.len;\n",
+                                  "    pool->bytes -= gone->in_block ? 0 : gone->tx.envelope.len;\n"),
+    ], None),
+    "a layer's filter is not counted": ([
+        ("store/kv_layer.c", "    layer->bytes += size;\n", ""),
+    ], None),
+    "several blocks final at once prove no less": ([
+        ("node/ledger/chain_final.c", "        chain->provable_from = from;\n",
+                                      "        chain->provable_from = n == 1 ? from : chain->provable_from;\n"),
+    ], None),
 }
