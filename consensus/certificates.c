@@ -1,5 +1,7 @@
 #include "consensus/certificates.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 #define CERTIFICATE_VERSION 1
@@ -41,6 +43,7 @@ enum err certificates_parse(struct bytes encoded, uint16_t n, struct certificate
 }
 
 void certificates_begin(const struct vote_subject *subject, uint16_t n, uint8_t *out, size_t *out_len) {
+    ASSERT(n > 0 && n <= VALIDATORS_MAX);
     out[0] = CERTIFICATE_VERSION;
     out[1] = (uint8_t)subject->kind;
     store_u64(out + 2, subject->epoch);
@@ -53,6 +56,7 @@ void certificates_begin(const struct vote_subject *subject, uint16_t n, uint8_t 
 
 void certificates_add(uint8_t *certificate, size_t *len, uint16_t signer, const uint8_t signature[SIG_LEN]) {
     uint8_t *byte = certificate + CERTIFICATE_HEAD_LEN + signer / 8;
+    ASSERT(*byte >> (signer % 8) == 0); /* signatures stand in the order of their signers, one of each */
     *byte = (uint8_t)(*byte | 1u << (signer % 8));
     memcpy(certificate + *len, signature, SIG_LEN);
     *len += SIG_LEN;

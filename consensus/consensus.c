@@ -41,6 +41,7 @@ const char *consensus_alarm_text(enum consensus_alarm alarm) {
 }
 
 uint16_t consensus_leader(uint64_t view, uint16_t validators) {
+    ASSERT(validators > 0);
     return (uint16_t)(view % validators);
 }
 
@@ -74,6 +75,8 @@ enum err consensus_init(void *memory, size_t len, const struct consensus_config 
         (config->me >= n && config->me != CONSENSUS_OBSERVER)) {
         return ERR_RANGE;
     }
+    ASSERT((uintptr_t)memory % alignof(max_align_t) == 0);
+    ASSERT(config->me == CONSENSUS_OBSERVER || !config->may_vote || config->sign != NULL);
     memset(memory, 0, consensus_memory(n));
     uint8_t *at = memory;
     struct consensus *core = take(&at, sizeof *core);
@@ -88,6 +91,7 @@ enum err consensus_init(void *memory, size_t len, const struct consensus_config 
             core->slots[i].certificates[kind].bytes = take(&at, certificate_room(n));
         }
     }
+    ASSERT((size_t)(at - (uint8_t *)memory) == consensus_memory(n)); /* what was asked for is what is used */
     *out = core;
     return OK;
 }
@@ -123,6 +127,7 @@ void core_send_vote(struct consensus_effects *out, uint16_t to, const struct con
 
 void core_send_certificate(struct consensus_effects *out, uint16_t to, const struct slot *slot, enum vote_kind kind) {
     const struct held_certificate *held = &slot->certificates[kind];
+    ASSERT(held->len != 0);
     core_effect(out, EFFECT_SEND_CERTIFICATE, to, slot->view)->u.block.certificate = bytes_of(held->bytes, held->len);
 }
 
@@ -253,6 +258,7 @@ void consensus_step(struct consensus *core, const struct consensus_event *event,
     if (out->overflow && out->count < CONSENSUS_EFFECTS - 1) {
         core_alarm(out, ALARM_EFFECTS, CONSENSUS_ALL, core->view);
     }
+    ASSERT(core->view > core->final_view && core->top_certified < core->view); /* nobody votes where it is settled */
     uint64_t deadline = pace_deadline(core);
     if (deadline != 0) {
         core_effect(out, EFFECT_SET_TIMER, CONSENSUS_ALL, core->view)->u.at_ms = deadline;
@@ -371,6 +377,7 @@ uint16_t consensus_holders(const struct consensus *core, uint64_t view, const ui
             out[count++] = i;
         }
     }
+    ASSERT(count <= core->n && count <= VALIDATORS_MAX);
     return count;
 }
 

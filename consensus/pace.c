@@ -1,5 +1,6 @@
 #include "consensus/pace.h"
 
+#include "base/assert.h"
 #include "consensus/views.h"
 
 #define BACKOFF_MAX 16
@@ -12,6 +13,7 @@
 
 static unsigned slowness(const struct consensus *core) {
     uint64_t fruitless = core->view - core->final_view;
+    ASSERT(fruitless < CONSENSUS_WINDOW); /* the cap is shifted by an eighth of it, and fits 64 bits */
     return fruitless > SLOW_AFTER ? (unsigned)((fruitless - SLOW_AFTER) / SLOW_STEP) : 0;
 }
 
@@ -21,6 +23,7 @@ bool pace_is_slow(const struct consensus *core) {
 
 static uint64_t scaled(const struct consensus *core, uint32_t base_ms) {
     uint64_t cap = (uint64_t)core->config.timing.timeout_cap_ms << slowness(core);
+    ASSERT(core->backoff <= BACKOFF_MAX);
     uint64_t t = (uint64_t)base_ms << core->backoff;
     return t < cap ? t : cap < base_ms ? base_ms : cap;
 }

@@ -1,5 +1,6 @@
 #include "consensus/restart.h"
 
+#include "base/assert.h"
 #include "consensus/pace.h"
 #include "consensus/rules.h"
 #include "consensus/views.h"
@@ -46,6 +47,7 @@ static void restore_proposal(struct consensus *core, const struct consensus_vote
 }
 
 static void ask_recall(struct consensus *core, struct consensus_effects *out) {
+    ASSERT(core->recalling && core_is_validator(core));
     core->recall_asked_ms = core->now_ms;
     for (uint16_t i = 0; i < core->n; i++) {
         if (i != core->config.me && !core->peers[i].answered) {
@@ -80,6 +82,7 @@ void restart_begin(struct consensus *core, const struct consensus_event *event, 
     for (size_t i = 0; restored != NULL && i < restored->certificate_count; i++) {
         (void)views_take_certificate(core, restored->certificates[i], CONSENSUS_ALL, out);
     }
+    ASSERT(core->view > core->final_view); /* whatever the journal said */
     if (core->recalling) {
         ask_recall(core, out);
     }
@@ -110,6 +113,7 @@ void restart_asked(struct consensus *core, const struct consensus_event *event, 
 }
 
 void restart_found_own(struct consensus *core, const struct consensus_vote *vote, struct consensus_effects *out) {
+    ASSERT(core_is_validator(core) && vote->signer == core->config.me);
     const struct highest *own = &core->peers[core->config.me].highest[vote->subject.kind];
     if (!core->recalling || core->refused || vote->subject.view <= core->recall_floor) {
         return;
@@ -175,6 +179,7 @@ static void resend_votes(struct consensus *core, const struct slot *slot, struct
 
 /* Says votes again from view `v` down, until so many views had some; gives the view to go on from. */
 static uint64_t resend_down(struct consensus *core, uint64_t v, uint64_t most, struct consensus_effects *out) {
+    ASSERT(v <= core->view + 1); /* nothing of ours is further ahead */
     for (uint64_t sent = 0; v > core->final_view && sent < most; v--) {
         const struct slot *slot = views_get(core, v);
         if (slot != NULL && views_own(core, slot)->cast != 0) {
@@ -211,6 +216,7 @@ static void ask_again(struct consensus *core) {
 }
 
 void restart_resend(struct consensus *core, struct consensus_effects *out) {
+    ASSERT(core->started && !core->closed);
     core->resent_ms = core->now_ms;
     core->helped_view = core->view; /* nobody is left out of what follows */
     ask_again(core);

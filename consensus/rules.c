@@ -102,6 +102,8 @@ static void journal_certificates(struct consensus *core, uint64_t from, struct c
 static void cast(struct consensus *core, struct slot *slot, enum vote_kind kind, const uint8_t *block,
                  struct consensus_effects *out) {
     const struct ballot *own = views_own(core, slot);
+    ASSERT(may_cast_in(core, slot->view));
+    ASSERT((block == NULL) == (kind == VOTE_NULLIFY));
     ASSERT(!views_cast(own, kind));
     ASSERT(kind != VOTE_NULLIFY || !views_cast(own, VOTE_FINALIZE));
     ASSERT(kind == VOTE_NULLIFY || !views_cast(own, VOTE_NULLIFY));
@@ -139,6 +141,7 @@ static bool enter(struct consensus *core) {
                                      (core_is_validator(core) && views_cast(views_own(core, slot), VOTE_NULLIFY)));
     bool timed_out = given_up && (!leader->silent || pace_is_slow(core));
     core->view = core->top_certified + 1;
+    ASSERT(core->view > core->final_view && core->view - core->final_view < CONSENSUS_WINDOW); /* it has a slot */
     pace_view_entered(core, timed_out);
     pace_refresh(core);
     return true;
@@ -152,6 +155,7 @@ static void ask_certificates(struct consensus *core, struct slot *slot, uint64_t
     if (slot->asked_ms != 0 && core->now_ms < slot->asked_ms + core->config.timing.resend_ms) {
         return;
     }
+    ASSERT(missing > core->final_view); /* what is final needs no certificate more */
     slot->asked_ms = core->now_ms;
     uint64_t low =
         missing > core->final_view + CONSENSUS_ATTACHED ? missing - CONSENSUS_ATTACHED + 1 : core->final_view + 1;
@@ -189,6 +193,7 @@ static const uint8_t *choose_parent(struct consensus *core, struct slot *current
 
 void rules_send_proposal(struct consensus *core, const struct slot *slot, uint16_t to, struct consensus_effects *out) {
     size_t count = 0;
+    ASSERT(slot->proposed && slot->proposal.signer == core->config.me);
     for (uint64_t v = slot->view - 1; v >= core->final_view && v > 0 && count < CONSENSUS_ATTACHED; v--) {
         const struct slot *at = views_get(core, v);
         if (at == NULL) {
@@ -220,6 +225,8 @@ void rules_send_proposal(struct consensus *core, const struct slot *slot, uint16
 static void put_forward(struct consensus *core, struct slot *slot, struct slot_block *block,
                         struct consensus_effects *out) {
     struct vote_subject subject = {.epoch = core->config.epoch, .view = slot->view, .kind = VOTE_PROPOSE};
+    ASSERT(core_leader(core, slot->view) == core->config.me && !slot->proposed);
+    ASSERT(block->state == BLOCK_VALID || block->state == BLOCK_UNTIMELY); /* executed: its leader votes for it */
     memcpy(subject.block, block->hash, HASH_LEN);
     views_sign(core, &subject, &slot->proposal);
     views_remember(core, &slot->proposal);
@@ -239,6 +246,7 @@ static bool propose_again(struct consensus *core, struct slot *slot, const struc
     if (block == NULL) {
         return false;
     }
+    ASSERT(closing->closes && view < slot->view);
     *block = *closing;
     block->parent_view = view;
     memcpy(block->parent, closing->hash, HASH_LEN);
@@ -381,6 +389,7 @@ static bool finalize(struct consensus *core, struct consensus_effects *out) {
 
 void rules_final(struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN]) {
     ASSERT(view > core->final_view);
+    ASSERT(!core->closed); /* nothing is final in an epoch behind its closing block */
     core->final_view = view;
     memcpy(core->final_hash, hash, HASH_LEN);
     if (core->top_certified < view) {

@@ -1,5 +1,6 @@
 #include "consensus/views.h"
 
+#include "base/assert.h"
 #include "consensus/restart.h"
 
 #include <string.h>
@@ -19,6 +20,7 @@ struct slot *views_make(struct consensus *core, uint64_t view) {
     if (slot->view == view) {
         return slot;
     }
+    ASSERT(slot->view < core->final_view || slot->view == 0); /* nothing is lost that finality may still need */
     struct ballot *ballots = slot->ballots;
     uint8_t *bytes[KINDS];
     for (int kind = 0; kind < KINDS; kind++) {
@@ -67,6 +69,7 @@ bool views_nullified(const struct slot *slot) {
 }
 
 const struct ballot *views_own(const struct consensus *core, const struct slot *slot) {
+    ASSERT(core_is_validator(core)); /* an observer has no ballots: its place lies past their end */
     return &slot->ballots[core->config.me];
 }
 
@@ -74,6 +77,7 @@ const struct ballot *views_own(const struct consensus *core, const struct slot *
 
 bool views_signature_good(struct consensus *core, const struct consensus_vote *vote) {
     uint8_t message[VOTE_SIGNED_LEN];
+    ASSERT(vote->signer < core->n);
     vote_signed_bytes(core->config.chain_id, &vote->subject, message);
     core->signatures_checked++;
     return core->config.crypto->ed25519_verify(core->config.validators.keys[vote->signer], message, sizeof message,
@@ -82,6 +86,7 @@ bool views_signature_good(struct consensus *core, const struct consensus_vote *v
 
 void views_sign(const struct consensus *core, const struct vote_subject *subject, struct consensus_vote *out) {
     uint8_t message[VOTE_SIGNED_LEN];
+    ASSERT(core_is_validator(core) && core->config.may_vote && subject->epoch == core->config.epoch);
     vote_signed_bytes(core->config.chain_id, subject, message);
     *out = (struct consensus_vote){.subject = *subject, .signer = core->config.me};
     core->config.sign(core->config.sign_ctx, message, sizeof message, out->signature);
@@ -102,11 +107,13 @@ static void note_reached(struct consensus *core, const struct consensus_vote *vo
 }
 
 void views_remember(struct consensus *core, const struct consensus_vote *vote) {
+    ASSERT(vote->signer < core->n && vote->subject.kind >= VOTE_PROPOSE && vote->subject.kind <= VOTE_FINALIZE);
     raise(&core->peers[vote->signer].highest[vote->subject.kind], vote);
     note_reached(core, vote);
 }
 
 const struct consensus_vote *views_settle_highest(struct consensus *core, uint16_t signer, enum vote_kind kind) {
+    ASSERT(signer < core->n);
     struct highest *highest = &core->peers[signer].highest[kind];
     struct highest *late = &core->peers[signer].late[kind];
     if (late->any && (!highest->any || late->vote.subject.view > highest->vote.subject.view) &&
@@ -138,6 +145,8 @@ static bool contradicts(const struct slot *slot, enum vote_kind kind, const uint
 
 /* It is told to nobody: its votes went to everybody, and who seems to have missed some is helped (restart.h). */
 static void note_certificate(struct consensus *core, struct slot *slot, enum vote_kind kind) {
+    ASSERT(slot->certificates[kind].len != 0);
+    ASSERT(slot->view - core->final_view < CONSENSUS_WINDOW - 1); /* the view after it has a place of its own */
     slot->touched = true;
     if (slot->view > core->top_certified) {
         core->top_certified = slot->view;
@@ -196,6 +205,7 @@ static void count_votes(struct consensus *core, struct slot *slot, enum vote_kin
             certificates_add(held->bytes, &held->len, i, b->signatures[kind]);
         }
     }
+    ASSERT(held->len == certificates_len(core->n, count)); /* all that were counted, and nobody else */
     memcpy(held->block, block, HASH_LEN);
     note_certificate(core, slot, kind);
 }
@@ -240,6 +250,9 @@ static bool vote_is_wellformed(const struct consensus *core, const struct consen
 static void note_equivocation(struct consensus *core, struct slot *slot, const struct consensus_vote *first,
                               const struct consensus_vote *second, struct consensus_effects *out) {
     uint16_t signer = first->signer;
+    /* Evidence takes a seat away: it must prove what it says to whoever looks at nothing else. */
+    ASSERT(second->signer == signer && first->subject.view == second->subject.view);
+    ASSERT(first->subject.kind != second->subject.kind || !core_same(first->subject.block, second->subject.block));
     slot->ballots[signer].equivocated = true;
     if (signer == core_leader(core, slot->view)) {
         slot->leader_equivocated = true;
@@ -524,6 +537,7 @@ bool views_take_certificate(struct consensus *core, struct bytes encoded, uint16
     }
     book_votes(core, slot, &parts, out);
     if (!second) {
+        ASSERT(encoded.len <= certificates_len(core->n, core->n)); /* a certificate's room: parsing saw to that */
         memcpy(held->bytes, encoded.data, encoded.len);
         held->len = encoded.len;
         memcpy(held->block, parts.subject.block, HASH_LEN);
@@ -541,6 +555,7 @@ void views_keep_finalization(struct consensus *core, uint64_t view, struct bytes
     }
     struct held_certificate *held = &slot->certificates[VOTE_FINALIZE];
     if (held->len == 0) {
+        ASSERT(certificate.len <= certificates_len(core->n, core->n));
         memcpy(held->bytes, certificate.data, certificate.len);
         held->len = certificate.len;
         memcpy(held->block, parts.subject.block, HASH_LEN);
