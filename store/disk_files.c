@@ -1,5 +1,7 @@
 #include "store/disk_files.h"
 
+#include "base/assert.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@ static enum err sync_parent(const struct disk *disk, const char *path) {
 
 enum err disk_make_folder(const struct disk *disk, const char *path) {
     char part[DISK_PATH_MAX];
+    ASSERT(path[0] != '\0'); /* its parent would be the folder that the process happens to be in */
     enum err e = disk->ops->make_dir(disk->ctx, path);
     size_t len = strlen(path);
     if (e == ERR_NOTFOUND && len < sizeof part) {

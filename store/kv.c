@@ -39,6 +39,7 @@ void kv_close(struct kv *kv) {
 }
 
 static void replace_stack(struct kv *kv, struct kv_stack *stack) {
+    ASSERT(stack != kv->stack); /* views hold the old one, which never changes */
     (void)pthread_mutex_lock(&kv->lock);
     struct kv_stack *old = kv->stack;
     kv->stack = stack;
@@ -47,12 +48,14 @@ static void replace_stack(struct kv *kv, struct kv_stack *stack) {
 }
 
 enum err kv_push(struct kv *kv, struct kv_layer *layer) {
+    size_t frozen = kv_frozen(kv);
     enum err e = kv_layer_seal(layer);
     struct kv_stack *stack;
     if (e == OK) {
-        e = kv_stack_push(kv->stack, kv_frozen(kv), false, layer, &stack);
+        e = kv_stack_push(kv->stack, frozen, false, layer, &stack);
     }
     if (e == OK) {
+        ASSERT(stack->count > frozen && stack->count <= kv->stack->count + 1);
         replace_stack(kv, stack);
         kv->rigid = kv->rigid < stack->count ? kv->rigid : stack->count - 1;
     }
@@ -79,12 +82,14 @@ enum err kv_checkpoint_begin(struct kv *kv, struct kv_checkpoint **out) {
     *checkpoint = (struct kv_checkpoint){kv, kv_stack_ref(kv->stack), kv->stack->count};
     kv->running = checkpoint;
     kv->rigid = checkpoint->count;
+    ASSERT(kv_frozen(kv) == kv->stack->count); /* all of it, and what is pushed from now on stands above */
     *out = checkpoint;
     return OK;
 }
 
 enum err kv_checkpoint_write(struct kv_checkpoint *checkpoint) {
     struct kv_layer *merged;
+    ASSERT(checkpoint->count > 0 && checkpoint->count == checkpoint->stack->count);
     enum err e = kv_stack_flatten(checkpoint->stack, checkpoint->count, false, &merged);
     if (e == OK) {
         const struct kv_backend *backend = &checkpoint->kv->backend;
@@ -102,6 +107,8 @@ enum err kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, enum
         e = kv_stack_drop(kv->stack, checkpoint->count, &rest);
     }
     if (e == OK) {
+        /* What goes is what was written, and not something that came to stand in its place. */
+        ASSERT(kv->stack->layers[checkpoint->count - 1] == checkpoint->stack->layers[checkpoint->count - 1]);
         replace_stack(kv, rest);
         kv->rigid = 0;
     }

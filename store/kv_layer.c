@@ -34,6 +34,7 @@ static void *arena_take(struct kv_layer *layer, size_t len) {
         }
         top = layer->arena;
     }
+    ASSERT(top->used <= top->cap && len <= top->cap - top->used);
     void *at = top->data + top->used;
     top->used += len;
     layer->bytes += len;
@@ -55,7 +56,8 @@ enum err kv_layer_new(struct kv_layer **out) {
 }
 
 struct kv_layer *kv_layer_ref(struct kv_layer *layer) {
-    (void)atomic_fetch_add_explicit(&layer->refs, 1, memory_order_relaxed);
+    unsigned before = atomic_fetch_add_explicit(&layer->refs, 1, memory_order_relaxed);
+    ASSERT(before > 0);
     return layer;
 }
 
@@ -165,6 +167,7 @@ static enum err insert_tower(struct kv_layer *layer, enum kv_table table, struct
             layer->ends[table][level] = tower;
         }
     }
+    ASSERT(height >= 1 && height <= TOWER_MAX);
     layer->levels = height > layer->levels ? height : layer->levels;
     layer->count++;
     return OK;
@@ -238,6 +241,7 @@ uint64_t kv_key_hash(enum kv_table table, struct bytes key) {
 /* Three bits of one cache line, from bits of the hash that the choice of the line does not use. */
 static uint64_t *filter_line(const struct kv_layer *layer, uint64_t hash) {
     uint64_t block = (hash >> 32) * layer->filter_blocks >> 32;
+    ASSERT(block < layer->filter_blocks);
     return layer->filter + block * FILTER_BLOCK_WORDS;
 }
 
@@ -291,6 +295,7 @@ enum err kv_layer_seal(struct kv_layer *layer) {
         }
     }
     layer->start[KV_TABLES] = n;
+    ASSERT(n == layer->count); /* every tower was met, once */
     enum err e = build_filter(layer);
     if (e != OK) {
         free(layer->entries);
@@ -315,6 +320,7 @@ static size_t lower_bound(const struct kv_layer *layer, enum kv_table table, str
             high = middle;
         }
     }
+    ASSERT(low >= layer->start[table] && low <= layer->start[table + 1]);
     return low;
 }
 
@@ -330,6 +336,7 @@ static const struct kv_entry *find_entry(const struct kv_layer *layer, enum kv_t
 
 enum kv_found kv_layer_find(const struct kv_layer *layer, enum kv_table table, struct bytes key, uint64_t hash,
                             struct bytes *out) {
+    ASSERT(table < KV_TABLES);
     if (layer->filter != NULL && !kv_layer_may_have(layer, hash)) {
         return KV_UNKNOWN;
     }
@@ -338,6 +345,7 @@ enum kv_found kv_layer_find(const struct kv_layer *layer, enum kv_table table, s
         return KV_UNKNOWN;
     }
     if (entry->value == NULL) {
+        ASSERT(entry->value_len == 0);
         return KV_DELETED;
     }
     *out = bytes_of(entry->value, entry->value_len);
@@ -368,6 +376,7 @@ const struct kv_entry *kv_layer_seek_back(const struct kv_layer *layer, enum kv_
 enum err kv_layer_each(const struct kv_layer *layer, enum kv_table table,
                        enum err (*each)(void *arg, struct bytes key, struct bytes value), void *arg) {
     enum err e = OK;
+    ASSERT(table < KV_TABLES);
     if (!layer->sealed) {
         for (const struct tower *at = layer->heads[table][0]; at != NULL && e == OK; at = at->next[0]) {
             e = each(arg, kv_entry_key(&at->entry), bytes_of(at->entry.value, at->entry.value_len));
@@ -425,6 +434,7 @@ static enum err merge_runs(const struct run *older, const struct run *newer, boo
         count += merge_table(older, newer, table, drop_deleted, merged.entries + count);
     }
     merged.start[KV_TABLES] = count;
+    ASSERT(count <= older->start[KV_TABLES] + newer->start[KV_TABLES]); /* as much room as there was made */
     *out = merged;
     return OK;
 }
@@ -456,6 +466,7 @@ static enum err own_entries(struct kv_layer *layer) {
             at += entry->value_len;
         }
     }
+    ASSERT(at == layer->arena->data + total); /* as much as was asked for */
     layer->arena->used = total;
     layer->bytes += total + layer->count * sizeof *layer->entries;
     return OK;
@@ -493,6 +504,7 @@ fail:
 /* The entries of several layers in one run of its own; halves first, so that an entry is moved log2(count) times. */
 static enum err gather_runs(struct kv_layer *const *layers, size_t count, bool drop_deleted, struct run *out) {
     struct run older, newer;
+    ASSERT(count > 0);
     if (count == 1) {
         static const struct run nothing;
         older = run_of(layers[0]);

@@ -1,5 +1,6 @@
 /* The lower floor in LMDB: one named database per table, every commit durable. LMDB has no checksums of its own, so
  * every value has one behind it. */
+#include "base/assert.h"
 #include "base/file.h"
 #include "store/fault_guard.h"
 #include "store/home_lock.h"
@@ -31,6 +32,7 @@ const char *kv_lmdb_error(void) {
 }
 
 enum err kv_lmdb_failed(const char *what, int code) {
+    ASSERT(code != 0); /* what went well is no failure */
     (void)snprintf(error, sizeof error, "%s: %s", what, mdb_strerror(code));
     switch (code) {
     case MDB_NOTFOUND:
@@ -55,6 +57,7 @@ enum err kv_lmdb_failed(const char *what, int code) {
 
 enum err kv_lmdb_damaged(enum kv_table table, struct bytes key, const char *how) {
     char hex[2 * KEY_SHOWN + 1];
+    ASSERT(table < KV_TABLES);
     size_t shown = key.len < KEY_SHOWN ? key.len : KEY_SHOWN;
     hex_encode(key.data, shown, hex);
     (void)snprintf(error, sizeof error, "table %s, key %s%s: %s", kv_lmdb_tables[table], shown > 0 ? hex : "(first)",
@@ -76,6 +79,7 @@ struct table_write {
 static enum err write_entry(void *arg, struct bytes key, struct bytes value) {
     struct table_write *w = arg;
     MDB_val k = kv_lmdb_val(key), v = {value.len + CHECKSUM_LEN, NULL};
+    ASSERT(key.len > 0 && key.len <= KV_KEY_MAX); /* kv_layer_put takes no other */
     bool beyond = w->empty || bytes_compare(key, bytes_of(w->last, w->last_len)) > 0;
     if (value.data != NULL) {
         int code = mdb_cursor_put(w->cursor, &k, &v, MDB_RESERVE | (beyond ? MDB_APPEND : 0u));

@@ -1,5 +1,6 @@
 /* Reading the lower floor: snapshots, and entries whose checksum fits. Whatever touches LMDB's pages runs under a
  * guard, since a damaged page may lead it anywhere. */
+#include "base/assert.h"
 #include "store/fault_guard.h"
 #include "store/kv_lmdb_internal.h"
 
@@ -40,6 +41,7 @@ static struct snapshot *take_idle(struct lmdb *db) {
     (void)pthread_mutex_lock(&db->idle_lock);
     struct snapshot *s = db->idle;
     if (s != NULL) {
+        ASSERT(db->idle_count > 0);
         db->idle = s->next_idle;
         db->idle_count--;
     }

@@ -1,6 +1,8 @@
 /* The lower floor in memory, for the simulator: the same stack of layers, with nothing below it. */
 #include "store/kv_stack.h"
 
+#include "base/assert.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -19,6 +21,7 @@ static enum err memory_snapshot(void *ctx, void **out) {
 
 static void memory_release(void *ctx, void *snapshot) {
     (void)ctx;
+    ASSERT(snapshot != NULL);
     kv_stack_unref(snapshot);
 }
 

@@ -36,7 +36,8 @@ enum err kv_stack_new(struct kv_layer *const *layers, size_t count, struct kv_st
 }
 
 struct kv_stack *kv_stack_ref(struct kv_stack *stack) {
-    (void)atomic_fetch_add_explicit(&stack->refs, 1, memory_order_relaxed);
+    unsigned before = atomic_fetch_add_explicit(&stack->refs, 1, memory_order_relaxed);
+    ASSERT(before > 0); /* whoever takes another reference has one, or keeps somebody from giving up his */
     return stack;
 }
 
@@ -113,6 +114,7 @@ const struct kv_entry *kv_stack_seek(const struct kv_stack *stack, enum kv_table
 }
 
 bool kv_step_past(struct bytes key, bool back, uint8_t *buffer, struct bytes *out_from) {
+    ASSERT(key.len > 0 && key.len <= KV_KEY_MAX);
     memmove(buffer, key.data, key.len);
     if (!back) {
         buffer[key.len] = 0;

@@ -16,6 +16,7 @@ struct kv_view {
 /* Takes the stack along unless only the floor is wanted. */
 static enum err open_view(struct kv *kv, struct kv_layer *const *layers, size_t count, bool only_floor,
                           struct kv_view **out) {
+    ASSERT(count == 0 || !only_floor); /* what stands above the floor alone would hide it by halves */
     struct kv_view *view = malloc(sizeof *view + count * sizeof(struct kv_layer *));
     if (view == NULL) {
         return ERR_NOMEM;
@@ -64,6 +65,7 @@ void kv_view_close(struct kv_view *view) {
         return;
     }
     struct kv *kv = view->kv;
+    ASSERT(atomic_load(&kv->views) > 0); /* closed once */
     kv->backend.ops->release(kv->backend.ctx, view->snapshot);
     kv_stack_unref(view->stack);
     free(view);
@@ -71,6 +73,7 @@ void kv_view_close(struct kv_view *view) {
 }
 
 enum err kv_get(struct kv_view *view, enum kv_table table, struct bytes key, struct bytes *out) {
+    ASSERT(table < KV_TABLES);
     uint64_t hash = kv_key_hash(table, key);
     enum kv_found found = KV_UNKNOWN;
     for (size_t i = view->above_count; i-- > 0 && found == KV_UNKNOWN;) {
@@ -113,7 +116,7 @@ static enum err seek_floor(const struct kv_view *view, enum kv_table table, stru
 
 static enum err seek(const struct kv_view *view, enum kv_table table, struct bytes from, bool back,
                      struct bytes *out_key, struct bytes *out_value) {
-    ASSERT(from.len <= KV_KEY_MAX + 1);
+    ASSERT(table < KV_TABLES && from.len <= KV_KEY_MAX + 1);
     uint8_t place[KV_KEY_MAX + 1];
     struct kv_entry low;
     enum err floor = seek_floor(view, table, from, back, &low);

@@ -56,6 +56,7 @@ enum err seglog_open(const struct seglog_config *config,
 
 /* Says for the next opening that all there is was synced; only a hint, so its own loss does no harm. */
 static void leave_mark(struct seglog *log) {
+    ASSERT(log->active != NULL || log->count == 0);
     if (log->active == NULL || log->broken || log->synced != log->last ||
         log->active_size < log->active_end + RECORD_HEADER_LEN) {
         return;
@@ -78,6 +79,7 @@ uint64_t seglog_cut(const struct seglog *log) {
 }
 
 uint64_t seglog_first(const struct seglog *log) {
+    ASSERT(log->count == 0 || log->segments[0].first <= log->last + 1);
     return log->count > 0 ? log->segments[0].first : log->last + 1;
 }
 
@@ -93,6 +95,7 @@ static enum err sync_active(struct seglog *log) {
         return seglog_fail(ERR_IO, "%s: an earlier sync failed", log->dir);
     }
     uint64_t upto = log->last;
+    ASSERT(log->synced <= upto);
     if (log->synced == upto) {
         return OK;
     }
@@ -127,6 +130,7 @@ static enum err make_room(struct seglog *log, uint64_t span) {
 /* Zeros behind the record that ends at `end`, when it has used up those that were there. */
 static enum err prewrite(struct seglog *log, uint64_t end) {
     uint64_t upto = (end / PREWRITE_STEP + 1) * PREWRITE_STEP;
+    ASSERT(end > log->active_end); /* zeros never go over a record */
     if (upto > log->segment_bytes) {
         upto = log->segment_bytes;
     }
@@ -160,6 +164,7 @@ static uint8_t *scratch(struct seglog *log, size_t len) {
 
 static enum err write_record(struct seglog *log, uint8_t type, struct bytes record, uint64_t span) {
     struct segment *segment = &log->segments[log->count - 1];
+    ASSERT(segment->first + segment->count == log->last + 1); /* sequence numbers have no holes */
     uint8_t *bytes = scratch(log, (size_t)span);
     if (bytes == NULL) {
         return ERR_NOMEM;
@@ -193,6 +198,7 @@ enum err seglog_append(struct seglog *log, uint8_t type, struct bytes record, ui
         return seglog_fail(ERR_IO, "%s: an earlier sync failed", log->dir);
     }
     uint64_t span = record_span(record.len);
+    ASSERT(span % 8 == 0 && span >= RECORD_HEADER_LEN + record.len);
     enum err e = make_room(log, span);
     if (e != OK) {
         return e;
@@ -206,6 +212,7 @@ enum err seglog_append(struct seglog *log, uint8_t type, struct bytes record, ui
         }
         log->segments[log->count - 1].count++;
         log->last++;
+        ASSERT(log->active_end <= log->active_size && log->synced < log->last);
         *out_sequence = log->last;
     }
     (void)pthread_mutex_unlock(&log->lock);
@@ -236,6 +243,7 @@ static struct segment *segment_of(struct seglog *log, uint64_t sequence) {
 
 /* A file to read the segment from, owned by the log, and how far it reaches. */
 static enum err file_of(struct seglog *log, const struct segment *segment, struct disk_file **out, uint64_t *out_size) {
+    ASSERT(segment >= log->segments && segment < log->segments + log->count);
     if (segment == &log->segments[log->count - 1]) {
         *out = log->active;
         *out_size = log->active_end;
@@ -277,6 +285,7 @@ static enum err index_segment(struct seglog *log, struct segment *segment, struc
 /* Hops to record `n` of the segment; gives its header. */
 static enum err find_record(struct seglog *log, const struct segment *segment, struct disk_file *file, uint64_t n,
                             uint64_t *out_offset, struct record_header *out, uint8_t bytes[RECORD_HEADER_LEN]) {
+    ASSERT(n < segment->count && n / INDEX_STRIDE < segment->offset_count); /* indexed, as far as it has records */
     uint64_t offset = segment->offsets[n / INDEX_STRIDE];
     for (uint64_t at = n - n % INDEX_STRIDE;; at++) {
         enum err e = log->disk.ops->read(file, offset, bytes, RECORD_HEADER_LEN);
@@ -410,6 +419,7 @@ enum err seglog_discard_below(struct seglog *log, uint64_t sequence) {
     (void)pthread_mutex_lock(&log->lock);
     enum err e = OK;
     while (log->count > 1 && log->segments[1].first <= sequence && e == OK) {
+        ASSERT(log->segments[1].first <= log->last + 1); /* the one that is written to stays */
         e = segment_retire(log, log->segments[0].first);
         if (e == OK) {
             if (log->reading != NULL && log->reading_first == log->segments[0].first) {

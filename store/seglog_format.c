@@ -1,5 +1,6 @@
 #include "store/seglog_format.h"
 
+#include "base/assert.h"
 #include "store/crc32c.h"
 
 #include <string.h>
@@ -36,6 +37,7 @@ static uint32_t header_crc(const uint8_t header[RECORD_HEADER_LEN], uint64_t sal
 }
 
 void record_header_encode(struct record_header *h, uint64_t salt, struct bytes record, uint8_t out[RECORD_HEADER_LEN]) {
+    ASSERT(h->length == record.len && h->synced < h->sequence); /* nobody knows of itself that it was synced */
     memset(out, 0, RECORD_HEADER_LEN);
     store_u64(out, h->sequence);
     store_u64(out + 8, h->synced);

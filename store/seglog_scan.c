@@ -1,3 +1,4 @@
+#include "base/assert.h"
 #include "store/disk_files.h"
 #include "store/seglog_internal.h"
 
@@ -42,6 +43,7 @@ static enum err window_at(struct window *w, uint64_t offset, size_t len, const s
         w->from = offset;
         w->len = want;
     }
+    ASSERT(offset >= w->from && offset - w->from + len <= w->len); /* the caller has looked at the file's size */
     *out = w->data + (offset - w->from);
     return OK;
 }

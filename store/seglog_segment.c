@@ -1,5 +1,6 @@
 #include "store/seglog_internal.h"
 
+#include "base/assert.h"
 #include "base/ed25519.h"
 
 #include <stdarg.h>
@@ -19,6 +20,7 @@ void seglog_no_error(void) {
 
 enum err seglog_fail(enum err e, const char *format, ...) {
     va_list args;
+    ASSERT(e != OK);
     va_start(args, format);
     (void)vsnprintf(error, sizeof error, format, args);
     va_end(args);
@@ -57,6 +59,7 @@ enum err segment_note(struct segment *segment, uint64_t n, uint64_t offset) {
         segment->offsets = grown;
         segment->offset_cap = cap;
     }
+    ASSERT(n / INDEX_STRIDE == segment->offset_count && offset <= UINT32_MAX); /* none is left out */
     segment->offsets[segment->offset_count++] = (uint32_t)offset;
     return OK;
 }
@@ -153,6 +156,7 @@ enum err segment_begin(struct seglog *log) {
         seglog_close_file(log, file);
         return seglog_fail(e, "%s: beginning a segment: %s", log->dir, err_text(e));
     }
+    ASSERT(log->segments[log->count - 1].first == log->last + 1); /* the next record is its first */
     seglog_close_file(log, log->active);
     log->active = file;
     log->active_end = SEGMENT_HEADER_LEN;
@@ -173,6 +177,7 @@ enum err segment_retire(struct seglog *log, uint64_t first) {
     if (log->spare_count < log->spares_max) {
         e = log->disk.ops->rename(log->disk.ctx, from, to);
         if (e == OK) {
+            ASSERT(log->spare_count < SPARES_MAX);
             log->spares[log->spare_count++] = first;
         }
     } else {

@@ -1,5 +1,6 @@
 #include "store/snapshot.h"
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/sha256.h"
 
@@ -34,6 +35,7 @@ static uint8_t first_difference(const uint8_t a[HASH_LEN], const uint8_t b[HASH_
 
 /* Closes the innermost open node with what has grown to its right. */
 static void close_node(struct snapshot_fold *fold) {
+    ASSERT(fold->any && fold->depth > 0);
     fold->depth--;
     uint8_t inner[HASH_LEN];
     state_inner_hash(fold->crypto, fold->open[fold->depth].bit, fold->open[fold->depth].left, fold->hash, inner);
@@ -52,6 +54,8 @@ enum err snapshot_fold_add(struct snapshot_fold *fold, const uint8_t key[HASH_LE
         while (fold->depth > 0 && fold->open[fold->depth - 1].bit > bit) {
             close_node(fold);
         }
+        ASSERT(fold->depth < sizeof fold->open / sizeof fold->open[0]); /* the bits of open nodes rise */
+        ASSERT(fold->depth == 0 || fold->open[fold->depth - 1].bit < bit);
         fold->open[fold->depth].bit = bit;
         memcpy(fold->open[fold->depth].left, fold->hash, HASH_LEN);
         fold->depth++;
@@ -221,6 +225,7 @@ void snapshot_manifest_free(struct snapshot_manifest *manifest) {
 /* The root over chunks [first, first + 2^(bits - bit)), whose keys share `bit` bits. */
 static void root_over(const struct verify_crypto *crypto, const struct snapshot_manifest *m, uint32_t first,
                       uint8_t bit, uint8_t out[HASH_LEN]) {
+    ASSERT(bit <= m->bits);
     if (bit == m->bits) {
         memcpy(out, m->state[first].root, HASH_LEN);
         return;
@@ -243,6 +248,7 @@ void snapshot_state_root(const struct verify_crypto *crypto, const struct snapsh
 
 uint32_t snapshot_chunk_bytes(const struct snapshot_manifest *manifest, uint32_t chunk) {
     uint32_t states = UINT32_C(1) << manifest->bits;
+    ASSERT(chunk < states + manifest->body_count);
     return chunk < states ? manifest->state[chunk].bytes : manifest->bodies[chunk - states].bytes;
 }
 
@@ -255,12 +261,14 @@ uint64_t snapshot_bytes(const struct snapshot_manifest *manifest) {
 }
 
 uint64_t snapshot_body_end(const struct snapshot_manifest *manifest, uint32_t index) {
+    ASSERT(index < manifest->body_count);
     return index + 1 < manifest->body_count ? manifest->bodies[index + 1].first - 1 : manifest->height;
 }
 
 /* ---- State chunks ------------------------------------------------------------------------------------------------ */
 
 uint32_t snapshot_chunk_of(const uint8_t hashed[HASH_LEN], uint8_t bits) {
+    ASSERT(bits <= SNAPSHOT_BITS_MAX);
     return bits == 0 ? 0 : load_u32(hashed) >> (32 - bits);
 }
 

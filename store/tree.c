@@ -48,6 +48,7 @@ struct outcome {
 
 static enum err write_node(struct update *u, const struct tree_node *node, struct tree_ref *out) {
     struct tree_ref ref = {.id = u->next_id};
+    ASSERT(ref.id != 0); /* which says that nothing is there */
     if (node->leaf) {
         state_leaf_hash(u->crypto, node->key, node->value_hash, ref.hash);
     } else {
@@ -104,6 +105,7 @@ static int compare_items(const void *a, const void *b) {
 /* The subtree over `count` items of different keys in order. Its depth is bounded by the bits of a key, since each
  * inner node's bit lies behind its parent's. */
 static enum err build_items(struct update *u, const struct item *items, size_t count, struct tree_ref *out) {
+    ASSERT(count > 0);
     if (count == 1) {
         if (items[0].change == NULL) {
             *out = items[0].ref;
@@ -128,6 +130,7 @@ static enum err build_items(struct update *u, const struct item *items, size_t c
             low = middle + 1;
         }
     }
+    ASSERT(low > 0 && low < count); /* the first and the last part at this bit */
     enum err e = build_items(u, items, low, &node.child[0]);
     if (e == OK) {
         e = build_items(u, items + low, count - low, &node.child[1]);
@@ -150,6 +153,7 @@ static enum err fill_edge(struct update *u, struct insertion *range, int upper, 
             range[rising++] = range[i];
         }
     }
+    ASSERT(rising == 0 || upper >= 0); /* above the root there is no other edge */
     o->rising = rising;
     if (count == old) {
         return OK;
@@ -209,6 +213,7 @@ static enum err apply(struct update *u, struct tree_ref old, int upper, struct i
 static enum err meet_inner(struct update *u, struct tree_ref old, const struct tree_node *inner,
                            struct insertion *range, size_t count, struct outcome *out) {
     size_t left = part(range, count, inner->bit);
+    ASSERT(count > 0 && left <= count);
     struct outcome side[2] = {{.ref = inner->child[0]}, {.ref = inner->child[1]}};
     enum err e = OK;
     if (left > 0) {
@@ -317,6 +322,7 @@ done:
     free(items);
     free(range);
     if (e == OK) {
+        ASSERT(result.rising == 0); /* every change has its place */
         *next_id = u.next_id;
         out->id = result.ref.id;
         memcpy(out->hash, result.ref.hash, SHA256_LEN);

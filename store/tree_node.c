@@ -1,5 +1,7 @@
 #include "store/tree_node.h"
 
+#include "base/assert.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +41,7 @@ void tree_cache_free(struct tree_cache *cache) {
 static void cache_put(struct tree_cache *cache, uint64_t id, const struct tree_node *node) {
     if (cache != NULL) {
         struct cache_slot *slot = &cache->slots[id % cache->count];
+        ASSERT(id != 0);
         slot->id = id;
         slot->node = *node;
     }
@@ -87,6 +90,7 @@ enum err tree_node_get(struct kv_view *view, struct tree_cache *cache, uint64_t 
 enum err tree_node_put(struct kv_layer *layer, struct tree_cache *cache, uint64_t id, const struct tree_node *node) {
     uint8_t key[8];
     uint8_t value[INNER_LEN];
+    ASSERT(id != 0 && (node->leaf || (node->child[0].id != 0 && node->child[1].id != 0))); /* or it reads as damaged */
     store_u64(key, id);
     uint8_t *at = value;
     *at++ = node->leaf ? NODE_LEAF : NODE_INNER;

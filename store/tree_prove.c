@@ -1,5 +1,7 @@
 #include "store/tree_node.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 enum err tree_prove(struct kv_view *view, struct tree_root root, const uint8_t key[SHA256_LEN], struct buffer *out,
@@ -43,6 +45,7 @@ enum err tree_prove(struct kv_view *view, struct tree_root root, const uint8_t k
         out->len = start;
         return e;
     }
+    ASSERT(steps <= TREE_DEPTH_MAX); /* bits rise */
     store_u16(out->data + start + 1, steps);
     *out_present = end == PATH_PRESENT;
     return OK;
