@@ -143,6 +143,8 @@ static enum err dispatch(const struct call *call, struct bytes contract_name, st
 
 enum err contracts_execute(const struct call *call, struct bytes contract, struct bytes method, struct bytes args,
                            struct answer *answer) {
+    ASSERT(call->state.ops->put != NULL);                       /* a method may write, contracts_check may not */
+    ASSERT(answer->code == CODE_OK && answer->result.len == 0); /* nobody has answered yet */
     return dispatch(call, contract, method, args, true, answer);
 }
 
@@ -152,6 +154,7 @@ enum err contracts_check(const struct call *call, struct bytes contract, struct 
 }
 
 enum err contracts_begin_block(const struct call *call) {
+    ASSERT(call->state.ops->put != NULL && call->signer_count == 0); /* nobody signs what height alone decides */
     enum err e = OK;
     for (const struct contract *c = contracts_table; c->name != NULL && e == OK; c++) {
         e = c->begin_block == NULL ? OK : c->begin_block(call);

@@ -58,6 +58,7 @@ enum err due_queue_add(const struct call *call, uint64_t due_ms, uint8_t kind, s
 }
 
 enum err due_queue_remove(const struct call *call, const struct due_item *item) {
+    ASSERT(item->subject_len > 0 && item->subject_len <= DUE_SUBJECT_MAX);
     struct record_key key = due_item_key(item);
     return state_remove(&call->state, &key);
 }
@@ -95,6 +96,7 @@ static enum err item_from(const struct state *state, const struct due_item *from
 
 /* No item of this kind stands in front of this place, in the state of the heads or a later one. */
 static struct due_item begin_at(const struct due_heads *heads, uint8_t kind) {
+    ASSERT(kind >= 1 && kind <= DUE_KINDS_MAX);
     const struct due_item *first = &heads->first[kind - 1];
     if (first->subject_len > 0 && first->due_ms <= heads->time_ms) {
         return *first;
@@ -139,6 +141,7 @@ void due_round_begin(struct due_round *round, uint64_t time_ms, const struct due
 
 enum err due_round_next(struct due_round *round, const struct state *state, struct due_item *out, bool *out_found) {
     const size_t kinds = due_kinds();
+    ASSERT(kinds > 0 && kinds <= DUE_KINDS_MAX && round->items <= DUE_PER_BLOCK);
     *out_found = false;
     while (round->items < DUE_PER_BLOCK && round->empty_lanes < kinds) {
         struct due_lane *lane = &round->lanes[round->lane];

@@ -1,5 +1,6 @@
 #include "contracts/kernel/due_work.h"
 
+#include "base/assert.h"
 #include "contracts/kernel/table.h"
 
 static const struct due_handler *handler_of(uint8_t kind) {
@@ -23,12 +24,14 @@ uint8_t due_kinds(void) {
 
 enum err due_work(const struct call *call, const struct due_item *item) {
     const struct due_handler *handler = handler_of(item->kind);
+    ASSERT(call->signer_count == 0 && item->due_ms <= call->time_ms); /* it is time, and nobody signs */
     enum err e = due_queue_remove(call, item);
     return e != OK || handler == NULL ? e : handler->run(call, due_item_subject(item));
 }
 
 enum err due_work_refused(const struct call *call, const struct due_item *item) {
     const struct due_handler *handler = handler_of(item->kind);
+    ASSERT(call->signer_count == 0 && item->due_ms <= call->time_ms);
     enum err e = due_queue_remove(call, item);
     return e != OK || handler == NULL ? e : handler->refused(call, due_item_subject(item));
 }

@@ -6,6 +6,7 @@
 
 struct record_key record_key(const char *contract, const char *path, struct bytes id) {
     struct record_key key = {.len = 0};
+    ASSERT(contract[0] != '\0'); /* a key without a contract's name is nobody's */
     record_key_add(&key, contract, strlen(contract) + 1);
     record_key_add(&key, path, strlen(path));
     record_key_add(&key, id.data, id.len);
@@ -48,6 +49,7 @@ enum err state_get_record(const struct state *state, const struct record_key *ke
                           enum err (*decode)(struct bytes value, void *out), void *out, bool *out_found) {
     struct buffer value = BUFFER_INIT;
     bool found = false;
+    ASSERT(key->len > 0);
     enum err e = state_get(state, key, &value, &found);
     if (e == OK && found) {
         e = decode(buffer_bytes(&value), out);
@@ -107,7 +109,7 @@ enum err state_remove(const struct state *state, const struct record_key *key) {
 
 enum err state_history(const struct state *state, const struct record_key *key, const char *action,
                        const char *detail) {
-    ASSERT(state->ops->history != NULL);
+    ASSERT(state->ops->history != NULL && action[0] != '\0');
     return state->ops->history(state->ctx, record_key_bytes(key), action, bytes_str(detail));
 }
 
@@ -145,6 +147,7 @@ enum err state_walk_next(struct state_walk *walk, struct bytes *out_rest, struct
     walk->scratch = walk->at;
     walk->at = key;
     walk->inclusive = false;
+    ASSERT(walk->at.len >= walk->prefix.len); /* struct state_ops: what `next` gives begins with the prefix */
     *out_rest = bytes_of(walk->at.data + walk->prefix.len, walk->at.len - walk->prefix.len);
     *out_value = buffer_bytes(&walk->value);
     *out_found = true;

@@ -1,5 +1,6 @@
 #include "contracts/kernel/transaction.h"
 
+#include "base/assert.h"
 #include "base/sha256.h"
 
 #include <string.h>
@@ -108,6 +109,7 @@ struct signed_text {
 };
 
 static void signed_text_of(struct bytes body, struct signed_text *out) {
+    ASSERT(body.len <= LIMIT_TX_BYTES); /* of an envelope that was decoded, or is about to be */
     memcpy(out->bytes, TAG_TX, TAG_LEN);
     memcpy(out->bytes + TAG_LEN, body.data, body.len);
     out->len = TAG_LEN + body.len;
@@ -115,6 +117,7 @@ static void signed_text_of(struct bytes body, struct signed_text *out) {
 
 enum err transaction_check_signatures(const struct transaction *tx) {
     struct signed_text text;
+    ASSERT(tx->signer_count > 0); /* or every signature of nobody would be good */
     signed_text_of(tx->body, &text);
     for (size_t i = 0; i < tx->signer_count; i++) {
         if (!ed25519_verify(tx->signers[i], text.bytes, text.len, tx->signatures[i])) {
@@ -177,5 +180,6 @@ enum err transaction_build(const struct transaction_draft *draft, const uint8_t 
     if (e != OK) {
         out->len = start;
     }
+    ASSERT(e != OK || (check.signer_count == count && check.expiry_ms == draft->expiry_ms));
     return e;
 }

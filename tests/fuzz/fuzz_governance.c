@@ -47,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     const char *method = governance_methods[data[0] % methods].name;
     w->answer.code = CODE_OK;
+    buffer_reset(&w->answer.result);
     enum err e =
         contracts_execute(&call, bytes_str("governance"), bytes_str(method), bytes_of(data + 2, size - 2), &w->answer);
     ASSERT(e == OK);
