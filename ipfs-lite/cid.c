@@ -1,5 +1,7 @@
 #include "ipfs-lite/cid.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 #define CID_V0_TEXT_LEN 46
@@ -25,6 +27,7 @@ bool cid_matches(const struct cid *cid, struct bytes block) {
 }
 
 void cid_encode(const struct cid *cid, uint8_t out[CID_LEN]) {
+    ASSERT(cid->codec == CID_RAW || cid->codec == CID_DAG_PB); /* what decoding lets in, and no more */
     out[0] = 0x01;
     out[1] = cid->codec;
     out[2] = 0x12;
@@ -63,6 +66,7 @@ void cid_format(const struct cid *cid, char out[CID_TEXT_SIZE]) {
     if (held > 0) {
         out[at++] = base32_digits[(bits << (5 - held)) & 31u];
     }
+    ASSERT(at == CID_TEXT_LEN);
     out[at] = '\0';
 }
 
@@ -91,6 +95,7 @@ static enum err parse_v1(const char *text, struct cid *out) {
     if ((bits & ((1u << held) - 1u)) != 0) {
         return ERR_MALFORMED;
     }
+    ASSERT(at == CID_LEN); /* so many digits hold so many bytes */
     return cid_decode(bytes_of(binary, at), out);
 }
 

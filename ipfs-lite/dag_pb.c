@@ -1,5 +1,7 @@
 #include "ipfs-lite/dag_pb.h"
 
+#include "base/assert.h"
+
 #define FIELD_DATA 0x0a
 #define FIELD_LINK 0x12
 #define LINK_HASH 0x0a
@@ -54,6 +56,7 @@ static void put_link(struct buffer *out, const struct dag_pb_link *link) {
 }
 
 void dag_pb_encode(const struct dag_pb_link *links, size_t count, struct bytes data, struct buffer *out) {
+    ASSERT(count <= DAG_PB_LINKS_MAX); /* nobody could decode it */
     for (size_t i = 0; i < count; i++) {
         put_link(out, &links[i]);
     }
@@ -132,6 +135,7 @@ enum err dag_pb_decode(struct bytes block, struct dag_pb_link *links, size_t *ou
         }
         count++;
     }
+    ASSERT(count <= DAG_PB_LINKS_MAX);
     *out_count = count;
     *out_data = data;
     return OK;

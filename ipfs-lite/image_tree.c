@@ -1,5 +1,7 @@
 #include "ipfs-lite/image_tree.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 #define TAG_LEN 16u
@@ -30,6 +32,7 @@ void image_tree_init(struct image_tree *t) {
 
 /* Like adding one to a binary counter: every carry joins two complete subtrees of equal size. */
 static void piece_end(struct image_tree *t) {
+    ASSERT(t->height == (uint32_t)__builtin_popcountll(t->pieces)); /* a subtree for each bit of the count */
     sha256_final(&t->piece, t->stack[t->height++]);
     for (uint64_t carry = t->pieces; (carry & 1) != 0; carry >>= 1) {
         t->height--;
@@ -43,6 +46,7 @@ static void piece_end(struct image_tree *t) {
 void image_tree_update(struct image_tree *t, const void *data, size_t len) {
     const uint8_t *at = data;
     while (len > 0) {
+        ASSERT(t->fill < IMAGE_TREE_PIECE); /* or a piece of no bytes would never end */
         size_t n = IMAGE_TREE_PIECE - t->fill;
         n = n < len ? n : len;
         sha256_update(&t->piece, at, n);
@@ -63,5 +67,6 @@ void image_tree_final(struct image_tree *t, uint8_t out_root[SHA256_LEN]) {
         t->height--;
         inner_hash(t->stack[t->height - 1], t->stack[t->height], t->stack[t->height - 1]);
     }
+    ASSERT(t->height == 1);
     memcpy(out_root, t->stack[0], SHA256_LEN);
 }

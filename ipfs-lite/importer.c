@@ -23,7 +23,7 @@ struct importer {
 };
 
 enum err importer_new(const struct unixfs_profile *profile, struct importer_sink sink, struct importer **out) {
-    ASSERT(profile->links <= DAG_PB_LINKS_MAX);
+    ASSERT(profile->links > 1 && profile->links <= DAG_PB_LINKS_MAX && profile->chunk > 0);
     struct importer *imp = calloc(1, sizeof *imp);
     if (imp == NULL) {
         return ERR_NOMEM;
@@ -61,6 +61,7 @@ static enum err add_child(struct importer *imp, uint32_t level, const struct dag
         }
     }
     struct unixfs_node *parent = imp->levels[level];
+    ASSERT(parent->count < imp->profile->links); /* a full one was made into a block */
     parent->links[parent->count] = *link;
     parent->sizes[parent->count] = size;
     parent->count++;
@@ -71,6 +72,7 @@ static enum err add_child(struct importer *imp, uint32_t level, const struct dag
 /* Makes the node of level + 1 out of what was gathered; `end` is the file offset after its last byte. */
 static enum err make_node(struct importer *imp, uint32_t level, uint64_t end) {
     struct unixfs_node *node = imp->levels[level];
+    ASSERT(node->count > 0 && node->count <= imp->profile->links && node->size <= end);
     buffer_reset(&imp->block);
     unixfs_encode(node, &imp->block);
     enum err e = buffer_ok(&imp->block);
@@ -120,6 +122,7 @@ static enum err end_leaf(struct importer *imp) {
 enum err importer_write(struct importer *imp, const void *data, size_t len) {
     const uint8_t *at = data;
     while (len > 0) {
+        ASSERT(imp->leaf_fill < imp->profile->chunk);
         size_t n = imp->profile->chunk - imp->leaf_fill;
         n = n < len ? n : len;
         if (imp->size > UINT64_MAX - n) {
@@ -159,6 +162,7 @@ enum err importer_end(struct importer *imp, struct importer_result *out) {
     if (e != OK) {
         return e;
     }
+    ASSERT(imp->leaf_fill == 0 && imp->last.tsize >= imp->size); /* all of it is below the root */
     out->root = imp->last.cid;
     out->dag_size = imp->last.tsize;
     out->size = imp->size;

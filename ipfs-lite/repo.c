@@ -1,5 +1,6 @@
 #include "ipfs-lite/repo_internal.h"
 
+#include "base/assert.h"
 #include "base/file.h"
 
 #include <dirent.h>
@@ -276,6 +277,7 @@ void repo_stats(struct repo *repo, struct repo_stats *out) {
 }
 
 void repo_describe(const struct repo_index *index, struct repo_image *out) {
+    ASSERT(index->profile != NULL); /* finished, or decoded */
     out->root = index->root;
     out->size = index->size;
     memcpy(out->sha256, index->sha256, SHA256_LEN);
@@ -285,6 +287,7 @@ void repo_describe(const struct repo_index *index, struct repo_image *out) {
 }
 
 static enum err copy_node(const struct repo_index *image, const struct repo_index_node *node, struct repo_block *out) {
+    ASSERT(node->block_at <= image->blocks.len && node->block_len <= image->blocks.len - node->block_at);
     uint8_t *copy = malloc(node->block_len);
     if (copy == NULL) {
         return ERR_NOMEM;
@@ -307,6 +310,7 @@ enum err repo_find(struct repo *repo, const struct cid *cid, struct repo_block *
         e = repo_cid_path(repo, "images", &image->root, "", path);
         if (e == OK && block.is_leaf) {
             block.offset = (uint64_t)number * image->profile->chunk;
+            ASSERT(block.offset < image->size || image->size == 0); /* as many leaves as the size makes */
             uint64_t left = image->size - block.offset;
             block.size = left < image->profile->chunk ? left : image->profile->chunk;
         } else if (e == OK) {

@@ -56,6 +56,7 @@ enum err repo_import_begin(struct repo *repo, const struct unixfs_profile *profi
 }
 
 static enum err admit(struct repo_import *import, size_t len) {
+    ASSERT(import->size <= import->reserved && import->size <= import->repo->max_image_bytes);
     if (len > import->repo->max_image_bytes - import->size) {
         return ERR_TOOLARGE;
     }
@@ -89,6 +90,7 @@ enum err repo_import_write(struct repo_import *import, const void *data, size_t 
         return e;
     }
     import->size += len;
+    ASSERT(import->size <= import->reserved && import->started <= import->size); /* nothing is written unadmitted */
     if (import->size - import->started >= WRITEBACK_BYTES) {
         /* A hint: whether it was heeded is fsync's business. */
         (void)sync_file_range(import->fd, (off_t)import->started, (off_t)(import->size - import->started),

@@ -1,5 +1,7 @@
 #include "ipfs-lite/repo_index.h"
 
+#include "base/assert.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,11 +26,13 @@ size_t repo_index_node_count(const struct repo_index *index) {
 }
 
 const uint8_t *repo_index_leaf(const struct repo_index *index, size_t i) {
+    ASSERT(i < repo_index_leaf_count(index));
     return index->leaves.data + i * SHA256_LEN;
 }
 
 /* The buffer's memory comes from realloc and holds nothing but whole entries, so it is aligned for them. */
 const struct repo_index_node *repo_index_node(const struct repo_index *index, size_t i) {
+    ASSERT(i < repo_index_node_count(index));
     return (const struct repo_index_node *)(const void *)index->nodes.data + i;
 }
 
@@ -57,6 +61,7 @@ struct importer_sink repo_index_sink(struct repo_index *index) {
 
 void repo_index_finish(struct repo_index *index, const struct unixfs_profile *profile,
                        const struct importer_result *result) {
+    ASSERT(repo_index_leaf_count(index) == unixfs_leaves(profile, result->size)); /* of one and the same import */
     index->profile = profile;
     index->root = result->root;
     index->size = result->size;
@@ -105,6 +110,7 @@ enum err repo_index_of_file(int fd, uint64_t size, const struct unixfs_profile *
 
 void repo_index_encode(const struct repo_index *index, struct buffer *out) {
     size_t start = out->len;
+    ASSERT(index->profile != NULL && index->blocks.len <= REPO_INDEX_MAX_BYTES); /* who reads it takes no more */
     uint8_t root[CID_LEN];
     cid_encode(&index->root, root);
     buffer_put(out, tag, TAG_LEN);

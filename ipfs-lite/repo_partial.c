@@ -50,6 +50,7 @@ struct repo_partial {
 };
 
 static struct partial_node *node_at(const struct repo_partial *p, size_t i) {
+    ASSERT(i < p->nodes.len / sizeof(struct partial_node)); /* a want is given back as it was handed out */
     return (struct partial_node *)(void *)p->nodes.data + i;
 }
 
@@ -58,6 +59,7 @@ static size_t node_count(const struct repo_partial *p) {
 }
 
 static uint64_t leaf_size(const struct repo_partial *p, size_t leaf) {
+    ASSERT(p->profile != NULL && leaf < p->leaf_count);
     uint64_t offset = (uint64_t)leaf * p->profile->chunk;
     uint64_t left = p->size - offset;
     return left < p->profile->chunk ? left : p->profile->chunk;
@@ -129,6 +131,7 @@ static enum err take_node(struct repo_partial *p, size_t slot, struct bytes bloc
             e = add_node(p, &node->links[i].cid, want.level - 1, offset, node->sizes[i]);
         } else {
             size_t leaf = (size_t)(offset / p->profile->chunk);
+            ASSERT(leaf < p->leaf_count); /* unixfs_check: the sizes are those of the root's shape */
             memcpy(p->leaves[leaf].digest, node->links[i].cid.digest, SHA256_LEN);
             p->leaves[leaf].state = BLOCK_MISSING;
             p->next_leaf = leaf < p->next_leaf ? leaf : p->next_leaf;
@@ -143,9 +146,11 @@ static enum err take_node(struct repo_partial *p, size_t slot, struct bytes bloc
 }
 
 static void have_leaf(struct repo_partial *p, size_t leaf) {
+    ASSERT(p->leaves[leaf].state != BLOCK_HAVE); /* none counts twice */
     p->leaves[leaf].state = BLOCK_HAVE;
     p->leaves_had++;
     p->progress.have += leaf_size(p, leaf);
+    ASSERT(p->progress.have <= p->progress.total && p->leaves_had <= p->leaf_count);
 }
 
 /* ---- Opening: what of it is already on the disk? -------------------------------------------------------------- */
@@ -379,6 +384,7 @@ void repo_partial_give_back(struct repo_partial *p, const struct repo_want *want
         node->state = node->state == BLOCK_ASKED ? BLOCK_MISSING : node->state;
         return;
     }
+    ASSERT(want->slot < p->leaf_count);
     struct partial_leaf *leaf = &p->leaves[want->slot];
     if (leaf->state == BLOCK_ASKED) {
         leaf->state = BLOCK_MISSING;
@@ -424,6 +430,7 @@ enum err repo_partial_put(struct repo_partial *p, const struct repo_want *want, 
         }
         return p->root.codec == CID_RAW ? put_single(p, block) : put_node(p, want->slot, block);
     }
+    ASSERT(want->slot < p->leaf_count);
     if (p->leaves[want->slot].state == BLOCK_HAVE) {
         return OK;
     }

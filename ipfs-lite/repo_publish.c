@@ -1,6 +1,7 @@
 /* How images become visible and go away: the only writer of DIR/images after open. */
 #include "ipfs-lite/repo_internal.h"
 
+#include "base/assert.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ enum err repo_reserve(struct repo *repo, uint64_t bytes) {
 
 void repo_release(struct repo *repo, uint64_t bytes) {
     (void)pthread_rwlock_wrlock(&repo->guard);
+    ASSERT(bytes <= repo->reserved); /* only what was reserved is released */
     repo->reserved -= bytes;
     (void)pthread_rwlock_unlock(&repo->guard);
 }
@@ -71,6 +73,7 @@ static enum err publish_new(struct repo *repo, const char *from, struct repo_ind
     if (image == NULL) {
         return ERR_NOMEM;
     }
+    ASSERT(index->profile != NULL && !is_here(repo, &index->root));
     enum err e = place_files(repo, from, index);
     if (e == OK) {
         *image = *index;
@@ -105,6 +108,7 @@ static void forget(struct repo *repo, const struct cid *root) {
     (void)pthread_rwlock_wrlock(&repo->guard);
     struct repo_index *image = repo_table_take(&repo->table, root);
     if (image != NULL) {
+        ASSERT(image->size <= repo->bytes);
         repo->bytes -= image->size;
         repo_index_free(image);
         free(image);

@@ -1,5 +1,6 @@
 #include "ipfs-lite/repo_table.h"
 
+#include "base/assert.h"
 #include "base/ed25519.h"
 
 #include <stdlib.h>
@@ -44,6 +45,8 @@ static const uint8_t *digest_of(const struct repo_index *image, size_t number) {
 }
 
 static size_t bucket_of(const struct repo_table *table, const uint8_t *digest) {
+    ASSERT((table->bucket_count & (table->bucket_count - 1)) == 0 &&
+           table->bucket_count > 0); /* the mask is all ones */
     uint64_t h = (load_u64(digest) ^ table->seed) * (load_u64(digest + 8) | 1);
     h = (h ^ h >> 29) * table->seed;
     return (size_t)(h >> 32) & (table->bucket_count - 1);
@@ -107,6 +110,7 @@ static void drop_blocks(struct repo_table *table, const struct repo_index *image
             if (entry->image == image && entry->number == i) {
                 *link = entry->next;
                 free(entry);
+                ASSERT(table->entries > 0);
                 table->entries--;
                 break;
             }
@@ -157,6 +161,7 @@ enum err repo_table_add(struct repo_table *table, struct repo_index *image) {
         return e;
     }
     size_t at = repo_table_place(table, image->root.digest);
+    ASSERT(repo_table_image(table, &image->root) == NULL && table->count < table->cap);
     memmove(&table->images[at + 1], &table->images[at], (table->count - at) * sizeof(struct repo_index *));
     table->images[at] = image;
     table->count++;

@@ -192,13 +192,14 @@ static bool params_equal(const struct genesis_params *a, const struct genesis_pa
 static bool check_params(const struct chain *chain, struct kv_view *view, struct why *why) {
     struct state state = state_of_view(view);
     struct params_record record;
-    uint64_t due_ms = 0;
+    struct due_heads due = {.time_ms = 0};
     bool found = false;
     enum err e = params_get(&state, &record, &found);
     if (e != OK || !found || !params_equal(&record.params, &chain->params)) {
         return why_not(why, "the parameters kept at hand are not those of the head's state: %s", err_text(e));
     }
-    e = due_queue_next(&state, &due_ms);
+    e = due_heads_move(&due, &state, 0);
+    uint64_t due_ms = due_heads_next(&due);
     if (e != OK || due_ms != due_heads_next(&chain->due)) {
         return why_not(why, "the next item is due at %llu and expected at %llu: %s", (unsigned long long)due_ms,
                        (unsigned long long)due_heads_next(&chain->due), err_text(e));
@@ -251,6 +252,7 @@ static enum err next_block(void *arg, struct bytes key, struct bytes value) {
 /* Block by block, and the last one's facts on top. */
 static bool check_layer(void *arg, const struct kv_layer *layer, bool frozen) {
     struct layer_walk *w = arg;
+    const struct bytes head = bytes_str(CHAIN_META_HEAD);
     struct bytes facts;
     uint64_t before = w->next;
     w->frozen = w->frozen || frozen;
@@ -260,7 +262,7 @@ static bool check_layer(void *arg, const struct kv_layer *layer, bool frozen) {
                     (unsigned long long)w->next - 1, (unsigned long long)w->floor);
         return false;
     }
-    if (w->next != before && (kv_layer_get(layer, KV_META, bytes_str(CHAIN_META_HEAD), &facts) != KV_PRESENT ||
+    if (w->next != before && (kv_layer_find(layer, KV_META, head, kv_key_hash(KV_META, head), &facts) != KV_PRESENT ||
                               load_u64(facts.data) != w->next - 1)) {
         w->sound = why_not(w->why, "a layer ends with block %llu and says that the head is another",
                            (unsigned long long)w->next - 1);
