@@ -1,5 +1,7 @@
 #include "node/ledger/chain_internal.h"
 
+#include "base/assert.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +59,7 @@ static void genesis_header(const struct chain *chain, const struct genesis *gene
 static enum err lay_genesis(struct chain *chain, const struct genesis *genesis, struct kv_layer **out_layer,
                             struct chain_head *out_head, struct tree_root *out_root) {
     struct branch branch = {.root = TREE_EMPTY};
+    ASSERT(chain->next_node_id == 1 && chain->log == NULL); /* nothing came before it */
     struct kv_layer *layer;
     struct kv_view *view;
     enum err e = chain_open_above(chain, &branch, &layer, &view);
@@ -319,6 +322,7 @@ enum err chain_open(const struct chain_config *config, struct chain **out) {
     if (e == OK) {
         e = chain_refresh(chain);
     }
+    ASSERT(e != OK || seglog_last(chain->log) == chain->head.header.height); /* all of the log was executed */
     return e;
 }
 

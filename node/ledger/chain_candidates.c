@@ -54,6 +54,7 @@ static struct candidate *free_slot(struct chain *chain) {
 }
 
 void chain_candidate_drop(struct chain *chain, struct candidate *c) {
+    ASSERT(c->status != CHAIN_UNKNOWN && c->block.encoded.len <= chain->candidate_bytes);
     chain->candidate_bytes -= c->block.encoded.len;
     block_free(&c->block);
     free(c->encoded);
@@ -185,6 +186,7 @@ static struct candidate *oldest_of(struct chain *chain, const struct ranking *ra
 }
 
 static void evict(struct chain *chain, struct candidate *c) {
+    ASSERT(c->status != CHAIN_UNKNOWN);
     if (chain->judge.gone != NULL) {
         chain->judge.gone(chain->judge.ctx, &c->block.header, c->hash);
     }
@@ -215,6 +217,7 @@ static enum chain_worth newcomers_worth(const struct chain *chain, const struct 
 /* A free slot, and room for so many bytes; ERR_FULL when nothing that is worth less is left to go. */
 static enum err make_room(struct chain *chain, size_t len, const struct chain_offer *offer, struct candidate **out) {
     struct ranking ranking;
+    ASSERT(chain->candidate_bytes <= chain->limits.candidate_bytes);
     for (;;) {
         struct candidate *slot = free_slot(chain);
         bool fits = slot != NULL && len <= chain->limits.candidate_bytes - chain->candidate_bytes;
@@ -267,6 +270,7 @@ enum err chain_candidate_take(struct chain *chain, struct bytes encoded, const s
         free(copy);
         return e;
     }
+    ASSERT(chain_candidate(chain, block.hash) == NULL); /* a block has one place, and whoever takes it looked */
     e = make_room(chain, encoded.len, offer, &c);
     if (e != OK) {
         block_free(&block);
@@ -277,6 +281,7 @@ enum err chain_candidate_take(struct chain *chain, struct bytes encoded, const s
         .status = CHAIN_HELD, .block = block, .encoded = copy, .worth = offer->worth, .payer = offer->payer};
     memcpy(c->hash, block.hash, HASH_LEN);
     chain->candidate_bytes += encoded.len;
+    ASSERT(chain->candidate_bytes <= chain->limits.candidate_bytes);
     *out = c;
     return OK;
 }
@@ -307,6 +312,7 @@ enum err chain_add(struct chain *chain, struct bytes encoded, const struct chain
     if (header.height - final > LIMIT_UNFINAL_DEPTH) {
         return ERR_FULL;
     }
+    ASSERT(!chain_is_head(chain, hash)); /* nor is it below: what is final is no candidate */
     struct chain_offer made = {.worth = CHAIN_WORTH_OFFERED, .payer = header.proposer};
     made = offer != NULL ? *offer : made;
     enum chain_worth floor = made.worth;

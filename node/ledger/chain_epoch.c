@@ -1,6 +1,7 @@
 /* Epochs: which validator set makes the blocks that follow. */
 #include "node/ledger/chain_internal.h"
 
+#include "base/assert.h"
 #include "contracts/governance/governance.h"
 
 #include <stdlib.h>
@@ -24,6 +25,8 @@ void chain_epoch_of_genesis(const struct genesis *genesis, const struct verify_c
 
 enum err chain_epoch_put(struct kv_layer *layer, const struct chain_epoch *epoch) {
     uint8_t key[8], value[8 + VALIDATOR_SET_MAX];
+    ASSERT(epoch->count > 0 && epoch->count <= LIMIT_VALIDATORS);
+    ASSERT((epoch->number == 0) == (epoch->closing_height == 0)); /* each but the first begins behind a block */
     struct validator_set set = chain_epoch_set(epoch);
     store_u64(key, epoch->number);
     store_u64(value, epoch->closing_height);
@@ -62,6 +65,7 @@ enum err chain_epoch_after(const struct chain *chain, struct kv_view *view, uint
     struct state state = state_of_view(view);
     enum err e = governance_validators(&state, keys, &count);
     const struct chain_epoch *now = &chain->epoch;
+    ASSERT(height > now->closing_height); /* the block stands in the epoch, not before it */
     *out = NULL;
     if (e != OK || (count == now->count && memcmp(keys, now->keys, (size_t)count * KEY_LEN) == 0)) {
         return e;

@@ -205,6 +205,7 @@ struct execution chain_execution(struct chain *chain, struct kv_view *view, stru
 enum err chain_open_above(struct chain *chain, struct branch *branch, struct kv_layer **out_layer,
                           struct kv_view **out_view) {
     struct kv_layer *layer;
+    ASSERT(branch->count <= LIMIT_UNFINAL_DEPTH); /* behind the ancestors' layers there is one place more */
     enum err e = kv_layer_new(&layer);
     if (e != OK) {
         return e;
@@ -274,6 +275,7 @@ static enum err execute_candidate(struct chain *chain, struct candidate *c, stru
     struct kv_view *view;
     struct outcome outcome = {0};
     bool good = false;
+    ASSERT(c->status == CHAIN_HELD && c->layer == NULL && c->next == NULL); /* a block is executed once */
     enum err e = chain_open_above(chain, branch, &layer, &view);
     if (e != OK) {
         return e;
@@ -404,6 +406,7 @@ static enum err hold_built(struct chain *chain, struct block_header *header, con
     memcpy(header->state_root, outcome->result.root.hash, HASH_LEN);
     memcpy(header->receipts_root, outcome->result.receipts_root, HASH_LEN);
     memcpy(header->next_validators_hash, next_hash(chain, outcome->next), HASH_LEN);
+    ASSERT(block_header_closes(header) == (outcome->next != NULL));
     block_header_encode(header, body->data);
     uint8_t hash[HASH_LEN];
     block_header_hash(chain->crypto, body->data, hash);
@@ -463,6 +466,7 @@ static enum err build_on(struct chain *chain, struct branch *branch, struct bloc
 enum err chain_build(struct chain *chain, const uint8_t parent[HASH_LEN], uint64_t view_number, uint16_t proposer,
                      uint64_t wall_ms, uint8_t out_hash[HASH_LEN]) {
     struct branch branch;
+    ASSERT(proposer < chain->epoch.count); /* only a validator is asked for a block */
     if (!branch_of(chain, parent, &branch) || (branch.count > 0 && block_header_closes(&branch.header))) {
         return ERR_NOTFOUND;
     }

@@ -143,6 +143,7 @@ static enum err prune_versions(struct chain *chain, struct candidate *const *pat
         e = tree_prune(view, upto, limit, path[0]->layer, &pruned);
     }
     kv_view_close(view);
+    ASSERT(upto >= chain->provable_from); /* what is pruned never comes back */
     if (e == OK) {
         *out_from = upto;
     }
@@ -165,6 +166,7 @@ static enum err prepare_final(struct chain *chain, struct candidate *c, struct b
 /* All at once, so that no view has a head without a finalization. */
 static enum err publish(struct chain *chain, struct candidate *const *path, size_t n, uint64_t from) {
     enum err e = OK;
+    ASSERT(n > 0 && path[n - 1]->block.header.height == chain->head.header.height + 1);
     (void)pthread_mutex_lock(&chain->head_lock);
     for (size_t i = n; i-- > 0 && e == OK;) {
         e = kv_push(chain->kv, path[i]->layer);
@@ -183,6 +185,7 @@ static enum err publish(struct chain *chain, struct candidate *const *path, size
 }
 
 static void drop_from_mempool(struct chain *chain, const struct candidate *c, uint64_t previous_ms) {
+    ASSERT(c->block.header.time_ms > previous_ms);
     if (chain->mempool == NULL) {
         return;
     }
@@ -255,6 +258,7 @@ enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struc
     if (e != OK) {
         return e;
     }
+    ASSERT(chain_is_head(chain, hash) && chain->head.header.height == path[n - 1]->block.header.height + n - 1);
     for (size_t i = n; i-- > 0;) {
         drop_from_mempool(chain, path[i], previous_ms);
         previous_ms = path[i]->block.header.time_ms;
@@ -262,6 +266,7 @@ enum err chain_finalize(struct chain *chain, const uint8_t hash[HASH_LEN], struc
             each(arg, &path[i]->block);
         }
     }
+    ASSERT(path[0]->due.time_ms == chain->head.header.time_ms);
     chain->due = path[0]->due;
     drop_stale(chain);
     return chain_refresh(chain);
@@ -312,6 +317,7 @@ bool chain_checkpoint_due(const struct chain *chain) {
 }
 
 enum err chain_checkpoint_begin(struct chain *chain, struct kv_checkpoint **out) {
+    ASSERT(!chain->replaying);
     /* The checkpoint must never know more than the log: a restart could not explain it. */
     enum err e = chain_sync(chain);
     return e == OK ? kv_checkpoint_begin(chain->kv, out) : e;

@@ -1,5 +1,6 @@
 #include "node/ledger/chain_install.h"
 
+#include "base/assert.h"
 #include "contracts/governance/governance.h"
 #include "node/ledger/chain_internal.h"
 #include "node/ledger/chain_store.h"
@@ -276,6 +277,7 @@ static enum err known_finalization(struct chain_install *in, uint64_t height, st
 enum err chain_install_block(struct chain_install *install, const struct block *block, const struct bytes *receipts,
                              struct bytes finalization) {
     struct buffer known = BUFFER_INIT;
+    ASSERT(block->tx_count == 0 || receipts != NULL); /* a receipt each */
     enum err e = known_finalization(install, block->header.height, finalization, &known);
     if (e == OK) {
         e = log_block(install, block, buffer_bytes(&known));

@@ -1,5 +1,6 @@
 #include "node/ledger/chain_store.h"
 
+#include "base/assert.h"
 #include "contracts/governance/governance.h"
 #include "node/ledger/chain_install.h"
 #include "node/ledger/chain_internal.h"
@@ -67,6 +68,7 @@ enum err chain_store_bodies(struct kv_view *view, uint64_t *out_height) {
 
 enum err chain_store_put_bodies(struct kv_layer *layer, uint64_t height) {
     uint8_t value[8];
+    ASSERT(height > 0); /* the genesis block has no body */
     store_u64(value, height);
     return kv_layer_put(layer, KV_META, bytes_str(CHAIN_META_BODIES), bytes_of(value, sizeof value));
 }

@@ -1,5 +1,6 @@
 #include "node/ledger/chain_internal.h"
 
+#include "base/assert.h"
 #include "contracts/governance/governance.h"
 #include "node/host/host_crypto.h"
 #include "verify/bundle.h"
@@ -90,6 +91,7 @@ static enum err put_epoch_steps(struct chain_view *view, uint64_t trusted, uint6
     if (steps > BUNDLE_EPOCH_STEPS_MAX) {
         return ERR_TOOLARGE;
     }
+    ASSERT(steps <= last); /* it leads on from epoch 0 at the earliest */
     buffer_u16(out, (uint16_t)steps);
     for (uint64_t number = last - steps + 1; number <= last && steps > 0; number++) {
         struct chain_epoch epoch;
@@ -232,6 +234,7 @@ static enum err put_bundle(struct chain_view *view, uint64_t height, uint64_t tr
     if (e != OK) {
         return e;
     }
+    ASSERT(contract.len <= UINT8_MAX && user_key.len <= UINT16_MAX); /* longer ones were refused */
     buffer_u8(out, (uint8_t)contract.len);
     buffer_put(out, contract.data, contract.len);
     buffer_u16(out, (uint16_t)user_key.len);

@@ -1,5 +1,6 @@
 #include "node/ledger/execute.h"
 
+#include "base/assert.h"
 #include "base/merkle.h"
 #include "contracts/contracts.h"
 #include "contracts/kernel/due_work.h"
@@ -84,6 +85,7 @@ static struct call call_of(const struct execution *x, struct operation *op, cons
 
 static void receipt_encode(const uint8_t tx_id[HASH_LEN], const struct answer *answer, struct buffer *out) {
     size_t detail_len = strnlen(answer->detail, sizeof answer->detail);
+    ASSERT(detail_len < sizeof answer->detail); /* one line that ends */
     buffer_u8(out, RECEIPT_VERSION);
     buffer_put(out, tx_id, HASH_LEN);
     buffer_u32(out, (uint32_t)answer->code);
@@ -194,6 +196,7 @@ static enum err run_due_items(const struct execution *x, struct operation *op) {
 static enum err run_transaction(const struct execution *x, struct operation *op, const struct transaction *tx,
                                 uint32_t index, struct buffer *scratch, uint8_t leaf[SHA256_LEN]) {
     struct answer answer = {.code = CODE_OK};
+    ASSERT(index < LIMIT_BLOCK_TXS && tx->signer_count > 0);
     operation_begin(op, index + 1, tx);
     struct call call = call_of(x, op, tx);
     enum err e = contracts_execute(&call, tx->contract, tx->method, tx->args, &answer);
@@ -216,6 +219,7 @@ enum err execute_block(const struct execution *x, const struct transaction *txs,
                        struct execution_result *out) {
     struct execution_result result;
     struct buffer scratch = BUFFER_INIT;
+    ASSERT(x->height > 0 && count <= LIMIT_BLOCK_TXS); /* block 0 is the genesis' */
     struct operation *op = operation_new(x);
     uint8_t(*leaves)[SHA256_LEN] = malloc((count + 1) * sizeof *leaves);
     enum err e = op != NULL && leaves != NULL ? OK : ERR_NOMEM;
@@ -276,6 +280,7 @@ static const struct state_ops genesis_ops = {
 
 enum err execute_genesis(const struct execution *x, const struct genesis *genesis, struct tree_root *out) {
     struct execution copy = *x;
+    ASSERT(x->height == 0 && x->parent_root.id == 0);
     const struct state state = {&genesis_ops, &copy};
     enum err e = contracts_genesis(genesis, x->crypto, &state);
     return e == OK ? update_tree(x, out) : e;

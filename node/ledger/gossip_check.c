@@ -77,6 +77,7 @@ static void free_list(struct gossip_check *check, struct envelope *list) {
     while (list != NULL) {
         struct envelope *next = list->next;
         struct envelope **slot = bucket_of(check, list->id);
+        ASSERT(*slot != NULL);
         while (*slot != list) {
             slot = &(*slot)->next_in_bucket;
         }
@@ -188,6 +189,7 @@ static void hand_back(struct gossip_check *check, const struct envelope *e) {
 static void batch_done(uv_work_t *work, int status) {
     struct gossip_check *check = work->data;
     struct envelope *done = check->batch;
+    ASSERT(check->working && done != NULL);
     check->batch = NULL;
     check->working = false;
     for (struct envelope *e = done; e != NULL && status == 0; e = e->next) {
@@ -213,6 +215,7 @@ static void start_batch(struct gossip_check *check) {
     if (check->first == NULL) {
         check->end = &check->first;
     }
+    ASSERT(check->batch != NULL && count <= check->queued && count <= BATCH_MAX);
     check->queued -= count;
     if (uv_queue_work(check->config.loop, &check->work, check_batch, batch_done) == 0) {
         check->working = true;

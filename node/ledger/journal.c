@@ -1,5 +1,6 @@
 #include "node/ledger/journal.h"
 
+#include "base/assert.h"
 #include "base/buffer.h"
 #include "store/seglog.h"
 #include "verify/block_header.h"
@@ -54,6 +55,7 @@ static void mark(struct journal *journal, struct place at, uint64_t sequence) {
         }
         journal->mark_count = MARKS_MAX / 2;
     }
+    ASSERT(journal->mark_count == 0 || journal->marks[journal->mark_count - 1].sequence < sequence);
     journal->marks[journal->mark_count++] = (struct mark){at, sequence};
 }
 
@@ -142,6 +144,7 @@ enum err journal_read_body(struct journal *journal, uint64_t sequence, struct bu
 static enum err append(struct journal *journal, enum record_type type, struct place at, struct bytes record) {
     uint64_t sequence;
     enum err e = seglog_append(journal->log, (uint8_t)type, record, &sequence);
+    ASSERT(e != OK || sequence == seglog_last(journal->log));
     if (e == OK) {
         /* Bodies and certificates matter only with the vote that follows them. */
         journal->dirty = journal->dirty || type == RECORD_VOTE || type == RECORD_PROPOSAL;
@@ -152,6 +155,8 @@ static enum err append(struct journal *journal, enum record_type type, struct pl
 
 enum err journal_vote(struct journal *journal, const struct consensus_vote *vote) {
     struct buffer *b = &journal->scratch;
+    /* Here and below: what would not be read again after a restart must not be written before it. */
+    ASSERT(vote->subject.kind >= VOTE_PROPOSE && vote->subject.kind <= VOTE_FINALIZE);
     buffer_reset(b);
     buffer_u64(b, vote->subject.epoch);
     buffer_u64(b, vote->subject.view);
@@ -166,10 +171,12 @@ enum err journal_vote(struct journal *journal, const struct consensus_vote *vote
 }
 
 enum err journal_body(struct journal *journal, uint64_t epoch, uint64_t view, struct bytes body) {
+    ASSERT(body.len >= BLOCK_HEADER_LEN);
     return append(journal, RECORD_BODY, (struct place){epoch, view}, body);
 }
 
 enum err journal_certificate(struct journal *journal, uint64_t epoch, uint64_t view, struct bytes certificate) {
+    ASSERT(certificate.len >= CERTIFICATE_HEAD_LEN);
     return append(journal, RECORD_CERTIFICATE, (struct place){epoch, view}, certificate);
 }
 
@@ -199,6 +206,7 @@ enum err journal_discard(struct journal *journal, uint64_t epoch, uint64_t view)
     }
     /* With no mark above, nothing of a later view was written: the last mark itself stays as the lower bound. */
     size_t keep = done < journal->mark_count ? done : done - 1;
+    ASSERT(keep < journal->mark_count);
     enum err e = seglog_discard_below(journal->log, journal->marks[keep].sequence);
     if (e == OK) {
         memmove(journal->marks, journal->marks + keep, (journal->mark_count - keep) * sizeof journal->marks[0]);

@@ -15,6 +15,7 @@ size_t mempool_bucket(const struct mempool *pool, const uint8_t key[32]) {
 }
 
 enum err mempool_new(const struct mempool_config *config, struct mempool **out) {
+    ASSERT(config->max_count > 0 && config->max_per_sender > 0); /* one that takes nothing is a mistake */
     struct mempool *pool = calloc(1, sizeof *pool);
     if (pool == NULL) {
         return ERR_NOMEM;
@@ -90,6 +91,7 @@ static void sender_count_down(struct mempool *pool, const uint8_t key[ED25519_KE
 }
 
 enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
+    ASSERT(pool->bytes <= pool->config.max_bytes); /* or what is left would be without end */
     if (find(pool, tx->id) != NULL) {
         return ERR_DUPLICATE;
     }
@@ -119,6 +121,7 @@ enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
     pool->newest = entry;
     pool->count++;
     pool->bytes += entry->tx.envelope.len;
+    ASSERT(pool->count <= pool->config.max_count && pool->bytes <= pool->config.max_bytes);
     return OK;
 }
 
@@ -160,6 +163,7 @@ void mempool_ask_also(struct mempool *pool, bool (*vouches)(void *ctx, const str
 }
 
 void mempool_time(struct mempool *pool, struct stage_times *times) {
+    ASSERT(pool->oldest == NULL); /* an arrival without a time would have waited since the machine's start */
     pool->times = times;
 }
 
@@ -179,6 +183,7 @@ void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]) {
     *slot = gone->next_in_bucket;
     *(gone->older != NULL ? &gone->older->newer : &pool->oldest) = gone->newer;
     *(gone->newer != NULL ? &gone->newer->older : &pool->newest) = gone->older;
+    ASSERT(pool->count > 0 && gone->tx.envelope.len <= pool->bytes);
     sender_count_down(pool, gone->tx.signers[0]);
     pool->count--;
     pool->bytes -= gone->tx.envelope.len;

@@ -45,6 +45,7 @@ void operation_free(struct operation *op) {
 }
 
 void operation_begin(struct operation *op, uint32_t index, const struct transaction *tx) {
+    ASSERT(index > 0 || tx == NULL); /* index 0 is what the block does by itself */
     buffer_reset(&op->bytes);
     buffer_reset(&op->history);
     op->write_count = 0;
@@ -73,10 +74,12 @@ bool operation_has_room(const struct operation *op) {
 /* ---- Its own writes --------------------------------------------------------------------------------------------- */
 
 static struct bytes write_key(const struct operation *op, const struct write *w) {
+    ASSERT(w->key_len > 0 && w->key_at + w->key_len <= op->bytes.len);
     return bytes_of(op->bytes.data + w->key_at, w->key_len);
 }
 
 static struct bytes write_value(const struct operation *op, const struct write *w) {
+    ASSERT(!w->deleted && w->value_at + w->value_len <= op->bytes.len);
     return bytes_of(op->bytes.data + w->value_at, w->value_len);
 }
 
@@ -123,6 +126,7 @@ static enum err op_write(struct operation *op, struct bytes key, struct bytes va
         return over_budget(op);
     }
     if (w == NULL) {
+        ASSERT(op->write_count < LIMIT_OPERATION_WRITES);
         memmove(op->order + place + 1, op->order + place, (op->write_count - place) * sizeof *op->order);
         op->order[place] = (uint16_t)op->write_count;
         w = &op->writes[op->write_count++];
@@ -214,6 +218,7 @@ static enum err op_next(void *ctx, struct bytes prefix, struct bytes after, bool
 static enum err op_history(void *ctx, struct bytes record_key, const char *action, struct bytes detail) {
     struct operation *op = ctx;
     const struct execution *x = op->execution;
+    ASSERT(record_key.len <= UINT16_MAX - HISTORY_KEY_SUFFIX);
     size_t action_len = strlen(action), value_len = HASH_LEN + 8 + ED25519_KEY_LEN + 1 + action_len + detail.len;
     ASSERT(action_len <= UINT8_MAX);
     if (op->note_count == x->budget.notes || !bytes_left(op, 2 + record_key.len + HISTORY_KEY_SUFFIX + 4 + value_len)) {
@@ -266,5 +271,6 @@ enum err operation_keep(struct operation *op) {
         }
     }
     op->noted += op->note_count;
+    ASSERT(op->noted <= UINT16_MAX); /* they are numbered in two bytes: operation_has_room */
     return OK;
 }

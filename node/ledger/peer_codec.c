@@ -1,5 +1,6 @@
 #include "node/ledger/peer_codec.h"
 
+#include "base/assert.h"
 #include "node/ledger/peer.pb-c.h"
 
 #include <stdlib.h>
@@ -301,6 +302,7 @@ static void lay_lists(const struct peer_message *in, struct packing *p) {
         p->message.recall = &p->recall;
         break;
     default:
+        ASSERT(in->kind == PEER_BLOCKS);
         assay__peer__blocks__init(&p->blocks);
         p->blocks.height = in->number;
         p->blocks.n_bodies = in->span_count;
@@ -352,6 +354,7 @@ static void lay_asks(const struct peer_message *in, struct packing *p) {
         p->message.status = &p->status;
         break;
     default:
+        ASSERT(in->kind == PEER_TRANSACTION);
         assay__peer__transaction__init(&p->transaction);
         p->transaction.envelope = data_of(in->body.data, in->body.len);
         p->message.content_case = ASSAY__PEER__PEER_MESSAGE__CONTENT_TRANSACTION;
@@ -383,6 +386,7 @@ enum err peer_encode(const struct peer_message *message, struct buffer *out) {
     if (place == NULL) {
         return ERR_NOMEM;
     }
-    (void)assay__peer__peer_message__pack(&p.message, place);
+    size_t packed = assay__peer__peer_message__pack(&p.message, place);
+    ASSERT(packed == len); /* the message did not change under it */
     return OK;
 }

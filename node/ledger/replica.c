@@ -21,6 +21,7 @@ void replica_timing_default(struct replica_timing *out) {
 }
 
 enum err replica_fail(struct replica *r, enum err e, const char *format, ...) {
+    ASSERT(e != OK); /* a stop has a reason */
     if (r->failed == OK) {
         va_list args;
         va_start(args, format);
@@ -123,6 +124,7 @@ static bool is_of_epoch(enum peer_kind kind) {
  * answer before they vote. */
 static enum err take_other_epoch(struct replica *r, uint16_t peer, const struct peer_message *m) {
     struct peer_state *state = &r->peers[peer];
+    ASSERT(m->epoch != r->epoch.number && state->known);
     if (m->epoch < r->epoch.number) {
         if (r->mono_ms < state->told_ms + r->config.timing.fetch_retry_ms) {
             return OK;
@@ -388,6 +390,7 @@ enum err replica_flush(struct replica *r) {
     while (e == OK && more) {
         e = flush_once(r, &more);
     }
+    ASSERT(e != OK || r->final_count == 0); /* what was decided in a turn is final at its end */
     if (e == OK) {
         replica_send_all(r); /* what the last finalization had to announce */
         r->config.ops.set_timer(r->config.ctx, next_deadline(r));

@@ -30,6 +30,7 @@ static struct pending *add_pending(struct replica *r, const uint8_t hash[HASH_LE
             *p = (struct pending){.used = true};
             memcpy(p->hash, hash, HASH_LEN);
             r->pending_count++;
+            ASSERT(r->pending_count <= PENDING_MAX);
         }
     }
     if (p != NULL && p->view == 0) {
@@ -40,6 +41,7 @@ static struct pending *add_pending(struct replica *r, const uint8_t hash[HASH_LE
 
 static void remove_pending(struct replica *r, struct pending *p) {
     if (p != NULL) {
+        ASSERT(p->used && r->pending_count > 0);
         p->used = false;
         r->pending_count--;
     }
@@ -78,6 +80,7 @@ static void tell_odd_clock(struct replica *r, uint16_t proposer, bool ahead) {
 
 /* Counts how often in a row a validator's clock was far from ours. */
 static void note_clock(struct replica *r, uint16_t proposer, bool ahead, bool behind) {
+    ASSERT(proposer < r->epoch.count);
     uint32_t *odd = &r->odd_clocks[proposer];
     *odd = ahead || behind ? *odd + 1 : 0;
     bool again = *odd > ODD_CLOCKS_ALARM && r->mono_ms >= r->odd_told_ms + ODD_CLOCKS_AGAIN_MS;
@@ -107,6 +110,7 @@ static bool is_timely(struct replica *r, const struct block_header *h) {
 }
 
 static void tell(struct replica *r, const uint8_t hash[HASH_LEN], enum consensus_block_state state) {
+    ASSERT(state != BLOCK_WANTED); /* that is a question, and this an answer */
     if (r->followup_count == FOLLOWUPS_MAX) {
         return; /* the core asks again when it resends */
     }
@@ -199,6 +203,7 @@ static uint16_t whom_to_ask(const struct replica *r, const struct pending *p) {
     uint16_t holders[VALIDATORS_MAX];
     uint16_t count = p->view != 0 ? consensus_holders(r->core, p->view, p->hash, holders) : 0;
     uint32_t turn = p->tries + r->me, n = r->epoch.count;
+    ASSERT(p->used && p->want_body && n > 0);
     uint32_t index = count != 0 ? holders[turn % count] : (turn + 1) % n;
     if (index == r->me) {
         index = (index + 1) % n;
@@ -267,6 +272,7 @@ enum err replica_take_body(struct replica *r, struct bytes body) {
 
 enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash[HASH_LEN]) {
     struct bytes body = chain_body(r->config.chain, hash);
+    ASSERT(peer < REPLICA_PEERS_MAX && r->peers[peer].known); /* of strangers no message gets here */
     if (r->peers[peer].served_bodies >= SERVED_BODIES_MAX) {
         return OK;
     }
@@ -302,6 +308,7 @@ enum err replica_build(struct replica *r) {
     if (!r->build_wanted) {
         return OK;
     }
+    ASSERT(r->me < r->epoch.count && r->final_count == 0); /* a leader's, on a head that this turn moves no more */
     r->build_wanted = false;
     enum err e = chain_build(r->config.chain, r->build_parent, r->build_view, r->me, r->wall_ms, hash);
     if (e == ERR_NOTFOUND) {

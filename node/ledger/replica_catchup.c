@@ -6,6 +6,8 @@
  * asker keeps the blocks as candidates and asks on from there. */
 #include "node/ledger/replica_internal.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 #define BLOCKS_BYTES_SOFT (1536u * 1024u) /* an answer ends at the first finalization past this */
@@ -70,6 +72,7 @@ static enum err read_range(struct replica *r, uint64_t first, struct range *rang
 
 enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height) {
     uint64_t height = chain_head(r->config.chain)->header.height;
+    ASSERT(peer < REPLICA_PEERS_MAX && r->peers[peer].known);
     if (first_height == 0 || first_height > height || r->peers[peer].served_ranges >= SERVED_RANGES_MAX) {
         return OK;
     }
@@ -119,6 +122,7 @@ static uint64_t claimed_height(const struct replica *r) {
 uint64_t replica_believed_height(const struct replica *r) {
     uint64_t highest[LIMIT_VALIDATORS] = {0}; /* the f + 1 highest, descending */
     size_t kept = (size_t)validators_faulty(r->epoch.count) + 1;
+    ASSERT(kept <= LIMIT_VALIDATORS);
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         const struct peer_state *peer = &r->peers[i];
         uint64_t height = peer->known && peer->index != CONSENSUS_ALL && !is_shunned(r, peer) ? peer->height : 0;
@@ -175,6 +179,7 @@ static struct fetch *fetch_of(struct replica *r, uint64_t first) {
 /* A claim that is not honoured is forgotten, and believed again after a while that doubles. */
 static void strike(struct replica *r, uint16_t peer) {
     struct peer_state *state = &r->peers[peer];
+    ASSERT(state->strikes <= STRIKES_MAX); /* the wait is doubled so often, and fits */
     state->strikes += state->strikes < STRIKES_MAX;
     if (state->strikes >= STRIKES_OF_LIAR) {
         state->height = 0;
@@ -273,6 +278,7 @@ static enum err use_range(struct replica *r, uint16_t peer, const struct peer_me
     if (e != OK || reached < next_height(r)) {
         return e;
     }
+    ASSERT(reached <= last.height);
     r->peers[peer].strikes = 0;
     if (message->span_count >= FAR_BEHIND) {
         r->caught_up_ms = r->mono_ms;
@@ -335,6 +341,7 @@ static bool next_peer(struct replica *r, uint64_t height) {
 }
 
 static enum err ask_range(struct replica *r, struct fetch *fetch) {
+    ASSERT(fetch->used && !fetch->answered && fetch->first > r->decided_height);
     if (!next_peer(r, fetch->first)) {
         drop_fetch(fetch);
         return OK;
@@ -450,6 +457,7 @@ enum err replica_take_blocks(struct replica *r, uint16_t peer, struct peer_messa
     if (fetch == NULL || fetch->answered || (fetch->asked[peer / 8] >> peer % 8 & 1) == 0) {
         return OK;
     }
+    ASSERT(fetch->answer.memory == NULL); /* or what it holds would be lost */
     fetch->answered = true;
     fetch->peer = peer;
     if (message->number > r->peers[peer].height) {

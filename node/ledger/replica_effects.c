@@ -32,6 +32,7 @@ enum err replica_post_in(struct replica *r, uint64_t epoch, enum audience audien
     if (r->out_count == OUTBOX_MESSAGES_MAX || r->out_bytes.len > OUTBOX_BYTES_MAX) {
         return OK; /* as if the network had lost it */
     }
+    ASSERT(audience != TO_PEER || (peer < REPLICA_PEERS_MAX && r->peers[peer].known));
     struct peer_message stamped = *message;
     stamped.epoch = epoch;
     size_t offset = r->out_bytes.len;
@@ -52,6 +53,7 @@ static enum err post_to(struct replica *r, uint16_t to, const struct peer_messag
     if (to == CONSENSUS_ALL) {
         return replica_post(r, TO_VALIDATORS, 0, message);
     }
+    ASSERT(to < r->epoch.count); /* the core speaks of validators of its own epoch */
     return r->peer_of[to] != NO_PEER ? replica_post(r, TO_PEER, r->peer_of[to], message) : OK;
 }
 
@@ -70,6 +72,7 @@ static enum err gather_vote(struct replica *r, uint16_t to, const struct consens
         e = post_votes(r);
     }
     r->votes_to = to;
+    ASSERT(r->vote_count < PEER_VOTES_MAX);
     r->votes[r->vote_count++] = *vote;
     return e;
 }
@@ -217,7 +220,8 @@ enum err replica_decide(struct replica *r, const uint8_t hash[HASH_LEN], uint64_
             return e;
         }
     }
-    ASSERT(certificate.len <= CERTIFICATE_MAX);
+    ASSERT(certificate.len > 0 && certificate.len <= CERTIFICATE_MAX);
+    ASSERT(r->final_count < FINALS_MAX);
     struct final *final = &r->finals[r->final_count++];
     memcpy(final->hash, hash, HASH_LEN);
     memcpy(final->certificate, certificate.data, certificate.len);
@@ -308,6 +312,7 @@ static void carry_out_alarm(struct replica *r, const struct consensus_effect *ef
 
 static void carry_out_evidence(struct replica *r, const struct consensus_effect *effect) {
     const struct consensus_vote *first = &effect->u.evidence.first;
+    ASSERT(first->signer < r->epoch.count);
     if (r->config.ops.on_evidence != NULL) {
         r->config.ops.on_evidence(r->config.ctx, r->epoch.keys[first->signer], first, &effect->u.evidence.second);
     }

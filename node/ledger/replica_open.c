@@ -1,6 +1,7 @@
 /* Opening and closing a replica, and the core of each epoch. */
 #include "node/ledger/replica_internal.h"
 
+#include "base/assert.h"
 #include "base/ed25519.h"
 
 #include <stdio.h>
@@ -37,6 +38,7 @@ static uint16_t place_in(const struct validator_set *set, const uint8_t key[KEY_
 
 static void sign_with_secret(void *ctx, const uint8_t *message, size_t len, uint8_t out[SIG_LEN]) {
     const struct replica *r = ctx;
+    ASSERT(r->journal != NULL); /* nothing is signed that can't be written down first */
     ed25519_sign(r->config.secret, message, len, out);
 }
 
@@ -49,6 +51,7 @@ static void place_peers(struct replica *r) {
     for (uint16_t p = 0; p < REPLICA_PEERS_MAX; p++) {
         struct peer_state *peer = &r->peers[p];
         peer->index = peer->known ? place_in(&set, peer->key) : CONSENSUS_ALL;
+        ASSERT(peer->index < r->epoch.count || peer->index == CONSENSUS_ALL);
         if (peer->index != CONSENSUS_ALL) {
             r->peer_of[peer->index] = p;
         }
@@ -123,6 +126,7 @@ enum err replica_open(const struct replica_config *config, uint64_t wall_ms, uin
         return ERR_CONFIG;
     }
     struct replica *r;
+    ASSERT(config->ops.send != NULL && config->ops.multicast != NULL && config->ops.set_timer != NULL);
     enum err e = allocate(config, &r);
     if (e != OK) {
         return e;
@@ -157,6 +161,7 @@ enum err replica_open(const struct replica_config *config, uint64_t wall_ms, uin
 /* What the old epoch's core wanted is of no use any more. The block log is made durable first: whoever has voted in the
  * new epoch must not wake up in the old one. */
 enum err replica_begin_epoch(struct replica *r) {
+    ASSERT(consensus_closed(r->core) && r->final_count == 0); /* the old one has said all it had to say */
     enum err e = replica_sync_chain(r);
     if (e != OK) {
         return e;

@@ -5,6 +5,7 @@
  * core gets what the journal has of that epoch, when its turn comes. */
 #include "node/ledger/replica_internal.h"
 
+#include "base/assert.h"
 #include "consensus/certificates.h"
 
 #include <stdlib.h>
@@ -70,6 +71,7 @@ static bool next_certificate(const struct restored *s, size_t *at, struct bytes 
         return false;
     }
     *out = bytes_of(s->certificates.data + *at + 4, load_u32(s->certificates.data + *at));
+    ASSERT(out->len <= s->certificates.len - *at - 4); /* gathered here, whole */
     *at += 4 + out->len;
     return true;
 }
@@ -80,6 +82,7 @@ static size_t body_count(const struct restored *s) {
 
 static struct restored_body body_at(const struct restored *s, size_t i) {
     struct restored_body body;
+    ASSERT(i < body_count(s));
     memcpy(&body, s->bodies.data + i * sizeof body, sizeof body);
     return body;
 }
@@ -209,6 +212,7 @@ static enum err start_restored(struct replica *r) {
     }
     for (size_t at = 0; next_certificate(s, &at, &certificate);) {
         if (load_u64(certificate.data + 2) == r->epoch.number && load_u64(certificate.data + 10) > final_view(r)) {
+            ASSERT(count <= s->certificates.len / CERTIFICATE_HEAD_LEN); /* each is longer than its head */
             certificates[count++] = certificate;
         }
     }

@@ -2,6 +2,8 @@
  * and tells the core which of them had to go. */
 #include "node/ledger/replica_internal.h"
 
+#include "base/assert.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +37,7 @@ void replica_judge_blocks(struct replica *r) {
 
 bool replica_next_gone(struct replica *r, struct consensus_event *out) {
     struct gone gone;
+    ASSERT(r->gone.len % sizeof gone == 0);
     while (r->gone.len >= sizeof gone) {
         r->gone.len -= sizeof gone;
         memcpy(&gone, r->gone.data + r->gone.len, sizeof gone);
@@ -73,6 +76,7 @@ bool replica_is_crowded(struct replica *r, const uint8_t hash[HASH_LEN]) {
         return false; /* it gives no votes */
     }
     const struct block_header *h = chain_header(r->config.chain, hash);
+    ASSERT(h != NULL); /* it was executed a moment ago */
     bool crowded = h->view == status.view && h->proposer != r->me && chain_is_crowded(r->config.chain, hash);
     if (crowded) {
         replica_note_room(r, false, "this node gives a proposal no vote");

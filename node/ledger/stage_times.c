@@ -1,5 +1,6 @@
 #include "node/ledger/stage_times.h"
 
+#include "base/assert.h"
 #include "base/clock.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@ const char *stage_name(enum stage stage) {
         [STAGE_JOURNAL_SYNC] = "journal_sync",
         [STAGE_CHECKPOINT] = "checkpoint",
     };
+    ASSERT(stage < STAGE_COUNT);
     return names[stage];
 }
 
@@ -22,6 +24,7 @@ uint64_t stage_times_now_us(const struct stage_times *times) {
 }
 
 void stage_times_add(struct stage_times *times, enum stage stage, uint64_t us) {
+    ASSERT(stage < STAGE_COUNT);
     if (times == NULL) {
         return;
     }

@@ -84,6 +84,7 @@ bool submit_is_full(struct submit *s) {
 
 /* The mempool has the envelope now: who waits keeps only the id. */
 static void keep_waiting(struct submit *s, struct post *post) {
+    ASSERT(post->wait == SUBMIT_FINALIZED); /* the others have their answer */
     struct post *small = realloc(post, sizeof *post);
     post = small != NULL ? small : post;
     post->len = 0;
@@ -130,6 +131,7 @@ static void admit(struct submit *s, struct post *post) {
 static struct post *take_queue(struct submit *s) {
     (void)pthread_mutex_lock(&s->lock);
     struct post *first = s->first;
+    ASSERT((first == NULL) == (s->queued == 0));
     s->first = NULL;
     s->last = NULL;
     s->queued = 0;
@@ -160,6 +162,7 @@ static void sweep_waiters(struct submit *s, uint64_t now_ms, enum err error) {
                 continue;
             }
             *slot = post->next;
+            ASSERT(s->waiting > 0);
             s->waiting--;
             s->timed_out++;
             answer(post, error, 0, NULL);
@@ -175,6 +178,7 @@ static void on_sweep(uv_timer_t *handle) {
 }
 
 enum err submit_new(const struct submit_config *config, struct submit **out) {
+    ASSERT(config->admit != NULL && config->max_queued > 0);
     struct submit *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return ERR_NOMEM;
@@ -217,6 +221,7 @@ void submit_free(struct submit *s) {
         post = next;
     }
     sweep_waiters(s, UINT64_MAX, ERR_CLOSED);
+    ASSERT(s->waiting == 0); /* whoever waited has been told */
     uv_close((uv_handle_t *)&s->wake, on_closed);
     uv_close((uv_handle_t *)&s->sweep, on_closed);
 }
@@ -277,6 +282,7 @@ void submit_block_final(struct submit *s, const struct block *block) {
                 break;
             }
             *slot = post->next;
+            ASSERT(s->waiting > 0);
             s->waiting--;
             answer(post, OK, height, &receipt);
         }
@@ -296,6 +302,7 @@ void submit_dropped(struct submit *s, const uint8_t tx_id[HASH_LEN], enum err wh
             continue;
         }
         *slot = post->next;
+        ASSERT(s->waiting > 0);
         s->waiting--;
         s->refused++;
         answer(post, why, 0, NULL);
