@@ -251,7 +251,7 @@ static void note_equivocation(struct consensus *core, struct slot *slot, const s
                               const struct consensus_vote *second, struct consensus_effects *out) {
     uint16_t signer = first->signer;
     /* Evidence takes a seat away: it must prove what it says to whoever looks at nothing else. */
-    ASSERT(second->signer == signer && first->subject.view == second->subject.view);
+    ASSERT(first->subject.view == second->subject.view);
     ASSERT(first->subject.kind != second->subject.kind || !core_same(first->subject.block, second->subject.block));
     slot->ballots[signer].equivocated = true;
     if (signer == core_leader(core, slot->view)) {

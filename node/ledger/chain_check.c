@@ -29,8 +29,12 @@ static bool check_valid(const struct chain *chain, const struct candidate *c, st
                        (unsigned long long)h->view, (unsigned long long)parent->height,
                        (unsigned long long)parent->view);
     }
+    if (!on_head && block_header_closes(parent)) {
+        return why_not(why, "candidate %llu was executed on one that closes epoch %llu and is not final", height,
+                       (unsigned long long)parent->epoch);
+    }
     if (h->epoch != chain->epoch.number || !same(h->validators_hash, chain->epoch.hash) ||
-        h->proposer >= chain->epoch.count || (!on_head && block_header_closes(parent))) {
+        h->proposer >= chain->epoch.count) {
         return why_not(why, "candidate %llu is of epoch %llu and was executed in epoch %llu", height,
                        (unsigned long long)h->epoch, (unsigned long long)chain->epoch.number);
     }
