@@ -1,11 +1,14 @@
 #include "node/gateway/follow_class.h"
 
 #include "contracts/author/author.h"
+#include "node/answers/page.h"
+#include "node/answers/registry.h"
 #include "node/fetch/client.h"
 #include "node/gateway/follow.h"
 #include "node/gateway/proven.h"
 #include "node/host/host_crypto.h"
 #include "node/host/log.h"
+#include "node/json/record_json.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -233,16 +236,14 @@ static bool take_updates(void *arg, struct bytes body) {
     const struct hint_list *list = arg;
     struct follow_class *follow = list->follow;
     json_t *root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *updates = json_object_get(root, "updates");
+    const json_t *updates = record_member(&updates_page, root, offsetof(struct page_answer, items));
     bool good = json_is_array(updates);
     size_t i;
     const json_t *item;
     json_array_foreach(updates, i, item) {
         uint8_t id[HASH_LEN], release[HASH_LEN];
-        const char *id_text = json_string_value(json_object_get(item, "update_id"));
-        const char *release_text = json_string_value(json_object_get(item, "release_id"));
-        if (id_text == NULL || release_text == NULL || hex_decode(id_text, id, sizeof id) != OK ||
-            hex_decode(release_text, release, sizeof release) != OK) {
+        if (!record_hex(&update_shape, item, offsetof(struct update_record, id), id, sizeof id) ||
+            !record_hex(&update_shape, item, offsetof(struct update_record, release_id), release, sizeof release)) {
             good = false;
             break;
         }
@@ -264,15 +265,14 @@ struct target_list {
 static bool take_targets(void *arg, struct bytes body) {
     struct target_list *list = arg;
     json_t *root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *devices = json_object_get(root, "devices");
+    const json_t *devices = record_member(&update_answer_shape, root, offsetof(struct update_answer_page, devices));
     bool good = json_is_array(devices) && json_array_size(devices) <= UPDATE_TARGETS_MAX;
     size_t i, room = good ? list->count + UPDATE_TARGETS_MAX : 0;
     room = room < CONFIG_SOURCES_MAX * UPDATE_TARGETS_MAX ? room : CONFIG_SOURCES_MAX * UPDATE_TARGETS_MAX;
     const json_t *item;
     json_array_foreach(devices, i, item) {
         uint8_t id[KEY_LEN];
-        const char *text = json_string_value(json_object_get(item, "device_id"));
-        if (text == NULL || hex_decode(text, id, sizeof id) != OK) {
+        if (!record_hex(&update_status_shape, item, offsetof(struct status_record, device_id), id, sizeof id)) {
             good = false;
             break;
         }

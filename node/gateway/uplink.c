@@ -3,10 +3,13 @@
 #include "base/assert.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "contracts/kernel/code.h"
 #include "contracts/update/update.h"
+#include "node/answers/block.h"
 #include "node/fetch/client.h"
 #include "node/gateway/delivery.h"
 #include "node/host/log.h"
+#include "node/json/record_json.h"
 #include "node/ledger/ledger_time.h"
 
 #include <pthread.h>
@@ -80,10 +83,16 @@ static enum attempt send_to(struct lane *lane, size_t source, struct bytes envel
     json_t *answer = NULL;
     enum err e = client_post_bytes(client, path, "application/octet-stream", envelope, &answer);
     if (e == OK) {
-        json_int_t code = json_integer_value(json_object_get(json_object_get(answer, "result"), "code"));
+        struct submitted_answer sent;
+        struct why why = WHY_NONE;
+        e = record_of_json(&submitted_shape, answer, &sent, &why);
+        *out_code = e == OK && sent.is_final ? sent.result.code : CODE_OK;
         json_decref(answer);
-        *out_code = code > 0 && code <= UINT32_MAX ? (uint32_t)code : 0;
-        return *out_code == 0 ? ATTEMPT_TAKEN : ATTEMPT_REFUSED;
+        if (e != OK) {
+            note_failure(lane->uplink, client_url(client), why.text);
+            return ATTEMPT_FAILED;
+        }
+        return *out_code == CODE_OK ? ATTEMPT_TAKEN : ATTEMPT_REFUSED;
     }
     if (client_status(client) == 400 && code_of_name(client_error_code(client), out_code)) {
         return ATTEMPT_REFUSED;

@@ -390,3 +390,8 @@ json_t *record_member(const struct record *record, const json_t *object, size_t 
     ASSERT(name != NULL); /* the table shows it */
     return json_object_get(object, name);
 }
+
+bool record_hex(const struct record *record, const json_t *object, size_t at, void *out, size_t len) {
+    const char *text = json_string_value(record_member(record, object, at));
+    return text != NULL && hex_decode(text, out, len) == OK;
+}

@@ -20,5 +20,7 @@ NODISCARD enum err record_of_json(const struct record *record, const json_t *obj
 const char *record_name_at(const struct record *record, size_t at);
 /* That member of an object, for whoever needs no more of it: borrowed, NULL when the object has none. */
 json_t *record_member(const struct record *record, const json_t *object, size_t at);
+/* The same of a member in hex, as `len` bytes. False: the object has none such. */
+bool record_hex(const struct record *record, const json_t *object, size_t at, void *out, size_t len);
 
 #endif
