@@ -80,7 +80,7 @@ void snapshot_fold_end(struct snapshot_fold *fold, uint8_t out[HASH_LEN]) {
 /* ---- The manifest ------------------------------------------------------------------------------------------------ */
 
 static void content_id(const struct verify_crypto *crypto, struct bytes fixed, uint8_t out[HASH_LEN]) {
-    const struct span parts[] = {{(const uint8_t *)TAG_SNAPSHOT, TAG_LEN}, {fixed.data, fixed.len}};
+    const struct bytes parts[] = {{(const uint8_t *)TAG_SNAPSHOT, TAG_LEN}, {fixed.data, fixed.len}};
     hash_parts(crypto, parts, 2, out);
 }
 

@@ -31,7 +31,7 @@ static enum verdict read_magic(struct walk *w, uint16_t *out_steps) {
     if (head[4] != BUNDLE_VERSION) {
         return BAD_VERSION;
     }
-    *out_steps = get_u16(head + 5);
+    *out_steps = load_u16(head + 5);
     return *out_steps <= BUNDLE_EPOCH_STEPS_MAX ? GOOD : BAD_LIMIT;
 }
 
@@ -93,7 +93,7 @@ static enum verdict skip_step(struct walk *w) {
     if (v == GOOD && !pull(w, head, sizeof head)) {
         v = BAD_TRUNCATED;
     }
-    uint16_t count = v == GOOD ? get_u16(head + 1) : 0;
+    uint16_t count = v == GOOD ? load_u16(head + 1) : 0;
     if (count > VALIDATORS_MAX) {
         v = BAD_LIMIT;
     }
@@ -142,7 +142,7 @@ static enum verdict read_links(struct walk *w, const struct bundle_result *first
     if (!pull(w, count, sizeof count)) {
         return BAD_TRUNCATED;
     }
-    uint16_t links = get_u16(count);
+    uint16_t links = load_u16(count);
     if (links > BUNDLE_LINKS_MAX) {
         return BAD_LIMIT;
     }
@@ -191,7 +191,7 @@ static enum verdict read_names(struct walk *w, struct bundle_result *out) {
     if (!pull(w, len, sizeof len)) {
         return BAD_TRUNCATED;
     }
-    out->user_key_len = get_u16(len);
+    out->user_key_len = load_u16(len);
     if (out->user_key_len > BUNDLE_USER_KEY_MAX) {
         return BAD_LIMIT;
     }
@@ -204,7 +204,7 @@ static enum verdict read_value(struct walk *w, struct bundle_result *out, uint8_
         return BAD_TRUNCATED;
     }
     out->present = head[0] == 1;
-    out->value_len = get_u32(head + 1);
+    out->value_len = load_u32(head + 1);
     if (head[0] > 1 || (!out->present && out->value_len > 0)) {
         return BAD_ENCODING;
     }
@@ -214,7 +214,7 @@ static enum verdict read_value(struct walk *w, struct bundle_result *out, uint8_
     if (out->value_len > 0 && !pull(w, w->work->value_memory, out->value_len)) {
         return BAD_TRUNCATED;
     }
-    const struct span value = {w->work->value_memory, out->value_len};
+    const struct bytes value = {w->work->value_memory, out->value_len};
     hash_parts(w->crypto, &value, 1, out_hash);
     return GOOD;
 }
@@ -231,8 +231,8 @@ static enum verdict read_state(struct walk *w, struct bundle_result *out) {
     if (v != GOOD) {
         return v;
     }
-    const struct span contract = {(const uint8_t *)out->contract, strlen(out->contract)};
-    const struct span user_key = {out->user_key, out->user_key_len};
+    const struct bytes contract = {(const uint8_t *)out->contract, strlen(out->contract)};
+    const struct bytes user_key = {out->user_key, out->user_key_len};
     state_key(w->crypto, contract, user_key, key);
     v = state_path_verify(w->crypto, out->header.state_root, key, out->present ? value_hash : NULL, w->in,
                           w->work->path_memory, w->work->path_capacity, &end);
@@ -278,7 +278,7 @@ enum verdict bundle_verify(const struct verify_crypto *crypto, const struct trus
     return GOOD;
 }
 
-bool bundle_is_about(const struct bundle_result *result, const char *contract, struct span user_key) {
+bool bundle_is_about(const struct bundle_result *result, const char *contract, struct bytes user_key) {
     return strcmp(result->contract, contract) == 0 && result->user_key_len == user_key.len &&
            (user_key.len == 0 || memcmp(result->user_key, user_key.data, user_key.len) == 0);
 }

@@ -62,6 +62,6 @@ struct bundle_result {
 enum verdict bundle_verify(const struct verify_crypto *crypto, const struct trust *trust,
                            const struct bundle_work *work, struct input *in, struct bundle_result *out);
 
-bool bundle_is_about(const struct bundle_result *result, const char *contract, struct span user_key);
+bool bundle_is_about(const struct bundle_result *result, const char *contract, struct bytes user_key);
 
 #endif

@@ -88,7 +88,7 @@ static size_t utf8_character(const uint8_t *text, size_t len) {
     return size;
 }
 
-static bool is_utf8(struct span text) {
+static bool is_utf8(struct bytes text) {
     size_t at = 0;
     while (at < text.len) {
         size_t size = utf8_character(text.data + at, text.len - at);
@@ -101,11 +101,11 @@ static bool is_utf8(struct span text) {
 }
 
 /* Takes what follows the head of a string. */
-static enum verdict take_content(struct cbor_reader *r, const struct head *head, struct span *out) {
+static enum verdict take_content(struct cbor_reader *r, const struct head *head, struct bytes *out) {
     if (head->argument > r->rest.len) {
         return BAD_TRUNCATED;
     }
-    struct span content = {r->rest.data, (size_t)head->argument};
+    struct bytes content = {r->rest.data, (size_t)head->argument};
     if (head->major == CBOR_TEXT && !is_utf8(content)) {
         return BAD_ENCODING;
     }
@@ -141,7 +141,7 @@ enum verdict cbor_int(struct cbor_reader *r, int64_t *out) {
     return GOOD;
 }
 
-static enum verdict take_string(struct cbor_reader *r, enum cbor_major major, struct span *out) {
+static enum verdict take_string(struct cbor_reader *r, enum cbor_major major, struct bytes *out) {
     struct cbor_reader at = *r;
     struct head head = {major, 0};
     enum verdict v = take_typed(&at, major, &head.argument);
@@ -154,11 +154,11 @@ static enum verdict take_string(struct cbor_reader *r, enum cbor_major major, st
     return v;
 }
 
-enum verdict cbor_bytes(struct cbor_reader *r, struct span *out) {
+enum verdict cbor_bytes(struct cbor_reader *r, struct bytes *out) {
     return take_string(r, CBOR_BYTES, out);
 }
 
-enum verdict cbor_text(struct cbor_reader *r, struct span *out) {
+enum verdict cbor_text(struct cbor_reader *r, struct bytes *out) {
     return take_string(r, CBOR_TEXT, out);
 }
 
@@ -229,7 +229,7 @@ struct level {
     uint32_t left;
     bool is_map;
     const uint8_t *key;
-    struct span last_key;
+    struct bytes last_key;
 };
 
 /* Takes an item's head and, of a string, its content; `out->left` is how many items are nested in it. */
@@ -237,7 +237,7 @@ static enum verdict take_shallow(struct cbor_reader *r, struct level *out) {
     enum cbor_major major;
     enum verdict v = cbor_peek(r, &major);
     struct level level = {0, false, NULL, {NULL, 0}};
-    struct span content;
+    struct bytes content;
     struct head head;
     if (v != GOOD) {
         return v;
@@ -274,7 +274,7 @@ static enum verdict end_item(struct level *levels, size_t *depth, const struct c
         struct level *level = &levels[*depth - 1];
         level->left--;
         if (level->is_map && level->left % 2 == 1) {
-            struct span key = {level->key, (size_t)(r->rest.data - level->key)};
+            struct bytes key = {level->key, (size_t)(r->rest.data - level->key)};
             return cbor_key_ascends(&level->last_key, key);
         }
         level->key = r->rest.data;
@@ -286,7 +286,7 @@ static enum verdict end_item(struct level *levels, size_t *depth, const struct c
     return GOOD;
 }
 
-enum verdict cbor_item(struct cbor_reader *r, struct span *out) {
+enum verdict cbor_item(struct cbor_reader *r, struct bytes *out) {
     struct cbor_reader at = *r;
     struct level levels[CBOR_DEPTH_MAX];
     size_t depth = 0;
@@ -318,7 +318,7 @@ enum verdict cbor_end(const struct cbor_reader *r) {
     return r->rest.len == 0 ? GOOD : BAD_TRAILING;
 }
 
-enum verdict cbor_key_ascends(struct span *last, struct span key) {
+enum verdict cbor_key_ascends(struct bytes *last, struct bytes key) {
     if (last->len > 0) {
         size_t common = last->len < key.len ? last->len : key.len;
         int order = memcmp(last->data, key.data, common);
@@ -386,12 +386,12 @@ void cbor_put_int(struct cbor_writer *w, int64_t v) {
     }
 }
 
-void cbor_put_bytes(struct cbor_writer *w, struct span bytes) {
+void cbor_put_bytes(struct cbor_writer *w, struct bytes bytes) {
     put_head(w, CBOR_BYTES, bytes.len);
     put(w, bytes.data, bytes.len);
 }
 
-void cbor_put_text(struct cbor_writer *w, struct span text) {
+void cbor_put_text(struct cbor_writer *w, struct bytes text) {
     put_head(w, CBOR_TEXT, text.len);
     put(w, text.data, text.len);
 }
@@ -416,7 +416,7 @@ void cbor_put_null(struct cbor_writer *w) {
     put_head(w, CBOR_SIMPLE, SIMPLE_NULL);
 }
 
-void cbor_put_raw(struct cbor_writer *w, struct span items) {
+void cbor_put_raw(struct cbor_writer *w, struct bytes items) {
     put(w, items.data, items.len);
 }
 

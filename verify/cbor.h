@@ -27,10 +27,10 @@ enum cbor_major {
 
 /* Reads items one after the other; `rest` is what is left. A call that fails leaves the reader where it was. */
 struct cbor_reader {
-    struct span rest;
+    struct bytes rest;
 };
 
-static inline struct cbor_reader cbor_reader_of(struct span in) {
+static inline struct cbor_reader cbor_reader_of(struct bytes in) {
     struct cbor_reader r = {in};
     return r;
 }
@@ -42,8 +42,8 @@ enum verdict cbor_peek(const struct cbor_reader *r, enum cbor_major *out);
  * output, a long form, or text that is not UTF-8. Counts of arrays and maps never exceed what the rest could hold. */
 enum verdict cbor_uint(struct cbor_reader *r, uint64_t *out);
 enum verdict cbor_int(struct cbor_reader *r, int64_t *out);
-enum verdict cbor_bytes(struct cbor_reader *r, struct span *out);
-enum verdict cbor_text(struct cbor_reader *r, struct span *out);
+enum verdict cbor_bytes(struct cbor_reader *r, struct bytes *out);
+enum verdict cbor_text(struct cbor_reader *r, struct bytes *out);
 enum verdict cbor_array(struct cbor_reader *r, uint32_t *out_items);
 enum verdict cbor_map(struct cbor_reader *r, uint32_t *out_pairs);
 enum verdict cbor_tag(struct cbor_reader *r, uint64_t *out);
@@ -52,14 +52,14 @@ enum verdict cbor_null(struct cbor_reader *r);
 
 /* Takes one whole item, checked throughout (maps inside it too), and gives its encoding. BAD_LIMIT when it nests
  * deeper than CBOR_DEPTH_MAX. */
-enum verdict cbor_item(struct cbor_reader *r, struct span *out);
+enum verdict cbor_item(struct cbor_reader *r, struct bytes *out);
 
 /* BAD_TRAILING when anything is left. */
 enum verdict cbor_end(const struct cbor_reader *r);
 
 /* Keys of one map, each as its encoding, in the order read: BAD_ENCODING for one that is not above the last. Begin with
  * an empty span. */
-enum verdict cbor_key_ascends(struct span *last, struct span key);
+enum verdict cbor_key_ascends(struct bytes *last, struct bytes key);
 
 /* Writes into `out`; what does not fit sets `failed` and is dropped, so that only the end needs a check. */
 struct cbor_writer {
@@ -75,15 +75,15 @@ enum verdict cbor_writer_end(const struct cbor_writer *w, size_t *out_len);
 
 void cbor_put_uint(struct cbor_writer *w, uint64_t v);
 void cbor_put_int(struct cbor_writer *w, int64_t v);
-void cbor_put_bytes(struct cbor_writer *w, struct span bytes);
-void cbor_put_text(struct cbor_writer *w, struct span text);
+void cbor_put_bytes(struct cbor_writer *w, struct bytes bytes);
+void cbor_put_text(struct cbor_writer *w, struct bytes text);
 void cbor_put_array(struct cbor_writer *w, uint32_t items);
 void cbor_put_map(struct cbor_writer *w, uint32_t pairs);
 void cbor_put_tag(struct cbor_writer *w, uint64_t tag);
 void cbor_put_bool(struct cbor_writer *w, bool v);
 void cbor_put_null(struct cbor_writer *w);
 /* Items that are encoded already. */
-void cbor_put_raw(struct cbor_writer *w, struct span items);
+void cbor_put_raw(struct cbor_writer *w, struct bytes items);
 
 /* A byte string whose content is written between the two calls (CBOR in CBOR); they nest. */
 size_t cbor_begin_bytes(struct cbor_writer *w);

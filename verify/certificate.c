@@ -12,23 +12,23 @@ void vote_signed_bytes(const uint8_t chain_id[CHAIN_ID_LEN], const struct vote_s
     out += TAG_LEN;
     out[0] = VOTE_VERSION;
     memcpy(out + 1, chain_id, CHAIN_ID_LEN);
-    put_u64(out + 33, subject->epoch);
-    put_u64(out + 41, subject->view);
+    store_u64(out + 33, subject->epoch);
+    store_u64(out + 41, subject->view);
     out[49] = (uint8_t)subject->kind;
     memcpy(out + 50, subject->block, HASH_LEN);
 }
 
 static void set_head(uint16_t count, uint8_t out[VALIDATOR_SET_HEAD_LEN]) {
     out[0] = SET_VERSION;
-    put_u16(out + 1, count);
+    store_u16(out + 1, count);
 }
 
 void validators_hash(const struct verify_crypto *crypto, const struct validator_set *set, uint8_t out[HASH_LEN]) {
     uint8_t head[VALIDATOR_SET_HEAD_LEN];
     set_head(set->count, head);
-    const struct span parts[] = {{(const uint8_t *)TAG_VALIDATORS, TAG_LEN},
-                                 {head, sizeof head},
-                                 {set->count > 0 ? set->keys[0] : NULL, (size_t)set->count * KEY_LEN}};
+    const struct bytes parts[] = {{(const uint8_t *)TAG_VALIDATORS, TAG_LEN},
+                                  {head, sizeof head},
+                                  {set->count > 0 ? set->keys[0] : NULL, (size_t)set->count * KEY_LEN}};
     hash_parts(crypto, parts, 3, out);
 }
 
@@ -60,7 +60,7 @@ enum verdict validators_read(struct input *in, uint8_t (*memory)[KEY_LEN], uint1
     if (head[0] != SET_VERSION) {
         return BAD_VERSION;
     }
-    uint16_t count = get_u16(head + 1);
+    uint16_t count = load_u16(head + 1);
     if (count == 0) {
         return BAD_ENCODING;
     }
@@ -98,12 +98,12 @@ static enum verdict read_head(struct input *in, uint16_t n, struct vote_subject 
     if (head[1] == VOTE_NULLIFY && memcmp(head + 18, zeros, HASH_LEN) != 0) {
         return BAD_ENCODING;
     }
-    if (n == 0 || n > VALIDATORS_MAX || get_u16(head + 50) != n) {
+    if (n == 0 || n > VALIDATORS_MAX || load_u16(head + 50) != n) {
         return BAD_VALIDATORS;
     }
     out->kind = (enum vote_kind)head[1];
-    out->epoch = get_u64(head + 2);
-    out->view = get_u64(head + 10);
+    out->epoch = load_u64(head + 2);
+    out->view = load_u64(head + 10);
     memcpy(out->block, head + 18, HASH_LEN);
     return GOOD;
 }
@@ -158,7 +158,7 @@ enum verdict certificate_skip(struct input *in) {
     if (!in->read(in->ctx, head, sizeof head)) {
         return BAD_TRUNCATED;
     }
-    uint16_t n = get_u16(head + 50);
+    uint16_t n = load_u16(head + 50);
     if (n == 0 || n > VALIDATORS_MAX) {
         return BAD_VALIDATORS;
     }

@@ -21,7 +21,7 @@ size_t checkpoint_encode(const struct checkpoint *checkpoint, uint8_t out[CHECKP
 }
 
 /* Tag, version, and a header that is the one its hash names. */
-static enum verdict read_block(const struct verify_crypto *crypto, struct span in, struct checkpoint *out) {
+static enum verdict read_block(const struct verify_crypto *crypto, struct bytes in, struct checkpoint *out) {
     uint8_t hash[HASH_LEN];
     if (in.len < CHECKPOINT_MIN) {
         return BAD_TRUNCATED;
@@ -52,8 +52,8 @@ static enum verdict read_set(const struct verify_crypto *crypto, struct input *i
     return memcmp(hash, out->header.validators_hash, HASH_LEN) == 0 ? GOOD : BAD_VALIDATORS;
 }
 
-static enum verdict read_signature(const struct verify_crypto *crypto, struct span in, struct input *rest,
-                                   struct span_input *from, struct checkpoint *out) {
+static enum verdict read_signature(const struct verify_crypto *crypto, struct bytes in, struct input *rest,
+                                   struct bytes_input *from, struct checkpoint *out) {
     uint8_t flag, sig[SIG_LEN];
     if (!rest->read(rest->ctx, &flag, 1)) {
         return BAD_TRUNCATED;
@@ -75,7 +75,7 @@ static enum verdict read_signature(const struct verify_crypto *crypto, struct sp
     return crypto->ed25519_verify(out->root, in.data, signed_len, sig) ? GOOD : BAD_SIGNATURE;
 }
 
-enum verdict checkpoint_decode(const struct verify_crypto *crypto, struct span in, uint8_t (*set_memory)[KEY_LEN],
+enum verdict checkpoint_decode(const struct verify_crypto *crypto, struct bytes in, uint8_t (*set_memory)[KEY_LEN],
                                uint16_t set_capacity, struct checkpoint *out) {
     struct checkpoint c;
     memset(&c, 0, sizeof c);
@@ -83,8 +83,8 @@ enum verdict checkpoint_decode(const struct verify_crypto *crypto, struct span i
     if (v != GOOD) {
         return v;
     }
-    struct span_input from = {{in.data + CHECKPOINT_SET_AT, in.len - CHECKPOINT_SET_AT}};
-    struct input rest = input_of_span(&from);
+    struct bytes_input from = {{in.data + CHECKPOINT_SET_AT, in.len - CHECKPOINT_SET_AT}};
+    struct input rest = input_of_bytes(&from);
     v = read_set(crypto, &rest, set_memory, set_capacity, &c);
     if (v == GOOD) {
         v = read_signature(crypto, in, &rest, &from, &c);

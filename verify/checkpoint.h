@@ -35,7 +35,7 @@ size_t checkpoint_encode(const struct checkpoint *checkpoint, uint8_t out[CHECKP
 /* Exactly one checkpoint. BAD_TRUNCATED, BAD_TRAILING, BAD_VERSION, BAD_ENCODING, BAD_LIMIT (more validators than
  * `set_memory` holds), BAD_DIGEST (the hash is not the header's), BAD_VALIDATORS (the set is not the header's),
  * BAD_SIGNATURE (it is not the root key's that stands beside it). */
-enum verdict checkpoint_decode(const struct verify_crypto *crypto, struct span in, uint8_t (*set_memory)[KEY_LEN],
+enum verdict checkpoint_decode(const struct verify_crypto *crypto, struct bytes in, uint8_t (*set_memory)[KEY_LEN],
                                uint16_t set_capacity, struct checkpoint *out);
 
 /* What is believed with it: its epoch and set, nothing below its height, and at its height its own block alone.

@@ -22,19 +22,19 @@ void class_record_encode(const struct class_record *record, uint8_t out[CLASS_RE
     memcpy(out + 18, record->class_id, UUID_BYTES);
     if (record->has_release) {
         out[1] = FLAG_HAS_RELEASE;
-        put_u64(out + 34, record->sequence);
+        store_u64(out + 34, record->sequence);
         memcpy(out + 42, record->release_id, HASH_LEN);
         memcpy(out + 74, record->manifest_digest, HASH_LEN);
         memcpy(out + 106, record->image_digest, HASH_LEN);
-        put_u64(out + 138, record->image_size);
+        store_u64(out + 138, record->image_size);
         memcpy(out + 146, record->image_cid, CID_BINARY_LEN);
         memcpy(out + 182, record->image_tree_root, HASH_LEN);
     }
-    put_u64(out + 214, record->floor);
-    put_u64(out + 222, record->highest_released);
-    put_u64(out + 230, record->highest_revoked);
-    put_u64(out + 248, record->height);
-    put_u64(out + 256, record->time_ms);
+    store_u64(out + 214, record->floor);
+    store_u64(out + 222, record->highest_released);
+    store_u64(out + 230, record->highest_revoked);
+    store_u64(out + 248, record->height);
+    store_u64(out + 256, record->time_ms);
 }
 
 static bool all_zero(const uint8_t *from, const uint8_t *to) {
@@ -46,7 +46,7 @@ static bool all_zero(const uint8_t *from, const uint8_t *to) {
     return true;
 }
 
-enum verdict class_record_decode(struct span in, struct class_record *out) {
+enum verdict class_record_decode(struct bytes in, struct class_record *out) {
     if (in.len != CLASS_RECORD_LEN) {
         return in.len < CLASS_RECORD_LEN ? BAD_TRUNCATED : BAD_TRAILING;
     }
@@ -61,17 +61,17 @@ enum verdict class_record_decode(struct span in, struct class_record *out) {
     out->has_release = p[1] == FLAG_HAS_RELEASE;
     memcpy(out->vendor_id, p + 2, UUID_BYTES);
     memcpy(out->class_id, p + 18, UUID_BYTES);
-    out->sequence = get_u64(p + 34);
+    out->sequence = load_u64(p + 34);
     memcpy(out->release_id, p + 42, HASH_LEN);
     memcpy(out->manifest_digest, p + 74, HASH_LEN);
     memcpy(out->image_digest, p + 106, HASH_LEN);
-    out->image_size = get_u64(p + 138);
+    out->image_size = load_u64(p + 138);
     memcpy(out->image_cid, p + 146, CID_BINARY_LEN);
     memcpy(out->image_tree_root, p + 182, HASH_LEN);
-    out->floor = get_u64(p + 214);
-    out->highest_released = get_u64(p + 222);
-    out->highest_revoked = get_u64(p + 230);
-    out->height = get_u64(p + 248);
-    out->time_ms = get_u64(p + 256);
+    out->floor = load_u64(p + 214);
+    out->highest_released = load_u64(p + 222);
+    out->highest_revoked = load_u64(p + 230);
+    out->height = load_u64(p + 248);
+    out->time_ms = load_u64(p + 256);
     return GOOD;
 }

@@ -53,6 +53,6 @@ struct class_record {
 
 void class_record_key(const uint8_t class_id[UUID_BYTES], uint8_t out[CLASS_RECORD_KEY_LEN]);
 void class_record_encode(const struct class_record *record, uint8_t out[CLASS_RECORD_LEN]);
-enum verdict class_record_decode(struct span in, struct class_record *out);
+enum verdict class_record_decode(struct bytes in, struct class_record *out);
 
 #endif

@@ -7,7 +7,7 @@ enum { TAG_SIGN1 = 18, TAG_MAC0 = 17 };
 enum { HEADER_ALGORITHM = 1, HEADER_KEY_ID = 4 };
 
 /* Reads a header map; `algorithm` is NULL where none may stand. */
-static enum verdict parse_headers(struct cbor_reader *r, int32_t *algorithm, struct span *key_id) {
+static enum verdict parse_headers(struct cbor_reader *r, int32_t *algorithm, struct bytes *key_id) {
     uint32_t pairs;
     bool has_algorithm = false;
     int64_t last = INT64_MIN;
@@ -60,7 +60,7 @@ static int key_type_of(int32_t algorithm) {
     }
 }
 
-static enum verdict parse_protected(struct span protected_header, struct cose_sign1 *out) {
+static enum verdict parse_protected(struct bytes protected_header, struct cose_sign1 *out) {
     if (protected_header.len > COSE_PROTECTED_MAX) {
         return BAD_LIMIT;
     }
@@ -70,13 +70,13 @@ static enum verdict parse_protected(struct span protected_header, struct cose_si
     return v == GOOD ? cbor_end(&r) : v;
 }
 
-enum verdict cose_sign1_parse(struct span block, struct cose_sign1 *out) {
+enum verdict cose_sign1_parse(struct bytes block, struct cose_sign1 *out) {
     struct cbor_reader r = cbor_reader_of(block);
     struct cose_sign1 sign1;
     memset(&sign1, 0, sizeof sign1);
     uint64_t tag;
     uint32_t items;
-    struct span protected_header;
+    struct bytes protected_header;
     enum verdict v = cbor_tag(&r, &tag);
     if (v == GOOD && tag != TAG_SIGN1) {
         v = tag == TAG_MAC0 ? BAD_UNSUPPORTED : BAD_ENCODING;
@@ -114,11 +114,11 @@ enum verdict cose_sign1_parse(struct span block, struct cose_sign1 *out) {
     return v;
 }
 
-enum verdict cose_signed_bytes(struct span protected_header, struct span payload, uint8_t out[COSE_SIGNED_MAX],
+enum verdict cose_signed_bytes(struct bytes protected_header, struct bytes payload, uint8_t out[COSE_SIGNED_MAX],
                                size_t *out_len) {
     static const uint8_t context[] = {'S', 'i', 'g', 'n', 'a', 't', 'u', 'r', 'e', '1'};
-    const struct span context_text = {context, sizeof context};
-    const struct span no_external_data = {NULL, 0};
+    const struct bytes context_text = {context, sizeof context};
+    const struct bytes no_external_data = {NULL, 0};
     if (protected_header.len > COSE_PROTECTED_MAX || payload.len > COSE_PAYLOAD_MAX) {
         return BAD_LIMIT;
     }
@@ -131,7 +131,7 @@ enum verdict cose_signed_bytes(struct span protected_header, struct span payload
     return cbor_writer_end(&w, out_len);
 }
 
-enum verdict cose_protected_header(enum cose_algorithm algorithm, struct span key_id, uint8_t out[COSE_PROTECTED_MAX],
+enum verdict cose_protected_header(enum cose_algorithm algorithm, struct bytes key_id, uint8_t out[COSE_PROTECTED_MAX],
                                    size_t *out_len) {
     if (key_id.len > COSE_KEY_ID_MAX) {
         return BAD_LIMIT;
@@ -147,8 +147,8 @@ enum verdict cose_protected_header(enum cose_algorithm algorithm, struct span ke
     return cbor_writer_end(&w, out_len);
 }
 
-void cose_sign1_write(struct cbor_writer *w, struct span protected_header, const uint8_t signature[SIG_LEN]) {
-    const struct span signature_bytes = {signature, SIG_LEN};
+void cose_sign1_write(struct cbor_writer *w, struct bytes protected_header, const uint8_t signature[SIG_LEN]) {
+    const struct bytes signature_bytes = {signature, SIG_LEN};
     cbor_put_tag(w, TAG_SIGN1);
     cbor_put_array(w, 4);
     cbor_put_bytes(w, protected_header);
@@ -157,7 +157,7 @@ void cose_sign1_write(struct cbor_writer *w, struct span protected_header, const
     cbor_put_bytes(w, signature_bytes);
 }
 
-enum verdict cose_sign1_verify(const struct verify_crypto *crypto, const struct cose_sign1 *sign1, struct span payload,
+enum verdict cose_sign1_verify(const struct verify_crypto *crypto, const struct cose_sign1 *sign1, struct bytes payload,
                                const struct author_key *key) {
     uint8_t message[COSE_SIGNED_MAX];
     size_t len;

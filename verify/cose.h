@@ -28,28 +28,28 @@ enum cose_algorithm {
 /* Borrows from the block it was parsed from. */
 struct cose_sign1 {
     int32_t algorithm; /* one of enum cose_algorithm, or another this verifier cannot check */
-    struct span protected_header;
-    struct span key_id;    /* empty where there is none */
-    struct span signature; /* SIG_LEN bytes */
+    struct bytes protected_header;
+    struct bytes key_id;    /* empty where there is none */
+    struct bytes signature; /* SIG_LEN bytes */
 };
 
 /* One tagged block and nothing after it. BAD_UNSUPPORTED for header parameters not named above and for a COSE_Mac0. */
-enum verdict cose_sign1_parse(struct span block, struct cose_sign1 *out);
+enum verdict cose_sign1_parse(struct bytes block, struct cose_sign1 *out);
 
 /* The exact bytes signed. BAD_LIMIT when header or payload is longer than the limits above. */
-enum verdict cose_signed_bytes(struct span protected_header, struct span payload, uint8_t out[COSE_SIGNED_MAX],
+enum verdict cose_signed_bytes(struct bytes protected_header, struct bytes payload, uint8_t out[COSE_SIGNED_MAX],
                                size_t *out_len);
 /* The protected header this implementation writes: { 1: algorithm, ? 4: key id }. The key id stands there and not in
  * the unprotected header so that it is signed too. BAD_LIMIT when it is longer than COSE_KEY_ID_MAX. */
-enum verdict cose_protected_header(enum cose_algorithm algorithm, struct span key_id, uint8_t out[COSE_PROTECTED_MAX],
+enum verdict cose_protected_header(enum cose_algorithm algorithm, struct bytes key_id, uint8_t out[COSE_PROTECTED_MAX],
                                    size_t *out_len);
 
 /* Writes a whole tagged block with that protected header. */
-void cose_sign1_write(struct cbor_writer *w, struct span protected_header, const uint8_t signature[SIG_LEN]);
+void cose_sign1_write(struct cbor_writer *w, struct bytes protected_header, const uint8_t signature[SIG_LEN]);
 
 /* Is it a signature of this key over the payload? BAD_UNSUPPORTED when algorithm and key type do not belong together or
  * the target lacks the algorithm, BAD_SIGNATURE. */
-enum verdict cose_sign1_verify(const struct verify_crypto *crypto, const struct cose_sign1 *sign1, struct span payload,
+enum verdict cose_sign1_verify(const struct verify_crypto *crypto, const struct cose_sign1 *sign1, struct bytes payload,
                                const struct author_key *key);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-void hash_parts(const struct verify_crypto *crypto, const struct span *parts, size_t count, uint8_t out[HASH_LEN]) {
+void hash_parts(const struct verify_crypto *crypto, const struct bytes *parts, size_t count, uint8_t out[HASH_LEN]) {
     struct hash_state state;
     crypto->hash_init(&state);
     for (size_t i = 0; i < count; i++) {
@@ -14,7 +14,7 @@ void hash_parts(const struct verify_crypto *crypto, const struct span *parts, si
 }
 
 static bool read_span_input(void *ctx, uint8_t *out, size_t len) {
-    struct span_input *from = ctx;
+    struct bytes_input *from = ctx;
     if (from->rest.len < len) {
         return false;
     }
@@ -26,7 +26,7 @@ static bool read_span_input(void *ctx, uint8_t *out, size_t len) {
     return true;
 }
 
-struct input input_of_span(struct span_input *from) {
+struct input input_of_bytes(struct bytes_input *from) {
     struct input in = {read_span_input, from};
     return in;
 }

@@ -1,5 +1,5 @@
-/* The crypto seam: what a program gives verify/ so that it can hash and check signatures, and the two small shapes
- * all of verify/ shares (span, input).
+/* The crypto seam: what a program gives verify/ so that it can hash and check signatures, and the shape of its
+ * input.
  *
  * verify/ is freestanding C99: no heap, no OS, no library but memcpy and friends. A node fills the table from base/,
  * a device port from its own library or secure element.
@@ -7,6 +7,7 @@
 #ifndef ASSAY_VERIFY_CRYPTO_H
 #define ASSAY_VERIFY_CRYPTO_H
 
+#include "verify/bytes.h"
 #include "verify/verdict.h"
 
 #include <stdbool.h>
@@ -35,12 +36,6 @@ struct verify_crypto {
     bool (*p256_verify)(const uint8_t key[P256_KEY_LEN], const void *message, size_t len, const uint8_t sig[SIG_LEN]);
 };
 
-/* Borrowed bytes; valid as long as the input they point into. */
-struct span {
-    const uint8_t *data;
-    size_t len;
-};
-
 /* Where a verifier that streams pulls its input from: gives exactly `len` bytes, or false at the end of the input. */
 struct input {
     bool (*read)(void *ctx, uint8_t *out, size_t len);
@@ -48,32 +43,10 @@ struct input {
 };
 
 /* An input over memory: keep the span_input alive as long as the input. */
-struct span_input {
-    struct span rest;
+struct bytes_input {
+    struct bytes rest;
 };
-struct input input_of_span(struct span_input *from);
-
-static inline uint16_t get_u16(const uint8_t *p) {
-    return (uint16_t)((uint16_t)p[0] << 8 | p[1]);
-}
-static inline uint32_t get_u32(const uint8_t *p) {
-    return (uint32_t)get_u16(p) << 16 | get_u16(p + 2);
-}
-static inline uint64_t get_u64(const uint8_t *p) {
-    return (uint64_t)get_u32(p) << 32 | get_u32(p + 4);
-}
-static inline void put_u16(uint8_t *p, uint16_t v) {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-static inline void put_u32(uint8_t *p, uint32_t v) {
-    put_u16(p, (uint16_t)(v >> 16));
-    put_u16(p + 2, (uint16_t)v);
-}
-static inline void put_u64(uint8_t *p, uint64_t v) {
-    put_u32(p, (uint32_t)(v >> 32));
-    put_u32(p + 4, (uint32_t)v);
-}
+struct input input_of_bytes(struct bytes_input *from);
 
 /* Every hash and signature of the ledger starts with one of these: 16 bytes, ASCII, padded with zeros. */
 #define TAG_LEN 16
@@ -89,6 +62,6 @@ static inline void put_u64(uint8_t *p, uint64_t v) {
 #define TAG_CHECKPOINT "assay.checkpoint"
 
 /* SHA-256 of `count` spans, one after the other. */
-void hash_parts(const struct verify_crypto *crypto, const struct span *parts, size_t count, uint8_t out[HASH_LEN]);
+void hash_parts(const struct verify_crypto *crypto, const struct bytes *parts, size_t count, uint8_t out[HASH_LEN]);
 
 #endif

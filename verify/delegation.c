@@ -12,7 +12,7 @@ size_t delegation_encode(const struct delegation *d, uint8_t out[DELEGATION_MAX]
     memcpy(out + 33, d->vendor_id, UUID_BYTES);
     out[49] = (uint8_t)d->author.type;
     memcpy(out + 50, d->author.key, d->author.type == AUTHOR_ED25519 ? KEY_LEN : P256_KEY_LEN);
-    put_u64(out + 115, d->last_sequence);
+    store_u64(out + 115, d->last_sequence);
     out[123] = d->class_count;
     memcpy(out + CLASSES_AT, d->classes, (size_t)d->class_count * UUID_BYTES);
     return CLASSES_AT + (size_t)d->class_count * UUID_BYTES;
@@ -34,7 +34,7 @@ static bool key_is_well_formed(uint8_t type, const uint8_t key[P256_KEY_LEN]) {
 }
 
 /* Length, version and the fields' rules; gives the length of the signed part. */
-static enum verdict check_shape(struct span in, size_t *out_signed_len) {
+static enum verdict check_shape(struct bytes in, size_t *out_signed_len) {
     if (in.len < DELEGATION_HEAD_LEN) {
         return BAD_TRUNCATED;
     }
@@ -54,7 +54,7 @@ static enum verdict check_shape(struct span in, size_t *out_signed_len) {
     return GOOD;
 }
 
-enum verdict delegation_verify(const struct verify_crypto *crypto, const uint8_t root[KEY_LEN], struct span in,
+enum verdict delegation_verify(const struct verify_crypto *crypto, const uint8_t root[KEY_LEN], struct bytes in,
                                struct delegation *out) {
     uint8_t message[TAG_LEN + DELEGATION_MAX - SIG_LEN];
     size_t len;
@@ -73,7 +73,7 @@ enum verdict delegation_verify(const struct verify_crypto *crypto, const uint8_t
     memcpy(out->vendor_id, p + 33, UUID_BYTES);
     out->author.type = (enum author_key_type)p[49];
     memcpy(out->author.key, p + 50, P256_KEY_LEN);
-    out->last_sequence = get_u64(p + 115);
+    out->last_sequence = load_u64(p + 115);
     out->class_count = p[123];
     memcpy(out->classes, p + CLASSES_AT, (size_t)out->class_count * UUID_BYTES);
     return GOOD;

@@ -36,7 +36,7 @@ struct delegation {
 /* Writes the part that is signed, without its tag; the return value is its length. */
 size_t delegation_encode(const struct delegation *d, uint8_t out[DELEGATION_MAX]);
 /* Exactly one delegation, signed by `root`: BAD_TRUNCATED, BAD_TRAILING, BAD_VERSION, BAD_ENCODING, BAD_SIGNATURE. */
-enum verdict delegation_verify(const struct verify_crypto *crypto, const uint8_t root[KEY_LEN], struct span in,
+enum verdict delegation_verify(const struct verify_crypto *crypto, const uint8_t root[KEY_LEN], struct bytes in,
                                struct delegation *out);
 /* Does it cover this chain, class and sequence? BAD_CHAIN, BAD_AUTHOR. */
 enum verdict delegation_covers(const struct delegation *d, const uint8_t chain_id[CHAIN_ID_LEN],

@@ -5,16 +5,17 @@
 #define PATH_VERSION 1
 #define STEP_LEN (1 + HASH_LEN)
 
-void state_key(const struct verify_crypto *crypto, struct span contract, struct span user_key, uint8_t out[HASH_LEN]) {
+void state_key(const struct verify_crypto *crypto, struct bytes contract, struct bytes user_key,
+               uint8_t out[HASH_LEN]) {
     static const uint8_t separator = 0;
-    const struct span parts[] = {contract, {&separator, 1}, user_key};
+    const struct bytes parts[] = {contract, {&separator, 1}, user_key};
     hash_parts(crypto, parts, 3, out);
 }
 
 void state_leaf_hash(const struct verify_crypto *crypto, const uint8_t key[HASH_LEN],
                      const uint8_t value_hash[HASH_LEN], uint8_t out[HASH_LEN]) {
     static const uint8_t leaf = 0;
-    const struct span parts[] = {
+    const struct bytes parts[] = {
         {(const uint8_t *)TAG_TREE, TAG_LEN}, {&leaf, 1}, {key, HASH_LEN}, {value_hash, HASH_LEN}};
     hash_parts(crypto, parts, 4, out);
 }
@@ -22,7 +23,7 @@ void state_leaf_hash(const struct verify_crypto *crypto, const uint8_t key[HASH_
 void state_inner_hash(const struct verify_crypto *crypto, uint8_t bit, const uint8_t left[HASH_LEN],
                       const uint8_t right[HASH_LEN], uint8_t out[HASH_LEN]) {
     const uint8_t head[2] = {1, bit};
-    const struct span parts[] = {
+    const struct bytes parts[] = {
         {(const uint8_t *)TAG_TREE, TAG_LEN}, {head, sizeof head}, {left, HASH_LEN}, {right, HASH_LEN}};
     hash_parts(crypto, parts, 4, out);
 }
@@ -35,7 +36,7 @@ static enum verdict read_steps(struct input *in, uint8_t (*work)[33], uint16_t s
     if (head[0] != PATH_VERSION) {
         return BAD_VERSION;
     }
-    uint16_t steps = get_u16(head + 1);
+    uint16_t steps = load_u16(head + 1);
     if (steps > STATE_PATH_STEPS_MAX || steps > steps_max) {
         return BAD_LIMIT;
     }

@@ -26,7 +26,7 @@ enum state_path_end { PATH_EMPTY = 0, PATH_PRESENT = 1, PATH_OTHER = 2 };
 
 #define STATE_PATH_STEPS_MAX 256
 
-void state_key(const struct verify_crypto *crypto, struct span contract, struct span user_key, uint8_t out[HASH_LEN]);
+void state_key(const struct verify_crypto *crypto, struct bytes contract, struct bytes user_key, uint8_t out[HASH_LEN]);
 void state_leaf_hash(const struct verify_crypto *crypto, const uint8_t key[HASH_LEN],
                      const uint8_t value_hash[HASH_LEN], uint8_t out[HASH_LEN]);
 void state_inner_hash(const struct verify_crypto *crypto, uint8_t bit, const uint8_t left[HASH_LEN],

@@ -12,16 +12,16 @@ void statement_encode(const struct statement *s, uint8_t out_signed[STATEMENT_SI
     memcpy(p + 1, s->chain_id, CHAIN_ID_LEN);
     memcpy(p + 33, s->device_id, KEY_LEN);
     memcpy(p + 65, s->update_id, HASH_LEN);
-    put_u64(p + 97, s->counter);
+    store_u64(p + 97, s->counter);
     p[105] = (uint8_t)s->kind;
     p[106] = (uint8_t)s->outcome;
-    put_u16(p + 107, s->reason);
+    store_u16(p + 107, s->reason);
     memcpy(p + 109, s->digest, HASH_LEN);
-    put_u64(p + 141, s->sequence);
+    store_u64(p + 141, s->sequence);
     memcpy(p + 149, s->nonce, NONCE_LEN);
 }
 
-enum verdict statement_decode(struct span in, struct statement *out) {
+enum verdict statement_decode(struct bytes in, struct statement *out) {
     if (in.len != STATEMENT_LEN) {
         return in.len < STATEMENT_LEN ? BAD_TRUNCATED : BAD_TRAILING;
     }
@@ -30,7 +30,7 @@ enum verdict statement_decode(struct span in, struct statement *out) {
         return BAD_VERSION;
     }
     uint8_t kind = p[105], outcome = p[106];
-    uint16_t reason = get_u16(p + 107);
+    uint16_t reason = load_u16(p + 107);
     if (kind < STATEMENT_OPEN || kind > STATEMENT_REPORT) {
         return BAD_ENCODING;
     }
@@ -44,12 +44,12 @@ enum verdict statement_decode(struct span in, struct statement *out) {
     memcpy(out->chain_id, p + 1, CHAIN_ID_LEN);
     memcpy(out->device_id, p + 33, KEY_LEN);
     memcpy(out->update_id, p + 65, HASH_LEN);
-    out->counter = get_u64(p + 97);
+    out->counter = load_u64(p + 97);
     out->kind = (enum statement_kind)kind;
     out->outcome = (enum report_outcome)outcome;
     out->reason = reason;
     memcpy(out->digest, p + 109, HASH_LEN);
-    out->sequence = get_u64(p + 141);
+    out->sequence = load_u64(p + 141);
     memcpy(out->nonce, p + 149, NONCE_LEN);
     return GOOD;
 }
@@ -66,20 +66,20 @@ void status_record_encode(const struct status_record *record, uint8_t out[STATUS
     out[0] = STATUS_VERSION;
     out[1] = (uint8_t)record->status;
     out[2] = (uint8_t)record->last_outcome;
-    put_u32(out + 4, record->failed_attempts);
+    store_u32(out + 4, record->failed_attempts);
     memcpy(out + 8, record->update_id, HASH_LEN);
     memcpy(out + 40, record->device_id, KEY_LEN);
     memcpy(out + 72, record->release_id, HASH_LEN);
-    put_u64(out + 104, record->counter);
+    store_u64(out + 104, record->counter);
     memcpy(out + 112, record->nonce, NONCE_LEN);
     memcpy(out + 128, record->digest, HASH_LEN);
-    put_u64(out + 160, record->window_start_ms);
-    put_u64(out + 168, record->window_ms);
-    put_u64(out + 176, record->height);
-    put_u64(out + 184, record->time_ms);
+    store_u64(out + 160, record->window_start_ms);
+    store_u64(out + 168, record->window_ms);
+    store_u64(out + 176, record->height);
+    store_u64(out + 184, record->time_ms);
 }
 
-enum verdict status_record_decode(struct span in, struct status_record *out) {
+enum verdict status_record_decode(struct bytes in, struct status_record *out) {
     if (in.len != STATUS_RECORD_LEN) {
         return in.len < STATUS_RECORD_LEN ? BAD_TRUNCATED : BAD_TRAILING;
     }
@@ -88,22 +88,22 @@ enum verdict status_record_decode(struct span in, struct status_record *out) {
         return BAD_VERSION;
     }
     if (p[1] < STATUS_UNVERIFIED || p[1] > STATUS_ROLLED_BACK || p[2] > OUTCOME_SUCCESS || p[3] != 0 ||
-        get_u64(p + 192) != 0) {
+        load_u64(p + 192) != 0) {
         return BAD_ENCODING;
     }
     out->status = (enum device_status)p[1];
     out->last_outcome = (enum verify_outcome)p[2];
-    out->failed_attempts = get_u32(p + 4);
+    out->failed_attempts = load_u32(p + 4);
     memcpy(out->update_id, p + 8, HASH_LEN);
     memcpy(out->device_id, p + 40, KEY_LEN);
     memcpy(out->release_id, p + 72, HASH_LEN);
-    out->counter = get_u64(p + 104);
+    out->counter = load_u64(p + 104);
     memcpy(out->nonce, p + 112, NONCE_LEN);
     memcpy(out->digest, p + 128, HASH_LEN);
-    out->window_start_ms = get_u64(p + 160);
-    out->window_ms = get_u64(p + 168);
-    out->height = get_u64(p + 176);
-    out->time_ms = get_u64(p + 184);
+    out->window_start_ms = load_u64(p + 160);
+    out->window_ms = load_u64(p + 168);
+    out->height = load_u64(p + 176);
+    out->time_ms = load_u64(p + 184);
     return GOOD;
 }
 

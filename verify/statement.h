@@ -40,7 +40,7 @@ struct statement {
 /* The signed bytes begin with the tag; the statement itself is what follows it. */
 void statement_encode(const struct statement *s, uint8_t out_signed[STATEMENT_SIGNED_LEN]);
 /* `in` is the statement without its tag. BAD_VERSION, BAD_ENCODING (unknown kind, outcome in a non-report). */
-enum verdict statement_decode(struct span in, struct statement *out);
+enum verdict statement_decode(struct bytes in, struct statement *out);
 
 enum device_status {
     STATUS_UNVERIFIED = 1,
@@ -84,7 +84,7 @@ struct status_record {
 void status_record_key(const uint8_t update_id[HASH_LEN], const uint8_t device_id[KEY_LEN],
                        uint8_t out[STATUS_RECORD_KEY_LEN]);
 void status_record_encode(const struct status_record *record, uint8_t out[STATUS_RECORD_LEN]);
-enum verdict status_record_decode(struct span in, struct status_record *out);
+enum verdict status_record_decode(struct bytes in, struct status_record *out);
 
 #define DEVICE_STATUS_COUNT (STATUS_ROLLED_BACK + 1)
 #define VERIFY_OUTCOME_COUNT (OUTCOME_SUCCESS + 1)

@@ -8,7 +8,7 @@ enum { TAG_ENVELOPE = 107 };
 enum { ENVELOPE_AUTHENTICATION = 2, ENVELOPE_MANIFEST = 3 };
 
 /* Takes a byte string and gives it both open and with its head. */
-static enum verdict take_wrapped(struct cbor_reader *r, struct span *out_wrapped, struct span *out_content) {
+static enum verdict take_wrapped(struct cbor_reader *r, struct bytes *out_wrapped, struct bytes *out_content) {
     const uint8_t *start = r->rest.data;
     enum verdict v = cbor_bytes(r, out_content);
     if (v == GOOD) {
@@ -19,7 +19,7 @@ static enum verdict take_wrapped(struct cbor_reader *r, struct span *out_wrapped
 }
 
 static enum verdict parse_digest_block(struct cbor_reader *r, struct suit_envelope *out) {
-    struct span digest;
+    struct bytes digest;
     enum verdict v = cbor_bytes(r, &out->digest_block);
     if (v != GOOD) {
         return v;
@@ -36,7 +36,7 @@ static enum verdict parse_digest_block(struct cbor_reader *r, struct suit_envelo
 }
 
 /* [ bstr of SUIT_Digest, * bstr of COSE_Sign1 ] */
-static enum verdict parse_authentication(struct span wrapper, struct suit_envelope *out) {
+static enum verdict parse_authentication(struct bytes wrapper, struct suit_envelope *out) {
     struct cbor_reader r = cbor_reader_of(wrapper);
     uint32_t items;
     enum verdict v = cbor_array(&r, &items);
@@ -52,7 +52,7 @@ static enum verdict parse_authentication(struct span wrapper, struct suit_envelo
     v = parse_digest_block(&r, out);
     out->auth_blocks = r.rest;
     for (uint32_t i = 0; v == GOOD && i < items - 1; i++) {
-        struct span block;
+        struct bytes block;
         v = cbor_bytes(&r, &block);
         if (v == GOOD) {
             v = cose_sign1_parse(block, &out->signatures[i]);
@@ -81,7 +81,7 @@ static enum verdict parse_payload(struct cbor_reader *r, struct suit_envelope *o
 }
 
 static enum verdict parse_severed(struct cbor_reader *r, int64_t label, struct suit_envelope *out) {
-    struct span content;
+    struct bytes content;
     for (size_t i = 0; i < SUIT_SEVERABLES; i++) {
         if (suit_severable_labels[i] == label) {
             return take_wrapped(r, &out->severed[i], &content);
@@ -91,10 +91,10 @@ static enum verdict parse_severed(struct cbor_reader *r, int64_t label, struct s
 }
 
 /* One pair after the authentication wrapper; keys ascend, so the manifest comes first. */
-static enum verdict parse_member(struct cbor_reader *r, struct span *last_key, struct suit_envelope *out) {
+static enum verdict parse_member(struct cbor_reader *r, struct bytes *last_key, struct suit_envelope *out) {
     enum cbor_major major;
     struct cbor_reader after = *r;
-    struct span key;
+    struct bytes key;
     int64_t label;
     enum verdict v = cbor_item(&after, &key);
     if (v == GOOD) {
@@ -117,10 +117,10 @@ static enum verdict parse_member(struct cbor_reader *r, struct span *last_key, s
                                       : parse_severed(r, label, out);
 }
 
-enum verdict suit_envelope_parse(struct span in, struct suit_envelope *out) {
+enum verdict suit_envelope_parse(struct bytes in, struct suit_envelope *out) {
     struct cbor_reader r = cbor_reader_of(in);
     struct suit_envelope envelope;
-    struct span wrapper, last_key = {NULL, 0};
+    struct bytes wrapper, last_key = {NULL, 0};
     uint64_t tag;
     uint32_t pairs;
     int64_t label;

@@ -36,29 +36,29 @@ enum suit_severable {
 /* An integrated payload: a text key such as "#image" and the bytes themselves. Not covered by the signature: its
  * digest in the manifest is what binds it. */
 struct suit_payload {
-    struct span name;
-    struct span bytes;
+    struct bytes name;
+    struct bytes bytes;
 };
 
 struct suit_envelope {
-    struct span digest_block; /* encoded SUIT_Digest: what each signature signs */
-    uint8_t digest[HASH_LEN]; /* the manifest's, as claimed */
-    uint8_t signature_count;  /* may be 0: an unsigned draft */
+    struct bytes digest_block; /* encoded SUIT_Digest: what each signature signs */
+    uint8_t digest[HASH_LEN];  /* the manifest's, as claimed */
+    uint8_t signature_count;   /* may be 0: an unsigned draft */
     struct cose_sign1 signatures[SUIT_SIGNATURES_MAX];
-    struct span manifest;                 /* the CBOR map, closed */
-    struct span manifest_wrapped;         /* the same with its byte string head: what is hashed */
-    struct span severed[SUIT_SEVERABLES]; /* with byte string head; empty where the envelope has none */
+    struct bytes manifest;                 /* the CBOR map, closed */
+    struct bytes manifest_wrapped;         /* the same with its byte string head: what is hashed */
+    struct bytes severed[SUIT_SEVERABLES]; /* with byte string head; empty where the envelope has none */
     uint8_t payload_count;
     struct suit_payload payloads[SUIT_PAYLOADS_MAX];
-    struct span auth_blocks; /* the encoded signatures, for adding more (suit_build.h) */
-    struct span members;     /* the encoded pairs from the manifest on */
+    struct bytes auth_blocks; /* the encoded signatures, for adding more (suit_build.h) */
+    struct bytes members;     /* the encoded pairs from the manifest on */
     uint32_t member_count;
 };
 
 /* Exactly one tagged envelope (107). BAD_TRUNCATED, BAD_TRAILING, BAD_ENCODING (tag missing, keys twice or out of
  * order, long forms), BAD_LIMIT, BAD_UNSUPPORTED (unknown envelope element, digest other than SHA-256, COSE other than
  * COSE_Sign1). */
-enum verdict suit_envelope_parse(struct span in, struct suit_envelope *out);
+enum verdict suit_envelope_parse(struct bytes in, struct suit_envelope *out);
 
 /* Does the manifest have the digest the wrapper claims? BAD_DIGEST. */
 enum verdict suit_check_digest(const struct verify_crypto *crypto, const struct suit_envelope *envelope);
@@ -91,19 +91,19 @@ struct suit_manifest {
     uint64_t sequence;
     uint8_t component_count; /* dependencies included */
     uint16_t has;            /* enum suit_fact, or-ed */
-    struct span component;   /* encoded identifier of component 0: an array of byte strings */
+    struct bytes component;  /* encoded identifier of component 0: an array of byte strings */
     uint8_t vendor_id[UUID_BYTES];
     uint8_t class_id[UUID_BYTES];
     uint8_t image_digest[HASH_LEN];
     uint64_t image_size;
     uint64_t slot;
-    struct span uri;
+    struct bytes uri;
     uint64_t format;               /* enum suit_format; RAW where not stated */
     uint8_t base_digest[HASH_LEN]; /* of the image a patch applies to */
-    struct span encryption_info;   /* encoded COSE_Encrypt, not looked into */
-    struct span reference_uri;
-    struct span version;     /* text: component version of component 0 */
-    struct span description; /* text: update description, else manifest description */
+    struct bytes encryption_info;  /* encoded COSE_Encrypt, not looked into */
+    struct bytes reference_uri;
+    struct bytes version;     /* text: component version of component 0 */
+    struct bytes description; /* text: update description, else manifest description */
     uint8_t dependency_count;
     uint8_t dependencies[SUIT_DEPENDENCIES_MAX][HASH_LEN]; /* manifest digests */
 };
@@ -124,6 +124,6 @@ enum verdict suit_check_payloads(const struct verify_crypto *crypto, const struc
                                  const struct suit_manifest *manifest);
 
 /* Component identifiers: is it the one-segment identifier `segment`? */
-bool suit_component_is(struct span encoded_id, struct span segment);
+bool suit_component_is(struct bytes encoded_id, struct bytes segment);
 
 #endif

@@ -9,20 +9,15 @@ enum { ENVELOPE_AUTHENTICATION = 2, ENVELOPE_MANIFEST = 3 };
 /* Reporting policies: a condition reports whatever happens, a directive when it fails. */
 enum { REPORT_ALWAYS = 15, REPORT_FAILURE = 2 };
 
-static struct span span_of(const void *data, size_t len) {
-    struct span s = {data, len};
-    return s;
-}
-
 static void put_digest(struct cbor_writer *w, const uint8_t digest[HASH_LEN]) {
     size_t begun = cbor_begin_bytes(w);
     cbor_put_array(w, 2);
     cbor_put_int(w, COSE_SHA256);
-    cbor_put_bytes(w, span_of(digest, HASH_LEN));
+    cbor_put_bytes(w, bytes_of(digest, HASH_LEN));
     cbor_end_bytes(w, begun);
 }
 
-static void put_component(struct cbor_writer *w, struct span segment) {
+static void put_component(struct cbor_writer *w, struct bytes segment) {
     cbor_put_array(w, 1);
     cbor_put_bytes(w, segment);
 }
@@ -38,9 +33,9 @@ static void put_parameters(struct cbor_writer *w, const struct suit_release *r) 
     cbor_put_int(w, SUIT_COMMAND_OVERRIDE_PARAMETERS);
     cbor_put_map(w, 4u + r->has_slot + (r->encryption_info.len > 0) + has_format + (r->base_digest != NULL));
     cbor_put_int(w, SUIT_PARAMETER_VENDOR_ID);
-    cbor_put_bytes(w, span_of(r->vendor_id, UUID_BYTES));
+    cbor_put_bytes(w, bytes_of(r->vendor_id, UUID_BYTES));
     cbor_put_int(w, SUIT_PARAMETER_CLASS_ID);
-    cbor_put_bytes(w, span_of(r->class_id, UUID_BYTES));
+    cbor_put_bytes(w, bytes_of(r->class_id, UUID_BYTES));
     cbor_put_int(w, SUIT_PARAMETER_IMAGE_DIGEST);
     put_digest(w, r->image_digest);
     if (r->has_slot) {
@@ -59,7 +54,7 @@ static void put_parameters(struct cbor_writer *w, const struct suit_release *r) 
     }
     if (r->base_digest != NULL) {
         cbor_put_int(w, SUIT_PARAMETER_BASE_DIGEST);
-        cbor_put_bytes(w, span_of(r->base_digest, HASH_LEN));
+        cbor_put_bytes(w, bytes_of(r->base_digest, HASH_LEN));
     }
 }
 
@@ -101,7 +96,7 @@ static void put_common(struct cbor_writer *w, const struct suit_release *r) {
     cbor_put_array(w, 1 + count);
     put_component(w, r->component);
     for (uint32_t i = 0; i < count; i++) {
-        put_component(w, span_of(r->dependencies[i], HASH_LEN));
+        put_component(w, bytes_of(r->dependencies[i], HASH_LEN));
     }
     cbor_put_int(w, SUIT_COMMON_SHARED_SEQUENCE);
     put_shared_sequence(w, r);
@@ -142,7 +137,7 @@ static bool has_component_text(const struct suit_release *r) {
 static void put_text(struct cbor_writer *w, const struct suit_release *r) {
     size_t begun = cbor_begin_bytes(w);
     cbor_put_map(w, 1);
-    cbor_put_text(w, span_of("en", 2));
+    cbor_put_text(w, bytes_of("en", 2));
     cbor_put_map(w, 0u + (r->description.len > 0) + has_component_text(r));
     if (r->description.len > 0) {
         cbor_put_int(w, SUIT_TEXT_UPDATE_DESCRIPTION);
@@ -209,7 +204,7 @@ static void put_unsigned_envelope(struct cbor_writer *w, const struct suit_relea
 }
 
 /* What was written is read back by the same code that will judge it, so that nothing is built that it would refuse. */
-static enum verdict read_back(const struct verify_crypto *crypto, struct span written, uint8_t *digest_at,
+static enum verdict read_back(const struct verify_crypto *crypto, struct bytes written, uint8_t *digest_at,
                               size_t *digest_offset) {
     struct suit_envelope envelope;
     struct suit_manifest manifest;
@@ -244,7 +239,7 @@ enum verdict suit_build_release(const struct verify_crypto *crypto, const struct
     put_unsigned_envelope(&w, release);
     enum verdict v = cbor_writer_end(&w, &len);
     if (v == GOOD) {
-        v = read_back(crypto, span_of(out, len), digest, &digest_offset);
+        v = read_back(crypto, bytes_of(out, len), digest, &digest_offset);
     }
     if (v == GOOD) {
         memcpy(out + digest_offset, digest, HASH_LEN);
@@ -253,12 +248,12 @@ enum verdict suit_build_release(const struct verify_crypto *crypto, const struct
     return v;
 }
 
-enum verdict suit_signed_bytes(const struct suit_envelope *envelope, enum cose_algorithm algorithm, struct span key_id,
+enum verdict suit_signed_bytes(const struct suit_envelope *envelope, enum cose_algorithm algorithm, struct bytes key_id,
                                uint8_t out[COSE_SIGNED_MAX], size_t *out_len) {
     uint8_t header[COSE_PROTECTED_MAX];
     size_t len;
     enum verdict v = cose_protected_header(algorithm, key_id, header, &len);
-    return v == GOOD ? cose_signed_bytes(span_of(header, len), envelope->digest_block, out, out_len) : v;
+    return v == GOOD ? cose_signed_bytes(bytes_of(header, len), envelope->digest_block, out, out_len) : v;
 }
 
 static enum verdict put_signature(struct cbor_writer *w, const struct suit_new_signature *signature) {
@@ -267,7 +262,7 @@ static enum verdict put_signature(struct cbor_writer *w, const struct suit_new_s
     enum verdict v = cose_protected_header(signature->algorithm, signature->key_id, header, &len);
     if (v == GOOD) {
         size_t begun = cbor_begin_bytes(w);
-        cose_sign1_write(w, span_of(header, len), signature->signature);
+        cose_sign1_write(w, bytes_of(header, len), signature->signature);
         cbor_end_bytes(w, begun);
     }
     return v;

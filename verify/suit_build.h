@@ -13,20 +13,20 @@ struct suit_release {
     uint64_t sequence;
     uint8_t vendor_id[UUID_BYTES];
     uint8_t class_id[UUID_BYTES];
-    struct span component; /* one segment naming where the image goes, e.g. the byte 00; required */
+    struct bytes component; /* one segment naming where the image goes, e.g. the byte 00; required */
     bool has_slot;
     uint64_t slot;
     uint8_t image_digest[HASH_LEN];
     uint64_t image_size;
-    struct span uri;           /* where the image can be had; "#name" for an integrated payload */
-    struct span payload;       /* the image itself, integrated under the key `uri` */
-    struct span version;       /* text: component version */
-    struct span description;   /* text: update description */
-    struct span vendor_domain; /* text: vendor domain of the component */
-    struct span reference_uri;
+    struct bytes uri;           /* where the image can be had; "#name" for an integrated payload */
+    struct bytes payload;       /* the image itself, integrated under the key `uri` */
+    struct bytes version;       /* text: component version */
+    struct bytes description;   /* text: update description */
+    struct bytes vendor_domain; /* text: vendor domain of the component */
+    struct bytes reference_uri;
     uint64_t format;                         /* enum suit_format */
     const uint8_t *base_digest;              /* of the image a patch applies to, or NULL */
-    struct span encryption_info;             /* encoded COSE_Encrypt */
+    struct bytes encryption_info;            /* encoded COSE_Encrypt */
     const uint8_t (*dependencies)[HASH_LEN]; /* manifest digests */
     uint8_t dependency_count;
 };
@@ -37,12 +37,12 @@ enum verdict suit_build_release(const struct verify_crypto *crypto, const struct
                                 size_t capacity, size_t *out_len);
 
 /* The bytes an author signs for this manifest with this algorithm and key id (may be empty). */
-enum verdict suit_signed_bytes(const struct suit_envelope *envelope, enum cose_algorithm algorithm, struct span key_id,
+enum verdict suit_signed_bytes(const struct suit_envelope *envelope, enum cose_algorithm algorithm, struct bytes key_id,
                                uint8_t out[COSE_SIGNED_MAX], size_t *out_len);
 
 struct suit_new_signature {
     enum cose_algorithm algorithm;
-    struct span key_id; /* as given to suit_signed_bytes */
+    struct bytes key_id; /* as given to suit_signed_bytes */
     uint8_t signature[SIG_LEN];
 };
 

@@ -115,6 +115,6 @@ enum suit_label {
 extern const uint8_t suit_severable_labels[SUIT_SEVERABLES];
 
 /* Takes a SUIT_Digest: [ algorithm, bytes ]. BAD_UNSUPPORTED for another algorithm than SHA-256. */
-enum verdict suit_take_digest(struct cbor_reader *r, struct span *out);
+enum verdict suit_take_digest(struct cbor_reader *r, struct bytes *out);
 
 #endif

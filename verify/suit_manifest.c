@@ -24,12 +24,13 @@ enum element {
     SEEN_MANIFEST_DESCRIPTION = 1 << 3,
 };
 
-static bool same(struct span a, struct span b) {
+static bool same(struct bytes a, struct bytes b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
 /* States a fact that is a fixed run of bytes. Stating it twice is fine as long as it is the same. */
-static enum verdict state_bytes(struct suit_manifest *m, enum suit_fact fact, uint8_t *field, const struct span bytes) {
+static enum verdict state_bytes(struct suit_manifest *m, enum suit_fact fact, uint8_t *field,
+                                const struct bytes bytes) {
     if ((m->has & fact) != 0) {
         return memcmp(field, bytes.data, bytes.len) == 0 ? GOOD : BAD_ENCODING;
     }
@@ -47,7 +48,7 @@ static enum verdict state_number(struct suit_manifest *m, enum suit_fact fact, u
     return GOOD;
 }
 
-static enum verdict state_span(struct suit_manifest *m, enum suit_fact fact, struct span *field, struct span bytes) {
+static enum verdict state_span(struct suit_manifest *m, enum suit_fact fact, struct bytes *field, struct bytes bytes) {
     if ((m->has & fact) != 0) {
         return same(*field, bytes) ? GOOD : BAD_ENCODING;
     }
@@ -57,7 +58,7 @@ static enum verdict state_span(struct suit_manifest *m, enum suit_fact fact, str
 }
 
 /* An image digest set for a dependency is that of its manifest. */
-static enum verdict state_dependency_digest(struct gather *g, struct span digest) {
+static enum verdict state_dependency_digest(struct gather *g, struct bytes digest) {
     struct suit_manifest *m = g->manifest;
     for (uint8_t i = 0; i < m->dependency_count; i++) {
         uint8_t bit = (uint8_t)(1u << i);
@@ -364,9 +365,9 @@ enum verdict suit_check_payloads(const struct verify_crypto *crypto, const struc
     return GOOD;
 }
 
-bool suit_component_is(struct span encoded_id, struct span segment) {
+bool suit_component_is(struct bytes encoded_id, struct bytes segment) {
     struct cbor_reader r = cbor_reader_of(encoded_id);
-    struct span only;
+    struct bytes only;
     uint32_t segments;
     return cbor_array(&r, &segments) == GOOD && segments == 1 && cbor_bytes(&r, &only) == GOOD && same(only, segment);
 }

@@ -22,9 +22,9 @@ static const struct {
 /* An open container. Its items lie in `rest`, which for one in a byte string is that string's and else what is left of
  * the container around it. */
 struct frame {
-    struct span rest;
-    struct span key; /* what it stands under, for its end event */
-    struct span last_key;
+    struct bytes rest;
+    struct bytes key; /* what it stands under, for its end event */
+    struct bytes last_key;
     int64_t label;
     uint32_t left; /* pairs of a map or sequence, elements of a list */
     uint8_t space;
@@ -44,7 +44,7 @@ struct walk {
 struct place {
     enum suit_space space;
     int64_t label;
-    struct span key;
+    struct bytes key;
 };
 
 static struct suit_event event_at(const struct walk *w, const struct place *place, enum suit_event_kind kind) {
@@ -158,7 +158,7 @@ static enum verdict take_text(struct cbor_reader *r, enum suit_kind kind, struct
     return v == GOOD && event->bytes.len > limit ? BAD_LIMIT : v;
 }
 
-enum verdict suit_take_digest(struct cbor_reader *r, struct span *out) {
+enum verdict suit_take_digest(struct cbor_reader *r, struct bytes *out) {
     uint32_t items;
     int64_t algorithm;
     enum verdict v = cbor_array(r, &items);
@@ -193,7 +193,7 @@ static enum verdict take_digest(struct cbor_reader *r, bool wrapped, struct suit
 /* An array of at least one byte string; the event gets its encoding. */
 static enum verdict take_component(struct cbor_reader *r, struct suit_event *event) {
     struct cbor_reader segments = *r;
-    struct span segment;
+    struct bytes segment;
     uint32_t left;
     enum verdict v = cbor_array(&segments, &left);
     if (v == GOOD && left == 0) {
@@ -373,7 +373,7 @@ static enum suit_space space_of(enum suit_kind container) {
 static enum verdict take_key(enum suit_kind container, struct cbor_reader *r, struct place *out, enum suit_kind *kind) {
     struct cbor_reader text_key = *r;
     struct suit_event component;
-    struct span text;
+    struct bytes text;
     enum cbor_major major;
     enum verdict v = cbor_peek(r, &major);
     if (v != GOOD) {
@@ -418,7 +418,7 @@ static enum verdict step(struct walk *w) {
         v = take_key(container, &r, &place, &kind);
     }
     if (v == GOOD && begin_event(container) == SUIT_EVENT_MAP) {
-        struct span key = {frame->rest.data, (size_t)(r.rest.data - frame->rest.data)};
+        struct bytes key = {frame->rest.data, (size_t)(r.rest.data - frame->rest.data)};
         v = cbor_key_ascends(&frame->last_key, key);
     }
     if (v == GOOD && frame->shared && place.space == SUIT_SPACE_COMMAND && acts(place.label)) {

@@ -43,9 +43,9 @@ struct suit_event {
     enum suit_space space;
     uint8_t depth; /* of the container it stands in; the manifest itself is at 0 */
     int64_t label;
-    struct span key;
+    struct bytes key;
     uint64_t number;
-    struct span bytes;
+    struct bytes bytes;
 };
 
 struct suit_visitor {

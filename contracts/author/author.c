@@ -161,8 +161,7 @@ static enum err judge_delegation(const struct call *call, const struct author_ke
         return refuse(answer, CODE_CLASS_UNKNOWN, "delegation names a class that is not defined");
     }
     struct delegation d;
-    const struct span span = {encoded.data, encoded.len};
-    enum verdict v = delegation_verify(call->crypto, class.def.root_key, span, &d);
+    enum verdict v = delegation_verify(call->crypto, class.def.root_key, encoded, &d);
     if (v != GOOD) {
         return refuse(answer, CODE_DELEGATION_INVALID, "%s", verdict_text(v));
     }
@@ -294,7 +293,7 @@ static enum err check_delegation(const struct genesis_checking *c, const struct 
         return genesis_broken(c, "author %s: delegation names a class that is not defined", name);
     }
     struct delegation d;
-    const struct span encoded = {author->delegation, author->delegation_len};
+    const struct bytes encoded = {author->delegation, author->delegation_len};
     enum verdict v = delegation_verify(c->crypto, class->root_key, encoded, &d);
     if (v != GOOD) {
         return genesis_broken(c, "author %s: delegation: %s", name, verdict_text(v));

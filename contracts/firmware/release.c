@@ -126,7 +126,7 @@ const struct record class_record_shape = {"ClassRecord", "What a device checks o
                                           RECORD_OF(struct class_record, class_record_fields)};
 
 static enum err latest_decode(struct bytes value, void *out) {
-    const struct span in = {value.data, value.len};
+    const struct bytes in = value;
     return class_record_decode(in, out) == GOOD ? OK : ERR_CORRUPT;
 }
 

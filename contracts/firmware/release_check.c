@@ -29,7 +29,7 @@ enum err release_check_author(const struct call *call, const struct class_defini
     }
     if (code == CODE_OK) {
         struct delegation d;
-        const struct span encoded = {author.delegation, author.delegation_len};
+        const struct bytes encoded = {author.delegation, author.delegation_len};
         if (delegation_verify(call->crypto, class->def.root_key, encoded, &d) != GOOD ||
             delegation_covers(&d, call->chain_id, class->class_id, sequence) != GOOD) {
             code = CODE_DELEGATION_NOT_COVERING;
@@ -130,7 +130,7 @@ enum err release_check_dependencies(const struct call *call, const struct releas
 static bool find_slot(const struct class_definition *class, const struct suit_manifest *manifest,
                       struct genesis_slot *out) {
     for (size_t i = 0; i < class->def.slot_count; i++) {
-        const struct span segment = {&class->def.slots[i].component, 1};
+        const struct bytes segment = {&class->def.slots[i].component, 1};
         if (suit_component_is(manifest->component, segment)) {
             *out = class->def.slots[i];
             return true;
@@ -169,10 +169,6 @@ static enum err check_image(const struct class_definition *class, const struct s
     return OK;
 }
 
-static bool span_is_clean(struct span text) {
-    return text_is_clean(bytes_of(text.data, text.len));
-}
-
 static enum err check_manifest(const struct call *call, const struct class_definition *class,
                                const struct suit_manifest *manifest, const struct release_claim *claim,
                                struct release_record *release, struct answer *answer) {
@@ -200,7 +196,7 @@ static enum err check_manifest(const struct call *call, const struct class_defin
     if (e != OK || answer->code != CODE_OK) {
         return e;
     }
-    if (!span_is_clean(manifest->version) || !span_is_clean(manifest->description) || !span_is_clean(manifest->uri)) {
+    if (!text_is_clean(manifest->version) || !text_is_clean(manifest->description) || !text_is_clean(manifest->uri)) {
         return refuse(answer, CODE_TEXT_NOT_CLEAN, "a text of the manifest");
     }
     return OK;
@@ -215,7 +211,7 @@ enum err release_check(const struct call *call, const struct class_definition *c
     struct suit_envelope envelope;
     struct suit_manifest manifest;
     bool signed_envelope[GENESIS_CLASS_AUTHORS_MAX] = {false};
-    const struct span in = {claim->envelope.data, claim->envelope.len};
+    const struct bytes in = claim->envelope;
     enum verdict v = suit_envelope_parse(in, &envelope);
     v = v == GOOD ? suit_check_digest(call->crypto, &envelope) : v;
     if (v != GOOD) {

@@ -52,11 +52,11 @@ void genesis_chain_id(const struct genesis *genesis, const struct verify_crypto 
     struct validator_set set = {(const uint8_t(*)[KEY_LEN])(uintptr_t)keys, genesis_validators(genesis, keys)};
     size_t name_len = strnlen(genesis->name, GENESIS_NAME_MAX);
     fixed[0] = GENESIS_VERSION;
-    put_u64(fixed + 1, genesis->time_ms);
+    store_u64(fixed + 1, genesis->time_ms);
     memcpy(fixed + 9, genesis->salt, sizeof genesis->salt);
     validators_hash(crypto, &set, fixed + 9 + sizeof genesis->salt);
     fixed[sizeof fixed - 1] = (uint8_t)name_len;
-    const struct span parts[] = {
+    const struct bytes parts[] = {
         {(const uint8_t *)TAG_GENESIS, TAG_LEN},
         {fixed, sizeof fixed},
         {(const uint8_t *)genesis->name, name_len},

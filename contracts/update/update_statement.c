@@ -31,7 +31,7 @@ static bool refuse_form(const struct call *call, const Assay__UpdateStatement *a
                       SIG_LEN);
         return true;
     }
-    const struct span in = {args->statement.data, args->statement.len};
+    const struct bytes in = bytes_of(args->statement.data, args->statement.len);
     enum verdict v = statement_decode(in, out);
     if (v != GOOD) {
         (void)!refuse(answer, CODE_STATEMENT_INVALID, "%s", verdict_text(v));

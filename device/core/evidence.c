@@ -46,7 +46,7 @@ static struct finding fetch_delegation(struct device *device, struct delegation 
     if (f.talk != TALK_OK || f.verdict != GOOD) {
         return f;
     }
-    enum verdict v = delegation_verify(device->seams.crypto, root, (struct span){bytes, len}, out);
+    enum verdict v = delegation_verify(device->seams.crypto, root, bytes_of(bytes, len), out);
     if (v == BAD_SIGNATURE) {
         v = BAD_AUTHOR;
     }
@@ -67,7 +67,7 @@ static enum verdict judge_manifest(struct device *device, const struct suit_mani
     if (memcmp(m->class_id, config->class_id, UUID_BYTES) != 0) {
         return BAD_CLASS;
     }
-    if (!suit_component_is(m->component, (struct span){&config->component, 1})) {
+    if (!suit_component_is(m->component, bytes_of(&config->component, 1))) {
         return BAD_COMPONENT;
     }
     if (m->format != SUIT_FORMAT_RAW || (m->has & SUIT_HAS_ENCRYPTION) != 0) {
@@ -100,7 +100,7 @@ struct finding evidence_manifest(struct device *device) {
     if (f.talk != TALK_OK || f.verdict != GOOD) {
         return f;
     }
-    enum verdict v = suit_envelope_parse((struct span){device->work.envelope, len}, &envelope);
+    enum verdict v = suit_envelope_parse(bytes_of(device->work.envelope, len), &envelope);
     if (v == GOOD) {
         v = suit_verify_author(crypto, &envelope, &delegation.author);
     }
@@ -156,7 +156,7 @@ static void learn(struct device_state *state, const struct bundle_result *result
 
 /* Streams a bundle through the verifier. The value is in work.proof.value; BAD_ABSENT when there is none. */
 static struct finding prove(struct device *device, enum protocol_what what, uint64_t least_height, const char *contract,
-                            struct span user_key, uint64_t *out_height, struct span *out_value) {
+                            struct bytes user_key, uint64_t *out_height, struct bytes *out_value) {
     struct talk_object object;
     struct bundle_result result;
     struct trust trust = current_trust(device, least_height);
@@ -179,7 +179,7 @@ static struct finding prove(struct device *device, enum protocol_what what, uint
     }
     learn(&device->state, &result);
     *out_height = result.header.height;
-    *out_value = (struct span){device->work.proof.value, result.value_len};
+    *out_value = bytes_of(device->work.proof.value, result.value_len);
     return found(result.present ? GOOD : BAD_ABSENT);
 }
 
@@ -214,11 +214,11 @@ static enum verdict judge_class(const struct device *device, const struct class_
 struct finding evidence_class(struct device *device, uint64_t least_height, bool may_be_older) {
     uint8_t key[CLASS_RECORD_KEY_LEN];
     struct class_record record;
-    struct span value;
+    struct bytes value;
     uint64_t height;
     class_record_key(device->config->class_id, key);
     struct finding f =
-        prove(device, PROTOCOL_CLASS_PROOF, least_height, "firmware", (struct span){key, sizeof key}, &height, &value);
+        prove(device, PROTOCOL_CLASS_PROOF, least_height, "firmware", bytes_of(key, sizeof key), &height, &value);
     if (f.talk == TALK_OK && f.verdict == GOOD) {
         f.verdict = class_record_decode(value, &record);
     }
@@ -231,10 +231,9 @@ struct finding evidence_class(struct device *device, uint64_t least_height, bool
 struct finding evidence_status(struct device *device, struct status_record *out, uint64_t *out_height) {
     const struct device_state *s = &device->state;
     uint8_t key[STATUS_RECORD_KEY_LEN];
-    struct span value;
+    struct bytes value;
     status_record_key(s->candidate.update_id, device->id, key);
-    struct finding f =
-        prove(device, PROTOCOL_STATUS_PROOF, 0, "update", (struct span){key, sizeof key}, out_height, &value);
+    struct finding f = prove(device, PROTOCOL_STATUS_PROOF, 0, "update", bytes_of(key, sizeof key), out_height, &value);
     if (f.talk == TALK_OK && f.verdict == GOOD) {
         f.verdict = status_record_decode(value, out);
     }

@@ -15,7 +15,7 @@ static void put_number(struct cbor_writer *w, uint64_t key, uint64_t value) {
 
 static void put_string(struct cbor_writer *w, uint64_t key, const uint8_t *data, size_t len) {
     cbor_put_uint(w, key);
-    cbor_put_bytes(w, (struct span){data, len});
+    cbor_put_bytes(w, bytes_of(data, len));
 }
 
 static void put_truth(struct cbor_writer *w, uint64_t key, bool value) {
@@ -177,8 +177,8 @@ static bool take_truth(struct taker *t, uint64_t key) {
     return value;
 }
 
-static struct span take_span(struct taker *t, uint64_t key) {
-    struct span value = {NULL, 0};
+static struct bytes take_span(struct taker *t, uint64_t key) {
+    struct bytes value = {NULL, 0};
     take_key(t, key);
     if (t->verdict == GOOD) {
         t->verdict = cbor_bytes(&t->reader, &value);
@@ -187,7 +187,7 @@ static struct span take_span(struct taker *t, uint64_t key) {
 }
 
 static void take_string(struct taker *t, uint64_t key, uint8_t *out, size_t len) {
-    struct span value = take_span(t, key);
+    struct bytes value = take_span(t, key);
     if (t->verdict == GOOD && value.len != len) {
         t->verdict = BAD_ENCODING;
     }
@@ -196,7 +196,7 @@ static void take_string(struct taker *t, uint64_t key, uint8_t *out, size_t len)
     }
 }
 
-static struct taker begin(struct span in, uint32_t *out_pairs, enum protocol_operation *out_operation) {
+static struct taker begin(struct bytes in, uint32_t *out_pairs, enum protocol_operation *out_operation) {
     struct taker t = {cbor_reader_of(in), GOOD};
     *out_pairs = 0;
     t.verdict = cbor_map(&t.reader, out_pairs);
@@ -224,7 +224,7 @@ static void take_get_request(struct taker *t, struct protocol_request *out) {
     out->get.height = take_number(t, 9, UINT64_MAX);
 }
 
-enum verdict protocol_request_decode(struct span in, struct protocol_request *out) {
+enum verdict protocol_request_decode(struct bytes in, struct protocol_request *out) {
     struct protocol_request request;
     uint32_t pairs, expected = 0;
     memset(&request, 0, sizeof request);
@@ -299,7 +299,7 @@ static void take_answer_part(struct taker *t, struct protocol_answer *out) {
     }
 }
 
-enum verdict protocol_answer_decode(struct span in, struct protocol_answer *out) {
+enum verdict protocol_answer_decode(struct bytes in, struct protocol_answer *out) {
     struct protocol_answer answer;
     uint32_t pairs;
     memset(&answer, 0, sizeof answer);

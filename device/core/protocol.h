@@ -121,7 +121,7 @@ struct protocol_answer {
     struct {
         uint64_t total;
         uint32_t tag;
-        struct span bytes; /* borrows from the answer's encoding when decoded */
+        struct bytes bytes; /* borrows from the answer's encoding when decoded */
     } get;
     struct {
         enum protocol_reception reception;
@@ -138,7 +138,7 @@ enum verdict protocol_answer_encode(const struct protocol_answer *answer, uint8_
                                     size_t *out_len);
 /* Exactly one message; parts of other operations are zero. BAD_TRUNCATED, BAD_TRAILING, BAD_ENCODING, BAD_VERSION,
  * BAD_UNSUPPORTED (unknown operation, code, or object). */
-enum verdict protocol_request_decode(struct span in, struct protocol_request *out);
-enum verdict protocol_answer_decode(struct span in, struct protocol_answer *out);
+enum verdict protocol_request_decode(struct bytes in, struct protocol_request *out);
+enum verdict protocol_answer_decode(struct bytes in, struct protocol_answer *out);
 
 #endif

@@ -33,23 +33,23 @@ static void field_bool(struct cursor *c, bool *field) {
 
 static void field_u16(struct cursor *c, uint16_t *field) {
     uint8_t bytes[2];
-    put_u16(bytes, *field);
+    store_u16(bytes, *field);
     field_bytes(c, bytes, sizeof bytes);
-    *field = get_u16(bytes);
+    *field = load_u16(bytes);
 }
 
 static void field_u32(struct cursor *c, uint32_t *field) {
     uint8_t bytes[4];
-    put_u32(bytes, *field);
+    store_u32(bytes, *field);
     field_bytes(c, bytes, sizeof bytes);
-    *field = get_u32(bytes);
+    *field = load_u32(bytes);
 }
 
 static void field_u64(struct cursor *c, uint64_t *field) {
     uint8_t bytes[8];
-    put_u64(bytes, *field);
+    store_u64(bytes, *field);
     field_bytes(c, bytes, sizeof bytes);
-    *field = get_u64(bytes);
+    *field = load_u64(bytes);
 }
 
 static void field_image(struct cursor *c, struct device_image *image) {
@@ -97,13 +97,13 @@ static uint32_t copy_size(const struct device_flash *flash) {
 static uint64_t read_copy(const struct device_flash *flash, const struct verify_crypto *crypto, uint8_t which,
                           uint8_t *work) {
     uint8_t digest[HASH_LEN];
-    const struct span covered = {work, STATE_COPY_LEN - HASH_LEN};
+    const struct bytes covered = {work, STATE_COPY_LEN - HASH_LEN};
     if (!flash->read(flash->ctx, FLASH_STATE, which * copy_size(flash), work, STATE_COPY_LEN) ||
         memcmp(work, magic, sizeof magic) != 0) {
         return 0;
     }
     hash_parts(crypto, &covered, 1, digest);
-    return memcmp(digest, work + covered.len, HASH_LEN) == 0 ? get_u64(work + GENERATION_AT) : 0;
+    return memcmp(digest, work + covered.len, HASH_LEN) == 0 ? load_u64(work + GENERATION_AT) : 0;
 }
 
 bool state_load(const struct device_flash *flash, const struct verify_crypto *crypto, uint8_t *work,
@@ -133,10 +133,10 @@ bool state_save(const struct device_flash *flash, const struct verify_crypto *cr
     uint64_t second = read_copy(flash, crypto, 1, work);
     uint32_t at = first > second ? copy_size(flash) : 0;
     struct device_state copy = *state;
-    const struct span covered = {work, STATE_COPY_LEN - HASH_LEN};
+    const struct bytes covered = {work, STATE_COPY_LEN - HASH_LEN};
     memset(work, 0, STATE_COPY_LEN);
     memcpy(work, magic, sizeof magic);
-    put_u64(work + GENERATION_AT, (first > second ? first : second) + 1);
+    store_u64(work + GENERATION_AT, (first > second ? first : second) + 1);
     struct cursor c = {work + FIELDS_AT, true};
     fields(&c, &copy);
     hash_parts(crypto, &covered, 1, work + covered.len);

@@ -12,8 +12,7 @@ static enum talk_result converse(struct device *device, struct protocol_request 
         len > sizeof device->answer) {
         return TALK_OFFLINE;
     }
-    if (protocol_answer_decode((struct span){device->answer, len}, out) != GOOD ||
-        out->operation != request->operation) {
+    if (protocol_answer_decode(bytes_of(device->answer, len), out) != GOOD || out->operation != request->operation) {
         return TALK_OFFLINE;
     }
     switch (out->code) {

@@ -27,8 +27,8 @@ static json_t *bundle_json(struct api *api, const struct chain_epoch *trusted, s
                                          .path_capacity = STATE_PATH_STEPS_MAX,
                                          .value_memory = value,
                                          .value_capacity = (uint32_t)value_max};
-        struct span_input from = {{bundle.data, bundle.len}};
-        struct input in = input_of_span(&from);
+        struct bytes_input from = {bundle};
+        struct input in = input_of_bytes(&from);
         struct bundle_result result;
         enum verdict v = bundle_verify(api->crypto, &trust, &work, &in, &result);
         struct proof_answer answer = {.verdict = verdict_name(v), .size = bundle.len, .is_good = v == GOOD};

@@ -213,8 +213,7 @@ static void post_statement(void *ctx, struct http_request *request) {
     struct bytes body = http_body(request);
     struct statement statement;
     (void)http_hex(request, "id", id);
-    if (body.len != STATEMENT_TX_BODY_LEN ||
-        statement_decode((struct span){body.data, STATEMENT_LEN}, &statement) != GOOD ||
+    if (body.len != STATEMENT_TX_BODY_LEN || statement_decode(bytes_of(body.data, STATEMENT_LEN), &statement) != GOOD ||
         memcmp(statement.update_id, id, HASH_LEN) != 0) {
         http_respond(request, http_error(400, "STATEMENT_INVALID", "send 165 bytes of statement and 64 of signature",
                                          "the body is not a device statement about this update"));

@@ -191,7 +191,7 @@ static int sign(const struct make *m, struct checkpoint *c, uint8_t raw[CHECKPOI
 static int write_file(const struct make *m, const uint8_t *raw, size_t len) {
     static uint8_t keys[LIMIT_VALIDATORS][KEY_LEN];
     struct checkpoint back;
-    enum verdict v = checkpoint_decode(&host_crypto, (struct span){raw, len}, keys, LIMIT_VALIDATORS, &back);
+    enum verdict v = checkpoint_decode(&host_crypto, bytes_of(raw, len), keys, LIMIT_VALIDATORS, &back);
     if (v != GOOD) {
         return args_fail("no checkpoint: what was made does not read back: %s", verdict_text(v));
     }

@@ -46,7 +46,7 @@ static bool say_class(const struct checkpoint_room *b, json_t *out, char *words,
     struct class_record r;
     const struct bundle_result *proven = &b->result;
     if (strcmp(proven->contract, "firmware") != 0 || proven->user_key_len != CLASS_RECORD_KEY_LEN || !proven->present ||
-        class_record_decode((struct span){b->value, proven->value_len}, &r) != GOOD) {
+        class_record_decode(bytes_of(b->value, proven->value_len), &r) != GOOD) {
         return false;
     }
     json_t *class = json_object();
@@ -78,7 +78,7 @@ static bool say_status(const struct checkpoint_room *b, json_t *out, char *words
     struct status_record r;
     const struct bundle_result *proven = &b->result;
     if (strcmp(proven->contract, "update") != 0 || proven->user_key_len != STATUS_RECORD_KEY_LEN || !proven->present ||
-        status_record_decode((struct span){b->value, proven->value_len}, &r) != GOOD) {
+        status_record_decode(bytes_of(b->value, proven->value_len), &r) != GOOD) {
         return false;
     }
     json_t *status = json_object();

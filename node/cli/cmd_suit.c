@@ -66,7 +66,7 @@ static int suit_show(int argc, char **argv) {
 /* Everything that can be checked of an envelope when the author is known. */
 static enum verdict check(struct bytes in, const struct author_key *author, struct suit_manifest *out) {
     struct suit_envelope envelope;
-    enum verdict v = suit_envelope_parse((struct span){in.data, in.len}, &envelope);
+    enum verdict v = suit_envelope_parse(in, &envelope);
     if (v == GOOD) {
         v = suit_verify_author(&host_crypto, &envelope, author);
     }
@@ -140,7 +140,7 @@ static int sign_envelope(const char *path, struct bytes in, const struct suit_ke
     struct suit_new_signature signature = {.algorithm = suit_key_algorithm(key)};
     uint8_t message[COSE_SIGNED_MAX];
     size_t len;
-    enum verdict v = suit_envelope_parse((struct span){in.data, in.len}, &envelope);
+    enum verdict v = suit_envelope_parse(in, &envelope);
     if (v == GOOD) {
         v = suit_check_digest(&host_crypto, &envelope);
     }

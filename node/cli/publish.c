@@ -74,8 +74,9 @@ static int ask_class(struct work *w) {
     return status;
 }
 
-static struct span span_of(const char *text) {
-    return (struct span){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+/* NULL: no bytes. */
+static struct bytes given(const char *text) {
+    return text != NULL ? bytes_str(text) : bytes_of(NULL, 0);
 }
 
 static enum verdict build_draft(struct work *w, size_t *out_len) {
@@ -83,12 +84,12 @@ static enum verdict build_draft(struct work *w, size_t *out_len) {
     struct suit_release release = {.sequence = w->sequence,
                                    .component = {&w->component, 1},
                                    .image_size = w->image.size,
-                                   .version = span_of(w->request->version),
-                                   .description = span_of(w->request->description),
-                                   .vendor_domain = span_of(w->request->class.domain),
+                                   .version = given(w->request->version),
+                                   .description = given(w->request->description),
+                                   .vendor_domain = given(w->request->class.domain),
                                    .format = SUIT_FORMAT_RAW};
     (void)snprintf(uri, sizeof uri, "ipfs://%s", w->image.cid_text);
-    release.uri = span_of(uri);
+    release.uri = given(uri);
     memcpy(release.vendor_id, w->request->class.vendor_id, UUID_BYTES);
     memcpy(release.class_id, w->request->class.class_id, UUID_BYTES);
     memcpy(release.image_digest, w->image.sha256, HASH_LEN);
@@ -105,7 +106,7 @@ static int make_envelope(struct work *w) {
     size_t count = w->tx->key_count < SUIT_SIGNATURES_MAX ? w->tx->key_count : SUIT_SIGNATURES_MAX;
     enum verdict v = build_draft(w, &draft_len);
     if (v == GOOD) {
-        v = suit_envelope_parse((struct span){w->draft, draft_len}, &draft);
+        v = suit_envelope_parse(bytes_of(w->draft, draft_len), &draft);
     }
     for (size_t i = 0; i < count && v == GOOD; i++) {
         const struct keyfile *key = &w->tx->keys[i];
@@ -134,7 +135,7 @@ static int read_envelope(struct work *w) {
     memcpy(w->envelope, file.data, file.len);
     w->envelope_len = file.len;
     buffer_free(&file);
-    enum verdict v = suit_envelope_parse((struct span){w->envelope, w->envelope_len}, &envelope);
+    enum verdict v = suit_envelope_parse(bytes_of(w->envelope, w->envelope_len), &envelope);
     if (v == GOOD) {
         v = suit_manifest_parse(&host_crypto, &envelope, &manifest);
     }

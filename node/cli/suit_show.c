@@ -33,7 +33,7 @@ struct opened {
 };
 
 static enum verdict open_envelope(struct bytes in, struct opened *out) {
-    enum verdict v = suit_envelope_parse((struct span){in.data, in.len}, &out->envelope);
+    enum verdict v = suit_envelope_parse(in, &out->envelope);
     if (v == GOOD) {
         out->digest_holds = suit_check_digest(&host_crypto, &out->envelope) == GOOD;
         v = suit_manifest_parse(&host_crypto, &out->envelope, &out->manifest);
@@ -45,7 +45,7 @@ static void put_text(struct buffer *out, const char *text) {
     buffer_put(out, text, strlen(text));
 }
 
-static void put_hex(struct buffer *out, struct span bytes) {
+static void put_hex(struct buffer *out, struct bytes bytes) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < bytes.len; i++) {
         buffer_u8(out, (uint8_t)digits[bytes.data[i] >> 4]);
@@ -53,15 +53,15 @@ static void put_hex(struct buffer *out, struct span bytes) {
     }
 }
 
-static void put_hex_literal(struct buffer *out, struct span bytes) {
+static void put_hex_literal(struct buffer *out, struct bytes bytes) {
     put_text(out, "h'");
     put_hex(out, bytes);
     put_text(out, "'");
 }
 
-static void put_component(struct buffer *out, struct span encoded) {
+static void put_component(struct buffer *out, struct bytes encoded) {
     struct cbor_reader r = cbor_reader_of(encoded);
-    struct span segment;
+    struct bytes segment;
     uint32_t segments = 0;
     enum verdict v = cbor_array(&r, &segments);
     put_text(out, "[");
@@ -78,7 +78,7 @@ static void put_component(struct buffer *out, struct span encoded) {
 /* Appends what an event's value stands under: a name, a number, a language, or a component. */
 static void put_name(struct buffer *out, const struct suit_event *event) {
     struct cbor_reader key = cbor_reader_of(event->key);
-    struct span language;
+    struct bytes language;
     char number[24];
     if (event->space == SUIT_SPACE_KEY) {
         if (cbor_text(&key, &language) == GOOD) {
@@ -106,7 +106,7 @@ struct json_writer {
     bool failed;
 };
 
-static json_t *json_hex(struct span bytes) {
+static json_t *json_hex(struct bytes bytes) {
     struct buffer text = BUFFER_INIT;
     put_hex(&text, bytes);
     json_t *hex = buffer_text(&text) != NULL ? json_string(buffer_text(&text)) : NULL;
@@ -114,9 +114,9 @@ static json_t *json_hex(struct span bytes) {
     return hex;
 }
 
-static json_t *json_component(struct span encoded) {
+static json_t *json_component(struct bytes encoded) {
     struct cbor_reader r = cbor_reader_of(encoded);
-    struct span segment;
+    struct bytes segment;
     uint32_t segments = 0;
     json_t *list = json_array();
     enum verdict v = cbor_array(&r, &segments);
@@ -131,7 +131,7 @@ static json_t *json_component(struct span encoded) {
 }
 
 /* A bool, null, or a list of numbers. */
-static json_t *json_item(struct span encoded) {
+static json_t *json_item(struct bytes encoded) {
     struct cbor_reader r = cbor_reader_of(encoded);
     uint32_t items = 0;
     uint64_t index;
@@ -271,7 +271,7 @@ enum verdict suit_show_json(struct bytes envelope, json_t **out, bool *out_diges
         *out = w.failed ? NULL : *out;
         return w.failed ? GOOD : v;
     }
-    const struct span digest = {opened.envelope.digest, HASH_LEN};
+    const struct bytes digest = {opened.envelope.digest, HASH_LEN};
     *out = json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:s}", "digest", json_hex(digest), "digest_holds",
                      opened.digest_holds, "signatures", json_signatures(&opened.envelope), "manifest", w.manifest,
                      "severed", w.severed, "payloads", json_payloads(&opened.envelope), "installable",
@@ -283,18 +283,18 @@ enum verdict suit_show_json(struct bytes envelope, json_t **out, bool *out_diges
 /* ---- Text -------------------------------------------------------------------------------------------------------- */
 
 /* Text from the envelope may hold anything, also what steers a terminal: control characters become '?'. */
-static void write_clean(FILE *out, struct span text) {
+static void write_clean(FILE *out, struct bytes text) {
     for (size_t i = 0; i < text.len; i++) {
         (void)fputc(iscntrl(text.data[i]) ? '?' : text.data[i], out);
     }
 }
 
 static void write_buffer(FILE *out, struct buffer *text) {
-    write_clean(out, (struct span){text->data, text->len});
+    write_clean(out, bytes_of(text->data, text->len));
     buffer_free(text);
 }
 
-static void write_uuid(FILE *out, struct span id) {
+static void write_uuid(FILE *out, struct bytes id) {
     (void)fputs(" / ", out);
     for (size_t i = 0; i < id.len; i++) {
         (void)fprintf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", id.data[i]);
@@ -302,7 +302,7 @@ static void write_uuid(FILE *out, struct span id) {
     (void)fputs(" /", out);
 }
 
-static void write_item(FILE *out, struct span encoded) {
+static void write_item(FILE *out, struct bytes encoded) {
     json_t *item = json_item(encoded);
     char *text = item == NULL ? NULL : json_dumps(item, JSON_ENCODE_ANY);
     (void)fputs(text == NULL ? "?" : text, out);

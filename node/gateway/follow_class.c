@@ -82,7 +82,7 @@ static enum err prove_record(struct follow_class *follow, struct catalog_class *
         e = ERR_NOTFOUND;
     }
     if (e == OK) {
-        const struct span value = {proven.value.value.data, proven.value.value.len};
+        const struct bytes value = buffer_bytes(&proven.value.value);
         e = class_record_decode(value, &record) == GOOD ? OK : ERR_CORRUPT;
     }
     struct shared_blob *bundle = e == OK ? shared_blob_new(buffer_bytes(&proven.value.bundle)) : NULL;
@@ -137,7 +137,7 @@ static enum err prove_envelope(struct follow_class *follow, const uint8_t releas
 static bool vouches(const struct follow_class *follow, const struct catalog_class *class,
                     const struct author_record *author, uint64_t sequence) {
     struct delegation delegation;
-    const struct span encoded = {author->delegation, author->delegation_len};
+    const struct bytes encoded = {author->delegation, author->delegation_len};
     return delegation_verify(&host_crypto, class->root_key, encoded, &delegation) == GOOD &&
            delegation_covers(&delegation, light_chain_id(follow->config.light), class->id, sequence) == GOOD;
 }
@@ -434,7 +434,7 @@ enum err follow_class_prove_status(struct follow_class *follow, const uint8_t up
     enum err e = proven_get(follow->config.light, &key, &proven);
     bool present = e == OK && proven.value.present;
     if (present) {
-        const struct span value = {proven.value.value.data, proven.value.value.len};
+        const struct bytes value = buffer_bytes(&proven.value.value);
         e = status_record_decode(value, &status) == GOOD ? OK : ERR_CORRUPT;
     }
     if (e == OK && present) {

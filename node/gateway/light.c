@@ -169,10 +169,10 @@ static enum verdict verify(struct light *light, const struct proof_question *q, 
                                      .path_capacity = STATE_PATH_STEPS_MAX,
                                      .value_memory = light->value_memory,
                                      .value_capacity = LIMIT_STATE_VALUE};
-    struct span_input from = {{bundle.data, bundle.len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {bundle};
+    struct input in = input_of_bytes(&from);
     enum verdict v = bundle_verify(&host_crypto, &trust, &work, &in, out);
-    if (v == GOOD && !bundle_is_about(out, q->contract, (struct span){q->user_key.data, q->user_key.len})) {
+    if (v == GOOD && !bundle_is_about(out, q->contract, bytes_of(q->user_key.data, q->user_key.len))) {
         v = BAD_KEY;
     }
     return v;

@@ -34,8 +34,8 @@ static enum err read_state(struct light_trust *trust, struct bytes file) {
     if (file.len < STATE_HEAD_LEN || memcmp(file.data, trust->chain_id, CHAIN_ID_LEN) != 0) {
         return ERR_CORRUPT;
     }
-    struct span_input from = {{file.data + STATE_HEAD_LEN, file.len - STATE_HEAD_LEN}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{file.data + STATE_HEAD_LEN, file.len - STATE_HEAD_LEN}};
+    struct input in = input_of_bytes(&from);
     if (validators_read(&in, keys, LIMIT_VALIDATORS, &set) != GOOD || from.rest.len != 0) {
         return ERR_CORRUPT;
     }

@@ -25,7 +25,7 @@ static enum err item_of(struct bytes body, uint64_t sequence, struct statement_i
         return ERR_NOMEM;
     }
     if (body.len != STATEMENT_TX_BODY_LEN ||
-        statement_decode((struct span){body.data, STATEMENT_LEN}, &item->statement) != GOOD) {
+        statement_decode(bytes_of(body.data, STATEMENT_LEN), &item->statement) != GOOD) {
         free(item);
         return ERR_MALFORMED;
     }

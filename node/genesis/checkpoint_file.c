@@ -37,7 +37,7 @@ enum err checkpoint_file_load(const char *path, const uint8_t *chain_id, struct 
         return explain(why, e, path, err_text(e));
     }
     enum verdict v = e == ERR_TOOLARGE ? BAD_TRAILING
-                                       : checkpoint_decode(&host_crypto, (struct span){file.data, file.len}, out->keys,
+                                       : checkpoint_decode(&host_crypto, bytes_of(file.data, file.len), out->keys,
                                                            LIMIT_VALIDATORS, &out->checkpoint);
     buffer_free(&file);
     if (v != GOOD) {
@@ -84,8 +84,8 @@ enum verdict checkpoint_judge(const struct genesis *genesis, const struct checkp
                                      .path_capacity = STATE_PATH_STEPS_MAX,
                                      .value_memory = room->value,
                                      .value_capacity = sizeof room->value};
-    struct span_input span = {{bundle.data, bundle.len}};
-    struct input in = input_of_span(&span);
+    struct bytes_input source = {bundle};
+    struct input in = input_of_bytes(&source);
     enum verdict v = bundle_verify(&host_crypto, &trust, &work, &in, &room->result);
     room->unmet = v == GOOD && from != NULL && !whole && !room->result.pin_met;
     return room->unmet ? BAD_PIN : v;

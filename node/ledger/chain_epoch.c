@@ -47,8 +47,8 @@ enum err chain_epoch_get(const struct verify_crypto *crypto, struct kv_view *vie
         return ERR_CORRUPT;
     }
     struct chain_epoch epoch = {.number = number, .closing_height = load_u64(value.data)};
-    struct span_input from = {{value.data + 8, value.len - 8}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{value.data + 8, value.len - 8}};
+    struct input in = input_of_bytes(&from);
     struct validator_set set;
     if (validators_read(&in, epoch.keys, LIMIT_VALIDATORS, &set) != GOOD || from.rest.len != 0) {
         return ERR_CORRUPT;

@@ -39,8 +39,8 @@ static enum err check_certificate(struct walk *w, const struct block_header *hea
     if (finalization.len == 0) {
         return OK;
     }
-    struct span_input from = {{finalization.data, finalization.len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {finalization};
+    struct input in = input_of_bytes(&from);
     struct vote_subject subject;
     struct validator_set set = chain_epoch_set(&w->epoch);
     enum verdict v = certificate_verify(w->input->crypto, w->chain_id, &set, &in, &subject);

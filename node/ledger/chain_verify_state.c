@@ -102,8 +102,8 @@ static enum err check_value(void *arg, struct bytes key, struct bytes value) {
     if (e != OK) {
         return e;
     }
-    struct span_input from = {{w->path.data, w->path.len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{w->path.data, w->path.len}};
+    struct input in = input_of_bytes(&from);
     enum state_path_end end = PATH_EMPTY;
     enum verdict v = state_path_verify(w->input->crypto, w->head->root.hash, hashed, value_hash, &in, w->work,
                                        STATE_PATH_STEPS_MAX, &end);

@@ -181,8 +181,8 @@ static enum err is_value_of_leaf(const struct tree_root *root, const uint8_t key
         return ERR_NOMEM;
     }
     uint8_t value_hash[HASH_LEN];
-    struct span_input from = {{path.data, path.len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {path};
+    struct input in = input_of_bytes(&from);
     enum state_path_end end = PATH_EMPTY;
     sha256(value.data, value.len, value_hash);
     enum verdict v =

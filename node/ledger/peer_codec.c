@@ -67,7 +67,7 @@ void peer_free(struct peer_message *message) {
 
 /* ---- Decoding ---------------------------------------------------------------------------------------------------- */
 
-static struct bytes span_of(ProtobufCBinaryData data) {
+static struct bytes bytes_of_field(ProtobufCBinaryData data) {
     return bytes_of(data.data, data.len);
 }
 
@@ -125,7 +125,7 @@ static enum err take_spans(struct arena *arena, const ProtobufCBinaryData *in, s
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < count; i++) {
-        spans[i] = span_of(in[i]);
+        spans[i] = bytes_of_field(in[i]);
     }
     out->spans = spans;
     out->span_count = count;
@@ -135,7 +135,7 @@ static enum err take_spans(struct arena *arena, const ProtobufCBinaryData *in, s
 static enum err take_proposal(struct arena *arena, const Assay__Peer__Proposal *in, struct peer_message *out) {
     out->kind = PEER_PROPOSAL;
     out->number = in->view;
-    out->body = span_of(in->body);
+    out->body = bytes_of_field(in->body);
     enum err e = take_exact(in->signature, out->signature, SIG_LEN);
     return e == OK ? take_spans(arena, in->certificates, in->n_certificates, PEER_CERTIFICATES_MAX, out) : e;
 }
@@ -143,7 +143,7 @@ static enum err take_proposal(struct arena *arena, const Assay__Peer__Proposal *
 static enum err take_blocks(struct arena *arena, const Assay__Peer__Blocks *in, struct peer_message *out) {
     out->kind = PEER_BLOCKS;
     out->number = in->height;
-    out->body = span_of(in->finalization);
+    out->body = bytes_of_field(in->finalization);
     return take_spans(arena, in->bodies, in->n_bodies, PEER_BODIES_MAX, out);
 }
 
@@ -176,7 +176,7 @@ static enum err take_content(struct arena *arena, const Assay__Peer__PeerMessage
         return take_exact(in->body_ask->hash, out->hash, HASH_LEN);
     case ASSAY__PEER__PEER_MESSAGE__CONTENT_BODY:
         out->kind = PEER_BODY;
-        out->body = span_of(in->body->body);
+        out->body = bytes_of_field(in->body->body);
         return OK;
     case ASSAY__PEER__PEER_MESSAGE__CONTENT_BLOCKS_ASK:
         out->kind = PEER_BLOCKS_ASK;
@@ -190,7 +190,7 @@ static enum err take_content(struct arena *arena, const Assay__Peer__PeerMessage
         return OK;
     case ASSAY__PEER__PEER_MESSAGE__CONTENT_TRANSACTION:
         out->kind = PEER_TRANSACTION;
-        out->body = span_of(in->transaction->envelope);
+        out->body = bytes_of_field(in->transaction->envelope);
         return out->body.len <= LIMIT_TX_BYTES ? OK : ERR_TOOLARGE;
     default:
         return ERR_MALFORMED;

@@ -208,12 +208,12 @@ static bool range_is_final(const struct replica *r, const struct peer_message *m
     if (message->span_count == 0 || header.height <= r->decided_height) {
         return false;
     }
-    struct span_input span = {.rest = {message->body.data, message->body.len}};
-    struct input in = input_of_span(&span);
+    struct bytes_input from = {message->body};
+    struct input in = input_of_bytes(&from);
     struct vote_subject subject;
     const struct validator_set set = chain_epoch_set(&r->epoch);
     if (certificate_verify(r->config.crypto, chain_id(r->config.chain), &set, &in, &subject) != GOOD ||
-        span.rest.len != 0 || subject.kind != VOTE_FINALIZE || subject.epoch != r->epoch.number ||
+        from.rest.len != 0 || subject.kind != VOTE_FINALIZE || subject.epoch != r->epoch.number ||
         memcmp(subject.block, hash, HASH_LEN) != 0 || subject.view < header.view ||
         (subject.view != header.view && !block_header_closes(&header))) {
         return false;

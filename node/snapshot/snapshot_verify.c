@@ -36,8 +36,8 @@ static enum err check_bundle(const struct verify_crypto *crypto, const struct ge
                                      .path_capacity = STATE_PATH_STEPS_MAX,
                                      .value_memory = room->value,
                                      .value_capacity = sizeof room->value};
-    struct span_input from = {{m->bundle.data, m->bundle.len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{m->bundle.data, m->bundle.len}};
+    struct input in = input_of_bytes(&from);
     enum verdict v = bundle_verify(crypto, &trust, &work, &in, &room->result);
     if (v != GOOD) {
         why_set(why, "its block is not proven: %s", verdict_text(v));
@@ -60,7 +60,7 @@ enum err snapshot_verify(const struct verify_crypto *crypto, const struct genesi
         (header->height != manifest->height || memcmp(room->result.header_hash, manifest->block, HASH_LEN) != 0)) {
         e = refuse(out_why, "its proof is about another block");
     }
-    if (e == OK && !bundle_is_about(&room->result, SNAPSHOT_BUNDLE_CONTRACT, (struct span){NULL, 0})) {
+    if (e == OK && !bundle_is_about(&room->result, SNAPSHOT_BUNDLE_CONTRACT, bytes_of(NULL, 0))) {
         e = refuse(out_why, "its proof is about something else");
     }
     if (e == OK) {
@@ -78,20 +78,20 @@ enum err snapshot_verify(const struct verify_crypto *crypto, const struct genesi
 
 /* ---- Taking a good bundle apart ---------------------------------------------------------------------------------- */
 
-static struct bytes take(struct span_input *from, size_t len) {
+static struct bytes take(struct bytes_input *from, size_t len) {
     struct bytes taken = bytes_of(from->rest.data, len <= from->rest.len ? len : 0);
     from->rest.data += taken.len;
     from->rest.len -= taken.len;
     return taken;
 }
 
-static struct bytes take_certificate(struct span_input *from) {
-    struct input in = input_of_span(from);
+static struct bytes take_certificate(struct bytes_input *from) {
+    struct input in = input_of_bytes(from);
     const uint8_t *start = from->rest.data;
     return certificate_skip(&in) == GOOD ? bytes_of(start, (size_t)(from->rest.data - start)) : bytes_of(NULL, 0);
 }
 
-static struct bytes take_set(struct span_input *from) {
+static struct bytes take_set(struct bytes_input *from) {
     size_t head = VALIDATOR_SET_HEAD_LEN;
     size_t count = from->rest.len >= head ? load_u16(from->rest.data + 1) : 0;
     return take(from, head + count * KEY_LEN);
@@ -100,7 +100,7 @@ static struct bytes take_set(struct span_input *from) {
 enum err snapshot_epochs(const struct snapshot_manifest *manifest,
                          enum err (*each)(void *arg, const struct snapshot_epoch *epoch), void *arg,
                          struct block_header *out_header, struct bytes *out_finalization) {
-    struct span_input from = {{manifest->bundle.data, manifest->bundle.len}};
+    struct bytes_input from = {{manifest->bundle.data, manifest->bundle.len}};
     struct bytes head = take(&from, 7); /* magic, version, steps */
     if (head.len != 7) {
         return ERR_MALFORMED;

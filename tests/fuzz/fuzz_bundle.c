@@ -31,13 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memset(copy + 8, 0, CHAIN_ID_LEN);
         validators_hash(&crypto, &trust.validators, copy + 7 + 195);
     }
-    struct span_input from = {{copy, size}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{copy, size}};
+    struct input in = input_of_bytes(&from);
     (void)bundle_verify(&crypto, &trust, &work, &in, &result);
     uint8_t root[HASH_LEN] = {0};
     enum state_path_end end;
-    from = (struct span_input){{data, size}};
-    in = input_of_span(&from);
+    from = (struct bytes_input){{data, size}};
+    in = input_of_bytes(&from);
     (void)state_path_verify(&crypto, root, set.keys[0], set.keys[1], &in, path_memory, 64, &end);
     return 0;
 }

@@ -12,12 +12,12 @@ static void require(bool holds) {
 
 /* Writes the head of the item that starts `item` again: accepted heads are the shortest, so it must come out the same.
  */
-static void check_head(struct span item) {
+static void check_head(struct bytes item) {
     struct cbor_reader r = cbor_reader_of(item);
     uint8_t *written = malloc(item.len + CBOR_HEAD_MAX);
     require(written != NULL);
     struct cbor_writer w = cbor_writer_of(written, item.len + CBOR_HEAD_MAX);
-    struct span content;
+    struct bytes content;
     uint64_t number;
     int64_t integer;
     uint32_t count;
@@ -53,8 +53,8 @@ static void check_head(struct span item) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct cbor_reader r = cbor_reader_of((struct span){data, size});
-    struct span item;
+    struct cbor_reader r = cbor_reader_of(bytes_of(data, size));
+    struct bytes item;
     size_t taken = 0;
     while (cbor_item(&r, &item) == GOOD) {
         require(item.data == data + taken && item.len > 0);

@@ -18,14 +18,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < 3; i++) {
         struct validator_set set = {(const uint8_t(*)[KEY_LEN])memory, sizes[i]};
         struct vote_subject subject;
-        struct span_input from = {{data, size}};
-        struct input in = input_of_span(&from);
+        struct bytes_input from = {{data, size}};
+        struct input in = input_of_bytes(&from);
         if (certificate_verify(&crypto, memory[0], &set, &in, &subject) == GOOD && subject.kind == VOTE_PROPOSE) {
             abort();
         }
     }
-    struct span_input from = {{data, size}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{data, size}};
+    struct input in = input_of_bytes(&from);
     struct validator_set set;
     if (validators_read(&in, memory, VALIDATORS_MAX, &set) == GOOD) {
         uint8_t back[VALIDATOR_SET_MAX];

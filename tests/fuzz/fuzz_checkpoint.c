@@ -22,7 +22,7 @@ static void zero_hash(struct hash_state *state, uint8_t out[HASH_LEN]) {
 static void decode(const struct verify_crypto *crypto, const uint8_t *data, size_t size, uint16_t capacity) {
     static uint8_t memory[VALIDATORS_MAX][KEY_LEN];
     struct checkpoint c;
-    if (checkpoint_decode(crypto, (struct span){data, size}, memory, capacity, &c) != GOOD) {
+    if (checkpoint_decode(crypto, bytes_of(data, size), memory, capacity, &c) != GOOD) {
         return;
     }
     uint8_t back[CHECKPOINT_MAX];

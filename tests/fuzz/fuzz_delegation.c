@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     crypto.ed25519_verify = any_signature;
     static const uint8_t root[KEY_LEN];
     struct delegation d;
-    if (delegation_verify(&crypto, root, (struct span){data, size}, &d) == GOOD) {
+    if (delegation_verify(&crypto, root, bytes_of(data, size), &d) == GOOD) {
         uint8_t back[DELEGATION_MAX];
         size_t len = delegation_encode(&d, back);
         if (len + SIG_LEN != size || memcmp(back, data, len) != 0) {

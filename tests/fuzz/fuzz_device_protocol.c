@@ -5,7 +5,7 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct span in = {data, size};
+    struct bytes in = {data, size};
     struct protocol_request request;
     struct protocol_answer answer;
     static uint8_t back[1 << 16];

@@ -6,7 +6,7 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct span in = {data, size};
+    struct bytes in = {data, size};
     struct statement statement;
     struct status_record status;
     struct class_record record;

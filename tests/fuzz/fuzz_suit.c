@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct seen seen = {0, 0};
     const struct suit_visitor visitor = {event, &seen};
     size_t len;
-    if (suit_envelope_parse((struct span){data, size}, &envelope) != GOOD) {
+    if (suit_envelope_parse(bytes_of(data, size), &envelope) != GOOD) {
         return 0;
     }
     (void)suit_verify_author(&crypto, &envelope, &author);
@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void)suit_check_payloads(&crypto, &envelope, &manifest);
     }
     if (suit_attach(&envelope, &signature, 1, again, sizeof again, &len) == GOOD) {
-        require(suit_envelope_parse((struct span){again, len}, &signed_envelope) == GOOD);
+        require(suit_envelope_parse(bytes_of(again, len), &signed_envelope) == GOOD);
         require(signed_envelope.signature_count == envelope.signature_count + 1);
         require(suit_manifest_parse(&crypto, &signed_envelope, &same) == v);
     }

@@ -284,7 +284,7 @@ enum verdict fixture_judge(const struct chain_fixture *f, struct bytes bundle, s
                                      .path_capacity = STATE_PATH_STEPS_MAX,
                                      .value_memory = out->value,
                                      .value_capacity = sizeof out->value};
-    struct span_input from = {{bundle.data, bundle.len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {bundle};
+    struct input in = input_of_bytes(&from);
     return bundle_verify(&host_crypto, &trust, &work, &in, &out->result);
 }

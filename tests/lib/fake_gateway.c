@@ -19,7 +19,7 @@ static bool fake_build_envelope(struct fake *f, uint8_t out_digest[HASH_LEN]) {
     uint8_t message[COSE_SIGNED_MAX];
     size_t len, message_len;
     if (suit_build_release(&fixture_crypto, &f->release, plain, sizeof plain, &len) != GOOD ||
-        suit_envelope_parse((struct span){plain, len}, &envelope) != GOOD ||
+        suit_envelope_parse(bytes_of(plain, len), &envelope) != GOOD ||
         suit_signed_bytes(&envelope, sig.algorithm, sig.key_id, message, &message_len) != GOOD) {
         return false;
     }
@@ -72,8 +72,8 @@ void fake_init(struct fake *f, uint16_t validators, size_t image_size) {
     memcpy(f->delegation.author.key, f->author, KEY_LEN);
     memcpy(f->delegation.classes[0], f->record.class_id, UUID_BYTES);
     f->release.sequence = 5;
-    f->release.component = (struct span){&fake_component, 1};
-    f->release.uri = (struct span){(const uint8_t *)"ipfs:x", 6};
+    f->release.component = bytes_of(&fake_component, 1);
+    f->release.uri = bytes_of("ipfs:x", 6);
     memcpy(f->release.vendor_id, f->record.vendor_id, UUID_BYTES);
     memcpy(f->release.class_id, f->record.class_id, UUID_BYTES);
     memset(f->offer.update_id, 0x77, HASH_LEN);
@@ -98,22 +98,21 @@ static void fake_make_bundle(struct fake *f, const struct protocol_request *requ
     status_record_encode(&f->status, status_value);
     f->state.count = 0;
     fixture_put(&f->state, f->answer_about != NULL ? f->answer_about : "firmware",
-                (struct span){class_key, sizeof class_key}, (struct span){class_value, sizeof class_value});
-    fixture_put(&f->state, "other", (struct span){class_key, 1}, (struct span){class_key, 1});
+                bytes_of(class_key, sizeof class_key), bytes_of(class_value, sizeof class_value));
+    fixture_put(&f->state, "other", bytes_of(class_key, 1), bytes_of(class_key, 1));
     if (f->has_status) {
-        fixture_put(&f->state, "update", (struct span){status_key, sizeof status_key},
-                    (struct span){status_value, sizeof status_value});
+        fixture_put(&f->state, "update", bytes_of(status_key, sizeof status_key),
+                    bytes_of(status_value, sizeof status_value));
     }
-    struct fixture_bundle b = {.chain = f->chain,
-                               .epoch = known,
-                               .sets = f->set_list + known,
-                               .steps = (uint16_t)(f->steps - known),
-                               .height = f->old_proofs ? 1 : f->height,
-                               .state = &f->state,
-                               .contract =
-                                   of_class ? (f->answer_about != NULL ? f->answer_about : "firmware") : "update",
-                               .user_key = of_class ? (struct span){class_key, sizeof class_key}
-                                                    : (struct span){status_key, sizeof status_key}};
+    struct fixture_bundle b = {
+        .chain = f->chain,
+        .epoch = known,
+        .sets = f->set_list + known,
+        .steps = (uint16_t)(f->steps - known),
+        .height = f->old_proofs ? 1 : f->height,
+        .state = &f->state,
+        .contract = of_class ? (f->answer_about != NULL ? f->answer_about : "firmware") : "update",
+        .user_key = of_class ? bytes_of(class_key, sizeof class_key) : bytes_of(status_key, sizeof status_key)};
     f->object_len = fixture_bundle_make(&b, f->object);
     if (f->signers > 0) {
         /* The same header with a certificate of fewer. */
@@ -209,7 +208,7 @@ static bool fake_statement(struct fake *f, const struct protocol_request *reques
     struct statement s;
     memcpy(text, TAG_STATEMENT, TAG_LEN);
     memcpy(text + TAG_LEN, request->said.statement, STATEMENT_LEN);
-    if (statement_decode((struct span){request->said.statement, STATEMENT_LEN}, &s) != GOOD ||
+    if (statement_decode(bytes_of(request->said.statement, STATEMENT_LEN), &s) != GOOD ||
         !ed25519_verify(request->device_id, text, sizeof text, request->said.signature)) {
         return false;
     }
@@ -247,7 +246,7 @@ static void fake_answer(struct fake *f, const struct protocol_request *request, 
             out->get.total = f->object_len;
             out->get.tag = f->swap_tag ? 9 + f->exchanges : 9;
             out->get.bytes =
-                (struct span){f->object + request->get.offset, len < request->get.length ? len : request->get.length};
+                bytes_of(f->object + request->get.offset, len < request->get.length ? len : request->get.length);
             f->image_bytes += request->get.what == PROTOCOL_IMAGE ? out->get.bytes.len : 0;
         }
         break;
@@ -265,7 +264,7 @@ static bool fake_exchange(void *ctx, const uint8_t *bytes, size_t len, uint8_t *
     struct protocol_request request;
     struct protocol_answer out = {.code = PROTOCOL_OK};
     f->exchanges++;
-    if (f->offline || f->offline_after == 0 || protocol_request_decode((struct span){bytes, len}, &request) != GOOD) {
+    if (f->offline || f->offline_after == 0 || protocol_request_decode(bytes_of(bytes, len), &request) != GOOD) {
         return false;
     }
     f->offline_after -= f->offline_after > 0;

@@ -322,8 +322,8 @@ static void proves(struct joining *f, struct chain *joined) {
                                      .path_capacity = STATE_PATH_STEPS_MAX,
                                      .value_memory = j->value,
                                      .value_capacity = sizeof j->value};
-    struct span_input from = {{bundle.data, bundle.len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {buffer_bytes(&bundle)};
+    struct input in = input_of_bytes(&from);
     assert_int_equal(bundle_verify(&host_crypto, &trust, &work, &in, &j->result), GOOD);
     assert_true(j->result.present);
     assert_int_equal(j->result.epoch, chain_head(joined)->header.epoch);

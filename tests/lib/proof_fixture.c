@@ -49,9 +49,9 @@ size_t fixture_certificate(const struct fixture_set *set, uint16_t signers, cons
 }
 
 const struct fixture_value *fixture_find(const struct fixture_state *state, const char *contract,
-                                         struct span user_key) {
+                                         struct bytes user_key) {
     uint8_t key[HASH_LEN];
-    state_key(&fixture_crypto, (struct span){(const uint8_t *)contract, strlen(contract)}, user_key, key);
+    state_key(&fixture_crypto, bytes_of((const uint8_t *)contract, strlen(contract)), user_key, key);
     for (size_t i = 0; i < state->count; i++) {
         if (memcmp(state->values[i].key, key, HASH_LEN) == 0) {
             return &state->values[i];
@@ -60,13 +60,13 @@ const struct fixture_value *fixture_find(const struct fixture_state *state, cons
     return NULL;
 }
 
-void fixture_put(struct fixture_state *state, const char *contract, struct span user_key, struct span value) {
+void fixture_put(struct fixture_state *state, const char *contract, struct bytes user_key, struct bytes value) {
     struct fixture_value v = {.user_key_len = user_key.len, .value_len = value.len};
     size_t at = 0;
     memcpy(v.contract, contract, strlen(contract) + 1);
     memcpy(v.user_key, user_key.data, user_key.len);
     memcpy(v.value, value.data, value.len);
-    state_key(&fixture_crypto, (struct span){(const uint8_t *)contract, strlen(contract)}, user_key, v.key);
+    state_key(&fixture_crypto, bytes_of((const uint8_t *)contract, strlen(contract)), user_key, v.key);
     sha256(value.data, value.len, v.value_hash);
     while (at < state->count && memcmp(state->values[at].key, v.key, HASH_LEN) < 0) {
         at++;
@@ -130,7 +130,7 @@ size_t fixture_path(const struct fixture_state *state, const uint8_t key[HASH_LE
         len += 1 + HASH_LEN;
         steps++;
     }
-    put_u16(out + 1, steps);
+    store_u16(out + 1, steps);
     if (count == 0) {
         out[len++] = PATH_EMPTY;
     } else if (memcmp(values[0].key, key, HASH_LEN) == 0) {
@@ -174,27 +174,27 @@ static size_t fixture_finalization(const struct fixture_set *set, const uint8_t 
     return fixture_certificate(set, validators_quorum(set->count), chain, &subject, out);
 }
 
-size_t fixture_put_state(const struct fixture_state *state, const char *contract, struct span user_key, uint8_t *out) {
+size_t fixture_put_state(const struct fixture_state *state, const char *contract, struct bytes user_key, uint8_t *out) {
     const struct fixture_value *v = fixture_find(state, contract, user_key);
     uint8_t key[HASH_LEN];
     size_t len = 0, name = strlen(contract);
     out[len++] = (uint8_t)name;
     memcpy(out + len, contract, name);
     len += name;
-    put_u16(out + len, (uint16_t)user_key.len);
+    store_u16(out + len, (uint16_t)user_key.len);
     len += 2;
     if (user_key.len > 0) {
         memcpy(out + len, user_key.data, user_key.len);
     }
     len += user_key.len;
     out[len] = v != NULL;
-    put_u32(out + len + 1, v != NULL ? (uint32_t)v->value_len : 0);
+    store_u32(out + len + 1, v != NULL ? (uint32_t)v->value_len : 0);
     len += 5;
     if (v != NULL) {
         memcpy(out + len, v->value, v->value_len);
         len += v->value_len;
     }
-    state_key(&fixture_crypto, (struct span){(const uint8_t *)contract, name}, user_key, key);
+    state_key(&fixture_crypto, bytes_of((const uint8_t *)contract, name), user_key, key);
     return len + fixture_path(state, key, out + len);
 }
 
@@ -202,7 +202,7 @@ size_t fixture_bundle_make(const struct fixture_bundle *b, uint8_t *out) {
     size_t len = 7;
     uint8_t hash[HASH_LEN];
     memcpy(out, "ASPB\x01", 5);
-    put_u16(out + 5, b->steps);
+    store_u16(out + 5, b->steps);
     for (uint16_t i = 0; i < b->steps; i++) {
         struct block_header closing =
             fixture_header(b->chain, b->height / 2 + i, b->epoch + i, NULL, b->sets[i], b->sets[i + 1]);
@@ -215,7 +215,7 @@ size_t fixture_bundle_make(const struct fixture_bundle *b, uint8_t *out) {
     uint64_t epoch = b->epoch + b->steps;
     struct block_header header = fixture_header(b->chain, b->height, epoch, b->state, set, set);
     len += fixture_put_header(&header, out + len, hash);
-    put_u16(out + len, b->links);
+    store_u16(out + len, b->links);
     len += 2;
     for (uint16_t i = 0; i < b->links; i++) {
         struct block_header child = fixture_header(b->chain, b->height + i + 1, epoch, NULL, set, set);

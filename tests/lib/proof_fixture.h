@@ -46,8 +46,9 @@ struct fixture_state {
     size_t count;
 };
 
-const struct fixture_value *fixture_find(const struct fixture_state *state, const char *contract, struct span user_key);
-void fixture_put(struct fixture_state *state, const char *contract, struct span user_key, struct span value);
+const struct fixture_value *fixture_find(const struct fixture_state *state, const char *contract,
+                                         struct bytes user_key);
+void fixture_put(struct fixture_state *state, const char *contract, struct bytes user_key, struct bytes value);
 
 void fixture_tree_hash(const struct fixture_value *values, size_t count, uint8_t out[HASH_LEN]);
 
@@ -63,7 +64,7 @@ struct block_header fixture_header(const uint8_t chain[CHAIN_ID_LEN], uint64_t h
 size_t fixture_put_header(const struct block_header *h, uint8_t *out, uint8_t out_hash[HASH_LEN]);
 
 /* Everything of a bundle after its last finalization. */
-size_t fixture_put_state(const struct fixture_state *state, const char *contract, struct span user_key, uint8_t *out);
+size_t fixture_put_state(const struct fixture_state *state, const char *contract, struct bytes user_key, uint8_t *out);
 
 /* What goes into one bundle. Set 0 is that of the trusted epoch; with steps, sets[i] is that of epoch + i. */
 struct fixture_bundle {
@@ -75,7 +76,7 @@ struct fixture_bundle {
     uint64_t height;
     const struct fixture_state *state;
     const char *contract;
-    struct span user_key;
+    struct bytes user_key;
 };
 
 size_t fixture_bundle_make(const struct fixture_bundle *b, uint8_t *out);

@@ -1,7 +1,7 @@
 #include "tests/lib/suit_fixture.h"
 
-struct span text_span(const char *text) {
-    return (struct span){(const uint8_t *)text, strlen(text)};
+struct bytes text_span(const char *text) {
+    return bytes_of((const uint8_t *)text, strlen(text));
 }
 
 struct fixture_author fixture_author(uint8_t number) {
@@ -26,7 +26,7 @@ struct suit_release fixture_release(void) {
     return release;
 }
 
-enum verdict fixture_sign(struct span unsigned_envelope, enum cose_algorithm algorithm,
+enum verdict fixture_sign(struct bytes unsigned_envelope, enum cose_algorithm algorithm,
                           const struct fixture_author *authors, size_t count, uint8_t out[FIXTURE_MAX],
                           size_t *out_len) {
     struct suit_new_signature signatures[SUIT_SIGNATURES_MAX + 1];
@@ -35,7 +35,7 @@ enum verdict fixture_sign(struct span unsigned_envelope, enum cose_algorithm alg
     size_t len;
     enum verdict v = suit_envelope_parse(unsigned_envelope, &envelope);
     for (size_t i = 0; v == GOOD && i < count; i++) {
-        const struct span key_id = {authors[i].key.key, i == 0 ? 0 : KEY_LEN};
+        const struct bytes key_id = {authors[i].key.key, i == 0 ? 0 : KEY_LEN};
         v = suit_signed_bytes(&envelope, algorithm, key_id, message, &len);
         if (v == GOOD) {
             signatures[i].algorithm = algorithm;
@@ -46,7 +46,7 @@ enum verdict fixture_sign(struct span unsigned_envelope, enum cose_algorithm alg
     return v == GOOD ? suit_attach(&envelope, signatures, count, out, FIXTURE_MAX, out_len) : v;
 }
 
-enum verdict fixture_accept(struct span in, const struct author_key *author, struct suit_manifest *out) {
+enum verdict fixture_accept(struct bytes in, const struct author_key *author, struct suit_manifest *out) {
     struct suit_envelope envelope;
     enum verdict v = suit_envelope_parse(in, &envelope);
     if (v == GOOD) {

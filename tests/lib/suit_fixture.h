@@ -9,7 +9,7 @@
 
 #define FIXTURE_MAX 4096
 
-struct span text_span(const char *text);
+struct bytes text_span(const char *text);
 
 struct fixture_author {
     uint8_t secret[ED25519_SECRET_LEN];
@@ -20,11 +20,11 @@ struct fixture_author fixture_author(uint8_t number);
 struct suit_release fixture_release(void);
 
 /* Signs `unsigned_envelope` by one author after the other and gives the signed one. */
-enum verdict fixture_sign(struct span unsigned_envelope, enum cose_algorithm algorithm,
+enum verdict fixture_sign(struct bytes unsigned_envelope, enum cose_algorithm algorithm,
                           const struct fixture_author *authors, size_t count, uint8_t out[FIXTURE_MAX],
                           size_t *out_len);
 
 /* Would a device that trusts `author` install it? The order is a device's. */
-enum verdict fixture_accept(struct span in, const struct author_key *author, struct suit_manifest *out);
+enum verdict fixture_accept(struct bytes in, const struct author_key *author, struct suit_manifest *out);
 
 #endif

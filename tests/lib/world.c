@@ -213,8 +213,8 @@ enum err world_block(struct world *w, uint64_t time_ms) {
     return e;
 }
 
-struct span world_text(const char *text) {
-    return (struct span){(const uint8_t *)text, strlen(text)};
+struct bytes world_text(const char *text) {
+    return bytes_of((const uint8_t *)text, strlen(text));
 }
 
 void draft_init(const struct world *w, struct draft *d, uint64_t sequence) {
@@ -222,7 +222,7 @@ void draft_init(const struct world *w, struct draft *d, uint64_t sequence) {
     memcpy(d->image, &sequence, sizeof sequence);
     memcpy(d->suit.vendor_id, w->vendor_id, UUID_BYTES);
     memcpy(d->suit.class_id, w->class_id, UUID_BYTES);
-    d->suit.component = (struct span){&d->component, 1};
+    d->suit.component = bytes_of(&d->component, 1);
     d->suit.uri = world_text("https://acme.example/image");
     d->suit.version = world_text("1.2.0");
     sha256(d->image, sizeof d->image, d->suit.image_digest);
@@ -237,12 +237,12 @@ void draft_sign(const struct world *w, struct draft *d, const int *people, size_
     struct suit_envelope envelope;
     struct suit_new_signature signatures[8];
     if (suit_build_release(&w->crypto, &d->suit, unsigned_envelope, sizeof unsigned_envelope, &len) != GOOD ||
-        suit_envelope_parse((struct span){unsigned_envelope, len}, &envelope) != GOOD) {
+        suit_envelope_parse(bytes_of(unsigned_envelope, len), &envelope) != GOOD) {
         abort();
     }
     for (size_t i = 0; i < count; i++) {
         signatures[i] = (struct suit_new_signature){.algorithm = COSE_ED25519};
-        if (suit_signed_bytes(&envelope, COSE_ED25519, (struct span){0}, text, &text_len) != GOOD) {
+        if (suit_signed_bytes(&envelope, COSE_ED25519, (struct bytes){0}, text, &text_len) != GOOD) {
             abort();
         }
         ed25519_sign(w->secret[people[i]], text, text_len, signatures[i].signature);

@@ -108,7 +108,7 @@ struct draft {
     Assay__RegisterRelease args;
 };
 
-struct span world_text(const char *text);
+struct bytes world_text(const char *text);
 void draft_init(const struct world *w, struct draft *d, uint64_t sequence);
 
 /* Builds and signs the envelope and sets the arguments that match it. */

@@ -36,7 +36,7 @@ WAITS_SECONDS = 300  # a unit test that waits for so long waits for ever
 UNIT_PARTS = ["consensus", "contracts", "node", "verify"]
 NO_ORACLE = {"assertion", "crash", "endless"}
 RANDOM_FILES = ["consensus/*.c", "node/ledger/chain*.c", "node/ledger/journal.c", "node/ledger/replica*.c",
-                "node/snapshot*.c"]
+                "node/snapshot/*.c"]
 
 
 def variables(build, *names):

@@ -360,8 +360,8 @@ static void client_arrives(struct sim_node *node, struct chain_view *view) {
                                      .value_capacity = sizeof value};
     memcpy(trust.chain_id, chain_id(node->chain), CHAIN_ID_LEN);
     enum err e = chain_view_prove(view, bytes_of("governance", 10), bytes_of("validators", 10), 0, 0, &bundle);
-    struct span_input span = {{bundle.data, bundle.len}};
-    struct input in = input_of_span(&span);
+    struct bytes_input span = {buffer_bytes(&bundle)};
+    struct input in = input_of_bytes(&span);
     enum verdict v = e == OK ? bundle_verify(&host_crypto, &trust, &work, &in, &result) : BAD_TRUNCATED;
     uint64_t height = result.header.height;
     if (e != OK || v != GOOD || !result.present || height == 0 || height > w->top_height ||

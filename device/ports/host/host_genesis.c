@@ -91,10 +91,10 @@ static bool take_chain_id(const json_t *root, struct host_genesis *out) {
         return false;
     }
     fixed[0] = 1;
-    put_u64(fixed + 1, time_ms);
+    store_u64(fixed + 1, time_ms);
     validators_hash(&host_port_crypto, &set, fixed + 41);
     fixed[73] = (uint8_t)strlen(name);
-    const struct span parts[] = {
+    const struct bytes parts[] = {
         {(const uint8_t *)TAG_GENESIS, TAG_LEN}, {fixed, sizeof fixed}, {(const uint8_t *)name, strlen(name)}};
     hash_parts(&host_port_crypto, parts, 3, out->chain_id);
     return true;

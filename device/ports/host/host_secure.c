@@ -56,7 +56,7 @@ static bool save(struct host_secure *secure) {
     memcpy(bytes, magic, 4);
     memcpy(bytes + 4, secure->seed, HOST_SEED_LEN);
     memcpy(bytes + 36, secure->root, KEY_LEN);
-    put_u64(bytes + 68, secure->floor);
+    store_u64(bytes + 68, secure->floor);
     memcpy(bytes + 76, secure->slots, sizeof secure->slots);
     (void)snprintf(temporary, sizeof temporary, "%s.new", secure->path);
     bool good = write_whole(temporary, bytes, sizeof bytes) && rename(temporary, secure->path) == 0;
@@ -184,7 +184,7 @@ bool host_secure_load(struct host_secure *secure, const char *home, struct host_
     }
     memcpy(secure->seed, bytes + 4, HOST_SEED_LEN);
     memcpy(secure->root, bytes + 36, KEY_LEN);
-    secure->floor = get_u64(bytes + 68);
+    secure->floor = load_u64(bytes + 68);
     memcpy(secure->slots, bytes + 76, sizeof secure->slots);
     sodium_memzero(bytes, sizeof bytes);
     fill_seam(secure, power);

@@ -143,7 +143,7 @@ static enum err take_range(const struct protocol_request *request, const struct 
     }
     out->answer.get.total = blob->len;
     out->answer.get.tag = blob->tag;
-    out->answer.get.bytes = (struct span){out->range, len};
+    out->answer.get.bytes = bytes_of(out->range, len);
     return OK;
 }
 
@@ -236,7 +236,7 @@ static enum err answer_image(const struct device_door_config *with, const struct
     }
     out->answer.get.total = size;
     out->answer.get.tag = tag;
-    out->answer.get.bytes = (struct span){out->range, len};
+    out->answer.get.bytes = bytes_of(out->range, len);
     return e;
 }
 
@@ -285,7 +285,7 @@ static bool is_signed(const struct author_key *key, const struct protocol_reques
 
 static bool is_sound(const struct device_door_config *with, const struct protocol_request *request,
                      const struct fleet_device *device, struct statement *out) {
-    return statement_decode((struct span){request->said.statement, STATEMENT_LEN}, out) == GOOD &&
+    return statement_decode(bytes_of(request->said.statement, STATEMENT_LEN), out) == GOOD &&
            memcmp(out->device_id, device->id, KEY_LEN) == 0 &&
            memcmp(out->chain_id, light_chain_id(with->light), CHAIN_ID_LEN) == 0 && is_signed(&device->key, request);
 }

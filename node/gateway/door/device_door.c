@@ -182,7 +182,7 @@ static bool decode(struct device_door *door, const struct device_call *call, str
     static const struct device_reply malformed = {.kind = DEVICE_REPLY_MALFORMED};
     uint32_t range_max = call->link->range_max;
     ASSERT(range_max >= 1 && range_max <= PROTOCOL_RANGE_MAX);
-    if (protocol_request_decode((struct span){call->request.data, call->request.len}, out) != GOOD) {
+    if (protocol_request_decode(bytes_of(call->request.data, call->request.len), out) != GOOD) {
         count(door, 0);
         call->link->reply(call, &malformed);
         return false;
@@ -221,7 +221,7 @@ static void note_result(struct fleet_device *device, const struct uplink_result 
     const struct proven *proven = result->status;
     struct status_record status;
     if (e == OK && proven != NULL && proven->value.present) {
-        const struct span value = {proven->value.value.data, proven->value.value.len};
+        const struct bytes value = buffer_bytes(&proven->value.value);
         struct shared_blob *bundle = shared_blob_new(buffer_bytes(&proven->value.bundle));
         bool good = status_record_decode(value, &status) == GOOD && bundle != NULL;
         if (good) {

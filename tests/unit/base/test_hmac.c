@@ -9,18 +9,18 @@
 
 #include <string.h>
 
-struct span {
+struct octets {
     uint8_t data[160];
     size_t len;
 };
 
-static struct span repeated(uint8_t byte, size_t len) {
-    struct span s = {.len = len};
+static struct octets repeated(uint8_t byte, size_t len) {
+    struct octets s = {.len = len};
     memset(s.data, byte, len);
     return s;
 }
 
-static struct bytes bytes_in(const struct span *s) {
+static struct bytes bytes_in(const struct octets *s) {
     return bytes_of(s->data, s->len);
 }
 
@@ -39,12 +39,12 @@ static void expect(struct bytes key, struct bytes message, const char *hex) {
 /* RFC 4231, cases 1, 2, 3, 4, 6 and 7 (5 is about a shortened output). */
 static void codes_are_the_published_ones(void **state) {
     (void)state;
-    struct span key = repeated(0x0b, 20);
+    struct octets key = repeated(0x0b, 20);
     expect(bytes_in(&key), bytes_str("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
     expect(bytes_str("Jefe"), bytes_str("what do ya want for nothing?"),
            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     key = repeated(0xaa, 20);
-    struct span message = repeated(0xdd, 50);
+    struct octets message = repeated(0xdd, 50);
     expect(bytes_in(&key), bytes_in(&message), "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
     key.len = 25;
     for (size_t i = 0; i < key.len; i++) {
@@ -72,7 +72,7 @@ static void expect_hkdf(struct bytes salt, struct bytes secret, struct bytes inf
 /* RFC 5869, appendix A, cases 1, 2 and 3. */
 static void derived_keys_are_the_published_ones(void **state) {
     (void)state;
-    struct span secret = repeated(0x0b, 22);
+    struct octets secret = repeated(0x0b, 22);
     uint8_t count[256];
     for (size_t i = 0; i < sizeof count; i++) {
         count[i] = (uint8_t)i;

@@ -13,8 +13,8 @@ static void what_is_put_together_is_a_certificate_to_the_verifier(void **state) 
     uint8_t bytes[CERTIFICATE_MAX];
     size_t len = voter_certificate(f, 9, VOTE_FINALIZE, 0xa1, 0xb, bytes);
     assert_int_equal(len, certificates_len(4, 3));
-    struct span_input span = {.rest = {bytes, len}};
-    struct input in = input_of_span(&span);
+    struct bytes_input span = {.rest = {bytes, len}};
+    struct input in = input_of_bytes(&span);
     struct vote_subject subject;
     assert_int_equal(certificate_verify(&voter_crypto, f->chain_id, &f->config.validators, &in, &subject), GOOD);
     assert_int_equal(subject.view, 9);

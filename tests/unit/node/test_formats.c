@@ -106,7 +106,7 @@ static void a_delegation(void **state) {
     memcpy(message + TAG_LEN, bytes, len);
     ed25519_sign(secret, message, TAG_LEN + len, bytes + len);
     expect(bytes + len, SIG_LEN, signature);
-    assert_int_equal(delegation_verify(&host_crypto, root, (struct span){bytes, len + SIG_LEN}, &back), GOOD);
+    assert_int_equal(delegation_verify(&host_crypto, root, bytes_of(bytes, len + SIG_LEN), &back), GOOD);
 }
 
 static void a_statement_and_its_signature(void **state) {
@@ -151,8 +151,7 @@ static void a_release_and_the_key_of_its_class_record(void **state) {
     release_id(&release, id);
     expect(id, sizeof id, "49803f14eb6965b7eb08d7ff0e3d058a29d5f70eb359c461edacbd2d83889c3d");
     class_record_key(release.class_id, user_key);
-    state_key(&host_crypto, (struct span){(const uint8_t *)"firmware", 8}, (struct span){user_key, sizeof user_key},
-              key);
+    state_key(&host_crypto, bytes_of("firmware", 8), bytes_of(user_key, sizeof user_key), key);
     expect(key, sizeof key, "6df80fcc477b2b1a7e6da05ecc7aa59b49ef90e1fe4efd0a6d12a42eb0fdb921");
 }
 

@@ -173,9 +173,9 @@ static void a_tree_of_two_is_the_documented_example(void **state) {
     struct fixture *f = *state;
     struct tree_change batch[2] = {{.deleted = false}};
     char hex[2 * SHA256_LEN + 1];
-    const struct span contract = {(const uint8_t *)"demo", 4};
+    const struct bytes contract = {(const uint8_t *)"demo", 4};
     for (size_t i = 0; i < 2; i++) {
-        const struct span user_key = {(const uint8_t *)&"ab"[i], 1};
+        const struct bytes user_key = {(const uint8_t *)&"ab"[i], 1};
         state_key(&hashing, contract, user_key, batch[i].key);
         sha256(&"12"[i], 1, batch[i].value_hash);
     }
@@ -260,8 +260,8 @@ static void the_same_key_twice_in_a_batch_is_refused(void **state) {
 static enum verdict check_proof(struct tree_root root, const struct tree_change *asked, const struct buffer *path,
                                 enum state_path_end *out_end) {
     static uint8_t work[STATE_PATH_STEPS_MAX][33];
-    struct span_input from = {{path->data, path->len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{path->data, path->len}};
+    struct input in = input_of_bytes(&from);
     enum verdict v =
         state_path_verify(&hashing, root.hash, asked->key, asked->value_hash, &in, work, STATE_PATH_STEPS_MAX, out_end);
     assert_true(v != GOOD || from.rest.len == 0);

@@ -18,7 +18,7 @@ static uint8_t bundle[65536];
 static uint8_t set_memory[VALIDATORS_MAX][KEY_LEN];
 static uint8_t path_memory[64][33];
 static uint8_t value_memory[FIXTURE_VALUE_LEN];
-static const struct span the_key = {(const uint8_t *)"latest/x", 8};
+static const struct bytes the_key = {(const uint8_t *)"latest/x", 8};
 
 static struct bundle_work work(void) {
     return (struct bundle_work){set_memory, VALIDATORS_MAX, path_memory, 64, value_memory, sizeof value_memory};
@@ -47,15 +47,15 @@ static void prepare(uint16_t a, uint16_t b, uint16_t c) {
     fixture_set_make(&sets[3], 4, 1);
     tree.count = 0;
     for (uint8_t i = 0; i < 12; i++) {
-        fixture_put(&tree, "other", (struct span){&i, 1}, (struct span){&i, 1});
+        fixture_put(&tree, "other", bytes_of(&i, 1), bytes_of(&i, 1));
     }
-    fixture_put(&tree, "firmware", the_key, (struct span){(const uint8_t *)"run this", 8});
+    fixture_put(&tree, "firmware", the_key, bytes_of("run this", 8));
 }
 
 static enum verdict judge_with(const struct trust *t, const struct bundle_work *w, size_t len,
                                struct bundle_result *out) {
-    struct span_input from = {{bundle, len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{bundle, len}};
+    struct input in = input_of_bytes(&from);
     return bundle_verify(&fixture_crypto, t, w, &in, out);
 }
 
@@ -86,8 +86,8 @@ static void proves_a_value_for_every_size_of_set(void **state) {
             assert_memory_equal(value_memory, "run this", 8);
             assert_true(bundle_is_about(&out, "firmware", the_key));
             assert_false(bundle_is_about(&out, "firmwar", the_key));
-            assert_false(bundle_is_about(&out, "firmware", (struct span){the_key.data, 7}));
-            assert_false(bundle_is_about(&out, "firmware", (struct span){(const uint8_t *)"latest/y", 8}));
+            assert_false(bundle_is_about(&out, "firmware", bytes_of(the_key.data, 7)));
+            assert_false(bundle_is_about(&out, "firmware", bytes_of("latest/y", 8)));
         }
     }
 }
@@ -166,7 +166,7 @@ static size_t with_certificate(const struct vote_subject *wanted, uint16_t signe
     size_t len = 7;
     memcpy(bundle, "ASPB\x01\x00\x00", 7);
     len += fixture_put_header(&h, bundle + len, hash);
-    put_u16(bundle + len, 0);
+    store_u16(bundle + len, 0);
     len += 2;
     if (right_block) {
         memcpy(subject.block, hash, HASH_LEN);
@@ -285,7 +285,7 @@ static void refuses_broken_links(void **state) {
     bundle[second + 40] ^= 1;
     assert_int_equal(judge(len), BAD_LINK);
     bundle[second + 40] ^= 1;
-    put_u16(bundle + 7 + BLOCK_HEADER_LEN, BUNDLE_LINKS_MAX + 1);
+    store_u16(bundle + 7 + BLOCK_HEADER_LEN, BUNDLE_LINKS_MAX + 1);
     assert_int_equal(judge(len), BAD_LIMIT);
 }
 
@@ -357,7 +357,7 @@ static void names_are_checked(void **state) {
     bundle[name_at + 3] = 0;
     assert_int_equal(judge(len), BAD_ENCODING);
     bundle[name_at + 3] = 'r';
-    put_u16(bundle + name_at + 9, BUNDLE_USER_KEY_MAX + 1);
+    store_u16(bundle + name_at + 9, BUNDLE_USER_KEY_MAX + 1);
     assert_int_equal(judge(len), BAD_LIMIT);
 }
 
@@ -367,7 +367,7 @@ static void the_worked_example_holds(void **state) {
     (void)state;
     prepare(1, 1, 1);
     tree.count = 0;
-    fixture_put(&tree, "firmware", the_key, (struct span){(const uint8_t *)"run this", 8});
+    fixture_put(&tree, "firmware", the_key, bytes_of("run this", 8));
     struct fixture_bundle b = recipe(0, 0);
     size_t len = fixture_bundle_make(&b, bundle);
     uint8_t digest[HASH_LEN], expected[HASH_LEN];

@@ -12,17 +12,17 @@
 #define TEST_MAX 64
 
 /* A span over hex digits, in memory of exactly that size so that a sanitizer sees a read past its end. */
-static struct span unhex(const char *hex, uint8_t *memory) {
+static struct bytes unhex(const char *hex, uint8_t *memory) {
     size_t len = strlen(hex) / 2;
     assert_true(len <= TEST_MAX);
     assert_int_equal(hex_decode(hex, memory, len), OK);
-    return (struct span){memory, len};
+    return bytes_of(memory, len);
 }
 
 static enum verdict item(const char *hex) {
     uint8_t memory[TEST_MAX];
     struct cbor_reader r = cbor_reader_of(unhex(hex, memory));
-    struct span out;
+    struct bytes out;
     enum verdict v = cbor_item(&r, &out);
     if (v == GOOD) {
         assert_int_equal(out.len + r.rest.len, strlen(hex) / 2);
@@ -59,7 +59,7 @@ static void integers_are_read_and_written_as_rfc_8949_says(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof integers / sizeof integers[0]; i++) {
         uint8_t memory[TEST_MAX], written[TEST_MAX];
-        struct span in = unhex(integers[i].hex, memory);
+        struct bytes in = unhex(integers[i].hex, memory);
         struct cbor_reader r = cbor_reader_of(in);
         int64_t value;
         assert_int_equal(cbor_int(&r, &value), GOOD);
@@ -171,7 +171,7 @@ static void a_reader_that_fails_stays_where_it_was(void **state) {
     int64_t i;
     uint32_t count;
     bool flag;
-    struct span span;
+    struct bytes span;
     assert_int_equal(cbor_uint(&r, &u), BAD_ENCODING);
     assert_int_equal(cbor_int(&r, &i), BAD_ENCODING);
     assert_int_equal(cbor_text(&r, &span), BAD_ENCODING);
@@ -207,7 +207,7 @@ static void byte_strings_begun_and_ended_are_those_put_whole(void **state) {
     static uint8_t content[65537], begun[65600], whole[65600];
     memset(content, 0x5a, sizeof content);
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        struct span span = {content, lengths[i]};
+        struct bytes span = {content, lengths[i]};
         size_t a_len, b_len;
         struct cbor_writer a = cbor_writer_of(begun, sizeof begun);
         size_t outer = cbor_begin_bytes(&a);
@@ -222,7 +222,7 @@ static void byte_strings_begun_and_ended_are_those_put_whole(void **state) {
         cbor_put_bytes(&n, span);
         cbor_put_null(&n);
         struct cbor_writer b = cbor_writer_of(whole, sizeof whole);
-        cbor_put_bytes(&b, (struct span){nested, n.len});
+        cbor_put_bytes(&b, bytes_of(nested, n.len));
         assert_int_equal(cbor_writer_end(&b, &b_len), GOOD);
         assert_int_equal(a_len, b_len);
         assert_memory_equal(begun, whole, a_len);
@@ -239,7 +239,7 @@ static void a_writer_without_room_fails_and_writes_nothing_beyond(void **state) 
         size_t begun = cbor_begin_bytes(&w);
         static const uint8_t content[29] = {0};
         cbor_put_array(&w, 1);
-        cbor_put_raw(&w, (struct span){content, sizeof content});
+        cbor_put_raw(&w, bytes_of(content, sizeof content));
         cbor_end_bytes(&w, begun);
         bool fits = capacity >= 32;
         assert_int_equal(cbor_writer_end(&w, &len), fits ? GOOD : BAD_LIMIT);

@@ -21,8 +21,8 @@ static struct vote_subject sample(enum vote_kind kind) {
 }
 
 static enum verdict judge(const uint8_t *bytes, size_t len, size_t *out_left, struct vote_subject *out) {
-    struct span_input from = {{bytes, len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{bytes, len}};
+    struct input in = input_of_bytes(&from);
     struct validator_set trusted = fixture_validators(&set);
     enum verdict v = certificate_verify(&fixture_crypto, chain, &trusted, &in, out);
     *out_left = from.rest.len;
@@ -186,8 +186,8 @@ static void refuses_a_signature_in_the_wrong_place(void **state) {
 
 static enum verdict read_set(const uint8_t *bytes, size_t len, uint16_t capacity, struct validator_set *out) {
     static uint8_t memory[VALIDATORS_MAX][KEY_LEN];
-    struct span_input from = {{bytes, len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{bytes, len}};
+    struct input in = input_of_bytes(&from);
     return validators_read(&in, memory, capacity, out);
 }
 

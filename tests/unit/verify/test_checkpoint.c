@@ -16,7 +16,7 @@ static struct fixture_state tree;
 static const uint8_t chain[CHAIN_ID_LEN] = {0xc4, 0xa1};
 static uint8_t root[KEY_LEN], root_secret[ED25519_SECRET_LEN];
 static uint8_t set_memory[VALIDATORS_MAX][KEY_LEN];
-static const struct span the_key = {(const uint8_t *)"latest/x", 8};
+static const struct bytes the_key = {(const uint8_t *)"latest/x", 8};
 
 /* The checkpoint of the block at height 90 in epoch 3, as fixture_bundle_make has it. */
 static size_t make(uint16_t validators, bool is_signed, uint8_t out[CHECKPOINT_MAX]) {
@@ -27,7 +27,7 @@ static size_t make(uint16_t validators, bool is_signed, uint8_t out[CHECKPOINT_M
     memset(seed, 0x22, sizeof seed); /* docs/formats.md: the examples' root key */
     ed25519_from_seed(seed, root, root_secret);
     tree.count = 0;
-    fixture_put(&tree, "firmware", the_key, (struct span){(const uint8_t *)"run this", 8});
+    fixture_put(&tree, "firmware", the_key, bytes_of("run this", 8));
     c.header = fixture_header(chain, 90, 3, &tree, &set, &set);
     c.validators = fixture_validators(&set);
     (void)fixture_put_header(&c.header, encoded, c.hash);
@@ -43,7 +43,7 @@ static size_t make(uint16_t validators, bool is_signed, uint8_t out[CHECKPOINT_M
 }
 
 static enum verdict decode(const uint8_t *data, size_t len, struct checkpoint *out) {
-    return checkpoint_decode(&fixture_crypto, (struct span){data, len}, set_memory, VALIDATORS_MAX, out);
+    return checkpoint_decode(&fixture_crypto, bytes_of(data, len), set_memory, VALIDATORS_MAX, out);
 }
 
 static void what_was_written_is_read(void **state) {
@@ -134,7 +134,7 @@ static void a_reader_with_little_room_refuses_a_large_set(void **state) {
     uint8_t raw[CHECKPOINT_MAX];
     struct checkpoint c;
     size_t len = make(16, false, raw);
-    struct span in = {raw, len};
+    struct bytes in = {raw, len};
     assert_int_equal(checkpoint_decode(&fixture_crypto, in, set_memory, 16, &c), GOOD);
     assert_int_equal(checkpoint_decode(&fixture_crypto, in, set_memory, 15, &c), BAD_LIMIT);
 }
@@ -170,8 +170,8 @@ static enum verdict judge(const struct checkpoint *from, uint16_t steps, uint16_
                                      .user_key = the_key};
     const struct bundle_work work = {sets, VALIDATORS_MAX, path, 64, value, sizeof value};
     const struct trust trust = checkpoint_trust(from);
-    struct span_input span = {{bundle, fixture_bundle_make(&b, bundle)}};
-    struct input in = input_of_span(&span);
+    struct bytes_input span = {{bundle, fixture_bundle_make(&b, bundle)}};
+    struct input in = input_of_bytes(&span);
     return bundle_verify(&fixture_crypto, &trust, &work, &in, out);
 }
 
@@ -197,7 +197,7 @@ static void another_block_at_the_pinned_height_is_refused_wherever_it_stands(voi
     struct checkpoint c;
     struct bundle_result out;
     assert_int_equal(decode(raw, make(4, false, raw), &c), GOOD);
-    fixture_put(&tree, "firmware", the_key, (struct span){(const uint8_t *)"run that", 8});
+    fixture_put(&tree, "firmware", the_key, bytes_of("run that", 8));
     assert_int_equal(judge(&c, 0, 0, 90, &set, &out), BAD_PIN);
     c.header.height = 80; /* as what is accepted at least; the pin is met among the linked and the closing headers */
     struct trust trust = checkpoint_trust(&c);

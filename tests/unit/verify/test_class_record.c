@@ -30,7 +30,7 @@ static struct class_record sample(void) {
 }
 
 static enum verdict decode(const uint8_t *bytes, size_t len, struct class_record *out) {
-    return class_record_decode((struct span){bytes, len}, out);
+    return class_record_decode(bytes_of(bytes, len), out);
 }
 
 static void reads_back_what_it_wrote(void **state) {

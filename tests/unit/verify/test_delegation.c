@@ -34,7 +34,7 @@ static size_t sign(const struct delegation *d) {
 
 static enum verdict judge(size_t len) {
     struct delegation out;
-    return delegation_verify(&fixture_crypto, root, (struct span){encoded, len}, &out);
+    return delegation_verify(&fixture_crypto, root, bytes_of(encoded, len), &out);
 }
 
 static void believes_what_the_root_key_signed(void **state) {
@@ -43,7 +43,7 @@ static void believes_what_the_root_key_signed(void **state) {
         struct delegation d = sample(classes), back;
         size_t len = sign(&d);
         assert_int_equal(len, DELEGATION_HEAD_LEN + (size_t)classes * UUID_BYTES + SIG_LEN);
-        assert_int_equal(delegation_verify(&fixture_crypto, root, (struct span){encoded, len}, &back), GOOD);
+        assert_int_equal(delegation_verify(&fixture_crypto, root, bytes_of(encoded, len), &back), GOOD);
         assert_int_equal(back.class_count, classes);
         assert_int_equal(back.last_sequence, 1000);
         assert_memory_equal(back.author.key, d.author.key, P256_KEY_LEN);

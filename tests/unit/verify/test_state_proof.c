@@ -15,14 +15,14 @@ static void grow_to(size_t count) {
     tree.count = 0;
     for (size_t i = 0; i < count; i++) {
         uint8_t key[2] = {(uint8_t)i, 7}, value[3] = {(uint8_t)i, 8, 9};
-        fixture_put(&tree, "test", (struct span){key, 2}, (struct span){value, 3});
+        fixture_put(&tree, "test", bytes_of(key, 2), bytes_of(value, 3));
     }
 }
 
 static enum verdict judge(const uint8_t *root, const uint8_t *key, const uint8_t *value_hash, size_t len,
                           uint16_t steps_max, enum state_path_end *out_end) {
-    struct span_input from = {{path, len}};
-    struct input in = input_of_span(&from);
+    struct bytes_input from = {{path, len}};
+    struct input in = input_of_bytes(&from);
     enum verdict v = state_path_verify(&fixture_crypto, root, key, value_hash, &in, work, steps_max, out_end);
     return v == GOOD && from.rest.len > 0 ? BAD_TRAILING : v;
 }
@@ -117,12 +117,12 @@ static void bits_must_rise_and_steps_stay_in_bounds(void **state) {
     fixture_tree_hash(tree.values, tree.count, root);
     const struct fixture_value *v = &tree.values[9];
     size_t len = fixture_path(&tree, v->key, path);
-    uint16_t steps = get_u16(path + 1);
+    uint16_t steps = load_u16(path + 1);
     assert_int_equal(judge(root, v->key, v->value_hash, len, steps, &end), GOOD);
     assert_int_equal(judge(root, v->key, v->value_hash, len, (uint16_t)(steps - 1), &end), BAD_LIMIT);
     path[3 + 33] = path[3];
     assert_int_equal(judge(root, v->key, v->value_hash, len, 64, &end), BAD_ENCODING);
-    put_u16(path + 1, 257);
+    store_u16(path + 1, 257);
     assert_int_equal(judge(root, v->key, v->value_hash, len, 300, &end), BAD_LIMIT);
     static const uint8_t zeros[HASH_LEN];
     memcpy(path, "\x01\x00\x00\x00", 4);
@@ -135,9 +135,9 @@ static void agrees_with_the_worked_example(void **state) {
     (void)state;
     uint8_t root[HASH_LEN], expected[HASH_LEN];
     tree.count = 0;
-    fixture_put(&tree, "demo", (struct span){(const uint8_t *)"a", 1}, (struct span){(const uint8_t *)"1", 1});
-    fixture_put(&tree, "demo", (struct span){(const uint8_t *)"b", 1}, (struct span){(const uint8_t *)"2", 1});
-    fixture_put(&tree, "demo", (struct span){(const uint8_t *)"c", 1}, (struct span){(const uint8_t *)"3", 1});
+    fixture_put(&tree, "demo", bytes_of("a", 1), bytes_of("1", 1));
+    fixture_put(&tree, "demo", bytes_of("b", 1), bytes_of("2", 1));
+    fixture_put(&tree, "demo", bytes_of("c", 1), bytes_of("3", 1));
     fixture_tree_hash(tree.values, tree.count, root);
     assert_int_equal(hex_decode("3cc49b45be26cc69dbc3eb02f694529f3fe1214cc8707a0a2ee5206a04f282c3", expected, HASH_LEN),
                      OK);

@@ -25,7 +25,7 @@ static struct statement sample(enum statement_kind kind) {
 }
 
 static enum verdict decode(const uint8_t *bytes, size_t len, struct statement *out) {
-    return statement_decode((struct span){bytes, len}, out);
+    return statement_decode(bytes_of(bytes, len), out);
 }
 
 static void statements_read_back(void **state) {
@@ -120,11 +120,11 @@ static void status_records_read_back_and_every_byte_counts(void **state) {
     assert_int_equal(a[127], 0xb4);
     assert_int_equal(a[159], 0xb5);
     assert_int_equal(a[191], 10);
-    assert_int_equal(status_record_decode((struct span){a, sizeof a}, &back), GOOD);
+    assert_int_equal(status_record_decode(bytes_of(a, sizeof a), &back), GOOD);
     assert_int_equal(back.window_ms, 60000);
     for (size_t i = 0; i < sizeof a; i++) {
         a[i] ^= 0x55;
-        if (status_record_decode((struct span){a, sizeof a}, &back) == GOOD) {
+        if (status_record_decode(bytes_of(a, sizeof a), &back) == GOOD) {
             status_record_encode(&back, b);
             assert_memory_equal(a, b, sizeof a);
         } else {
@@ -133,13 +133,13 @@ static void status_records_read_back_and_every_byte_counts(void **state) {
         a[i] ^= 0x55;
     }
     for (size_t len = 0; len < sizeof a; len++) {
-        assert_int_equal(status_record_decode((struct span){a, len}, &back), BAD_TRUNCATED);
+        assert_int_equal(status_record_decode(bytes_of(a, len), &back), BAD_TRUNCATED);
     }
     a[1] = 0;
-    assert_int_equal(status_record_decode((struct span){a, sizeof a}, &back), BAD_ENCODING);
+    assert_int_equal(status_record_decode(bytes_of(a, sizeof a), &back), BAD_ENCODING);
     a[1] = STATUS_EXPIRED;
     a[2] = OUTCOME_SUCCESS + 1;
-    assert_int_equal(status_record_decode((struct span){a, sizeof a}, &back), BAD_ENCODING);
+    assert_int_equal(status_record_decode(bytes_of(a, sizeof a), &back), BAD_ENCODING);
 }
 
 static void keys_and_names(void **state) {

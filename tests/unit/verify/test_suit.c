@@ -18,14 +18,14 @@
 static uint8_t made[FIXTURE_MAX];
 
 /* An unsigned envelope around a manifest and, encoded, further members. */
-static struct span envelope_of(const char *manifest_hex, uint32_t extra_members, const char *members_hex) {
+static struct bytes envelope_of(const char *manifest_hex, uint32_t extra_members, const char *members_hex) {
     uint8_t manifest[1024], wrapped[1100], digest[HASH_LEN], members[512];
     size_t len = strlen(manifest_hex) / 2, members_len = strlen(members_hex) / 2;
     assert_true(len <= sizeof manifest && members_len <= sizeof members);
     assert_int_equal(hex_decode(manifest_hex, manifest, len), OK);
     assert_int_equal(hex_decode(members_hex, members, members_len), OK);
     struct cbor_writer inner = cbor_writer_of(wrapped, sizeof wrapped);
-    cbor_put_bytes(&inner, (struct span){manifest, len});
+    cbor_put_bytes(&inner, bytes_of(manifest, len));
     sha256(wrapped, inner.len, digest);
     struct cbor_writer w = cbor_writer_of(made, sizeof made);
     cbor_put_tag(&w, 107);
@@ -36,15 +36,15 @@ static struct span envelope_of(const char *manifest_hex, uint32_t extra_members,
     size_t block = cbor_begin_bytes(&w);
     cbor_put_array(&w, 2);
     cbor_put_int(&w, COSE_SHA256);
-    cbor_put_bytes(&w, (struct span){digest, HASH_LEN});
+    cbor_put_bytes(&w, bytes_of(digest, HASH_LEN));
     cbor_end_bytes(&w, block);
     cbor_end_bytes(&w, wrapper);
     cbor_put_uint(&w, 3);
-    cbor_put_raw(&w, (struct span){wrapped, inner.len});
-    cbor_put_raw(&w, (struct span){members, members_len});
+    cbor_put_raw(&w, bytes_of(wrapped, inner.len));
+    cbor_put_raw(&w, bytes_of(members, members_len));
     size_t out;
     assert_int_equal(cbor_writer_end(&w, &out), GOOD);
-    return (struct span){made, out};
+    return bytes_of(made, out);
 }
 
 static enum verdict read_with_members(const char *manifest_hex, uint32_t extra, const char *members_hex,
@@ -225,10 +225,10 @@ static void deep_nesting_is_refused(void **state) {
         cbor_put_uint(&w, 2);
         cbor_put_array(&w, 1);
         cbor_put_array(&w, 1);
-        cbor_put_bytes(&w, (struct span){sequence, 1});
+        cbor_put_bytes(&w, bytes_of(sequence, 1));
         cbor_end_bytes(&w, common);
         cbor_put_uint(&w, 7);
-        cbor_put_bytes(&w, (struct span){sequence, len});
+        cbor_put_bytes(&w, bytes_of(sequence, len));
         hex_encode(manifest, w.len, hex);
         enum verdict v = read_manifest(hex);
         assert_int_equal(v, depth < SUIT_DEPTH_MAX / 2 ? GOOD : BAD_LIMIT);
@@ -236,7 +236,7 @@ static void deep_nesting_is_refused(void **state) {
         cbor_put_array(&n, 2);
         cbor_put_uint(&n, 15);
         cbor_put_array(&n, 1);
-        cbor_put_bytes(&n, (struct span){sequence, len});
+        cbor_put_bytes(&n, bytes_of(sequence, len));
         memcpy(sequence, next, n.len);
         len = n.len;
     }
@@ -377,11 +377,11 @@ static void envelope_elements_are_known_and_in_order(void **state) {
                                        &m),
                      BAD_LIMIT);
     assert_int_equal(read_with_members(LEAST, 1, "", &m), BAD_TRUNCATED);
-    struct span untagged = envelope_of(LEAST, 0, "");
-    assert_int_equal(suit_envelope_parse((struct span){untagged.data + 2, untagged.len - 2}, &e), BAD_ENCODING);
+    struct bytes untagged = envelope_of(LEAST, 0, "");
+    assert_int_equal(suit_envelope_parse(bytes_of(untagged.data + 2, untagged.len - 2), &e), BAD_ENCODING);
     made[1] = 106;
     assert_int_equal(suit_envelope_parse(untagged, &e), BAD_ENCODING);
-    assert_int_equal(suit_envelope_parse((struct span){made, SUIT_ENVELOPE_MAX + 1}, &e), BAD_LIMIT);
+    assert_int_equal(suit_envelope_parse(bytes_of(made, SUIT_ENVELOPE_MAX + 1), &e), BAD_LIMIT);
 }
 
 static void cose_blocks_that_are_not_sign1_or_say_more_are_refused(void **state) {
@@ -412,7 +412,7 @@ static void cose_blocks_that_are_not_sign1_or_say_more_are_refused(void **state)
         struct cose_sign1 out;
         size_t len = strlen(blocks[i].hex) / 2;
         assert_int_equal(hex_decode(blocks[i].hex, bytes, len), OK);
-        assert_int_equal(cose_sign1_parse((struct span){bytes, len}, &out), blocks[i].verdict);
+        assert_int_equal(cose_sign1_parse(bytes_of(bytes, len), &out), blocks[i].verdict);
     }
 }
 
@@ -486,7 +486,7 @@ static void put_number(struct buffer *out, int64_t number) {
     put_string(out, text);
 }
 
-static void put_quoted(struct buffer *out, const char *before, struct span bytes, bool hex) {
+static void put_quoted(struct buffer *out, const char *before, struct bytes bytes, bool hex) {
     put_string(out, before);
     for (size_t i = 0; i < bytes.len; i++) {
         char digits[3];
@@ -502,13 +502,13 @@ static void put_digest_tokens(struct buffer *out, const struct suit_event *event
     put_string(out, wrapped ? "] >> " : "] ");
 }
 
-static void put_component_tokens(struct buffer *out, struct span encoded) {
+static void put_component_tokens(struct buffer *out, struct bytes encoded) {
     struct cbor_reader r = cbor_reader_of(encoded);
     uint32_t segments;
     assert_int_equal(cbor_array(&r, &segments), GOOD);
     put_string(out, "[ ");
     for (; segments > 0; segments--) {
-        struct span segment;
+        struct bytes segment;
         assert_int_equal(cbor_bytes(&r, &segment), GOOD);
         put_quoted(out, "h'", segment, true);
     }
@@ -626,7 +626,7 @@ static void vectors_say_what_their_diagnostic_text_says(void **state) {
         struct suit_envelope envelope;
         struct diagnostic d = {.open = 0};
         buffer_u8(&text, 0);
-        assert_int_equal(suit_envelope_parse((struct span){file.data, file.len}, &envelope), GOOD);
+        assert_int_equal(suit_envelope_parse(bytes_of(file.data, file.len), &envelope), GOOD);
         const struct suit_visitor visitor = {write_diagnostic, &d};
         assert_int_equal(suit_walk(&envelope, &visitor), GOOD);
         put_string(&d.tokens, "} ) ");
@@ -651,7 +651,7 @@ static void vectors_are_signed_by_their_key(void **state) {
         struct buffer file = load(vectors[i], ".suit");
         struct suit_envelope envelope;
         struct suit_manifest m;
-        assert_int_equal(suit_envelope_parse((struct span){file.data, file.len}, &envelope), GOOD);
+        assert_int_equal(suit_envelope_parse(bytes_of(file.data, file.len), &envelope), GOOD);
         assert_int_equal(suit_verify_author(&test_crypto, &envelope, &key), GOOD);
         assert_int_equal(suit_manifest_parse(&test_crypto, &envelope, &m), GOOD);
         assert_int_equal(m.sequence, i);
@@ -674,7 +674,7 @@ static void only_plain_vectors_are_installable(void **state) {
         struct buffer file = load(vectors[i], ".suit");
         struct suit_envelope envelope;
         struct suit_manifest m;
-        assert_int_equal(suit_envelope_parse((struct span){file.data, file.len}, &envelope), GOOD);
+        assert_int_equal(suit_envelope_parse(bytes_of(file.data, file.len), &envelope), GOOD);
         assert_int_equal(suit_manifest_parse(&test_crypto, &envelope, &m), GOOD);
         assert_int_equal(suit_manifest_installable(&m), want[i]);
         if (i == 1) {
@@ -697,15 +697,15 @@ static void vectors_cut_or_changed_anywhere_are_refused(void **state) {
             uint8_t *cut = malloc(len > 0 ? len : 1);
             assert_non_null(cut);
             memcpy(cut, file.data, len);
-            assert_int_not_equal(suit_envelope_parse((struct span){cut, len}, &envelope), GOOD);
+            assert_int_not_equal(suit_envelope_parse(bytes_of(cut, len), &envelope), GOOD);
             free(cut);
         }
         for (size_t at = 0; at < file.len; at++) {
             file.data[at] ^= 0x01;
-            enum verdict v = suit_envelope_parse((struct span){file.data, file.len}, &envelope);
+            enum verdict v = suit_envelope_parse(bytes_of(file.data, file.len), &envelope);
             assert_true(v != GOOD || suit_verify_author(&test_crypto, &envelope, &key) != GOOD);
             file.data[at] ^= 0xff;
-            v = suit_envelope_parse((struct span){file.data, file.len}, &envelope);
+            v = suit_envelope_parse(bytes_of(file.data, file.len), &envelope);
             assert_true(v != GOOD || suit_verify_author(&test_crypto, &envelope, &key) != GOOD);
             file.data[at] ^= 0xfe;
         }

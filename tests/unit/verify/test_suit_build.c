@@ -10,20 +10,20 @@
 
 static uint8_t draft[FIXTURE_MAX], signed_envelope[FIXTURE_MAX];
 
-static struct span build(const struct suit_release *release) {
+static struct bytes build(const struct suit_release *release) {
     size_t len;
     assert_int_equal(suit_build_release(&test_crypto, release, draft, sizeof draft, &len), GOOD);
-    return (struct span){draft, len};
+    return bytes_of(draft, len);
 }
 
-static struct span build_and_sign(const struct suit_release *release, const struct fixture_author *authors,
-                                  size_t count) {
+static struct bytes build_and_sign(const struct suit_release *release, const struct fixture_author *authors,
+                                   size_t count) {
     size_t len;
     assert_int_equal(fixture_sign(build(release), COSE_ED25519, authors, count, signed_envelope, &len), GOOD);
-    return (struct span){signed_envelope, len};
+    return bytes_of(signed_envelope, len);
 }
 
-static void assert_span(struct span span, const char *text) {
+static void assert_span(struct bytes span, const char *text) {
     assert_int_equal(span.len, strlen(text));
     assert_memory_equal(span.data, text, span.len);
 }
@@ -43,15 +43,15 @@ static void what_is_built_is_what_is_read(void **state) {
     release.reference_uri = text_span("https://acme.example/releases");
     release.format = SUIT_FORMAT_PATCH;
     release.base_digest = base;
-    release.encryption_info = (struct span){wraps, sizeof wraps};
+    release.encryption_info = bytes_of(wraps, sizeof wraps);
     release.dependencies = dependencies;
     release.dependency_count = 2;
     struct suit_manifest m;
     assert_int_equal(fixture_accept(build_and_sign(&release, &author, 1), &author.key, &m), GOOD);
     assert_true(m.sequence == UINT64_MAX);
     assert_int_equal(m.component_count, 3);
-    assert_true(suit_component_is(m.component, (struct span){component, sizeof component}));
-    assert_false(suit_component_is(m.component, (struct span){dependencies[0], HASH_LEN}));
+    assert_true(suit_component_is(m.component, bytes_of(component, sizeof component)));
+    assert_false(suit_component_is(m.component, bytes_of(dependencies[0], HASH_LEN)));
     assert_memory_equal(m.vendor_id, release.vendor_id, UUID_BYTES);
     assert_memory_equal(m.class_id, release.class_id, UUID_BYTES);
     assert_memory_equal(m.image_digest, release.image_digest, HASH_LEN);
@@ -92,11 +92,11 @@ static void several_authors_sign_the_same_manifest(void **state) {
     struct suit_manifest m;
     struct suit_envelope envelope;
     /* Two, and then a third to what the two have signed. */
-    struct span two = build_and_sign(&release, authors, 2);
+    struct bytes two = build_and_sign(&release, authors, 2);
     static uint8_t more[FIXTURE_MAX];
     size_t len;
     assert_int_equal(fixture_sign(two, COSE_EDDSA, authors + 2, 1, more, &len), GOOD);
-    const struct span three = {more, len};
+    const struct bytes three = {more, len};
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(fixture_accept(three, &authors[i].key, &m), GOOD);
     }
@@ -109,7 +109,7 @@ static void several_authors_sign_the_same_manifest(void **state) {
     assert_memory_equal(envelope.signatures[1].key_id.data, authors[1].key.key, KEY_LEN);
     /* As many as there may be, and one too many. */
     assert_int_equal(fixture_sign(build(&release), COSE_ED25519, authors, SUIT_SIGNATURES_MAX, more, &len), GOOD);
-    assert_int_equal(fixture_accept((struct span){more, len}, &authors[SUIT_SIGNATURES_MAX - 1].key, &m), GOOD);
+    assert_int_equal(fixture_accept(bytes_of(more, len), &authors[SUIT_SIGNATURES_MAX - 1].key, &m), GOOD);
     assert_int_equal(fixture_sign(build(&release), COSE_ED25519, authors, SUIT_SIGNATURES_MAX + 1, more, &len),
                      BAD_LIMIT);
 }
@@ -138,7 +138,7 @@ static void a_payload_travels_in_the_envelope(void **state) {
     struct suit_release release = fixture_release();
     struct suit_envelope envelope;
     size_t len;
-    release.payload = (struct span){image, sizeof image};
+    release.payload = bytes_of(image, sizeof image);
     assert_int_equal(suit_build_release(&test_crypto, &release, draft, sizeof draft, &len), BAD_ENCODING);
     release.uri = text_span("#image");
     assert_int_equal(suit_envelope_parse(build_and_sign(&release, &author, 1), &envelope), GOOD);
@@ -203,8 +203,8 @@ static void too_little_room_is_a_verdict_at_every_size(void **state) {
     assert_int_equal(suit_build_release(&test_crypto, &release, draft, whole, &len), GOOD);
     struct suit_envelope envelope;
     const struct suit_new_signature signature = {.algorithm = COSE_ED25519};
-    assert_int_equal(suit_envelope_parse((struct span){draft, whole}, &envelope), GOOD);
-    struct span final = build_and_sign(&release, &author, 1);
+    assert_int_equal(suit_envelope_parse(bytes_of(draft, whole), &envelope), GOOD);
+    struct bytes final = build_and_sign(&release, &author, 1);
     for (size_t capacity = 0; capacity < final.len; capacity++) {
         uint8_t *out = malloc(capacity > 0 ? capacity : 1);
         assert_non_null(out);
@@ -218,7 +218,7 @@ static void every_flipped_bit_is_noticed(void **state) {
     (void)state;
     const struct fixture_author author = fixture_author(1);
     const struct suit_release release = fixture_release();
-    struct span whole = build_and_sign(&release, &author, 1);
+    struct bytes whole = build_and_sign(&release, &author, 1);
     struct suit_manifest m;
     for (size_t i = 0; i < whole.len; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
@@ -234,18 +234,18 @@ static void every_truncation_and_any_trailing_byte_is_refused(void **state) {
     (void)state;
     const struct fixture_author author = fixture_author(1);
     const struct suit_release release = fixture_release();
-    struct span whole = build_and_sign(&release, &author, 1);
+    struct bytes whole = build_and_sign(&release, &author, 1);
     struct suit_envelope envelope;
     for (size_t len = 0; len < whole.len; len++) {
         uint8_t *cut = malloc(len > 0 ? len : 1);
         assert_non_null(cut);
         memcpy(cut, whole.data, len);
-        assert_int_not_equal(suit_envelope_parse((struct span){cut, len}, &envelope), GOOD);
+        assert_int_not_equal(suit_envelope_parse(bytes_of(cut, len), &envelope), GOOD);
         free(cut);
     }
     for (unsigned byte = 0; byte < 256; byte++) {
         signed_envelope[whole.len] = (uint8_t)byte;
-        assert_int_equal(suit_envelope_parse((struct span){whole.data, whole.len + 1}, &envelope), BAD_TRAILING);
+        assert_int_equal(suit_envelope_parse(bytes_of(whole.data, whole.len + 1), &envelope), BAD_TRAILING);
     }
 }
 

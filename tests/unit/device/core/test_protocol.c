@@ -67,7 +67,7 @@ static struct protocol_answer answer(enum protocol_operation operation) {
     case PROTOCOL_GET:
         a.get.total = 5000;
         a.get.tag = 3;
-        a.get.bytes = (struct span){piece, sizeof piece};
+        a.get.bytes = bytes_of(piece, sizeof piece);
         break;
     case PROTOCOL_STATEMENT:
         a.said.reception = PROTOCOL_ACCEPTED;
@@ -86,16 +86,16 @@ static void requests_read_back(void **state) {
         uint8_t again[PROTOCOL_REQUEST_MAX];
         size_t len, len2;
         assert_int_equal(protocol_request_encode(&r, bytes, PROTOCOL_REQUEST_MAX, &len), GOOD);
-        assert_int_equal(protocol_request_decode((struct span){bytes, len}, &back), GOOD);
+        assert_int_equal(protocol_request_decode(bytes_of(bytes, len), &back), GOOD);
         assert_int_equal(protocol_request_encode(&back, again, sizeof again, &len2), GOOD);
         assert_int_equal(len, len2);
         assert_memory_equal(bytes, again, len);
         assert_memory_equal(back.device_id, r.device_id, KEY_LEN);
         for (size_t cut = 0; cut < len; cut++) {
-            assert_int_not_equal(protocol_request_decode((struct span){bytes, cut}, &back), GOOD);
+            assert_int_not_equal(protocol_request_decode(bytes_of(bytes, cut), &back), GOOD);
         }
         bytes[len] = 0;
-        assert_int_equal(protocol_request_decode((struct span){bytes, len + 1}, &back), BAD_TRAILING);
+        assert_int_equal(protocol_request_decode(bytes_of(bytes, len + 1), &back), BAD_TRAILING);
         assert_int_equal(protocol_request_encode(&r, again, len - 1, &len2), BAD_LIMIT);
     }
 }
@@ -110,12 +110,12 @@ static void answers_read_back(void **state) {
             a.check.offered = offered != 0;
             assert_int_equal(protocol_answer_encode(&a, bytes, sizeof bytes, &len), GOOD);
             assert_true(op == PROTOCOL_GET || len <= PROTOCOL_ANSWER_HEAD_MAX);
-            assert_int_equal(protocol_answer_decode((struct span){bytes, len}, &back), GOOD);
+            assert_int_equal(protocol_answer_decode(bytes_of(bytes, len), &back), GOOD);
             assert_int_equal(protocol_answer_encode(&back, again, sizeof again, &len2), GOOD);
             assert_int_equal(len, len2);
             assert_memory_equal(bytes, again, len);
             for (size_t cut = 0; cut < len; cut++) {
-                assert_int_not_equal(protocol_answer_decode((struct span){bytes, cut}, &back), GOOD);
+                assert_int_not_equal(protocol_answer_decode(bytes_of(bytes, cut), &back), GOOD);
             }
         }
     }
@@ -129,7 +129,7 @@ static void an_answer_with_a_code_says_nothing_else(void **state) {
         a.code = (enum protocol_code)code;
         assert_int_equal(protocol_answer_encode(&a, bytes, sizeof bytes, &len), GOOD);
         assert_int_equal(len, 7);
-        assert_int_equal(protocol_answer_decode((struct span){bytes, len}, &back), GOOD);
+        assert_int_equal(protocol_answer_decode(bytes_of(bytes, len), &back), GOOD);
         assert_int_equal(back.code, code);
         assert_int_equal(back.get.bytes.len, 0);
     }
@@ -141,16 +141,16 @@ static void refuses_what_it_does_not_know(void **state) {
     size_t len;
     assert_int_equal(protocol_request_encode(&r, bytes, sizeof bytes, &len), GOOD);
     bytes[2] = 2;
-    assert_int_equal(protocol_request_decode((struct span){bytes, len}, &out), BAD_VERSION);
+    assert_int_equal(protocol_request_decode(bytes_of(bytes, len), &out), BAD_VERSION);
     bytes[2] = 1;
     bytes[4] = 5;
-    assert_int_equal(protocol_request_decode((struct span){bytes, len}, &out), BAD_UNSUPPORTED);
+    assert_int_equal(protocol_request_decode(bytes_of(bytes, len), &out), BAD_UNSUPPORTED);
     bytes[4] = 2;
     bytes[0] = 0xa7; /* one pair more than there is */
-    assert_int_not_equal(protocol_request_decode((struct span){bytes, len}, &out), GOOD);
+    assert_int_not_equal(protocol_request_decode(bytes_of(bytes, len), &out), GOOD);
     bytes[0] = 0xa6;
     bytes[3] = 3; /* another key */
-    assert_int_equal(protocol_request_decode((struct span){bytes, len}, &out), BAD_ENCODING);
+    assert_int_equal(protocol_request_decode(bytes_of(bytes, len), &out), BAD_ENCODING);
     assert_int_equal(out.check.epoch, 77);
 }
 

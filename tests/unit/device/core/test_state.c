@@ -97,7 +97,7 @@ static void every_flipped_byte_of_a_copy_is_noticed(void **state) {
     s.height = 2;
     assert_true(state_save(&bench.flash.seam, &fixture_crypto, work, &s));
     uint8_t *pages = bench.flash.areas[FLASH_STATE];
-    size_t newest = get_u64(pages + 4) > get_u64(pages + HOST_PAGE_SIZE + 4) ? 0 : HOST_PAGE_SIZE;
+    size_t newest = load_u64(pages + 4) > load_u64(pages + HOST_PAGE_SIZE + 4) ? 0 : HOST_PAGE_SIZE;
     for (size_t i = 0; i < STATE_COPY_LEN; i++) {
         pages[newest + i] ^= 0x20;
         assert_true(state_load(&bench.flash.seam, &fixture_crypto, work, &back));

@@ -133,10 +133,10 @@ static void a_manifest_for_something_else_is_refused(void **state) {
     fake_publish(&gateway);
     assert_refused(BAD_CLASS);
     gateway.release.class_id[0] ^= 1;
-    gateway.release.component = (struct span){&other, 1};
+    gateway.release.component = bytes_of(&other, 1);
     fake_publish(&gateway);
     assert_refused(BAD_COMPONENT);
-    gateway.release.component = (struct span){&fake_component, 1};
+    gateway.release.component = bytes_of(&fake_component, 1);
     gateway.release.image_size = FAKE_SLOT + 1;
     fake_publish(&gateway);
     assert_refused(BAD_SIZE);

@@ -19,7 +19,7 @@ static struct bytes signed_release(void) {
     const struct suit_release release = fixture_release();
     size_t len;
     assert_int_equal(suit_build_release(&test_crypto, &release, draft, sizeof draft, &len), GOOD);
-    assert_int_equal(fixture_sign((struct span){draft, len}, COSE_ED25519, &author, 1, signed_envelope, &len), GOOD);
+    assert_int_equal(fixture_sign(bytes_of(draft, len), COSE_ED25519, &author, 1, signed_envelope, &len), GOOD);
     return bytes_of(signed_envelope, len);
 }
 

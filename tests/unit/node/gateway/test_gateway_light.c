@@ -49,14 +49,14 @@ struct world {
     struct light *light;
 };
 
-static const struct span user_key = {(const uint8_t *)"latest/x", 8};
-static const struct span params = {(const uint8_t *)"params", 6};
+static const struct bytes user_key = {(const uint8_t *)"latest/x", 8};
+static const struct bytes params = {(const uint8_t *)"params", 6};
 
 /* The record of the chain's parameters (contracts/governance/governance.h): a stamp, then the heartbeat and the rest. */
 static void set_heartbeat(struct world *w, uint32_t heartbeat_ms) {
     uint8_t record[1 + 4 * 8 + 4 + 4 + 4 + 8 + 4 + 4 + 3 * 8] = {1};
-    put_u32(record + 33, heartbeat_ms);
-    fixture_put(&w->state, "governance", params, (struct span){record, sizeof record});
+    store_u32(record + 33, heartbeat_ms);
+    fixture_put(&w->state, "governance", params, bytes_of(record, sizeof record));
 }
 
 /* ---- Full nodes ------------------------------------------------------------------------------------------ */
@@ -84,7 +84,7 @@ static void get_proof(void *ctx, struct http_request *request) {
                                      .height = node->height,
                                      .state = &w->state,
                                      .contract = about_params ? "governance" : "firmware",
-                                     .user_key = mood == OTHER_KEY ? (struct span){(const uint8_t *)"latest/y", 8}
+                                     .user_key = mood == OTHER_KEY ? bytes_of("latest/y", 8)
                                                  : about_params    ? params
                                                                    : user_key};
     static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* the fixture has memory of its own */
@@ -147,9 +147,8 @@ static int setup(void **out) {
     w->freshness_ms = 1000;
     genesis_chain_id(&w->genesis, &host_crypto, w->chain);
     set_heartbeat(w, 0); /* the fixture's blocks are of 1970 */
-    fixture_put(&w->state, "firmware", user_key, (struct span){(const uint8_t *)"value-1", 7});
-    fixture_put(&w->state, "firmware", (struct span){(const uint8_t *)"latest/y", 8},
-                (struct span){(const uint8_t *)"value-2", 7});
+    fixture_put(&w->state, "firmware", user_key, bytes_of("value-1", 7));
+    fixture_put(&w->state, "firmware", bytes_of("latest/y", 8), bytes_of("value-2", 7));
     (void)snprintf(w->state_file, sizeof w->state_file, "/tmp/assay-light-%ld", (long)getpid());
     (void)unlink(w->state_file);
     for (size_t i = 0; i < SOURCES; i++) {
@@ -205,8 +204,7 @@ static void absence_is_proven_too(void **state) {
     struct light_value value = LIGHT_VALUE_INIT;
     w->state.count = 0;
     set_heartbeat(w, 0);
-    fixture_put(&w->state, "firmware", (struct span){(const uint8_t *)"latest/y", 8},
-                (struct span){(const uint8_t *)"value-2", 7});
+    fixture_put(&w->state, "firmware", bytes_of("latest/y", 8), bytes_of("value-2", 7));
     assert_int_equal(ask(w, &value), OK);
     assert_false(value.present);
     assert_int_equal(value.value.len, 0);
@@ -416,7 +414,7 @@ static void without_a_heartbeat_nothing_is_too_old(void **state) {
 static void a_record_of_parameters_that_is_none_is_no_heartbeat(void **state) {
     struct world *w = *state;
     struct light_status status;
-    fixture_put(&w->state, "governance", params, (struct span){(const uint8_t *)"?", 1});
+    fixture_put(&w->state, "governance", params, bytes_of("?", 1));
     assert_int_equal(ask_once(w), ERR_NETWORK);
     light_status(w->light, &status);
     assert_false(status.heartbeat_known);

@@ -466,8 +466,8 @@ static void a_proof_leads_through_the_epochs(void **state) {
                                          .path_capacity = STATE_PATH_STEPS_MAX,
                                          .value_memory = value,
                                          .value_capacity = sizeof value};
-        struct span_input span = {{bundle.data, bundle.len}};
-        struct input in = input_of_span(&span);
+        struct bytes_input span = {buffer_bytes(&bundle)};
+        struct input in = input_of_bytes(&span);
         assert_int_equal(bundle_verify(&host_crypto, &trust, &work, &in, &result), GOOD);
         assert_int_equal(result.epoch, 2);
         assert_int_equal(result.validators.count, 6);

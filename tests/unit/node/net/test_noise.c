@@ -16,13 +16,13 @@
 #define VECTORS "tests/vectors/noise/ikpsk2_25519_chachapoly_sha256.json"
 #define TEXT_MAX 256
 
-struct span {
+struct octets {
     uint8_t data[TEXT_MAX];
     size_t len;
 };
 
-static struct span field(const json_t *object, const char *name) {
-    struct span s;
+static struct octets field(const json_t *object, const char *name) {
+    struct octets s;
     const char *hex = json_string_value(json_object_get(object, name));
     assert_non_null(hex);
     s.len = strlen(hex) / 2;
@@ -31,19 +31,19 @@ static struct span field(const json_t *object, const char *name) {
     return s;
 }
 
-static struct bytes bytes_in(const struct span *s) {
+static struct bytes bytes_in(const struct octets *s) {
     return bytes_of(s->data, s->len);
 }
 
-static void equal(struct span expected, const uint8_t *got) {
+static void equal(struct octets expected, const uint8_t *got) {
     assert_memory_equal(got, expected.data, expected.len);
 }
 
 static void start(struct noise *n, const json_t *vector, bool initiator) {
-    struct span prologue = field(vector, initiator ? "init_prologue" : "resp_prologue");
-    struct span secret = field(vector, initiator ? "init_static" : "resp_static");
-    struct span ephemeral = field(vector, initiator ? "init_ephemeral" : "resp_ephemeral");
-    struct span remote = field(vector, "init_remote_static");
+    struct octets prologue = field(vector, initiator ? "init_prologue" : "resp_prologue");
+    struct octets secret = field(vector, initiator ? "init_static" : "resp_static");
+    struct octets ephemeral = field(vector, initiator ? "init_ephemeral" : "resp_ephemeral");
+    struct octets remote = field(vector, "init_remote_static");
     const json_t *psks = json_object_get(vector, initiator ? "init_psks" : "resp_psks");
     uint8_t psk[NOISE_KEY_LEN];
     assert_int_equal(hex_decode(json_string_value(json_array_get(psks, 0)), psk, sizeof psk), OK);
@@ -57,8 +57,8 @@ static void start(struct noise *n, const json_t *vector, bool initiator) {
 /* The two handshake messages, both ways. */
 static void handshake(const json_t *messages, struct noise *initiator, struct noise *responder) {
     uint8_t out[TEXT_MAX];
-    struct span payload = field(json_array_get(messages, 0), "payload");
-    struct span sealed = field(json_array_get(messages, 0), "ciphertext");
+    struct octets payload = field(json_array_get(messages, 0), "payload");
+    struct octets sealed = field(json_array_get(messages, 0), "ciphertext");
     assert_int_equal(payload.len + NOISE_FIRST_OVERHEAD, sealed.len);
     assert_int_equal(noise_write_first(initiator, bytes_in(&payload), out), OK);
     equal(sealed, out);
@@ -83,8 +83,8 @@ static void transport(const json_t *messages, struct noise *initiator, struct no
     assert_memory_equal(send[0], receive[1], AEAD_KEY_LEN);
     assert_memory_equal(send[1], receive[0], AEAD_KEY_LEN);
     for (size_t i = 2; i < json_array_size(messages); i++) {
-        struct span payload = field(json_array_get(messages, i), "payload");
-        struct span sealed = field(json_array_get(messages, i), "ciphertext");
+        struct octets payload = field(json_array_get(messages, i), "payload");
+        struct octets sealed = field(json_array_get(messages, i), "ciphertext");
         uint8_t nonce[AEAD_NONCE_LEN], out[TEXT_MAX];
         noise_nonce((i - 2) / 2, nonce);
         aead_seal(send[i % 2], nonce, bytes_of(NULL, 0), bytes_in(&payload), out);

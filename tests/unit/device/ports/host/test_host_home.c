@@ -126,7 +126,7 @@ static void chain_and_class_ids_are_those_of_the_ledger(void **state) {
     assert_memory_equal(genesis.class_id, class_id, UUID_LEN);
     memcpy(text, TAG_GENESIS, TAG_LEN);
     text[16] = 1;
-    put_u64(text + 17, 1234567);
+    store_u64(text + 17, 1234567);
     validators_hash(&fixture_crypto, &set, text + 57);
     text[89] = 4;
     memcpy(text + 90, "demo", 4);

@@ -99,7 +99,7 @@ static void send_request(struct home *home, const struct device_link *link, cons
 static struct protocol_answer answer_of(struct home *home) {
     struct protocol_answer answer;
     assert_int_equal(home->sent.kind, DEVICE_REPLY_ANSWER);
-    assert_int_equal(protocol_answer_decode((struct span){home->sent.raw, home->sent.len}, &answer), GOOD);
+    assert_int_equal(protocol_answer_decode(bytes_of(home->sent.raw, home->sent.len), &answer), GOOD);
     return answer;
 }
 

@@ -95,7 +95,7 @@ static struct protocol_answer decoded(const struct home *home) {
     const char *body = strstr(home->answer, "\r\n\r\n");
     assert_non_null(body);
     body += 4;
-    const struct span bytes = {(const uint8_t *)body, home->answer_len - (size_t)(body - home->answer)};
+    const struct bytes bytes = {(const uint8_t *)body, home->answer_len - (size_t)(body - home->answer)};
     assert_int_equal(protocol_answer_decode(bytes, &answer), GOOD);
     return answer;
 }
