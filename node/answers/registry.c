@@ -69,8 +69,10 @@ const struct record update_history_entry_shape = {"UpdateHistoryEntry",
 
 static const struct field update_history_fields[] = {
     {"update_id", "The update.", FIELD_HEX, MEMBER(struct update_history_answer, update_id)},
-    {"history", "By height.", FIELD_ITEMS, MEMBER(struct update_history_answer, history),
-     .of = &update_history_entry_shape},
+    {"history", "By height: of this page of its devices, and on the first page its own.", FIELD_ITEMS,
+     MEMBER(struct update_history_answer, history), .of = &update_history_entry_shape},
+    {"next_after", "To ask for the next page with; null: there is no more.", FIELD_WORDS,
+     MEMBER(struct update_history_answer, next), IF(struct update_history_answer, has_more)},
 };
 const struct record update_history_shape = {"UpdateHistory", "What happened to an update and its devices.",
                                             RECORD_OF(struct update_history_answer, update_history_fields)};

@@ -63,9 +63,11 @@ struct update_history_entry {
 };
 extern const struct record update_history_entry_shape;
 
-struct update_history_answer {
+struct update_history_answer { /* a page of its devices */
     uint8_t update_id[HASH_LEN];
     void *history;
+    bool has_more;
+    const char *next;
 };
 extern const struct record update_history_shape;
 

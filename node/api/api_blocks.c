@@ -3,7 +3,7 @@
 
 #include "contracts/kernel/transaction.h"
 #include "node/json/record_json.h"
-#include "node/ledger/execute.h"
+#include "node/ledger/block_events.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,17 +131,6 @@ static enum err append_tx(json_t *items, const struct transaction *tx, uint64_t 
     return json_array_append_new(items, record_json(&tx_answer_shape, &answer)) == 0 ? OK : ERR_NOMEM;
 }
 
-/* What the index says of a transaction. */
-static enum err find_tx(struct chain_view *view, const uint8_t id[HASH_LEN], uint64_t *out_height, uint32_t *out_index,
-                        struct receipt *out_receipt) {
-    struct bytes value, receipt;
-    enum err e = kv_get(view->kv, KV_TXS, bytes_of(id, HASH_LEN), &value);
-    if (e == OK) {
-        e = tx_entry_decode(value, out_height, out_index, &receipt);
-    }
-    return e == OK ? receipt_decode(receipt, out_receipt) : e;
-}
-
 /* A body that the index knows of and the block log no longer has was pruned. */
 static void fail_body(struct api *api, struct http_request *request, enum err e, uint64_t height, const char *what) {
     if (e == ERR_NOTFOUND && height != 0) {
@@ -163,7 +152,7 @@ static enum err block_txs_json(struct chain_view *view, const struct block *bloc
         struct receipt receipt;
         uint64_t at;
         uint32_t index;
-        enum err e = find_tx(view, block->txs[i].id, &at, &index, &receipt);
+        enum err e = final_tx_find(view, block->txs[i].id, &at, &index, &receipt);
         if (e != OK && e != ERR_NOTFOUND) {
             return e;
         }
@@ -228,7 +217,7 @@ struct tx_lookup {
 static enum err tx_lookup_open(struct api *api, struct chain_view *view, const uint8_t id[HASH_LEN],
                                struct tx_lookup *out) {
     *out = (struct tx_lookup){0};
-    enum err e = find_tx(view, id, &out->height, &out->index, &out->receipt);
+    enum err e = final_tx_find(view, id, &out->height, &out->index, &out->receipt);
     if (e == OK) {
         e = chain_read(api->chain, out->height, &out->body, NULL);
     }

@@ -76,16 +76,19 @@ static void get_update(void *ctx, struct http_request *request) {
 
 /* ---- Its history ------------------------------------------------------------------------------------------------- */
 
+/* A page of devices, whose histories are gathered. */
 struct history_walk {
     struct chain_view *view;
     json_t *items;
+    struct api_list devices; /* their places alone */
 };
 
 static enum err history_of_status(void *arg, const struct status_record *status) {
-    const struct history_walk *walk = arg;
+    struct history_walk *walk = arg;
     struct record_key key = update_status_key(status->update_id, status->device_id);
     struct update_history_entry entry = {.is_of_device = true};
     memcpy(entry.device_id, status->device_id, KEY_LEN);
+    api_list_pass(&walk->devices, status->device_id, KEY_LEN);
     return api_history(walk->view, record_key_bytes(&key), HISTORY_MAX, &update_history_entry_shape, &entry,
                        walk->items);
 }
@@ -118,13 +121,39 @@ static json_t *sorted(json_t *items) {
     return out;
 }
 
-/* All devices' histories behind the update's own. */
-static enum err gather_history(struct history_walk *walk, const struct state *state, const uint8_t id[HASH_LEN]) {
+/* The first page has the update's own history, too. */
+static enum err gather_history(struct history_walk *walk, const struct http_request *request, const struct state *state,
+                               const uint8_t id[HASH_LEN]) {
+    uint8_t after[KEY_LEN];
+    bool goes_on = http_hex(request, "after", after);
     struct record_key key = update_key(id);
     struct update_history_entry entry = {.is_of_device = false};
-    enum err e =
-        api_history(walk->view, record_key_bytes(&key), HISTORY_MAX, &update_history_entry_shape, &entry, walk->items);
-    return e == OK ? update_status_list(state, id, NULL, STATE_PAGE_MAX, history_of_status, walk) : e;
+    enum err e = goes_on ? OK
+                         : api_history(walk->view, record_key_bytes(&key), HISTORY_MAX, &update_history_entry_shape,
+                                       &entry, walk->items);
+    if (e == OK) {
+        e = update_status_list(state, id, goes_on ? after : NULL, walk->devices.limit, history_of_status, walk);
+    }
+    return e;
+}
+
+static void respond_history(struct api *api, struct http_request *request, struct chain_view *view,
+                            const uint8_t id[HASH_LEN]) {
+    struct state state = state_of_view(view->kv);
+    struct history_walk walk = {view, json_array(), {.limit = (size_t)http_number(request, "limit")}};
+    enum err e = gather_history(&walk, request, &state, id);
+    json_t *history = e == OK ? sorted(walk.items) : NULL;
+    e = e == OK && history == NULL ? ERR_NOMEM : e;
+    if (e == OK) {
+        struct update_history_answer answer = {
+            .history = history, .has_more = walk.devices.seen == walk.devices.limit, .next = walk.devices.last};
+        memcpy(answer.update_id, id, HASH_LEN);
+        api_answer(request, &update_history_shape, &answer);
+    } else {
+        api_fail(api, request, e, "the history of this update");
+    }
+    json_decref(history);
+    json_decref(walk.items);
 }
 
 static void get_update_history(void *ctx, struct http_request *request) {
@@ -136,19 +165,7 @@ static void get_update_history(void *ctx, struct http_request *request) {
     }
     struct state state = state_of_view(view.kv);
     if (find_update(api, request, &state, &update)) {
-        struct history_walk walk = {&view, json_array()};
-        enum err e = gather_history(&walk, &state, update.id);
-        json_t *history = e == OK ? sorted(walk.items) : NULL;
-        e = e == OK && history == NULL ? ERR_NOMEM : e;
-        if (e == OK) {
-            struct update_history_answer answer = {.history = history};
-            memcpy(answer.update_id, update.id, HASH_LEN);
-            api_answer(request, &update_history_shape, &answer);
-        } else {
-            api_fail(api, request, e, "the history of this update");
-        }
-        json_decref(history);
-        json_decref(walk.items);
+        respond_history(api, request, &view, update.id);
     }
     chain_view_close(&view);
 }
@@ -258,7 +275,8 @@ enum err api_updates_routes(struct api *api, struct http_server *server) {
         {HTTP_GET, "/v1/updates/{id}", get_update, .summary = "One update and the state of its devices",
          .arguments = one, .answers = &update_answer_shape},
         {HTTP_GET, "/v1/updates/{id}/history", get_update_history,
-         .summary = "What happened to an update and its devices", .arguments = by_id, .answers = &update_history_shape},
+         .summary = "What happened to an update and to a page of its devices", .arguments = one,
+         .answers = &update_history_shape},
     };
     static const struct http_route statements[] = {
         {HTTP_POST, "/v1/updates/{id}/verify", post_statement, .body_max = STATEMENT_TX_BODY_LEN + 64,

@@ -3,7 +3,7 @@
 #include "node/answers/block.h"
 #include "node/api/api.h"
 #include "node/json/record_json.h"
-#include "node/ledger/execute.h"
+#include "node/ledger/block_events.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -17,10 +17,16 @@
 enum event_type { EVENT_TX, EVENT_OF_BLOCK = CONTRACT_EVENT_COUNT, EVENT_ALARM, EVENT_TYPES };
 
 static const char *type_name(unsigned type) {
-    return type == EVENT_TX         ? "tx"
-           : type == EVENT_OF_BLOCK ? "block"
-           : type == EVENT_ALARM    ? "alarm"
-                                    : contract_event_name((enum contract_event)type);
+    switch (type) {
+    case EVENT_TX:
+        return "tx";
+    case EVENT_OF_BLOCK:
+        return "block";
+    case EVENT_ALARM:
+        return "alarm";
+    default:
+        return contract_event_name((enum contract_event)type);
+    }
 }
 
 struct subscriber {
@@ -34,6 +40,8 @@ struct events {
     pthread_mutex_t lock;
     struct subscriber *subscribers; /* each has been sent every block up to `height` */
     uint64_t height;
+    struct http_argument arguments[3]; /* of the route; the last is empty */
+    char types_pattern[256], types_must[160];
 };
 
 enum err events_new(struct chain *chain, struct events **out) {
@@ -73,7 +81,7 @@ void events_free(struct events *events) {
 /* ---- Events of a block ------------------------------------------------------------------------------------------- */
 
 static void emit(const struct subscriber *s, unsigned type, const char *id, const char *data) {
-    if ((s->wanted >> type & 1u) != 0 && data != NULL) {
+    if ((s->wanted >> type & 1u) != 0) {
         (void)http_stream_send(s->stream, id, type_name(type), data); /* one that is over is dropped after the block */
     }
 }
@@ -104,50 +112,29 @@ static char *block_text(const struct block *block) {
     return event_text(&block_event_shape, &event);
 }
 
-/* `*out_known` false: the receipt did not come with a snapshot. */
-static enum err find_receipt(struct chain_view *view, const uint8_t id[HASH_LEN], struct receipt *out,
-                             bool *out_known) {
-    struct bytes value, encoded;
-    uint64_t height;
-    uint32_t index;
-    enum err e = kv_get(view->kv, KV_TXS, bytes_of(id, HASH_LEN), &value);
-    if (e == ERR_NOTFOUND) {
-        *out_known = false;
-        return OK;
+/* To every subscriber of a list. */
+static enum err send_tx(void *list, const struct block_event_tx *event) {
+    char *data = tx_text(event->tx, event->height, event->has_receipt ? &event->receipt : NULL);
+    for (struct subscriber *s = list; data != NULL && s != NULL; s = s->next) {
+        emit(s, EVENT_TX, NULL, data);
+        if (event->event != CONTRACT_EVENT_NONE) {
+            emit(s, event->event, NULL, data);
+        }
     }
-    if (e == OK) {
-        e = tx_entry_decode(value, &height, &index, &encoded);
-    }
-    if (e == OK) {
-        e = receipt_decode(encoded, out);
-    }
-    *out_known = e == OK;
+    enum err e = data != NULL ? OK : ERR_NOMEM;
+    free(data);
     return e;
 }
 
 /* Sends one block's events to every subscriber of a list; all of them, or an error part of the way. */
 static enum err send_block(struct subscriber *list, struct chain_view *view, const struct block *block) {
-    for (size_t i = 0; i < block->tx_count; i++) {
-        const struct transaction *tx = &block->txs[i];
-        struct receipt receipt = {.code = CODE_OK};
-        bool known = false;
-        enum err e = find_receipt(view, tx->id, &receipt, &known);
-        if (e != OK) {
-            return e;
-        }
-        char *data = tx_text(tx, block->header.height, known ? &receipt : NULL);
-        unsigned type = known && receipt.code == CODE_OK ? contracts_event(tx->contract, tx->method) : EVENT_TX;
-        for (struct subscriber *s = list; s != NULL; s = s->next) {
-            emit(s, EVENT_TX, NULL, data);
-            if (type != EVENT_TX) {
-                emit(s, type, NULL, data);
-            }
-        }
-        free(data);
-    }
+    enum err e = block_events(view, block, send_tx, list);
+    char *data = e == OK ? block_text(block) : NULL;
     char id[24];
+    if (e != OK || data == NULL) {
+        return e != OK ? e : ERR_NOMEM;
+    }
     (void)snprintf(id, sizeof id, "%llu", (unsigned long long)block->header.height);
-    char *data = block_text(block);
     for (struct subscriber *s = list; s != NULL; s = s->next) {
         emit(s, EVENT_OF_BLOCK, id, data);
         if ((s->wanted >> EVENT_OF_BLOCK & 1u) == 0) { /* only the place to resume from, which no client shows */
@@ -191,7 +178,7 @@ void events_alarm(struct events *events, const char *name, const char *text) {
     const struct alarm_event event = {name, text};
     char *data = event_text(&alarm_event_shape, &event);
     (void)pthread_mutex_lock(&events->lock);
-    for (struct subscriber *s = events->subscribers; s != NULL; s = s->next) {
+    for (struct subscriber *s = events->subscribers; data != NULL && s != NULL; s = s->next) {
         emit(s, EVENT_ALARM, NULL, data);
     }
     (void)pthread_mutex_unlock(&events->lock);
@@ -314,22 +301,37 @@ static void get_events(void *ctx, struct http_request *request) {
     }
 }
 
-/* The names of all types, for callers; a test holds it against the table. */
-#define TYPE "(tx|release|revocation|update|device|block|alarm)"
+/* What `types` may be, in words and as a pattern: names of the table above, joined by commas. */
+static void describe_types(struct events *events) {
+    struct buffer names = BUFFER_INIT;
+    for (unsigned i = 0; i < EVENT_TYPES; i++) {
+        buffer_words(&names, i > 0 ? "|" : "");
+        buffer_words(&names, type_name(i));
+    }
+    const char *text = buffer_text(&names) != NULL ? buffer_text(&names) : "";
+    (void)snprintf(events->types_pattern, sizeof events->types_pattern, "^(%s)(,(%s))*$", text, text);
+    (void)snprintf(events->types_must, sizeof events->types_must, "one or more of %s, joined by commas", text);
+    buffer_free(&names);
+}
 
 enum err events_routes(struct events *events, struct http_server *server) {
-    static const struct http_argument arguments[] = {
-        {"types", "event types, joined by commas", HTTP_TEXT, .most = 256, .pattern = "^" TYPE "(," TYPE ")*$",
-         .judge = are_types, .must = "names of event types: tx, release, revocation, update, device, block, alarm"},
-        {"after", "height to start behind", HTTP_NUMBER, .most = INT64_MAX, .fallback = INT64_MAX},
-        {0}};
     static const struct record *const data[] = {&tx_event_shape, &block_event_shape, &alarm_event_shape, NULL};
+    describe_types(events);
+    events->arguments[0] = (struct http_argument){"types",
+                                                  "only events of these types",
+                                                  HTTP_TEXT,
+                                                  .most = sizeof events->types_pattern,
+                                                  .pattern = events->types_pattern,
+                                                  .judge = are_types,
+                                                  .must = events->types_must};
+    events->arguments[1] = (struct http_argument){"after", "height to start behind", HTTP_NUMBER, .most = INT64_MAX,
+                                                  .fallback = INT64_MAX};
     const struct http_route route = {HTTP_GET,
                                      "/v1/events",
                                      get_events,
                                      events,
                                      .summary = "What becomes final, as server-sent events; resumes by Last-Event-ID",
-                                     .arguments = arguments,
+                                     .arguments = events->arguments,
                                      .media = "text/event-stream",
                                      .events = data};
     return http_server_route(server, &route);

@@ -205,6 +205,15 @@ def test_what_is_there_answers_as_described(site):
     assert checked > 20
 
 
+def test_a_history_comes_in_pages_of_devices_and_nothing_is_left_out(site):
+    path = f"/v1/updates/{site.update['update_id']}/history"
+    whole = site.full.get(path)
+    assert whole["next_after"] is None and {entry["device_id"] is None for entry in whole["history"]} == {True, False}
+    first = site.full.get(path + "?limit=1")
+    rest = site.full.get(path + f"?limit=1&after={first['next_after']}")
+    assert first["history"] == whole["history"] and rest["history"] == [] and rest["next_after"] is None
+
+
 def test_what_a_sender_is_free_to_choose_is_always_text(site):
     update = json.loads(ask(site.full.url, "get", f"/v1/updates/{site.update['update_id']}")[2])
     assert re.fullmatch(r"\d+", update["time_sent_ms"]) and isinstance(update["window_ms"], int)
