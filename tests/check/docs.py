@@ -133,7 +133,7 @@ def metrics():
 def events():
     """What may be subscribed to: transactions, blocks and alarms, and what contracts have to tell."""
     code = set(re.findall(r'X\([A-Z]+, "([a-z]+)"\)', pathlib.Path("contracts/kernel/contract.h").read_text())) | \
-        set(re.findall(r'type == EVENT_\w+\s*\? "(\w+)"', pathlib.Path("node/api/events.c").read_text()))
+        set(re.findall(r'case EVENT_\w+:\s*return "(\w+)"', pathlib.Path("node/api/events.c").read_text()))
     row = re.search(r"^\| GET /v1/events \|.*server-sent events: ([a-z, ]+) \|$", page("operations.md"), re.M)
     yield from both_ways("docs/operations.md", "event", code, set(row[1].split(", ")) if row else set())
 
