@@ -71,8 +71,8 @@ int cmd_node_join(int argc, char **argv) {
     bool json = false;
     const struct args_option options[] = {
         {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
-        {"from", ARGS_LIST, &from, "URL", "a full node to fetch from; the nodes in genesis.json if none is given", 0,
-         0},
+        {"from", ARGS_LIST, &from, "URL",
+         "a full node to fetch from; the nodes that the home's ledger knows, or genesis.json, if none is given", 0, 0},
         {"checkpoint", ARGS_TEXT, &checkpoint, "HEIGHT:HASH|FILE",
          "a block known to be good, or a checkpoint file; needed where genesis is old", 0, 0},
         {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},

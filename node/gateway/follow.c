@@ -25,6 +25,7 @@ struct follow {
     pthread_t thread;
     bool running;
     struct follow_class *classes;
+    uint64_t images_failed; /* fetches, when the ledger's nodes were looked at last */
     uint64_t next_save_ms;
     uint64_t next_round_ms;     /* when nobody pokes */
     uint64_t earliest_round_ms; /* when somebody does */
@@ -217,6 +218,14 @@ static void rest(struct follow *follow) {
     }
 }
 
+/* At once when an image could not be fetched: who has it may be new. */
+static void look_at_nodes(struct follow *follow) {
+    struct images_stats images;
+    images_stats(follow->config.images, &images);
+    image_sources_refresh(follow->config.image_sources, follow->config.light, images.failed != follow->images_failed);
+    follow->images_failed = images.failed;
+}
+
 static void one_round(struct follow *follow) {
     struct site *site = follow->config.site;
     site_lock(site);
@@ -228,6 +237,9 @@ static void one_round(struct follow *follow) {
         answered = follow_class_refresh(follow->classes, catalog_at(site->catalog, i));
     }
     follow_class_wish_images(follow->classes);
+    if (answered) {
+        look_at_nodes(follow);
+    }
     follow->config.changed(follow->config.ctx, NULL);
 }
 

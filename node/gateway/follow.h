@@ -26,6 +26,7 @@ struct follow_config {
     struct light *light; /* all borrowed */
     struct site *site;
     struct images *images;
+    struct image_sources *image_sources;
     const uint8_t *gateway_key; /* devices of other gateways are not ours */
     const char *fleet_file;
     uint64_t poll_ms;

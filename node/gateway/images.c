@@ -160,8 +160,13 @@ static enum err fetch(struct images *images, const struct images_wish *wish, str
         return ERR_TOOLARGE;
     }
     make_room(images, wish->size);
-    return blob_fetch(images->config.repo, &wish->root, images->config.urls, images->config.url_count, &options, &image,
-                      why);
+    char list[BLOB_FETCH_SOURCES_MAX][CONFIG_URL_MAX];
+    const char *urls[BLOB_FETCH_SOURCES_MAX];
+    size_t count = image_sources_list(images->config.sources, list);
+    for (size_t i = 0; i < count; i++) {
+        urls[i] = list[i];
+    }
+    return blob_fetch(images->config.repo, &wish->root, urls, count, &options, &image, why);
 }
 
 /* Under the lock: the first wish that is due and not here; else when the next one is (0: none). */

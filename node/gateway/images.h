@@ -9,6 +9,7 @@
 #define ASSAY_NODE_GATEWAY_IMAGES_H
 
 #include "ipfs-lite/repo.h"
+#include "node/gateway/image_sources.h"
 
 #define IMAGES_WANTED_MAX 256u
 #define IMAGES_RETRY_MIN_MS 500u
@@ -18,9 +19,8 @@
 struct images;
 
 struct images_config {
-    struct repo *repo;       /* borrowed */
-    const char *const *urls; /* borrowed; bases to fetch from */
-    size_t url_count;
+    struct repo *repo;             /* borrowed */
+    struct image_sources *sources; /* borrowed */
     uint64_t cache_bytes;
     void (*arrived)(void *ctx, const struct cid *root); /* on the fetching thread */
     void *ctx;

@@ -1,7 +1,10 @@
 #include "node/home/home_join.h"
 
 #include "base/clock.h"
+#include "contracts/governance/governance.h"
 #include "node/home/home_chain.h"
+#include "node/home/home_look.h"
+#include "node/ledger/execute.h"
 #include "node/host/host_crypto.h"
 #include "store/home_lock.h"
 
@@ -19,22 +22,70 @@ enum err home_join_finish(const struct daemon_home *home, struct why *why) {
     return e == OK ? snapshot_place_finish(&place, why) : e;
 }
 
-static size_t choose_sources(const struct home_join_config *config, const char *urls[SNAPSHOT_SOURCES_MAX]) {
-    const struct daemon_home *home = config->home;
-    const struct config_sources *set = &home->config.snapshot.sources;
+struct url_list {
+    const struct daemon_home *home;
+    char url[SNAPSHOT_SOURCES_MAX][GENESIS_TEXT_MAX + 1];
+    size_t count;
+};
+
+/* Whoever only looks at a home has not read its key, and goes by the address that it serves. */
+static bool is_ours(const struct daemon_home *home, const struct genesis_node *node) {
+    const char *listen = home->config.http.listen;
+    size_t url = strlen(node->http), own = strlen(listen);
+    return memcmp(node->key, home->key, ED25519_KEY_LEN) == 0 ||
+           (own > 0 && url >= own && strcmp(node->http + url - own, listen) == 0);
+}
+
+static enum err add_node(void *arg, const struct node_record *record) {
+    struct url_list *list = arg;
+    const struct genesis_node *node = &record->node;
+    if (!is_ours(list->home, node) && node->role != NODE_GATEWAY && node->http[0] != '\0' &&
+        list->count < SNAPSHOT_SOURCES_MAX) {
+        memcpy(list->url[list->count++], node->http, sizeof node->http);
+    }
+    return OK;
+}
+
+/* Those of the ledger that stands in the home, as of its last checkpoint; ERR_NOTFOUND where there is none yet. */
+static enum err list_ledger(struct url_list *list) {
+    struct home_look look;
+    struct why why = WHY_NONE;
+    enum err e = home_look_open(list->home, &look, &why);
+    if (e == OK) {
+        struct state state = state_of_view(look.view);
+        e = node_list(&state, NULL, STATE_PAGE_MAX, add_node, list);
+    }
+    home_look_close(&look);
+    return e;
+}
+
+/* The nodes that the chain has now, as far as this home knows: who joins for the first time knows the genesis alone. */
+static void list_nodes(struct url_list *list) {
+    if (list_ledger(list) == OK && list->count > 0) {
+        return;
+    }
+    list->count = 0;
+    for (size_t i = 0; i < list->home->genesis.node_count; i++) {
+        const struct node_record record = {.node = list->home->genesis.nodes[i]};
+        (void)add_node(list, &record);
+    }
+}
+
+/* Whoever called names them, else the configuration; else it is all nodes there are. */
+static size_t choose_sources(const struct home_join_config *config, struct url_list *nodes,
+                             const char *urls[SNAPSHOT_SOURCES_MAX]) {
+    const struct config_sources *set = &config->home->config.snapshot.sources;
     size_t count = 0;
-    for (size_t i = 0; i < config->source_count && count < SNAPSHOT_SOURCES_MAX; i++) {
-        urls[count++] = config->sources[i];
+    for (; count < config->source_count && count < SNAPSHOT_SOURCES_MAX; count++) {
+        urls[count] = config->sources[count];
     }
-    for (size_t i = 0; config->source_count == 0 && i < set->count && count < SNAPSHOT_SOURCES_MAX; i++) {
-        urls[count++] = set->url[i];
+    for (; config->source_count == 0 && count < set->count && count < SNAPSHOT_SOURCES_MAX; count++) {
+        urls[count] = set->url[count];
     }
-    bool none = count == 0;
-    for (size_t i = 0; none && i < home->genesis.node_count && count < SNAPSHOT_SOURCES_MAX; i++) {
-        const struct genesis_node *node = &home->genesis.nodes[i];
-        bool ours = memcmp(node->key, home->key, ED25519_KEY_LEN) == 0;
-        if (!ours && node->role != NODE_GATEWAY && node->http[0] != '\0') {
-            urls[count++] = node->http;
+    if (count == 0) {
+        list_nodes(nodes);
+        for (; count < nodes->count; count++) {
+            urls[count] = nodes->url[count];
         }
     }
     return count;
@@ -77,6 +128,7 @@ static enum err take_pin(const struct home_join_config *config, struct checkpoin
 static enum err join_locked(const struct home_join_config *config, const char *dir, struct snapshot_join_report *report,
                             struct why *why) {
     const char *urls[SNAPSHOT_SOURCES_MAX];
+    struct url_list nodes = {.home = config->home};
     struct snapshot_http *http = NULL;
     const struct checkpoint_file *pin = NULL;
     struct checkpoint_file *room = malloc(sizeof *room);
@@ -89,7 +141,7 @@ static enum err join_locked(const struct home_join_config *config, const char *d
                                                   .genesis = &config->home->genesis,
                                                   .transport = snapshot_http_transport(http),
                                                   .sources = urls,
-                                                  .source_count = choose_sources(config, urls),
+                                                  .source_count = choose_sources(config, &nodes, urls),
                                                   .pin = pin,
                                                   .wall_ms = clock_wall_ms(),
                                                   .behind_ms = config->home->config.snapshot.join_behind_ms,

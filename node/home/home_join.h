@@ -8,7 +8,8 @@
 
 struct home_join_config {
     const struct daemon_home *home;
-    const char *const *sources; /* base URLs; none: snapshot.sources, or the HTTP addresses of the nodes in genesis */
+    const char *const
+        *sources; /* base URLs; none: snapshot.sources, or those that the home's ledger knows, or genesis */
     size_t source_count;
     const struct checkpoint_file *pin; /* NULL: snapshot.checkpoint, if it is set */
     bool wanted;                       /* this and the following as in struct snapshot_join_config */

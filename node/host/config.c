@@ -87,7 +87,8 @@ static const struct key keys[] = {
     NUMBER(snapshot, join_behind_ms, 60000, UINT64_C(3153600000000), "3600000",
            "a node whose ledger is older than this joins by snapshot when it starts"),
     {"snapshot", "sources", KEY_SOURCES, AT(snapshot, sources), 0, 0, NULL, "",
-     "base URLs of full nodes to join from, separated by commas; empty: the nodes in genesis.json"},
+     "base URLs of full nodes to join from, separated by commas; empty: those that the ledger here knows, or "
+     "genesis.json"},
     TEXT(snapshot, checkpoint, "",
          "HEIGHT:HASH of a block known to be good, or a checkpoint file, for joining a chain older than 90 days"),
     NUMBER(mempool, max_count, 1, 10000000, "20000", "transactions waiting for a block"),

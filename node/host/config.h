@@ -65,7 +65,7 @@ struct config {
     struct {
         uint64_t interval_blocks; /* 0: none is made by itself */
         uint64_t join_behind_ms;
-        struct config_sources sources;    /* none: the nodes in genesis */
+        struct config_sources sources;    /* none: those that the ledger knows, or genesis */
         char checkpoint[CONFIG_PATH_MAX]; /* HEIGHT:HASH or a file, or "" */
     } snapshot;
     struct {

@@ -1,8 +1,9 @@
 """What a node says and goes by is the chain of now, not the genesis it grew from."""
+import re
 import time
 
 from envelopes import Author, Client, code_of
-from net import Net, assay_json, wait_for
+from net import Net, assay_json, run, wait_for
 from test_device import Device, image_of, pushed
 from test_membership import Consortium, key_of
 
@@ -72,5 +73,46 @@ def test_every_block_names_its_true_proposer_through_epochs():
                 assert block["proposer"] == want, block
                 assert node.get(f"/v1/blocks/{block['height']}") == block
             assert node.status()["validators"] == 5
+    finally:
+        net.close()
+
+
+def test_an_image_comes_from_a_node_that_the_genesis_does_not_know():
+    net = Consortium(joiners=1, gateways=1)
+    try:
+        net.start()
+        device = Device(net)
+        observer = net.new_node("acme")
+        observer.start()
+        wait_for("the observer knows of itself", lambda: any(n["key"] == observer.key for n in observer.get("/v1/nodes")["nodes"]))
+        # Its image lies there alone; the release and the push are final everywhere.
+        published = net.publish(net.image("fw.bin", image_of(60_000, 4)), "1.0.0", node=observer)
+        net.push(published["release_id"], device=net.device_id())
+        assert net.validators[0].get("/v1/blobs")["blobs"] == []
+        device.until(lambda state: state["sequence"] == published["sequence"], "the gateway found who has the image")
+    finally:
+        net.close()
+
+
+def checkpoints(node):
+    return int(re.search(rb"^assay_checkpoints_total (\d+)", node.get_bytes("/metrics"), re.M)[1])
+
+
+def test_who_comes_back_joins_by_nodes_that_the_ledger_knows():
+    net = Consortium(joiners=2)
+    try:
+        net.start()
+        late = net.new_node("ops")
+        late.start()
+        wait_for("it has caught up", lambda: late.status()["height"] == net.validators[0].height())
+        before = checkpoints(late)
+        helper = net.new_node("ops")
+        helper.start()
+        wait_for("a checkpoint with the other joiner in it", lambda: checkpoints(late) > before, 60)
+        for node in (late, helper, *net.validators):
+            node.stop()
+        status, _, err = run("assay", "node", "join", "--home", late.home, check=False, timeout=120)
+        asked = {node.url for node in (late, helper, *net.validators) if node.url in err}
+        assert status == 1 and asked == {node.url for node in (helper, *net.validators)}, err
     finally:
         net.close()

@@ -15,15 +15,15 @@ VOTERS = ("acme", "globex", "mirror", "ops")
 class Consortium(Net):
     """A test network whose organisations vote, and nodes that join it later with nothing but genesis and keys."""
 
-    def __init__(self, joiners=3, **options):
-        super().__init__(gateways=0, spare=joiners, **options)
+    def __init__(self, joiners=3, gateways=0, **options):
+        super().__init__(gateways=gateways, spare=joiners, **options)
         self.joined = 0
 
     def new_node(self, org="ops"):
         """A home made by `assay init` and put on the ledger by its organisation; not started."""
         number = self.joined
         self.joined += 1
-        node = Node(self, f"joiner{number}", 4 + number)
+        node = Node(self, f"joiner{number}", len(self.nodes))
         made = assay_json("init", "--home", node.home, "--role", "observer", "--org", org, "--peer",
                           f"127.0.0.1:{node.peer_port}", "--http", f"127.0.0.1:{node.peer_port + 1}", "--genesis", self.genesis)
         node.key = made["key"]

@@ -32,8 +32,7 @@ struct gateway {
     struct light *light;
     struct site site;
     struct repo *repo;
-    const char *urls[BLOB_FETCH_SOURCES_MAX];
-    size_t url_count;
+    struct image_sources *image_sources;
     struct images *images;
     struct statement_queue *queue;
     struct follow *follow;
@@ -205,36 +204,20 @@ static enum err open_site(struct gateway *g) {
                    : NULL);
 }
 
-static void add_url(struct gateway *g, const char *url) {
-    bool known = url[0] == '\0';
-    for (size_t i = 0; i < g->url_count && !known; i++) {
-        known = strcmp(g->urls[i], url) == 0;
-    }
-    if (!known && g->url_count < BLOB_FETCH_SOURCES_MAX) {
-        g->urls[g->url_count++] = url;
-    }
-}
-
 /* Images may come from anybody: only the hash counts. */
 static enum err open_images(struct gateway *g) {
     const struct config *config = &g->home->config;
     char dir[CONFIG_PATH_MAX];
-    for (size_t i = 0; i < config->gateway.sources.count; i++) {
-        add_url(g, config->gateway.sources.url[i]);
+    enum err e = image_sources_new(&config->gateway.sources, &g->home->genesis, &g->image_sources);
+    if (e == OK) {
+        e = home_path(g->home, "blobs", dir);
     }
-    for (size_t i = 0; i < g->home->genesis.node_count; i++) {
-        if (g->home->genesis.nodes[i].role != NODE_GATEWAY) {
-            add_url(g, g->home->genesis.nodes[i].http);
-        }
-    }
-    enum err e = home_path(g->home, "blobs", dir);
     const struct repo_config repo = {.dir = dir, .max_image_bytes = config->blobs.max_image_bytes};
     if (e == OK) {
         e = repo_open(&repo, &g->repo);
     }
     const struct images_config images = {.repo = g->repo,
-                                         .urls = g->urls,
-                                         .url_count = g->url_count,
+                                         .sources = g->image_sources,
                                          .cache_bytes = config->gateway.cache_bytes,
                                          .arrived = on_image,
                                          .ctx = g};
@@ -270,6 +253,7 @@ static enum err open_threads(struct gateway *g) {
     const struct follow_config follow = {.light = g->light,
                                          .site = &g->site,
                                          .images = g->images,
+                                         .image_sources = g->image_sources,
                                          .gateway_key = g->home->key,
                                          .fleet_file = g->fleet_file,
                                          .poll_ms = config->gateway.poll_ms,
@@ -356,6 +340,7 @@ static void shut_down(struct gateway *g) {
     uplink_free(g->uplink);
     follow_free(g->follow);
     images_free(g->images);
+    image_sources_free(g->image_sources);
     device_door_free(g->devices);
     http_server_free(g->server);
     statement_queue_close(g->queue);
