@@ -251,7 +251,7 @@ static enum err take_blob(const struct field *f, const json_t *from, void *out, 
 static enum err take_list(const struct field *f, const json_t *from, void *out, struct why *why) {
     size_t i;
     json_t *item;
-    if (f->is_map || !json_is_array(from) || json_array_size(from) > f->max) {
+    if (!json_is_array(from) || json_array_size(from) > f->max) {
         return refuse(f, "an array that fits", why);
     }
     field_set_number(out, f->count_at, f->count_size, json_array_size(from));
@@ -312,7 +312,7 @@ static enum err take_value(const struct field *f, const json_t *from, void *out,
     case FIELD_BLOB:
         return take_blob(f, from, out, why);
     case FIELD_LIST:
-        return take_list(f, from, out, why);
+        return f->is_map ? OK : take_list(f, from, out, why);
     case FIELD_RECORD:
         return record_of_json(f->of, from, member_of(out, f->at), why);
     case FIELD_WORDS:

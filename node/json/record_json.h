@@ -13,7 +13,7 @@ json_t *record_json(const struct record *record, const void *value);
 
 /* ERR_MALFORMED: not an object, a member is missing or of another type, and `why` names it. `out` is zeroed first. What
  * is not JSON in itself is copied; texts of FIELD_WORDS and FIELD_BYTES_OF_TEXT, objects and items are borrowed from
- * `object`. FIELD_MADE and FIELD_BYTES are not read. */
+ * `object`. FIELD_MADE, FIELD_BYTES and lists that are maps are not read. */
 NODISCARD enum err record_of_json(const struct record *record, const json_t *object, void *out, struct why *why);
 
 /* Name under which the record, or a part of it, shows the member at this offset of its struct; NULL: it does not. */

@@ -42,9 +42,9 @@ static json_t *names_schema(const struct field *f) {
     return json_pack("{s:s, s:o}", "type", "string", "enum", names);
 }
 
-/* What `value` of {name: value} looks like: the second shown field. */
 static json_t *field_schema(const struct field *f, json_t *schemas);
 
+/* {name: value}: what a value looks like is the last field that is shown. */
 static json_t *map_schema(const struct field *f, json_t *schemas) {
     const struct field *value = NULL;
     for (size_t i = 0; i < f->of->count; i++) {
