@@ -59,7 +59,9 @@ static void open_parts(struct door_fixture *f) {
     assert_int_equal(light_new(&light, &f->light), OK);
     const struct repo_config repo = {.dir = file_in(f, "blobs", file)};
     assert_int_equal(repo_open(&repo, &f->repo), OK);
-    const struct images_config images = {.repo = f->repo, .cache_bytes = 1 << 20, .arrived = on_image};
+    assert_int_equal(image_sources_new(&f->sources, &f->genesis, &f->image_sources), OK);
+    const struct images_config images = {
+        .repo = f->repo, .sources = f->image_sources, .cache_bytes = 1 << 20, .arrived = on_image};
     assert_int_equal(images_new(&images, &f->images), OK);
     const struct statement_queue_config queue = {.disk = disk_posix(), .dir = f->dir, .segment_bytes = 64 * 1024};
     assert_int_equal(statement_queue_open(&queue, &f->queue), OK);
@@ -78,6 +80,7 @@ static void open_threads(struct door_fixture *f) {
     const struct follow_config follow = {.light = f->light,
                                          .site = &f->site,
                                          .images = f->images,
+                                         .image_sources = f->image_sources,
                                          .gateway_key = f->node,
                                          .fleet_file = file_in(f, "fleet", file),
                                          .poll_ms = NO_POLL_MS,
@@ -124,6 +127,7 @@ void door_fixture_close(struct door_fixture *f) {
     repo_close(f->repo);
     catalog_free(f->site.catalog);
     fleet_free(f->site.fleet);
+    image_sources_free(f->image_sources);
     light_free(f->light);
     (void)pthread_mutex_destroy(&f->site.lock);
     (void)snprintf(command, sizeof command, "rm -rf %s", f->dir);

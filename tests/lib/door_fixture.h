@@ -17,6 +17,7 @@ struct door_fixture {
     struct site site;
     struct light *light;
     struct repo *repo;
+    struct image_sources *image_sources;
     struct images *images;
     struct statement_queue *queue;
     struct follow *follow;
