@@ -2,7 +2,9 @@
  * Byzantine one may lie, and then does so consistently for as long as one node joins. */
 #include "tests/sim/sim_snapshots.h"
 
+#include "node/answers/blob.h"
 #include "node/host/host_crypto.h"
+#include "node/json/record_json.h"
 #include "node/snapshot/snapshot_bodies.h"
 
 #include <stdio.h>
@@ -156,19 +158,22 @@ static const struct sim_snapshot *snapshot_at(const struct sim_sources *s, uint1
 static void answer_list(struct sim_sources *s, uint16_t i, struct buffer *out) {
     struct source *source = &s->at[i];
     const struct sim_snapshot *at;
-    buffer_put(out, "{\"snapshots\":[", 14);
+    json_t *items = json_array();
     for (size_t k = 0; (at = snapshot_at(s, i, k)) != NULL; k++) {
-        char hex[2 * HASH_LEN + 1], item[200];
-        uint8_t content[HASH_LEN];
-        memcpy(content, at->content, HASH_LEN);
-        content[0] ^= source->lie == LIE_CONTENT ? 1 : 0;
-        hex_encode(content, HASH_LEN, hex);
         uint64_t more = source->lie == LIE_HEIGHT || source->lie == LIE_CONTENT ? 1000 : 0;
-        int n = snprintf(item, sizeof item, "%s{\"height\":%llu,\"time_ms\":%llu,\"content\":\"%s\"}", k > 0 ? "," : "",
-                         (unsigned long long)(at->height + more), (unsigned long long)(at->time_ms + more * 1000), hex);
-        buffer_put(out, item, (size_t)n);
+        struct snapshot_answer_entry entry = {
+            .height = at->height + more, .time_ms = at->time_ms + more * 1000, .chunks = at->count};
+        memcpy(entry.content, at->content, HASH_LEN);
+        entry.content[0] ^= source->lie == LIE_CONTENT ? 1 : 0;
+        (void)json_array_append_new(items, record_json(&snapshot_entry_shape, &entry));
     }
-    buffer_put(out, "]}", 2);
+    const struct snapshots_answer answer = {.snapshots = items};
+    json_t *list = record_json(&snapshots_answer_shape, &answer);
+    char *text = json_dumps(list, JSON_COMPACT);
+    buffer_words(out, text);
+    free(text);
+    json_decref(list);
+    json_decref(items);
     if (source->lie == LIE_HEIGHT || source->lie == LIE_CONTENT || source->forged.count > 0) {
         lie(s, source);
     }
