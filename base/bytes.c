@@ -67,19 +67,31 @@ enum err hex_decode(const char *text, void *out, size_t len) {
     return OK;
 }
 
+/* May this be the second byte of a sequence? After four leads less: no overlong forms, no surrogates, nothing above
+ * U+10FFFF. */
+static inline bool utf8_second(uint8_t lead, uint8_t second) {
+    switch (lead) {
+    case 0xe0:
+        return second >= 0xa0 && second <= 0xbf;
+    case 0xed:
+        return second >= 0x80 && second <= 0x9f;
+    case 0xf0:
+        return second >= 0x90 && second <= 0xbf;
+    case 0xf4:
+        return second >= 0x80 && second <= 0x8f;
+    default:
+        return second >= 0x80 && second <= 0xbf;
+    }
+}
+
 /* Length of the well-formed UTF-8 sequence at p, 0 if there is none. Table 3-7 of the Unicode Standard. */
 static size_t utf8_sequence(const uint8_t *p, size_t left) {
     uint8_t a = p[0];
     if (a < 0x80) {
         return 1;
     }
-    size_t len = a >= 0xf0 ? 4 : a >= 0xe0 ? 3 : 2;
-    if (a < 0xc2 || a > 0xf4 || left < len) {
-        return 0;
-    }
-    uint8_t low = a == 0xe0 ? 0xa0 : a == 0xf0 ? 0x90 : 0x80;
-    uint8_t high = a == 0xed ? 0x9f : a == 0xf4 ? 0x8f : 0xbf;
-    if (p[1] < low || p[1] > high) {
+    size_t len = 2 + (size_t)(a >= 0xe0) + (size_t)(a >= 0xf0);
+    if (a < 0xc2 || a > 0xf4 || left < len || !utf8_second(a, p[1])) {
         return 0;
     }
     for (size_t i = 2; i < len; i++) {

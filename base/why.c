@@ -10,15 +10,22 @@ void why_set(struct why *why, const char *format, ...) {
     va_end(args);
 }
 
+/* How many bytes a character of UTF-8 has by its first one. */
+static size_t character_len(unsigned char lead) {
+    if (lead < 0xc0) {
+        return 1;
+    }
+    return 2 + (size_t)(lead >= 0xe0) + (size_t)(lead >= 0xf0);
+}
+
 /* The length of a cut text without the beginning of a character that was cut in two. */
 static size_t whole_characters(const char *text, size_t len) {
     size_t at = len;
     while (at > 0 && ((unsigned char)text[at - 1] & 0xc0) == 0x80) {
         at--;
     }
-    unsigned char lead = at > 0 ? (unsigned char)text[at - 1] : 0;
-    size_t wants = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-    return at > 0 && len - (at - 1) < wants ? at - 1 : len;
+    bool torn = at > 0 && len - (at - 1) < character_len((unsigned char)text[at - 1]);
+    return torn ? at - 1 : len;
 }
 
 void why_vset(struct why *why, const char *format, va_list args) {

@@ -334,6 +334,16 @@ static enum consensus_standing standing_in(const struct consensus *core, const s
     return slot->view == core->view && proposed ? STANDING_CURRENT : STANDING_PROPOSED;
 }
 
+/* Where it stands in one view, of which nothing may be known: in that of its header (`own_view`) a leader stands for it
+ * then, in a later one nobody does unless the view has it. */
+static enum consensus_standing standing_at(const struct consensus *core, struct slot *slot, bool own_view,
+                                           const uint8_t hash[HASH_LEN]) {
+    if (slot != NULL && (own_view || views_block(slot, hash) != NULL)) {
+        return standing_in(core, slot, hash);
+    }
+    return own_view ? STANDING_PROPOSED : STANDING_OVER;
+}
+
 enum consensus_standing consensus_standing(const struct consensus *core, uint64_t view, const uint8_t hash[HASH_LEN],
                                            bool closes) {
     if (core_same(core->final_hash, hash)) {
@@ -343,12 +353,7 @@ enum consensus_standing consensus_standing(const struct consensus *core, uint64_
     uint64_t last = closes ? core->final_view + CONSENSUS_WINDOW - 1 : view;
     enum consensus_standing best = STANDING_OVER;
     for (uint64_t v = first; v <= last; v++) {
-        struct slot *slot = views_get(core, v);
-        bool own_view = v == view;
-        bool stands = slot != NULL && (own_view || views_block(slot, hash) != NULL);
-        enum consensus_standing here = stands                     ? standing_in(core, slot, hash)
-                                       : own_view && slot == NULL ? STANDING_PROPOSED
-                                                                  : STANDING_OVER;
+        enum consensus_standing here = standing_at(core, views_get(core, v), v == view, hash);
         best = here > best ? here : best;
     }
     return best;

@@ -23,9 +23,10 @@ bool pace_is_slow(const struct consensus *core) {
 
 static uint64_t scaled(const struct consensus *core, uint32_t base_ms) {
     uint64_t cap = (uint64_t)core->config.timing.timeout_cap_ms << slowness(core);
+    cap = cap > base_ms ? cap : base_ms;
     ASSERT(core->backoff <= BACKOFF_MAX);
     uint64_t t = (uint64_t)base_ms << core->backoff;
-    return t < cap ? t : cap < base_ms ? base_ms : cap;
+    return t < cap ? t : cap;
 }
 
 static const struct slot *current(const struct consensus *core) {

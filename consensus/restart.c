@@ -264,11 +264,8 @@ void restart_help_behind(struct consensus *core, struct consensus_effects *out) 
     if (slot == NULL || !core_is_validator(core) || core->recalling) {
         return;
     }
-    const struct held_certificate *held = slot->certificates;
-    enum vote_kind kind = held[VOTE_FINALIZE].len != 0   ? VOTE_FINALIZE
-                          : held[VOTE_NOTARIZE].len != 0 ? VOTE_NOTARIZE
-                                                         : VOTE_NULLIFY;
-    for (uint16_t i = 0; i < core->n && held[kind].len != 0; i++) {
+    enum vote_kind kind = views_strongest(slot);
+    for (uint16_t i = 0; i < core->n && slot->certificates[kind].len != 0; i++) {
         if (i != core->config.me && core->peers[i].reached < core->view) {
             core_send_certificate(out, i, slot, kind);
         }

@@ -200,10 +200,7 @@ void rules_send_proposal(struct consensus *core, const struct slot *slot, uint16
             break;
         }
         bool nullified = views_nullified(at);
-        const struct held_certificate *held = at->certificates;
-        held += held[VOTE_FINALIZE].len != 0   ? VOTE_FINALIZE
-                : held[VOTE_NOTARIZE].len != 0 ? VOTE_NOTARIZE
-                                               : VOTE_NULLIFY;
+        const struct held_certificate *held = &at->certificates[views_strongest(at)];
         if (held->len != 0) {
             core->attached[count++] = bytes_of(held->bytes, held->len);
         }

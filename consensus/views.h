@@ -21,6 +21,14 @@ struct slot_block *views_add_block(struct slot *slot, const uint8_t hash[HASH_LE
 /* The block a quorum notarized or finalized in that view; NULL when there is none. */
 const uint8_t *views_notarized(const struct slot *slot);
 bool views_nullified(const struct slot *slot);
+/* The kind of that certificate of the view, of those held, which says most: a finalization, a notarization, else a
+ * nullification, of which there may be none. */
+static inline enum vote_kind views_strongest(const struct slot *slot) {
+    if (slot->certificates[VOTE_FINALIZE].len != 0) {
+        return VOTE_FINALIZE;
+    }
+    return slot->certificates[VOTE_NOTARIZE].len != 0 ? VOTE_NOTARIZE : VOTE_NULLIFY;
+}
 const struct ballot *views_own(const struct consensus *core, const struct slot *slot);
 static inline bool views_cast(const struct ballot *ballot, enum vote_kind kind) {
     return (ballot->cast >> kind & 1) != 0;

@@ -9,7 +9,10 @@
 
 static enum err parent_of(const char *path, char out[DISK_PATH_MAX]) {
     const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    size_t len = slash != NULL ? (size_t)(slash - path) : 0;
+    if (slash == path) {
+        len = 1; /* the root's own name */
+    }
     if (len >= DISK_PATH_MAX) {
         return ERR_TOOLARGE;
     }

@@ -404,6 +404,18 @@ static struct run run_of(const struct kv_layer *layer) {
     return run;
 }
 
+/* Which of the two is to be taken next, as bytes_compare says it; one at its end comes after all. */
+static inline int heads_compare(const struct kv_entry *a, const struct kv_entry *a_end, const struct kv_entry *b,
+                                const struct kv_entry *b_end) {
+    if (a == a_end) {
+        return 1;
+    }
+    if (b == b_end) {
+        return -1;
+    }
+    return bytes_compare(kv_entry_key(a), kv_entry_key(b));
+}
+
 /* Merges one table's entries by reference into `out`; gives their number. */
 static size_t merge_table(const struct run *older, const struct run *newer, size_t table, bool drop_deleted,
                           struct kv_entry *out) {
@@ -411,7 +423,7 @@ static size_t merge_table(const struct run *older, const struct run *newer, size
     const struct kv_entry *b = newer->entries + newer->start[table], *b_end = newer->entries + newer->start[table + 1];
     size_t n = 0;
     while (a < a_end || b < b_end) {
-        int order = a == a_end ? 1 : b == b_end ? -1 : bytes_compare(kv_entry_key(a), kv_entry_key(b));
+        int order = heads_compare(a, a_end, b, b_end);
         const struct kv_entry *winner = order < 0 ? a : b;
         a += order <= 0;
         b += order >= 0;

@@ -46,7 +46,8 @@ static inline const struct kv_entry *kv_nearer(const struct kv_entry *newer, con
         return newer == NULL ? older : newer;
     }
     int order = bytes_compare(kv_entry_key(older), kv_entry_key(newer));
-    return (back ? order > 0 : order < 0) ? older : newer;
+    bool older_is_nearer = back ? order > 0 : order < 0;
+    return older_is_nearer ? older : newer;
 }
 /* Nearest entry at or after `from` (`back`: at or before), deleted ones too; NULL when there is none. */
 const struct kv_entry *kv_stack_seek(const struct kv_stack *stack, enum kv_table table, struct bytes from, bool back);

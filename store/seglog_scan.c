@@ -152,7 +152,8 @@ static enum err find_tail(const struct walk *w, struct tail *tail) {
             tail->synced = h.synced > tail->synced ? h.synced : tail->synced;
             /* A closing mark in its place is as it should be; the next record goes over it. */
             bool mark = at == w->offset && h.type == RECORD_CLOSED && h.sequence == w->sequence;
-            e = mark ? OK : tail_note(tail, at, end > w->size ? w->size : end);
+            end = end < w->size ? end : w->size;
+            e = mark ? OK : tail_note(tail, at, end);
         } else if (at == w->offset && sequence == w->sequence) {
             e = tail_note(tail, at, at + RECORD_HEADER_LEN);
         }

@@ -72,7 +72,7 @@ static size_t utf8_character(const uint8_t *text, size_t len) {
     if (text[0] < 0x80) {
         return 1;
     }
-    size_t size = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+    size_t size = 2 + (size_t)(text[0] >= 0xe0) + (size_t)(text[0] >= 0xf0);
     if (text[0] < 0xc2 || text[0] > 0xf4 || len < size) {
         return 0;
     }
@@ -360,7 +360,7 @@ static size_t encode_head(enum cbor_major major, uint64_t argument, uint8_t out[
         out[0] = (uint8_t)(type | argument);
         return 1;
     }
-    unsigned log = argument > UINT32_MAX ? 3 : argument > UINT16_MAX ? 2 : argument > UINT8_MAX ? 1 : 0;
+    unsigned log = (unsigned)(argument > UINT8_MAX) + (unsigned)(argument > UINT16_MAX) + (argument > UINT32_MAX);
     size_t extra = (size_t)1 << log;
     out[0] = (uint8_t)(type | (24 + log));
     for (size_t i = 0; i < extra; i++) {

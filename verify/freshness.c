@@ -16,8 +16,11 @@ uint64_t freshness_limit(enum follower who, uint64_t configured_ms, uint32_t hea
     if (!rules[who].by_heartbeat) {
         return configured_ms;
     }
+    if (heartbeat_ms == 0) {
+        return 0;
+    }
     uint64_t beats_ms = (uint64_t)FRESHNESS_HEARTBEATS * heartbeat_ms;
-    return heartbeat_ms == 0 ? 0 : configured_ms > beats_ms ? configured_ms : beats_ms;
+    return configured_ms > beats_ms ? configured_ms : beats_ms;
 }
 
 static bool is_older(uint64_t time_ms, uint64_t now_ms, uint64_t limit_ms) {

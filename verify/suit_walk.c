@@ -144,11 +144,22 @@ static enum verdict take_number(struct cbor_reader *r, enum suit_kind kind, stru
     return v;
 }
 
+/* How long a byte string of the kind must be; those that may have any length keep theirs. */
+static size_t wanted_len(enum suit_kind kind, size_t len) {
+    switch (kind) {
+    case SUIT_KIND_UUID:
+        return UUID_BYTES;
+    case SUIT_KIND_HASH:
+        return HASH_LEN;
+    default:
+        return len;
+    }
+}
+
 static enum verdict take_bytes(struct cbor_reader *r, enum suit_kind kind, struct suit_event *event) {
     event->kind = SUIT_EVENT_BYTES;
     enum verdict v = cbor_bytes(r, &event->bytes);
-    size_t want = kind == SUIT_KIND_UUID ? UUID_BYTES : kind == SUIT_KIND_HASH ? HASH_LEN : event->bytes.len;
-    return v == GOOD && event->bytes.len != want ? BAD_UNSUPPORTED : v;
+    return v == GOOD && event->bytes.len != wanted_len(kind, event->bytes.len) ? BAD_UNSUPPORTED : v;
 }
 
 static enum verdict take_text(struct cbor_reader *r, enum suit_kind kind, struct suit_event *event) {

@@ -105,12 +105,11 @@ static enum err load_class(const struct call *call, const uint8_t class_id[UUID_
         return e != OK ? e : refuse(answer, CODE_CLASS_UNKNOWN, "define the class first");
     }
     e = class_authorizes(call, out, authors, &code);
-    if (e != OK || code != CODE_OK) {
-        return e != OK ? e
-                       : refuse(answer, code, "%sadmins of organisation %s must sign",
-                                authors ? "an author of the class or " : "", out->def.org);
+    if (e != OK || code == CODE_OK) {
+        return e;
     }
-    return OK;
+    return refuse(answer, code, "%sadmins of organisation %s must sign", authors ? "an author of the class or " : "",
+                  out->def.org);
 }
 
 static bool refuse_claim(const Assay__RegisterRelease *args, struct answer *answer) {

@@ -52,10 +52,21 @@ static bool peer_is_sound(const char *peer) {
     return len > 0;
 }
 
+/* The length of "http://" or "https://" before it, 0 when it begins with neither. */
+static size_t scheme_len(const char *http) {
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t len = strlen(schemes[i]);
+        if (strncmp(http, schemes[i], len) == 0) {
+            return len;
+        }
+    }
+    return 0;
+}
+
 /* http:// or https://, a host, and nothing but printable ASCII without quotes, angle brackets or backslashes. */
 static bool http_is_sound(const char *http) {
-    size_t scheme = strncmp(http, "http://", 7) == 0 ? 7 : strncmp(http, "https://", 8) == 0 ? 8 : 0;
-    size_t len = strlen(http);
+    size_t scheme = scheme_len(http), len = strlen(http);
     if (scheme == 0 || len <= scheme || len > GENESIS_TEXT_MAX || http[scheme] == '/' || http[scheme] == ':') {
         return false;
     }

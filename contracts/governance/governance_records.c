@@ -274,7 +274,10 @@ enum err node_put(const struct call *call, const struct node_record *before, con
         struct record_key link = link_index_key(node->link_key);
         e = state_put(&call->state, &link, bytes_of(node->key, sizeof node->key));
     }
-    return e == OK ? count_node(call, before == NULL ? 0 : before->node.role, node->role) : e;
+    if (e != OK) {
+        return e;
+    }
+    return count_node(call, before == NULL ? 0 : before->node.role, node->role);
 }
 
 enum err node_erase(const struct call *call, const struct node_record *record, const char *detail) {

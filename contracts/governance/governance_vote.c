@@ -237,8 +237,11 @@ enum err proposal_expiry_due(const struct call *call, struct bytes subject) {
         return ERR_CORRUPT;
     }
     enum err e = proposal_stored(&call->state, subject.data, &p, &found);
-    if (e != OK || !found || p.state != PROPOSAL_OPEN) {
-        return e != OK ? e : (found ? OK : ERR_CORRUPT);
+    if (e == OK && !found) {
+        e = ERR_CORRUPT;
+    }
+    if (e != OK || p.state != PROPOSAL_OPEN) {
+        return e;
     }
     e = proposal_count(&call->state, p.id, &p.tally);
     return e == OK ? close_as(call, &p, PROPOSAL_EXPIRED, "not decided in time") : e;

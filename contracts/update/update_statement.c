@@ -312,8 +312,10 @@ static bool report_follows(enum device_status status, enum report_outcome outcom
 }
 
 static enum device_status reported_status(enum report_outcome outcome) {
-    return outcome == REPORT_INSTALLED ? STATUS_INSTALLED
-                                       : (outcome == REPORT_FAILED ? STATUS_FAILED : STATUS_ROLLED_BACK);
+    if (outcome == REPORT_INSTALLED) {
+        return STATUS_INSTALLED;
+    }
+    return outcome == REPORT_FAILED ? STATUS_FAILED : STATUS_ROLLED_BACK;
 }
 
 /* Notes what the device runs, unless it has said something newer. */

@@ -25,7 +25,10 @@ static enum page_content look(const struct device_flash *flash, enum flash_area 
             blank = blank && have[i] == 0xff;
         }
     }
-    return equal ? PAGE_EQUAL : (blank ? PAGE_BLANK : PAGE_OTHER);
+    if (equal) {
+        return PAGE_EQUAL;
+    }
+    return blank ? PAGE_BLANK : PAGE_OTHER;
 }
 
 static bool write_page(const struct device_flash *flash, enum flash_area slot, uint32_t offset, const uint8_t *page,
@@ -46,6 +49,17 @@ static bool write_page(const struct device_flash *flash, enum flash_area slot, u
     return false;
 }
 
+static enum download_result unopened(enum talk_result talk) {
+    switch (talk) {
+    case TALK_NOT_YET:
+        return DOWNLOAD_NOT_YET;
+    case TALK_GONE:
+        return DOWNLOAD_GONE;
+    default:
+        return DOWNLOAD_OFFLINE;
+    }
+}
+
 enum download_result download_some(struct device *device) {
     const struct device_flash *flash = device->seams.flash;
     struct device_state *s = &device->state;
@@ -58,7 +72,7 @@ enum download_result download_some(struct device *device) {
     }
     enum talk_result talk = talk_open(&image, device, PROTOCOL_IMAGE, offset, 0);
     if (talk != TALK_OK) {
-        return talk == TALK_NOT_YET ? DOWNLOAD_NOT_YET : talk == TALK_GONE ? DOWNLOAD_GONE : DOWNLOAD_OFFLINE;
+        return unopened(talk);
     }
     if (image.size != size) {
         return DOWNLOAD_SIZE;

@@ -43,7 +43,9 @@ static enum err describe_ledger(struct chain_view *view, struct full_status *out
     struct genesis_params params;
     struct chain_epoch epoch;
     enum err e = chain_view_params(view, &params);
-    e = e == OK ? chain_view_epoch(view, head->epoch + (block_header_closes(head) ? 1 : 0), &epoch) : e;
+    if (e == OK) {
+        e = chain_view_epoch(view, head->epoch + (block_header_closes(head) ? 1 : 0), &epoch);
+    }
     if (e != OK) {
         return e;
     }

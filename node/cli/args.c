@@ -229,12 +229,12 @@ int args_parse(const struct args_spec *spec, int argc, char **argv, struct args_
         }
     }
     int given = argc - optind;
-    if (given < spec->min_operands || (spec->max_operands >= 0 && given > spec->max_operands)) {
-        return args_wrong("%s argument%s; usage: %s %s", given < spec->min_operands ? "missing" : "unexpected",
-                          given < spec->min_operands                     ? ""
-                          : argv[optind + spec->max_operands][0] != '\0' ? ""
-                                                                         : "s",
-                          program, spec->usage);
+    if (given < spec->min_operands) {
+        return args_wrong("missing argument; usage: %s %s", program, spec->usage);
+    }
+    if (spec->max_operands >= 0 && given > spec->max_operands) {
+        return args_wrong("unexpected argument%s; usage: %s %s",
+                          argv[optind + spec->max_operands][0] != '\0' ? "" : "s", program, spec->usage);
     }
     *out = (struct args_operands){argv + optind, given};
     return ARGS_GO_ON;

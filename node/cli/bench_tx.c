@@ -120,7 +120,8 @@ static bool send_one(struct bench *b, struct client *client) {
         log_final(b, &sent);
     }
     bool gone = e == ERR_NETWORK;
-    (void)__atomic_add_fetch(good ? &phase->good : gone ? &phase->failed : &phase->refused, 1, __ATOMIC_RELAXED);
+    uint64_t *missed = gone ? &phase->failed : &phase->refused;
+    (void)__atomic_add_fetch(good ? &phase->good : missed, 1, __ATOMIC_RELAXED);
     json_decref(answer);
     buffer_free(&envelope);
     return !gone;

@@ -164,9 +164,9 @@ static void remove_fetch_dir(const char *dir) {
 
 /* Beside the output, so that a second try finds what the first one got; for stdout a throw-away folder. */
 static enum err fetch_dir(const char *path, char out[PATH_MAX]) {
-    const char *base = getenv("TMPDIR");
+    const char *said = getenv("TMPDIR"), *base = said != NULL ? said : "/tmp";
     int n = path != NULL ? snprintf(out, PATH_MAX, "%s.assay-fetch", path)
-                         : snprintf(out, PATH_MAX, "%s/assay-fetch-XXXXXX", base != NULL ? base : "/tmp");
+                         : snprintf(out, PATH_MAX, "%s/assay-fetch-XXXXXX", base);
     if (n < 0 || n >= PATH_MAX) {
         return ERR_TOOLARGE;
     }

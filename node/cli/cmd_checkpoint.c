@@ -144,11 +144,15 @@ static int look_in_home(struct make *m) {
         chain_view_close(&view);
     }
     home_chain_close(&store);
-    return e == OK         ? ARGS_GO_ON
-           : m->height > 0 ? args_fail("checkpoint: block %" PRIu64 " can't be proven any more, or not yet: leave out "
-                                       "--height for the newest",
-                                       m->height)
-                           : args_fail("checkpoint: %s", err_text(e));
+    if (e == OK) {
+        return ARGS_GO_ON;
+    }
+    if (m->height == 0) {
+        return args_fail("checkpoint: %s", err_text(e));
+    }
+    return args_fail("checkpoint: block %" PRIu64
+                     " can't be proven any more, or not yet: leave out --height for the newest",
+                     m->height);
 }
 
 /* The walk that makes the block one to vouch for. */
@@ -337,7 +341,10 @@ static int checkpoint_show(int argc, char **argv) {
     if (status == ARGS_GO_ON && key != NULL) {
         status = names_public_key("--key", key, root);
     }
-    return status == ARGS_GO_ON ? show_file(operands.item[0], genesis, key != NULL ? root : NULL, json) : status;
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    return show_file(operands.item[0], genesis, key != NULL ? root : NULL, json);
 }
 
 int cmd_checkpoint(int argc, char **argv) {

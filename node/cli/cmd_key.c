@@ -75,9 +75,12 @@ static int key_new(int argc, char **argv) {
     struct keyfile key;
     keyfile_generate(type, &key);
     enum err e = keyfile_write(operands.item[0], &key, buffer_bytes(&passphrase));
-    status = e == OK ? print_key(json, operands.item[0], &key)
-                     : args_fail("%s: %s%s", operands.item[0], err_text(e),
-                                 e == ERR_EXISTS ? "; keys are never overwritten, choose another name" : "");
+    if (e == OK) {
+        status = print_key(json, operands.item[0], &key);
+    } else {
+        status = args_fail("%s: %s%s", operands.item[0], err_text(e),
+                           e == ERR_EXISTS ? "; keys are never overwritten, choose another name" : "");
+    }
     keyfile_wipe(&key);
     forget(&passphrase);
     return status;

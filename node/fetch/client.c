@@ -304,16 +304,25 @@ static enum err explain_refusal(struct client *client, const struct http_call *c
     }
 }
 
+static const char *advice(CURLcode code) {
+    switch (code) {
+    case CURLE_COULDNT_CONNECT:
+        return "; is the node up, and is --node right?";
+    case CURLE_OPERATION_TIMEDOUT:
+        return "; the node may be busy, try again";
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return "; give --ca-file with the certificate to trust";
+    default:
+        return "";
+    }
+}
+
 static enum err explain_transport(struct client *client, const struct http_call *call, CURLcode code) {
     if (call->write_error != OK) {
         say(client, "%s%s: %s", client->url, call->path, err_text(call->write_error));
         return call->write_error;
     }
-    const char *advice = code == CURLE_COULDNT_CONNECT            ? "; is the node up, and is --node right?"
-                         : code == CURLE_OPERATION_TIMEDOUT       ? "; the node may be busy, try again"
-                         : code == CURLE_PEER_FAILED_VERIFICATION ? "; give --ca-file with the certificate to trust"
-                                                                  : "";
-    say(client, "no answer from %s: %s%s", client->url, curl_easy_strerror(code), advice);
+    say(client, "no answer from %s: %s%s", client->url, curl_easy_strerror(code), advice(code));
     return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_NETWORK;
 }
 

@@ -54,7 +54,10 @@ static enum err tell(struct peers *p, const struct place *place) {
                   log_text("address", place->node.peer), log_err(e));
         e = OK; /* one node's bad address is not our fault */
     }
-    return e == OK && p->attached ? p->ops.set_peer(p->ops.ctx, number, place->used ? place->node.key : NULL) : e;
+    if (e != OK || !p->attached) {
+        return e;
+    }
+    return p->ops.set_peer(p->ops.ctx, number, place->used ? place->node.key : NULL);
 }
 
 struct listing {
@@ -159,6 +162,17 @@ static void on_down(void *ctx, size_t member) {
               log_text("address", p->places[member].node.peer));
 }
 
+static const char *why_unheard(enum err e) {
+    switch (e) {
+    case ERR_BUSY:
+        return "the port is in use; set another or stop what uses it";
+    case ERR_CONFIG:
+        return "it must be host:port, the host an address of this machine";
+    default:
+        return err_text(e);
+    }
+}
+
 static enum err open_links(struct peers *p, struct why *why) {
     struct links_member members[PEERS_MAX] = {0};
     for (size_t i = OWN_PLACE + 1; i < PEERS_MAX; i++) {
@@ -181,10 +195,7 @@ static enum err open_links(struct peers *p, struct why *why) {
     enum err e = links_open(&config, &ops, &p->links);
     secure_wipe(&config, sizeof config);
     if (e != OK) {
-        why_set(why, "peer.listen %s: %s", listen,
-                e == ERR_BUSY     ? "the port is in use; set another or stop what uses it"
-                : e == ERR_CONFIG ? "it must be host:port, the host an address of this machine"
-                                  : err_text(e));
+        why_set(why, "peer.listen %s: %s", listen, why_unheard(e));
     }
     return e;
 }

@@ -100,7 +100,10 @@ static enum err collect_records(struct exporting *x) {
 
 static void *grow(void *items, size_t count, size_t len) {
     /* By powers of two, starting with one. */
-    return count == 0 || (count & (count - 1)) == 0 ? realloc(items, (count == 0 ? 1 : 2 * count) * len) : items;
+    if ((count & (count - 1)) != 0) {
+        return items;
+    }
+    return realloc(items, (count == 0 ? 1 : 2 * count) * len);
 }
 
 struct org_page {

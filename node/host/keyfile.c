@@ -227,6 +227,17 @@ enum err keyfile_load(const char *path, enum keyfile_type wanted, struct bytes p
     return OK;
 }
 
+static const char *no_passphrase(enum err e) {
+    switch (e) {
+    case ERR_MODE:
+        return "its group or others may read it; chmod 600 it";
+    case ERR_MALFORMED:
+        return "its first line must be 1 to 1024 characters";
+    default:
+        return err_text(e);
+    }
+}
+
 enum err keyfile_read_passphrase(const char *path, struct buffer *out, struct why *out_why) {
     struct buffer text = BUFFER_INIT;
     enum err e = file_read_secret(path, KEYFILE_PASSPHRASE_MAX + 2, &text);
@@ -243,10 +254,7 @@ enum err keyfile_read_passphrase(const char *path, struct buffer *out, struct wh
     }
     wipe_free(&text);
     if (e != OK) {
-        why_set(out_why, "passphrase file %.120s: %s", path,
-                e == ERR_MODE        ? "its group or others may read it; chmod 600 it"
-                : e == ERR_MALFORMED ? "its first line must be 1 to 1024 characters"
-                                     : err_text(e));
+        why_set(out_why, "passphrase file %.120s: %s", path, no_passphrase(e));
     }
     return e;
 }

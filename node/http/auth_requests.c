@@ -16,15 +16,24 @@ static enum err identify(struct auth *auth, const struct http_request *request, 
     return auth_check_token(auth, header + 7, out);
 }
 
+static const char *no_identity(enum err e) {
+    switch (e) {
+    case ERR_NOTFOUND:
+        return "this needs a token";
+    case ERR_EXPIRED:
+        return "the token has expired";
+    case ERR_DENIED:
+        return "the token's key is not registered any more";
+    default:
+        return "the token is not one of this node's";
+    }
+}
+
 bool auth_require(struct auth *auth, struct http_request *request, const char *org, struct auth_identity *out) {
     struct auth_identity who;
     enum err e = identify(auth, request, &who);
     if (e != OK) {
-        const char *why = e == ERR_NOTFOUND  ? "this needs a token"
-                          : e == ERR_EXPIRED ? "the token has expired"
-                          : e == ERR_DENIED  ? "the token's key is not registered any more"
-                                             : "the token is not one of this node's";
-        struct http_response *response = http_error(401, "NOT_LOGGED_IN", HINT_LOGIN, "%s", why);
+        struct http_response *response = http_error(401, "NOT_LOGGED_IN", HINT_LOGIN, "%s", no_identity(e));
         http_response_header(response, "WWW-Authenticate", "Bearer");
         http_respond(request, response);
         return false;

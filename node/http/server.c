@@ -177,6 +177,18 @@ static void write_address(int fd, char out[HTTP_LISTEN_MAX]) {
     (void)snprintf(out, HTTP_LISTEN_MAX, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+/* What `http.listen` is to blame for is told apart from what else failed. */
+static enum err err_of_listening(int number) {
+    switch (number) {
+    case EADDRINUSE:
+        return ERR_BUSY;
+    case EADDRNOTAVAIL:
+        return ERR_CONFIG;
+    default:
+        return err_from_errno(number);
+    }
+}
+
 static enum err open_listener(struct http_server *server, struct why *out_why) {
     struct sockaddr_storage address;
     socklen_t len = 0;
@@ -193,7 +205,7 @@ static enum err open_listener(struct http_server *server, struct why *out_why) {
         if (fd >= 0) {
             (void)close(fd);
         }
-        return number == EADDRINUSE ? ERR_BUSY : number == EADDRNOTAVAIL ? ERR_CONFIG : err_from_errno(number);
+        return err_of_listening(number);
     }
     server->listen_fd = fd;
     write_address(fd, server->address);

@@ -210,7 +210,10 @@ enum err peer_decode(struct bytes encoded, struct peer_message *out) {
     struct peer_message message = {.memory = arena};
     /* A message that needs more memory than the budget looks like any other malformed one. */
     const Assay__Peer__PeerMessage *in = assay__peer__peer_message__unpack(&allocator, encoded.len, encoded.data);
-    enum err e = in == NULL ? ERR_MALFORMED : in->version != PEER_VERSION ? ERR_UNSUPPORTED : OK;
+    enum err e = in != NULL ? OK : ERR_MALFORMED;
+    if (e == OK && in->version != PEER_VERSION) {
+        e = ERR_UNSUPPORTED;
+    }
     if (e == OK) {
         message.epoch = in->epoch;
         e = take_content(arena, in, &message);

@@ -153,6 +153,15 @@ enum err replica_advance(struct replica *r, const uint8_t hash[HASH_LEN], enum c
     return OK;
 }
 
+/* What the core is told of a block that was executed. */
+static enum consensus_block_state judge(struct replica *r, const uint8_t hash[HASH_LEN], enum chain_status status) {
+    if (status != CHAIN_VALID) {
+        return status == CHAIN_INVALID ? BLOCK_INVALID : BLOCK_VALID;
+    }
+    bool timely = is_timely(r, chain_header(r->config.chain, hash)) && !replica_is_crowded(r, hash);
+    return timely ? BLOCK_VALID : BLOCK_UNTIMELY;
+}
+
 enum err replica_pursue(struct replica *r, const uint8_t hash[HASH_LEN], uint64_t view) {
     enum chain_status status = CHAIN_UNKNOWN;
     uint8_t missing[HASH_LEN];
@@ -162,9 +171,7 @@ enum err replica_pursue(struct replica *r, const uint8_t hash[HASH_LEN], uint64_
     }
     if (status == CHAIN_VALID || status == CHAIN_FINAL || status == CHAIN_INVALID) {
         remove_pending(r, find_pending(r, hash));
-        bool timely = status != CHAIN_VALID ||
-                      (is_timely(r, chain_header(r->config.chain, hash)) && !replica_is_crowded(r, hash));
-        tell(r, hash, status == CHAIN_INVALID ? BLOCK_INVALID : timely ? BLOCK_VALID : BLOCK_UNTIMELY);
+        tell(r, hash, judge(r, hash, status));
         return OK;
     }
     struct pending *asked = add_pending(r, hash, view);

@@ -229,6 +229,17 @@ static enum err start_restored(struct replica *r) {
     return e;
 }
 
+static enum consensus_block_state restored_state(enum chain_status status) {
+    switch (status) {
+    case CHAIN_VALID:
+        return BLOCK_VALID;
+    case CHAIN_INVALID:
+        return BLOCK_INVALID;
+    default:
+        return BLOCK_WANTED;
+    }
+}
+
 /* Executes a body that the journal kept and tells the core that it is on disk. */
 static enum err tell_block(struct replica *r, const uint8_t hash[HASH_LEN]) {
     enum chain_status status = CHAIN_UNKNOWN;
@@ -238,7 +249,7 @@ static enum err tell_block(struct replica *r, const uint8_t hash[HASH_LEN]) {
     if (e != OK || status == CHAIN_FINAL || !replica_describe(r, hash, &event)) {
         return e;
     }
-    event.u.block.state = status == CHAIN_VALID ? BLOCK_VALID : status == CHAIN_INVALID ? BLOCK_INVALID : BLOCK_WANTED;
+    event.u.block.state = restored_state(status);
     event.u.block.journaled = true;
     return replica_feed(r, &event);
 }

@@ -290,7 +290,8 @@ static void on_accept(void *arg) {
     if (rv == 0) {
         admit(door, nng_aio_get_output(door->accept, 0));
     }
-    go_on(door, failed ? FAILED_MS : full ? FULL_MS : 0);
+    nng_duration pause_ms = full ? FULL_MS : 0;
+    go_on(door, failed ? FAILED_MS : pause_ms);
     (void)pthread_mutex_unlock(&door->lock);
     if (failed) {
         log_event(LOG_WARN, "links.no_accept", log_text("error", nng_strerror(rv)));

@@ -137,7 +137,8 @@ static void on_blocked(uv_timer_t *timer) {
 
 void links_blocked(struct links *links, const struct wire *wire) {
     uint64_t delay = wire_stuck_ms(wire, clock_mono_ms()) / 4;
-    delay = delay < BLOCKED_MIN_MS ? BLOCKED_MIN_MS : delay < BLOCKED_MAX_MS ? delay : BLOCKED_MAX_MS;
+    delay = delay > BLOCKED_MIN_MS ? delay : BLOCKED_MIN_MS;
+    delay = delay < BLOCKED_MAX_MS ? delay : BLOCKED_MAX_MS;
     if (!uv_is_active((uv_handle_t *)&links->blocked) || uv_timer_get_due_in(&links->blocked) > delay) {
         (void)uv_timer_start(&links->blocked, on_blocked, delay, 0);
     }

@@ -350,7 +350,10 @@ static uint32_t chunk_at(const struct snapshot_manifest *manifest, uint32_t plac
         return snapshot_chunk_count(manifest) - 1 - place;
     }
     uint32_t rule = snapshot_window_chunk(manifest), state = place - manifest->body_count;
-    return state == 0 ? rule : state <= rule ? state - 1 : state;
+    if (state == 0) {
+        return rule;
+    }
+    return state <= rule ? state - 1 : state;
 }
 
 static enum err take_stock(struct snapshot_fetch *f, enum snapshot_part part) {

@@ -32,7 +32,7 @@ __attribute__((constructor)) static void begin(void) {
 
 static void shift(struct timespec *t, int64_t ms) {
     int64_t ns = t->tv_nsec + ms % 1000 * 1000000;
-    int64_t carry = ns < 0 ? -1 : ns >= 1000000000 ? 1 : 0;
+    int64_t carry = (ns >= 1000000000) - (ns < 0);
     t->tv_sec += ms / 1000 + carry;
     t->tv_nsec = ns - carry * 1000000000;
 }

@@ -97,22 +97,22 @@ static void fake_make_bundle(struct fake *f, const struct protocol_request *requ
     class_record_encode(&record, class_value);
     status_record_encode(&f->status, status_value);
     f->state.count = 0;
-    fixture_put(&f->state, f->answer_about != NULL ? f->answer_about : "firmware",
-                bytes_of(class_key, sizeof class_key), bytes_of(class_value, sizeof class_value));
+    const char *about = f->answer_about != NULL ? f->answer_about : "firmware";
+    fixture_put(&f->state, about, bytes_of(class_key, sizeof class_key), bytes_of(class_value, sizeof class_value));
     fixture_put(&f->state, "other", bytes_of(class_key, 1), bytes_of(class_key, 1));
     if (f->has_status) {
         fixture_put(&f->state, "update", bytes_of(status_key, sizeof status_key),
                     bytes_of(status_value, sizeof status_value));
     }
-    struct fixture_bundle b = {
-        .chain = f->chain,
-        .epoch = known,
-        .sets = f->set_list + known,
-        .steps = (uint16_t)(f->steps - known),
-        .height = f->old_proofs ? 1 : f->height,
-        .state = &f->state,
-        .contract = of_class ? (f->answer_about != NULL ? f->answer_about : "firmware") : "update",
-        .user_key = of_class ? bytes_of(class_key, sizeof class_key) : bytes_of(status_key, sizeof status_key)};
+    struct fixture_bundle b = {.chain = f->chain,
+                               .epoch = known,
+                               .sets = f->set_list + known,
+                               .steps = (uint16_t)(f->steps - known),
+                               .height = f->old_proofs ? 1 : f->height,
+                               .state = &f->state,
+                               .contract = of_class ? about : "update",
+                               .user_key = of_class ? bytes_of(class_key, sizeof class_key)
+                                                    : bytes_of(status_key, sizeof status_key)};
     f->object_len = fixture_bundle_make(&b, f->object);
     if (f->signers > 0) {
         /* The same header with a certificate of fewer. */
@@ -212,8 +212,10 @@ static bool fake_statement(struct fake *f, const struct protocol_request *reques
         !ed25519_verify(request->device_id, text, sizeof text, request->said.signature)) {
         return false;
     }
-    out->said.reception = f->refuse ? PROTOCOL_REFUSED : (f->queue ? PROTOCOL_QUEUED : PROTOCOL_ACCEPTED);
-    if (!f->refuse && !f->queue) {
+    out->said.reception = f->queue ? PROTOCOL_QUEUED : PROTOCOL_ACCEPTED;
+    if (f->refuse) {
+        out->said.reception = PROTOCOL_REFUSED;
+    } else if (!f->queue) {
         if (s.counter < f->last_counter) {
             out->said.reception = PROTOCOL_REFUSED; /* replayed */
         } else {

@@ -24,8 +24,15 @@ static struct bytes model_key(unsigned n, uint8_t out[KV_KEY_MAX]) {
 }
 
 /* From nothing to more than one LMDB page. */
+static size_t model_len(uint32_t number) {
+    if (number % 11 == 0) {
+        return 0;
+    }
+    return number % 13 == 0 ? 6000 : 1 + number % 60;
+}
+
 static struct bytes model_value(uint32_t number, uint8_t out[6000]) {
-    size_t len = number % 11 == 0 ? 0 : number % 13 == 0 ? 6000 : 1 + number % 60;
+    size_t len = model_len(number);
     memset(out, (int)(number % 251), len);
     if (len >= 4) {
         store_u32(out, number);

@@ -319,7 +319,7 @@ MUTANTS = {
         (BLOCKS, "    if (parent != NULL && h->time_ms == block_next_time(parent, 0)) {\n", "    if (false) {\n"),
     ], "clocks were ahead"),
     "more is proposed and voted for than can stand": ([
-        (BLOCKS, " && !replica_is_crowded(r, hash));", ");"),
+        (BLOCKS, " && !replica_is_crowded(r, hash);", ";"),
     ], "a leader fills blocks"),
     "less may stand above the head than views are kept": ([
         (EXECUTE, "branch.count >= LIMIT_UNFINAL_DEPTH", "branch.count >= 64"),

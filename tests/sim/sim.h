@@ -496,6 +496,8 @@ void sim_run(const struct sim_case *played, bool show, void (*prepare)(struct si
 void sim_limit_time(unsigned seconds);
 /* The same in a child process, which may break off; gives up after `seconds` of processor time. */
 void sim_run_apart(const struct sim_case *played, bool show, unsigned seconds, struct sim_result *out);
+/* The kind of failure it is when a run's process ended like that (waitpid), in one word. */
+const char *sim_end_kind(int status);
 
 /* Makes a failing case smaller as long as it fails in the same way, and prints what is left of it. */
 void sim_shrink(struct sim_case *failing, const struct sim_result *how, unsigned seconds);

@@ -15,16 +15,35 @@ void sim_limit_time(unsigned seconds) {
     (void)setitimer(ITIMER_PROF, &limit, NULL);
 }
 
-static void note_end(int status, struct sim_result *out) {
-    *out = (struct sim_result){.failed = true};
+/* How runs break off: the signal that ended the process, the kind of failure, and what happened. */
+static const struct end {
+    int signal;
+    const char *kind, *text; /* NULL: the signal's own */
+} ends[] = {
+    {SIGPROF, "endless", "it did not end in time"},
+    {SIGABRT, "assertion", "an assertion failed (see above)"},
+    {0, "crash", "it ended by itself (see above)"},
+};
+
+static struct end end_of(int status) {
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    const char *kind = number == SIGPROF ? "endless" : number == SIGABRT ? "assertion" : "crash";
-    (void)snprintf(out->kind, sizeof out->kind, "%s", kind);
-    (void)snprintf(out->failure, sizeof out->failure, "the run broke off: %s",
-                   number == SIGPROF   ? "it did not end in time"
-                   : number == SIGABRT ? "an assertion failed (see above)"
-                   : number != 0       ? strsignal(number)
-                                       : "it ended by itself (see above)");
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        if (ends[i].signal == number) {
+            return ends[i];
+        }
+    }
+    return (struct end){number, "crash", strsignal(number)};
+}
+
+const char *sim_end_kind(int status) {
+    return end_of(status).kind;
+}
+
+static void note_end(int status, struct sim_result *out) {
+    struct end end = end_of(status);
+    *out = (struct sim_result){.failed = true};
+    (void)snprintf(out->kind, sizeof out->kind, "%s", end.kind);
+    (void)snprintf(out->failure, sizeof out->failure, "the run broke off: %s", end.text);
 }
 
 void sim_run_apart(const struct sim_case *played, bool show, unsigned seconds, struct sim_result *out) {

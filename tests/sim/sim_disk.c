@@ -269,7 +269,10 @@ static enum err disk_make_dir(void *ctx, const char *path) {
 static enum err disk_kind_of(void *ctx, const char *path, enum disk_kind *out) {
     struct sim_disk *disk = ctx;
     const struct inode *inode = names_find(&disk->now, path);
-    *out = inode == NULL ? DISK_NOTHING : inode->folder ? DISK_FOLDER : DISK_FILE;
+    *out = DISK_NOTHING;
+    if (inode != NULL) {
+        *out = inode->folder ? DISK_FOLDER : DISK_FILE;
+    }
     return disk_halted(disk) ? ERR_IO : OK;
 }
 

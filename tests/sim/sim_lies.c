@@ -211,7 +211,11 @@ static bool with_hole(struct false_range *a) {
 /* Good blocks of other heights than those asked for. */
 static bool unasked(struct false_range *a) {
     uint64_t height = chain_head(a->node->chain)->header.height;
-    a->first = a->first < height ? a->first + 1 : a->first > 1 ? a->first - 1 : 0;
+    if (a->first < height) {
+        a->first++;
+    } else {
+        a->first = a->first > 1 ? a->first - 1 : 0;
+    }
     return a->first != 0 && add_final(a, height);
 }
 

@@ -135,11 +135,7 @@ static void note_broken(struct board *board, size_t me, int status) {
         return;
     }
     struct sim_result result = {.failed = true};
-    int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    (void)snprintf(result.kind, sizeof result.kind, "%s",
-                   number == SIGABRT   ? "assertion"
-                   : number == SIGPROF ? "endless"
-                                       : "crash");
+    (void)snprintf(result.kind, sizeof result.kind, "%s", sim_end_kind(status));
     (void)snprintf(result.failure, sizeof result.failure, "the run broke off (%s)", result.kind);
     post_failure(board, seed - 1, &result);
 }
@@ -147,7 +143,8 @@ static void note_broken(struct board *board, size_t me, int status) {
 static void work_all(const struct request *request, struct board *board) {
     pid_t workers[WORKERS_MAX] = {0};
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t count = request->jobs != 0 ? request->jobs : processors < 1 ? 1 : (size_t)processors;
+    size_t count = processors < 1 ? 1 : (size_t)processors;
+    count = request->jobs != 0 ? request->jobs : count;
     count = count < WORKERS_MAX ? count : WORKERS_MAX;
     size_t running = 0;
     for (size_t i = 0; i < count && i < request->count; i++) {

@@ -249,7 +249,8 @@ static void choose_foes(uint64_t seed, struct sim_options *o) {
     o->leap = maybe(&random, duels ? 600 : 300, 300, 2000);
     o->exile = maybe(&random, duels ? 500 : 100, 400, 2000);
     o->lying_observer = o->observers > 0 && sim_chance(&random, 200) ? 1 : 0;
-    o->forge_block = liars ? maybe(&random, often, duels ? 500 : 200, 900) : 0;
+    uint32_t forged_from = duels ? 500 : 200;
+    o->forge_block = liars ? maybe(&random, often, forged_from, 900) : 0;
     o->false_final = liars ? maybe(&random, often, 300, 1000) : 0;
     o->false_recall = liars ? maybe(&random, often, 300, 1000) : 0;
     o->flood = liars || o->lying_observer > 0 ? maybe(&random, 300, 20, 300) : 0;

@@ -247,11 +247,9 @@ static bool plays_out(const struct scenario *s, uint64_t seed, atomic_ullong *co
     bool counts = s->counter == 0 || r.counted[s->counter] > 0;
     bool good = !r.failed && scene.happened > 0 && counts && r.blocks >= s->blocks;
     if (!good) {
+        const char *lack = counts ? "it did not go on as it must" : "what it is about was not met";
         printf("FAILED %s (seed %llu): %s; it happened %llu times, %llu blocks\n", s->name, (unsigned long long)seed,
-               r.failed ? r.failure
-               : counts ? "it did not go on as it must"
-                        : "what it is about was not met",
-               (unsigned long long)scene.happened, (unsigned long long)r.blocks);
+               r.failed ? r.failure : lack, (unsigned long long)scene.happened, (unsigned long long)r.blocks);
     }
     forget_scene();
     return good;

@@ -24,6 +24,13 @@ static size_t receive(char *data, size_t size, size_t count, void *ctx) {
     return len;
 }
 
+static const char *what_failed(CURLcode code, const struct receiver *to, const char *detail) {
+    if (to->overflow) {
+        return "answer longer than asked for";
+    }
+    return detail[0] != '\0' ? detail : curl_easy_strerror(code);
+}
+
 static bool exchange(void *ctx, const uint8_t *request, size_t len, uint8_t *answer, size_t capacity, size_t *out_len) {
     struct host_link *link = ctx;
     struct receiver to = {answer, capacity, 0, false};
@@ -39,9 +46,7 @@ static bool exchange(void *ctx, const uint8_t *request, size_t len, uint8_t *ans
     (void)curl_easy_setopt(link->curl, CURLOPT_ERRORBUFFER, NULL);
     (void)curl_easy_setopt(link->curl, CURLOPT_POSTFIELDS, NULL);
     if (code != CURLE_OK) {
-        (void)snprintf(link->why, sizeof link->why, "%s",
-                       to.overflow ? "answer longer than asked for"
-                                   : (error[0] != '\0' ? error : curl_easy_strerror(code)));
+        (void)snprintf(link->why, sizeof link->why, "%s", what_failed(code, &to, error));
         return false;
     }
     (void)curl_easy_getinfo(link->curl, CURLINFO_RESPONSE_CODE, &status);

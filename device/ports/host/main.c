@@ -339,6 +339,16 @@ static int do_cut(const struct arguments *a, struct host_home *home, const struc
     return EXIT_SUCCESS;
 }
 
+static int do_verb(struct arguments *a, struct host_home *home, struct host_run *run, struct host_link *link) {
+    if (strcmp(a->verb, "once") == 0) {
+        return do_once(a, home, run, link);
+    }
+    if (strcmp(a->verb, "run") == 0) {
+        return do_run(a, home, run, link);
+    }
+    return do_cut(a, home, run);
+}
+
 static int with_gateway(struct arguments *a, struct host_home *home, struct host_run *run) {
     static struct host_link link;
     int status;
@@ -349,9 +359,7 @@ static int with_gateway(struct arguments *a, struct host_home *home, struct host
         status = complain(EXIT_USAGE, "--gateway takes an http:// or https:// address; see --help");
     } else {
         run->seams.transport = &link.seam;
-        status = strcmp(a->verb, "once") == 0  ? do_once(a, home, run, &link)
-                 : strcmp(a->verb, "run") == 0 ? do_run(a, home, run, &link)
-                                               : do_cut(a, home, run);
+        status = do_verb(a, home, run, &link);
     }
     host_link_close(&link);
     return status;

@@ -24,7 +24,8 @@ struct expected {
 
 static struct bytes content_bytes(uint32_t content, uint8_t out[4000]) {
     struct dice dice = {content};
-    size_t len = content % 7 == 0 ? 0 : dice_below(&dice, content % 5 == 0 ? 3000 : 120);
+    uint32_t below = content % 5 == 0 ? 3000 : 120;
+    size_t len = content % 7 == 0 ? 0 : dice_below(&dice, below);
     for (size_t i = 0; i < len; i++) {
         out[i] = (uint8_t)dice_roll(&dice);
     }

@@ -285,7 +285,8 @@ static void prove_all(struct fixture *f, struct tree_root root, const struct tre
             continue;
         }
         assert_int_equal(check_proof(root, &asked, &path, &end), GOOD);
-        assert_int_equal(end, expected ? PATH_PRESENT : count == 0 ? PATH_EMPTY : PATH_OTHER);
+        enum state_path_end absent = count == 0 ? PATH_EMPTY : PATH_OTHER;
+        assert_int_equal(end, expected ? PATH_PRESENT : absent);
         /* A proof is of this root, this value and these bytes. */
         struct tree_root other = root;
         other.hash[5] ^= 1;

@@ -72,7 +72,10 @@ static struct statement say(struct scene *s, enum statement_kind kind, enum pers
 }
 
 static const char *method_of(enum statement_kind kind) {
-    return kind == STATEMENT_OPEN ? "open" : (kind == STATEMENT_VERIFY ? "verify" : "report");
+    if (kind == STATEMENT_OPEN) {
+        return "open";
+    }
+    return kind == STATEMENT_VERIFY ? "verify" : "report";
 }
 
 /* Sends a statement signed by `device` through `carrier` to `method`. */

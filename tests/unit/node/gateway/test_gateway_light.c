@@ -78,15 +78,14 @@ static void get_proof(void *ctx, struct http_request *request) {
     const struct fixture_set *sets[] = {mood == FOREIGN_KEYS ? &w->foreign : &w->set, &w->foreign};
     const char *contract = http_query(request, "contract");
     bool about_params = strcmp(contract, "governance") == 0 && mood != OTHER_KEY;
+    struct bytes asked = about_params ? params : user_key;
     const struct fixture_bundle b = {.chain = w->chain,
                                      .sets = sets,
                                      .steps = node->steps,
                                      .height = node->height,
                                      .state = &w->state,
                                      .contract = about_params ? "governance" : "firmware",
-                                     .user_key = mood == OTHER_KEY ? bytes_of("latest/y", 8)
-                                                 : about_params    ? params
-                                                                   : user_key};
+                                     .user_key = mood == OTHER_KEY ? bytes_of("latest/y", 8) : asked};
     static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* the fixture has memory of its own */
     (void)pthread_mutex_lock(&one_at_a_time);
     size_t len = fixture_bundle_make(&b, raw);
