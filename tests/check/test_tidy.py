@@ -124,6 +124,18 @@ def declares(words):
     return HEADER.replace("int sum_add(", words + "\nint sum_add(")
 
 
+def chooses(choice):
+    return f"static int choose(int a, int b) {{\n    return {choice};\n}}\n"
+
+
+def test_choices_stand_beside_each_other(house):
+    beside = ("sum_add(a ? 1 : 2, b ? 3 : 4) + sum_table[a ? 0 : 1];\n    if (a ? b : 0) {\n        a = b ? 5 : 6;\n    }\n"
+              "    const char *text = a ? \"b ? c : d\" : \"?\"; /* a ? b : c ? d : e */\n    return b ? '?' : text[0]")
+    one_more = "#define SUM_LESS(x, y) ((x) < (y) ? (x) : (y))\n#define SUM_MORE(x, y) ((x) < (y) ? (y) : (x))\n"
+    used = "static const int sums[] = {SUM_LESS(1, 2), SUM_MORE(1, 2), SUM_MAX > 3 ? 1 : 0, SUM_MAX > 4 ? 1 : 0};\n"
+    assert house({"low/sum.c": SOURCE + one_more + used + chooses(beside)}) == []
+
+
 @pytest.mark.parametrize("files, find", [
     # Functions and objects.
     ({"low/sum.h": declares("int sum_none(void);"), "low/sum.c": SOURCE + "int sum_none(void) {\n    return 0;\n}\n"},
@@ -161,6 +173,17 @@ def declares(words):
     ({"low/sum.c": SOURCE + "/* s->a[1].b = c; */\n"}, "code in a comment"),
     ({"low/sum.c": SOURCE + "/* (void)sum_add(1, 2); */\n"}, "code in a comment"),
     ({"low/sum.c": SOURCE + "/* #include <uv.h> */\n"}, "code in a comment"),
+    # Choices.
+    ({"low/sum.c": SOURCE + chooses("a ? 1 : b ? 2 : 3")}, "low/sum.c:11: a conditional expression inside another"),
+    ({"low/sum.c": SOURCE + chooses("a ? 1\n           : b ? 2\n               : 3")}, "low/sum.c:12: a conditional expression inside"),
+    ({"low/sum.c": SOURCE + chooses("a ? b ? 1 : 2 : 3")}, "a conditional expression inside another"),
+    ({"low/sum.c": SOURCE + chooses("a ? 1 : (b ? 2 : 3)")}, "a conditional expression inside another"),
+    ({"low/sum.c": SOURCE + chooses("a ? sum_add(1, b ? 2 : 3) : 4")}, "a conditional expression inside another"),
+    ({"low/sum.c": SOURCE + chooses("(a ? b : 0) > 0 ? 1 : 2")}, "a conditional expression inside another"),
+    ({"low/sum.c": SOURCE + chooses("SUM_SIGN(a)") + "#define SUM_SIGN(x) ((x) > 0 ? 1 : (x) < 0 ? -1 : 0)\n"},
+     "low/sum.c:13: a conditional expression inside another"),
+    ({"tests/unit/low/test_sum.c": CLEAN["tests/unit/low/test_sum.c"] + chooses("a ? 1 : b ? 2 : 3")},
+     "tests/unit/low/test_sum.c:7: a conditional expression inside another"),
     # Places.
     ({"low/notes.txt": ""}, "low/notes.txt:1: low/ holds no such files"),
     ({"low/deep/a.c": ""}, "low/deep/a.c:1: its folder stands neither in"),
