@@ -3,7 +3,6 @@
 #include "device/core/download.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,16 +15,6 @@ struct bench {
     uint64_t counter; /* the last any run has used: the ledger takes no counter twice */
     struct device_image old_image;
 };
-
-static bool fail(char why[HOST_WHY_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool fail(char why[HOST_WHY_MAX], const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(why, HOST_WHY_MAX, format, args);
-    va_end(args);
-    return false;
-}
 
 /* Puts the beginning back, but for the counter of statements. */
 static bool rewind_bench(struct bench *b, const struct host_home *home) {
@@ -70,51 +59,52 @@ static bool judge_boot(struct bench *b, enum host_outcome boot, struct host_cut_
 }
 
 static bool one_cut(struct bench *b, const struct host_home *home, unsigned long at, struct host_cut_report *out,
-                    char why[HOST_WHY_MAX]) {
+                    struct why *why) {
     if (!rewind_bench(b, home)) {
-        return fail(why, "the device cannot be put back to the beginning");
+        return why_not(why, "the device cannot be put back to the beginning");
     }
     b->power.writes = 0;
     b->power.writes_left = (long)at;
     enum host_outcome outcome = host_run_cycle(&b->run);
     note_counter(b);
     if (outcome != HOST_FAULT && outcome != HOST_UPDATED) {
-        return fail(why, "cut at write %lu: the update stopped before it: %s", at,
-                    device_reason_name(b->run.device.state.last_error));
+        return why_not(why, "cut at write %lu: the update stopped before it: %s", at,
+                       device_reason_name(b->run.device.state.last_error));
     }
     b->power.dead = false;
     b->power.writes_left = -1;
     enum host_outcome boot = host_run_boot(&b->run);
     if (!judge_boot(b, boot, out)) {
-        return fail(why, "cut at write %lu: what boots is neither the old image nor the new one", at);
+        return why_not(why, "cut at write %lu: what boots is neither the old image nor the new one", at);
     }
     if (b->run.device.state.running.sequence == b->old_image.sequence && host_run_cycle(&b->run) != HOST_UPDATED) {
         note_counter(b);
-        return fail(why, "cut at write %lu: the update did not complete afterwards: %s", at,
-                    device_reason_name(b->run.device.state.last_error));
+        return why_not(why, "cut at write %lu: the update did not complete afterwards: %s", at,
+                       device_reason_name(b->run.device.state.last_error));
     }
     note_counter(b);
     if (b->run.device.state.running.sequence != out->to || !holds(b, &b->run.device.state.running)) {
-        return fail(why, "cut at write %lu: the update ended with another image", at);
+        return why_not(why, "cut at write %lu: the update ended with another image", at);
     }
     out->cuts++;
     return true;
 }
 
 static bool run_all(struct bench *b, struct host_home *home, unsigned long samples, struct host_cut_report *out,
-                    char why[HOST_WHY_MAX]) {
+                    struct why *why) {
     if (!rewind_bench(b, home)) {
-        return fail(why, "the device does not boot");
+        return why_not(why, "the device does not boot");
     }
     out->from = b->old_image.sequence;
     b->power.writes = 0;
     enum host_outcome outcome = host_run_cycle(&b->run);
     note_counter(b);
     if (outcome == HOST_NOTHING) {
-        return fail(why, "the gateway offers no update to cut");
+        return why_not(why, "the gateway offers no update to cut");
     }
     if (outcome != HOST_UPDATED) {
-        return fail(why, "the update fails even without a cut: %s", device_reason_name(b->run.device.state.last_error));
+        return why_not(why, "the update fails even without a cut: %s",
+                       device_reason_name(b->run.device.state.last_error));
     }
     out->writes = b->power.writes;
     out->to = b->run.device.state.running.sequence;
@@ -130,16 +120,16 @@ static bool run_all(struct bench *b, struct host_home *home, unsigned long sampl
     host_secure_copy(&home->secure, &b->secure);
     home->power = (struct host_power){.writes_left = -1};
     return (host_flash_store(&home->flash) && home->secure.seam.floor_raise(&home->secure, 0)) ||
-           fail(why, "the device's files cannot be written");
+           why_not(why, "the device's files cannot be written");
 }
 
 bool host_cut_test(struct host_home *home, const struct host_run *like, unsigned long samples,
-                   struct host_cut_report *out, char why[HOST_WHY_MAX]) {
+                   struct host_cut_report *out, struct why *why) {
     static struct bench b;
     b = (struct bench){.power = {.writes_left = -1}, .run = *like};
     *out = (struct host_cut_report){0};
     if (!host_flash_new(&b.flash, home->flash.seam.slot_size, &b.power)) {
-        return fail(why, "no memory for a second device");
+        return why_not(why, "no memory for a second device");
     }
     host_secure_new(&b.secure, home->secure.seed, home->secure.root, &b.power);
     b.run.seams.flash = &b.flash.seam;

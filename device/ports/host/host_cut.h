@@ -3,6 +3,7 @@
 #ifndef ASSAY_DEVICE_HOST_CUT_H
 #define ASSAY_DEVICE_HOST_CUT_H
 
+#include "base/why.h"
 #include "device/ports/host/host_run.h"
 
 struct host_cut_report {
@@ -14,9 +15,9 @@ struct host_cut_report {
 };
 
 /* Needs a gateway that offers an update whose window is long enough for all the runs. At most `samples` writes are cut,
- * spread evenly. On success the device in `home` has the update and its report is waiting. False: `why` has one line.
+ * spread evenly. On success the device in `home` has the update and its report is waiting. False: `why` says it.
  */
 bool host_cut_test(struct host_home *home, const struct host_run *like, unsigned long samples,
-                   struct host_cut_report *out, char why[HOST_WHY_MAX]);
+                   struct host_cut_report *out, struct why *why);
 
 #endif

@@ -5,20 +5,9 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define NAME_MAX_LEN 64
-
-static bool fail(char why[512], const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool fail(char why[512], const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(why, 512, format, args);
-    va_end(args);
-    return false;
-}
 
 static bool take_hex(const json_t *from, const char *name, uint8_t *out, size_t len) {
     const char *text = json_string_value(json_object_get(from, name));
@@ -132,25 +121,25 @@ static bool take_class(const json_t *root, const char *class_name, struct host_g
     return true;
 }
 
-bool host_genesis_read(const char *path, const char *class_name, struct host_genesis *out, char why[512]) {
+bool host_genesis_read(const char *path, const char *class_name, struct host_genesis *out, struct why *why) {
     struct host_genesis genesis = {0};
     json_error_t error;
     bool found = false, good = false;
     if (!class_ids(class_name, &genesis)) {
-        return fail(why, "class \"%s\" is not of the form VENDOR_DOMAIN/CLASS", class_name);
+        return why_not(why, "class \"%s\" is not of the form VENDOR_DOMAIN/CLASS", class_name);
     }
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
-        return fail(why, "genesis %s cannot be read: %s", path, error.text);
+        return why_not(why, "genesis %s cannot be read: %s", path, error.text);
     }
     const char *format = json_string_value(json_object_get(root, "format"));
     if (format == NULL || strcmp(format, "assay-genesis-1") != 0) {
-        (void)fail(why, "%s is not of the format assay-genesis-1", path);
+        why_set(why, "%s is not of the format assay-genesis-1", path);
     } else if (!take_validators(root, &genesis) || !take_chain_id(root, &genesis) ||
                !take_class(root, class_name, &genesis, &found)) {
-        (void)fail(why, "%s: name, time, salt, validators or class are not in order", path);
+        why_set(why, "%s: name, time, salt, validators or class are not in order", path);
     } else if (!found) {
-        (void)fail(why, "%s defines no class %s", path, class_name);
+        why_set(why, "%s defines no class %s", path, class_name);
     } else {
         *out = genesis;
         good = true;

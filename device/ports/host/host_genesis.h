@@ -2,6 +2,7 @@
 #ifndef ASSAY_DEVICE_HOST_GENESIS_H
 #define ASSAY_DEVICE_HOST_GENESIS_H
 
+#include "base/why.h"
 #include "verify/certificate.h"
 #include "verify/class_record.h"
 
@@ -17,7 +18,7 @@ struct host_genesis {
     uint64_t slot_size; /* of it */
 };
 
-/* `class_name` is VENDOR_DOMAIN/CLASS. False: `why` (512 bytes) has one line. */
-bool host_genesis_read(const char *path, const char *class_name, struct host_genesis *out, char why[512]);
+/* `class_name` is VENDOR_DOMAIN/CLASS. False: `why` says it. */
+bool host_genesis_read(const char *path, const char *class_name, struct host_genesis *out, struct why *why);
 
 #endif

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,16 +16,6 @@
 #define TRIAL_BOOTS 3
 #define MAX_AGE_MS (24ull * 60 * 60 * 1000)
 #define FORMAT "assay-device-1"
-
-static bool fail(char why[HOST_WHY_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool fail(char why[HOST_WHY_MAX], const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(why, HOST_WHY_MAX, format, args);
-    va_end(args);
-    return false;
-}
 
 static bool name_config(const char *home, char out[4096]) {
     int n = snprintf(out, 4096, "%s/device.json", home);
@@ -74,12 +63,12 @@ static bool write_config(const struct host_home *home, const char *path) {
 }
 
 static bool read_config(const char *path, struct device_config *c, char class_name[260], uint32_t *out_slot_size,
-                        char why[HOST_WHY_MAX]) {
+                        struct why *why) {
     json_error_t error;
     uint64_t component, revision, slot;
     json_t *o = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (o == NULL) {
-        return fail(why, "%s cannot be read: %s; make the device with init", path, error.text);
+        return why_not(why, "%s cannot be read: %s; make the device with init", path, error.text);
     }
     const char *format = json_string_value(json_object_get(o, "format"));
     const char *name = json_string_value(json_object_get(o, "class"));
@@ -97,14 +86,14 @@ static bool read_config(const char *path, struct device_config *c, char class_na
         *out_slot_size = (uint32_t)slot;
     }
     json_decref(o);
-    return good || fail(why, "%s is not a device's description", path);
+    return good || why_not(why, "%s is not a device's description", path);
 }
 
 /* ---- Making one -------------------------------------------------------------------------------------------------- */
 
 /* The factory's image into slot 0. */
 static bool load_image(struct host_home *home, const struct host_provision *what, struct device_image *out,
-                       char why[HOST_WHY_MAX]) {
+                       struct why *why) {
     struct hash_state hash;
     struct stat info;
     int file = open(what->image, O_RDONLY | O_CLOEXEC);
@@ -112,7 +101,7 @@ static bool load_image(struct host_home *home, const struct host_provision *what
         if (file >= 0) {
             (void)close(file);
         }
-        return fail(why, "image %s cannot be opened: %s", what->image, strerror(errno));
+        return why_not(why, "image %s cannot be opened: %s", what->image, strerror(errno));
     }
     uint64_t at = 0, size = info.st_size > 0 ? (uint64_t)info.st_size : 0;
     while (size <= home->flash.seam.slot_size && at < size) {
@@ -124,8 +113,8 @@ static bool load_image(struct host_home *home, const struct host_provision *what
     }
     (void)close(file);
     if (at < size || size == 0) {
-        return fail(why, "image %s is empty, unreadable or larger than the slot (%" PRIu32 " bytes)", what->image,
-                    home->flash.seam.slot_size);
+        return why_not(why, "image %s is empty, unreadable or larger than the slot (%" PRIu32 " bytes)", what->image,
+                       home->flash.seam.slot_size);
     }
     host_port_crypto.hash_init(&hash);
     host_port_crypto.hash_update(&hash, home->flash.areas[FLASH_SLOT_0], size);
@@ -136,19 +125,19 @@ static bool load_image(struct host_home *home, const struct host_provision *what
 }
 
 static bool write_first_record(struct host_home *home, const struct host_genesis *genesis,
-                               const struct device_image *image, char why[HOST_WHY_MAX]) {
+                               const struct device_image *image, struct why *why) {
     static struct device device;
     const struct device_seams seams = {
         .crypto = &host_port_crypto, .flash = &home->flash.seam, .secure = &home->secure.seam};
     const struct validator_set set = {(const uint8_t(*)[KEY_LEN])genesis->validators, genesis->validator_count};
     if (set.count > DEVICE_VALIDATORS_MAX) {
-        return fail(why, "the chain has %d validators; a device can follow %d", set.count, DEVICE_VALIDATORS_MAX);
+        return why_not(why, "the chain has %d validators; a device can follow %d", set.count, DEVICE_VALIDATORS_MAX);
     }
     return (device_init(&device, &home->config, &seams) && device_provision(&device, image, 0, &set)) ||
-           fail(why, "the device's first record cannot be written");
+           why_not(why, "the device's first record cannot be written");
 }
 
-static bool fill_home(struct host_home *home, const struct host_provision *what, char why[HOST_WHY_MAX]) {
+static bool fill_home(struct host_home *home, const struct host_provision *what, struct why *why) {
     struct host_genesis genesis;
     struct device_image image = {0};
     uint8_t seed[HOST_SEED_LEN];
@@ -158,15 +147,15 @@ static bool fill_home(struct host_home *home, const struct host_provision *what,
     uint64_t slot = what->slot_size > 0 ? what->slot_size : genesis.slot_size;
     slot = (slot + HOST_PAGE_SIZE - 1) / HOST_PAGE_SIZE * HOST_PAGE_SIZE;
     if (slot == 0 || slot > HOST_SLOT_MAX) {
-        return fail(why, "a slot of %" PRIu64 " bytes is not possible here (1 to %u): give --slot-size", slot,
-                    HOST_SLOT_MAX);
+        return why_not(why, "a slot of %" PRIu64 " bytes is not possible here (1 to %u): give --slot-size", slot,
+                       HOST_SLOT_MAX);
     }
     const char *wrong = host_key_read(what->key, seed);
     if (wrong != NULL) {
-        return fail(why, "key file %s %s", what->key, wrong);
+        return why_not(why, "key file %s %s", what->key, wrong);
     }
     if (!host_flash_new(&home->flash, (uint32_t)slot, &home->power)) {
-        return fail(why, "no memory for slots of %" PRIu64 " bytes", slot);
+        return why_not(why, "no memory for slots of %" PRIu64 " bytes", slot);
     }
     host_secure_new(&home->secure, seed, genesis.root_key, &home->power);
     sodium_memzero(seed, sizeof seed);
@@ -202,42 +191,42 @@ static bool make_home(const char *home) {
     return good;
 }
 
-bool host_home_provision(const struct host_provision *what, char why[HOST_WHY_MAX]) {
+bool host_home_provision(const struct host_provision *what, struct why *why) {
     char path[4096];
     struct host_home home = {.flash = {.files = {-1, -1, -1}}};
     if (!name_config(what->home, path)) {
-        return fail(why, "the name of the home folder is too long");
+        return why_not(why, "the name of the home folder is too long");
     }
     if (!make_home(what->home)) {
-        return fail(why, "folder %s cannot be made: %s", what->home, strerror(errno));
+        return why_not(why, "folder %s cannot be made: %s", what->home, strerror(errno));
     }
     if (access(path, F_OK) == 0) {
-        return fail(why, "%s is there already: a device is provisioned once", path);
+        return why_not(why, "%s is there already: a device is provisioned once", path);
     }
     bool good = fill_home(&home, what, why);
     if (good && (!host_flash_bind(&home.flash, what->home, true) || !host_secure_store(&home.secure, what->home) ||
                  !write_config(&home, path))) {
-        good = fail(why, "files in %s cannot be written: %s", what->home, strerror(errno));
+        good = why_not(why, "files in %s cannot be written: %s", what->home, strerror(errno));
     }
     host_home_close(&home);
     return good;
 }
 
-bool host_home_open(struct host_home *home, const char *path, char why[HOST_WHY_MAX]) {
+bool host_home_open(struct host_home *home, const char *path, struct why *why) {
     char config[4096];
     uint32_t slot_size = 0;
     *home = (struct host_home){.power = {.writes_left = -1}, .flash = {.files = {-1, -1, -1}}};
     if (!name_config(path, config)) {
-        return fail(why, "the name of the home folder is too long");
+        return why_not(why, "the name of the home folder is too long");
     }
     if (!read_config(config, &home->config, home->class_name, &slot_size, why)) {
         return false;
     }
     if (!host_flash_new(&home->flash, slot_size, &home->power)) {
-        return fail(why, "no memory for slots of %" PRIu32 " bytes", slot_size);
+        return why_not(why, "no memory for slots of %" PRIu32 " bytes", slot_size);
     }
     if (!host_flash_bind(&home->flash, path, false) || !host_secure_load(&home->secure, path, &home->power)) {
-        (void)fail(why, "the device in %s cannot be opened: %s", path, strerror(errno));
+        why_set(why, "the device in %s cannot be opened: %s", path, strerror(errno));
         host_home_close(home);
         return false;
     }

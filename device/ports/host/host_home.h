@@ -2,11 +2,10 @@
 #ifndef ASSAY_DEVICE_HOST_HOME_H
 #define ASSAY_DEVICE_HOST_HOME_H
 
+#include "base/why.h"
 #include "device/core/device.h"
 #include "device/ports/host/host_flash.h"
 #include "device/ports/host/host_secure.h"
-
-#define HOST_WHY_MAX 512
 
 struct host_home {
     struct device_config config;
@@ -27,9 +26,9 @@ struct host_provision {
     int64_t hardware_revision; /* negative: the least the class asks for */
 };
 
-/* Makes the home of a new device; refuses one that has a device already. False: `why` has one line. */
-bool host_home_provision(const struct host_provision *what, char why[HOST_WHY_MAX]);
-bool host_home_open(struct host_home *home, const char *path, char why[HOST_WHY_MAX]);
+/* Makes the home of a new device; refuses one that has a device already. False: `why` says it. */
+bool host_home_provision(const struct host_provision *what, struct why *why);
+bool host_home_open(struct host_home *home, const char *path, struct why *why);
 void host_home_close(struct host_home *home);
 
 #endif

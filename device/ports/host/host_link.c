@@ -46,13 +46,13 @@ static bool exchange(void *ctx, const uint8_t *request, size_t len, uint8_t *ans
     (void)curl_easy_setopt(link->curl, CURLOPT_ERRORBUFFER, NULL);
     (void)curl_easy_setopt(link->curl, CURLOPT_POSTFIELDS, NULL);
     if (code != CURLE_OK) {
-        (void)snprintf(link->why, sizeof link->why, "%s", what_failed(code, &to, error));
+        why_set(&link->why, "%s", what_failed(code, &to, error));
         return false;
     }
     (void)curl_easy_getinfo(link->curl, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(link->curl, CURLINFO_CONTENT_TYPE, &type);
     if (status != 200 || type == NULL || strcmp(type, PROTOCOL_CONTENT_TYPE) != 0) {
-        (void)snprintf(link->why, sizeof link->why, "it answered HTTP status %ld, not the device protocol", status);
+        why_set(&link->why, "it answered HTTP status %ld, not the device protocol", status);
         return false;
     }
     *out_len = to.len;

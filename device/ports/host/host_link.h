@@ -2,6 +2,7 @@
 #ifndef ASSAY_DEVICE_HOST_LINK_H
 #define ASSAY_DEVICE_HOST_LINK_H
 
+#include "base/why.h"
 #include "device/core/seam.h"
 
 #include <curl/curl.h>
@@ -13,7 +14,7 @@ struct host_link {
     CURL *curl;
     struct curl_slist *headers;
     char url[1024];
-    char why[CURL_ERROR_SIZE + 64]; /* of the last exchange that failed */
+    struct why why; /* of the last exchange that failed */
     unsigned long exchanges;
 };
 

@@ -191,7 +191,7 @@ static json_t *state_json(const struct device *device, const struct host_home *h
 }
 
 static int do_init(struct arguments *a) {
-    char why[HOST_WHY_MAX];
+    struct why why = WHY_NONE;
     if (a->provision.genesis == NULL || a->provision.key == NULL || a->provision.class_name == NULL) {
         return complain(EXIT_USAGE, "init needs --genesis, --key and --class; see --help");
     }
@@ -199,12 +199,12 @@ static int do_init(struct arguments *a) {
         return complain(EXIT_USAGE, "--sequence is the image's: give --image too; see --help");
     }
     a->provision.home = a->home;
-    if (!host_home_provision(&a->provision, why)) {
-        return complain(EXIT_FAILURE, why);
+    if (!host_home_provision(&a->provision, &why)) {
+        return complain(EXIT_FAILURE, why.text);
     }
     struct host_home home;
-    if (!host_home_open(&home, a->home, why)) {
-        return complain(EXIT_FAILURE, why);
+    if (!host_home_open(&home, a->home, &why)) {
+        return complain(EXIT_FAILURE, why.text);
     }
     char id[2 * KEY_LEN + 1];
     (void)sodium_bin2hex(id, sizeof id, home.secure.public_key, KEY_LEN);
@@ -276,7 +276,8 @@ static int tell(const struct arguments *a, const struct host_home *home, const s
                       device_reason_name(s->last_error), device_reason_text(s->last_error), s->running.sequence);
         return EXIT_FAILURE;
     case HOST_OFFLINE:
-        (void)fprintf(stderr, "assay-device: no usable answer from %s: %s; try again later\n", link->url, link->why);
+        (void)fprintf(stderr, "assay-device: no usable answer from %s: %s; try again later\n", link->url,
+                      link->why.text);
         return EXIT_FAILURE;
     case HOST_TIMEOUT:
         (void)fprintf(stderr, "assay-device: %s took too long; it goes on with the next once or run\n",
@@ -323,9 +324,9 @@ static int do_run(const struct arguments *a, const struct host_home *home, struc
 
 static int do_cut(const struct arguments *a, struct host_home *home, const struct host_run *run) {
     struct host_cut_report report;
-    char why[HOST_WHY_MAX];
-    if (!host_cut_test(home, run, a->samples, &report, why)) {
-        return complain(EXIT_FAILURE, why);
+    struct why why = WHY_NONE;
+    if (!host_cut_test(home, run, a->samples, &report, &why)) {
+        return complain(EXIT_FAILURE, why.text);
     }
     if (a->json) {
         return print_json(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "writes", (json_int_t)report.writes, "cuts",
@@ -368,10 +369,10 @@ static int with_gateway(struct arguments *a, struct host_home *home, struct host
 static int with_home(struct arguments *a) {
     static struct host_run run;
     static struct host_home home;
-    char why[HOST_WHY_MAX];
+    struct why why = WHY_NONE;
     int status;
-    if (!host_home_open(&home, a->home, why)) {
-        return complain(EXIT_FAILURE, why);
+    if (!host_home_open(&home, a->home, &why)) {
+        return complain(EXIT_FAILURE, why.text);
     }
     run = (struct host_run){.config = &home.config,
                             .seams = {.crypto = &host_port_crypto,

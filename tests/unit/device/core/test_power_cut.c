@@ -128,7 +128,7 @@ static void the_hosts_own_power_cut_test_passes_and_keeps_the_update(void **stat
     (void)state;
     struct host_home home = {.power = {.writes_left = -1}};
     struct host_cut_report report;
-    char why[HOST_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     restart(false, 0);
     home.config = bench.config;
     home.flash = bench.flash;
@@ -138,8 +138,8 @@ static void the_hosts_own_power_cut_test_passes_and_keeps_the_update(void **stat
     home.secure.power = &home.power;
     home.secure.seam.ctx = &home.secure;
     bench.run.config = &home.config;
-    if (!host_cut_test(&home, &bench.run, 1000, &report, why)) {
-        fail_msg("%s", why);
+    if (!host_cut_test(&home, &bench.run, 1000, &report, &why)) {
+        fail_msg("%s", why.text);
     }
     assert_int_equal(report.from, 4);
     assert_int_equal(report.to, 5);

@@ -88,13 +88,13 @@ static void a_device_is_made_from_genesis_and_opens_again(void **state) {
     (void)state;
     struct host_provision what = request();
     struct host_home home;
-    char why[HOST_WHY_MAX] = "";
+    struct why why = WHY_NONE;
     what.image = in_folder("image");
     what.sequence = 8;
-    if (!host_home_provision(&what, why)) {
-        fail_msg("%s", why);
+    if (!host_home_provision(&what, &why)) {
+        fail_msg("%s", why.text);
     }
-    assert_true(host_home_open(&home, in_folder("home"), why));
+    assert_true(host_home_open(&home, in_folder("home"), &why));
     assert_int_equal(home.flash.seam.slot_size, 12288); /* the class's, in whole pages */
     assert_int_equal(home.config.component, 3);
     assert_int_equal(home.config.hardware_revision, 2);
@@ -108,18 +108,18 @@ static void a_device_is_made_from_genesis_and_opens_again(void **state) {
     assert_int_equal(run.device.state.validator_count, 2);
     assert_int_equal(run.device.state.validators[1][0], 3);
     host_home_close(&home);
-    assert_false(host_home_provision(&what, why)); /* once only */
+    assert_false(host_home_provision(&what, &why)); /* once only */
 }
 
 /* The same by base's own functions. */
 static void chain_and_class_ids_are_those_of_the_ledger(void **state) {
     (void)state;
     struct host_genesis genesis;
-    char why[512];
+    struct why why = WHY_NONE;
     uint8_t vendor[UUID_LEN], class_id[UUID_LEN], text[TAG_LEN + 1 + 8 + 32 + HASH_LEN + 1 + 4] = {0};
     uint8_t keys[2][KEY_LEN] = {{1}, {3}}, expected[HASH_LEN];
     struct validator_set set = {(const uint8_t(*)[KEY_LEN])keys, 2};
-    assert_true(host_genesis_read(in_folder("genesis.json"), CLASS, &genesis, why));
+    assert_true(host_genesis_read(in_folder("genesis.json"), CLASS, &genesis, &why));
     uuid_vendor(bytes_str("acme.example"), vendor);
     uuid_class(vendor, bytes_str("thermostat"), class_id);
     assert_memory_equal(genesis.vendor_id, vendor, UUID_LEN);
@@ -135,10 +135,10 @@ static void chain_and_class_ids_are_those_of_the_ledger(void **state) {
 }
 
 static void assert_refused(const struct host_provision *what, const char *part_of_why) {
-    char why[HOST_WHY_MAX] = "";
-    assert_false(host_home_provision(what, why));
-    if (strstr(why, part_of_why) == NULL) {
-        fail_msg("\"%s\" does not say \"%s\"", why, part_of_why);
+    struct why why = WHY_NONE;
+    assert_false(host_home_provision(what, &why));
+    if (strstr(why.text, part_of_why) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", why.text, part_of_why);
     }
 }
 
@@ -172,15 +172,15 @@ static void a_home_that_is_damaged_or_open_to_others_is_refused(void **state) {
     (void)state;
     struct host_provision what = request();
     struct host_home home;
-    char why[HOST_WHY_MAX];
-    assert_true(host_home_provision(&what, why));
+    struct why why = WHY_NONE;
+    assert_true(host_home_provision(&what, &why));
     assert_int_equal(chmod(in_folder("home/secure.bin"), 0640), 0);
-    assert_false(host_home_open(&home, in_folder("home"), why));
+    assert_false(host_home_open(&home, in_folder("home"), &why));
     assert_int_equal(chmod(in_folder("home/secure.bin"), 0600), 0);
     assert_int_equal(truncate(in_folder("home/slot1.bin"), 100), 0);
-    assert_false(host_home_open(&home, in_folder("home"), why));
+    assert_false(host_home_open(&home, in_folder("home"), &why));
     write_text("home/device.json", "{\"format\":\"assay-device-1\"}", 0600);
-    assert_false(host_home_open(&home, in_folder("home"), why));
+    assert_false(host_home_open(&home, in_folder("home"), &why));
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, prepare, clear)
