@@ -1,5 +1,6 @@
 #include "node/fetch/client.h"
 
+#include "base/why.h"
 #include "node/answers/error.h"
 #include "node/answers/login.h"
 #include "node/answers/status.h"
@@ -30,7 +31,7 @@ struct client {
     char *ca_file;
     long connect_timeout_ms, timeout_ms;
     char token[AUTH_TOKEN_MAX + 32]; /* "Authorization: Bearer ..." */
-    char why[CLIENT_WHY_MAX];
+    struct why why;
     char code[64];
     long status;
 };
@@ -100,7 +101,7 @@ const char *client_url(const struct client *client) {
 }
 
 const char *client_why(const struct client *client) {
-    return client->why;
+    return client->why.text;
 }
 
 long client_status(const struct client *client) {
@@ -116,10 +117,10 @@ static void say(struct client *client, const char *format, ...) __attribute__((f
 static void say(struct client *client, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(client->why, sizeof client->why, format, args);
+    why_vset(&client->why, format, args);
     va_end(args);
     /* What a node sends never steers the terminal. */
-    for (char *p = client->why; *p != '\0'; p++) {
+    for (char *p = client->why.text; *p != '\0'; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7f) {
             *p = ' ';
         }
@@ -328,7 +329,8 @@ static enum err explain_transport(struct client *client, const struct http_call 
 
 static enum err perform(struct client *client, struct http_call *call) {
     char url[URL_MAX + 2048];
-    client->why[0] = client->code[0] = '\0';
+    client->why = WHY_NONE;
+    client->code[0] = '\0';
     client->status = 0;
     call->client = client;
     int n = snprintf(url, sizeof url, "%s%s", client->url, call->path);

@@ -11,7 +11,6 @@
 
 #include <jansson.h>
 
-#define CLIENT_WHY_MAX 512
 #define CLIENT_JSON_MAX (16u * 1024u * 1024u)
 
 struct client_config {

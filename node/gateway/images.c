@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -187,11 +186,11 @@ static struct wish *next_wish(struct images *images, uint64_t now_ms, uint64_t *
 }
 
 /* Under the lock. */
-static void settle(struct images *images, const struct images_wish *want, enum err e, const char *why) {
+static void settle(struct images *images, const struct images_wish *want, enum err e, const struct why *why) {
     images->stats.fetching = false;
     images->stats.fetched += e == OK;
     images->stats.failed += e != OK && !images->stopping;
-    (void)snprintf(images->stats.last_why, sizeof images->stats.last_why, "%.150s", e == OK ? "" : why);
+    images->stats.last_why = e == OK ? WHY_NONE : *why;
     for (size_t i = 0; i < images->wish_count; i++) {
         struct wish *wish = &images->wishes[i];
         if (cid_equal(&wish->want.root, &want->root)) {
@@ -220,7 +219,7 @@ static void fetch_one(struct images *images, const struct images_wish *want) {
         log_event(LOG_WARN, "image.not_fetched", log_text("cid", text), log_text("why", why.text));
     }
     (void)pthread_mutex_lock(&images->lock);
-    settle(images, want, e, why.text);
+    settle(images, want, e, &why);
     note_use(images, &want->root);
 }
 

@@ -8,6 +8,7 @@
 #ifndef ASSAY_NODE_GATEWAY_IMAGES_H
 #define ASSAY_NODE_GATEWAY_IMAGES_H
 
+#include "base/why.h"
 #include "ipfs-lite/repo.h"
 #include "node/gateway/image_sources.h"
 
@@ -51,7 +52,7 @@ struct images_stats {
     uint64_t fetched, failed, evicted, bad_sources;
     bool fetching;
     uint64_t fetching_have, fetching_total;
-    char last_why[160]; /* of the last failed fetch, "" after a good one */
+    struct why last_why; /* of the last failed fetch, none after a good one */
 };
 void images_stats(struct images *images, struct images_stats *out);
 

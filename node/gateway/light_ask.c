@@ -24,7 +24,7 @@ struct worker {
     bool answered;
     unsigned misses; /* questions in a row it did not answer in time */
     enum err result;
-    char why[CLIENT_WHY_MAX];
+    struct why why;
     struct buffer body;
 };
 
@@ -68,7 +68,7 @@ static void *run_worker(void *arg) {
         buffer_free(&worker->body);
         worker->body = body;
         worker->result = e;
-        (void)snprintf(worker->why, sizeof worker->why, "%s", client_why(worker->client));
+        why_set(&worker->why, "%s", client_why(worker->client));
         worker->answered = true;
         (void)pthread_cond_broadcast(&ask->answered);
     }
@@ -154,8 +154,8 @@ void light_ask_free(struct light_ask *ask) {
 
 /* Under the lock. Logged once per change of what is wrong. */
 static void note(struct light_source *source, const char *why) {
-    if (strncmp(source->last_why, why, sizeof source->last_why - 1) != 0) {
-        (void)snprintf(source->last_why, sizeof source->last_why, "%s", why);
+    if (strcmp(source->last_why.text, why) != 0) {
+        why_set(&source->last_why, "%s", why);
         log_event(LOG_WARN, "source.refused", log_text("url", source->url), log_text("why", why));
     }
 }
@@ -166,7 +166,7 @@ static bool take_answer(struct light_ask *ask, size_t i, const struct light_judg
     struct light_source *source = &ask->known[i];
     if (worker->result != OK) {
         source->failures++;
-        note(source, worker->why);
+        note(source, worker->why.text);
         return false;
     }
     struct buffer body = worker->body;
@@ -179,8 +179,8 @@ static bool take_answer(struct light_ask *ask, size_t i, const struct light_judg
     switch (kind) {
     case ANSWER_GOOD:
         source->answers++;
-        if (source->last_why[0] != '\0') {
-            source->last_why[0] = '\0';
+        if (why_said(&source->last_why)) {
+            source->last_why = WHY_NONE;
             log_event(LOG_INFO, "source.good_again", log_text("url", source->url));
         }
         break;

@@ -6,6 +6,7 @@
 #ifndef ASSAY_NODE_GATEWAY_LIGHT_ASK_H
 #define ASSAY_NODE_GATEWAY_LIGHT_ASK_H
 
+#include "base/why.h"
 #include "node/host/config.h"
 
 #define LIGHT_CALL_TIMEOUT_MS 3000 /* of one call to one source */
@@ -43,9 +44,9 @@ NODISCARD enum err light_ask_all(struct light_ask *ask, const char *path, const 
 struct light_source {
     const char *url;
     uint64_t answers;
-    uint64_t failures; /* no answer, one older than what is known, or one older than the limit */
-    uint64_t lies;     /* answers that do not verify */
-    char last_why[128];
+    uint64_t failures;   /* no answer, one older than what is known, or one older than the limit */
+    uint64_t lies;       /* answers that do not verify */
+    struct why last_why; /* of the last failure or lie, none after a good answer */
 };
 /* Any thread. Gives how many there are. */
 size_t light_ask_sources(struct light_ask *ask, struct light_source out[CONFIG_SOURCES_MAX]);

@@ -13,7 +13,6 @@
 #include "node/ledger/ledger_time.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -68,8 +67,8 @@ static void note_failure(struct uplink *uplink, const char *url, const char *why
     (void)pthread_mutex_lock(&uplink->lock);
     uplink->stats.failed++;
     uplink->stats.connected = false;
-    bool news = strncmp(uplink->stats.last_why, why, sizeof uplink->stats.last_why - 1) != 0;
-    (void)snprintf(uplink->stats.last_why, sizeof uplink->stats.last_why, "%s", why);
+    bool news = strcmp(uplink->stats.last_why.text, why) != 0;
+    why_set(&uplink->stats.last_why, "%s", why);
     (void)pthread_mutex_unlock(&uplink->lock);
     if (news) {
         log_event(LOG_WARN, "uplink.failed", log_text("url", url), log_text("why", why));
@@ -150,7 +149,7 @@ static void settle(struct lane *lane, const struct outcome *outcome) {
     uplink->stats.accepted += !refused;
     uplink->stats.refused += refused;
     uplink->stats.connected = true;
-    uplink->stats.last_why[0] = '\0';
+    uplink->stats.last_why = WHY_NONE;
     (void)pthread_mutex_unlock(&uplink->lock);
     log_event(LOG_INFO, refused ? "statement.refused" : "statement.accepted",
               log_hash("device", item->statement.device_id, KEY_LEN),

@@ -9,6 +9,7 @@
 #ifndef ASSAY_NODE_GATEWAY_UPLINK_H
 #define ASSAY_NODE_GATEWAY_UPLINK_H
 
+#include "base/why.h"
 #include "node/gateway/light.h"
 #include "node/gateway/proven.h"
 #include "node/gateway/statement_queue.h"
@@ -48,8 +49,8 @@ void uplink_poke(struct uplink *uplink);
 
 struct uplink_stats {
     uint64_t sent, accepted, refused, failed;
-    bool connected; /* nothing has failed since the last statement was settled */
-    char last_why[160];
+    bool connected;      /* nothing has failed since the last statement was settled */
+    struct why last_why; /* of the last failure, none after a statement that was settled */
 };
 void uplink_stats(struct uplink *uplink, struct uplink_stats *out);
 

@@ -107,7 +107,7 @@ static json_t *sources_json(const struct light_status *status) {
     for (size_t i = 0; i < status->source_count; i++) {
         const struct light_source *source = &status->sources[i];
         const struct source_answer answer = {source->url, source->answers, source->failures, source->lies,
-                                             source->last_why};
+                                             source->last_why.text};
         (void)json_array_append_new(out, record_json(&source_answer_shape, &answer));
     }
     return out;
@@ -146,7 +146,7 @@ static void describe_work(const struct facts *facts, struct gateway_status *out)
                                              .refused = uplink->refused,
                                              .failed = uplink->failed,
                                              .connected = uplink->connected,
-                                             .why = uplink->last_why};
+                                             .why = uplink->last_why.text};
     out->cache = (struct cache_answer){.images = images->images,
                                        .bytes = images->bytes,
                                        .limit_bytes = images->limit_bytes,
@@ -156,7 +156,7 @@ static void describe_work(const struct facts *facts, struct gateway_status *out)
                                        .fetching = images->fetching,
                                        .fetching_have = images->fetching_have,
                                        .fetching_total = images->fetching_total,
-                                       .why = images->last_why};
+                                       .why = images->last_why.text};
 }
 
 static void get_status(void *ctx, struct http_request *request) {

@@ -248,7 +248,7 @@ static void lies_alone_give_nothing(void **state) {
     assert_int_equal(status.head.height, 0);
     for (size_t i = 0; i < SOURCES; i++) {
         assert_int_equal(status.sources[i].lies, 1);
-        assert_string_not_equal(status.sources[i].last_why, "");
+        assert_string_not_equal(status.sources[i].last_why.text, "");
     }
     set_moods(w, ERROR_500, ERROR_500, ERROR_500);
     assert_int_equal(ask(w, &value), ERR_NETWORK);
@@ -334,13 +334,13 @@ static void a_head_older_than_the_limit_is_refused_and_a_fresh_one_ends_it(void 
     light_status(w->light, &status);
     assert_int_equal(status.head.height, 0);
     assert_int_equal(status.sources[0].lies, 0);
-    assert_string_equal(status.sources[0].last_why, verdict_text(BAD_STALE));
+    assert_string_equal(status.sources[0].last_why.text, verdict_text(BAD_STALE));
     set_heights(w, height_of_age(15000));
     assert_int_equal(ask_once(w), OK);
     light_status(w->light, &status);
     assert_false(status.head.frozen);
     assert_int_equal(status.limit_ms, 30000);
-    assert_string_equal(status.sources[0].last_why, "");
+    assert_string_equal(status.sources[0].last_why.text, "");
     light_explain(&status, &why);
     assert_string_equal(why.text, "");
 }
@@ -523,7 +523,7 @@ static void another_block_at_the_checkpoints_height_is_a_lie(void **state) {
     assert_int_equal(ask_once(w), ERR_NETWORK);
     light_status(w->light, &status);
     assert_int_equal(status.sources[0].lies, 1);
-    assert_string_equal(status.sources[0].last_why, verdict_text(BAD_PIN));
+    assert_string_equal(status.sources[0].last_why.text, verdict_text(BAD_PIN));
 }
 
 static void a_damaged_state_file_is_refused(void **state) {
