@@ -24,7 +24,7 @@ double bench_cpu_seconds(const char *url, const char *ca_file) {
     static const char name[] = "\nprocess_cpu_seconds_total ";
     struct client *client = NULL;
     struct buffer text = BUFFER_INIT;
-    const struct client_config config = {.url = url, .ca_file = ca_file, .timeout_ms = 5000};
+    const struct client_config config = {.url = url, .http.ca_file = ca_file, .timeout_ms = 5000};
     double seconds = -1;
     if (client_new(&config, &client) == OK &&
         client_get_bytes(client, "/metrics", "text/plain", 1 << 20, &text) == OK) {
@@ -81,7 +81,7 @@ static void *work(void *ctx) {
     struct asking *a = ctx;
     struct client *client = NULL;
     struct buffer answer = BUFFER_INIT;
-    const struct client_config config = {.url = a->url, .ca_file = a->ca_file};
+    const struct client_config config = {.url = a->url, .http.ca_file = a->ca_file};
     if (client_new(&config, &client) == OK) {
         while (clock_mono_ns() < a->end_ns && __atomic_load_n(&a->failed, __ATOMIC_RELAXED) < 100) {
             ask(a, client, &answer);

@@ -131,7 +131,7 @@ static void *work(void *ctx) {
     struct bench *b = ctx;
     struct client *client = NULL;
     const struct client_config config = {
-        .url = client_url(b->tx.client), .ca_file = b->options.ca_file, .timeout_ms = 40000};
+        .url = client_url(b->tx.client), .http.ca_file = b->options.ca_file, .timeout_ms = 40000};
     if (client_new(&config, &client) != OK) {
         return NULL;
     }

@@ -36,7 +36,7 @@ static uint64_t timeout_of(const struct txcmd_options *options) {
 
 int txcmd_client(const struct txcmd_options *options, struct client **out) {
     const struct client_config config = {.url = node_url(options),
-                                         .ca_file = options->ca_file,
+                                         .http.ca_file = options->ca_file,
                                          .timeout_ms = (uint32_t)timeout_of(options) + CALL_SLACK_MS};
     enum err e = client_new(&config, out);
     if (e == ERR_CONFIG) {

@@ -4,6 +4,7 @@
 #include "node/answers/error.h"
 #include "node/answers/login.h"
 #include "node/answers/status.h"
+#include "node/fetch/fetch_curl.h"
 #include "node/http/auth.h"
 #include "node/json/record_json.h"
 
@@ -18,19 +19,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONNECT_TIMEOUT_MS 5000
 #define CALL_TIMEOUT_MS 30000
-#define STALL_BYTES_PER_S 1L /* a transfer that moves less */
-#define STALL_S 60L          /* for this long is given up */
+/* An upload is waited for while the node writes it down, longer than a fetch that may ask another node. */
+#define UPLOAD_MIN_RATE 1u
+#define UPLOAD_STALL_MS 60000u
 #define URL_MAX 256
 #define PROGRESS_WIDTH 30
 
 struct client {
     CURL *curl;
     char url[URL_MAX]; /* without a trailing '/' */
-    char *ca_file;
-    long connect_timeout_ms, timeout_ms;
-    char token[AUTH_TOKEN_MAX + 32]; /* "Authorization: Bearer ..." */
+    struct fetch_options http;
+    long timeout_ms;
+    char token[AUTH_TOKEN_MAX]; /* of a login, borrowed by `http` */
     struct why why;
     char code[64];
     long status;
@@ -74,12 +75,12 @@ enum err client_new(const struct client_config *config, struct client **out) {
         return ERR_NOMEM;
     }
     memcpy(client->url, config->url, len);
-    client->connect_timeout_ms =
-        config->connect_timeout_ms != 0 ? (long)config->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    client->http = config->http;
+    client->http.min_rate = config->http.min_rate != 0 ? config->http.min_rate : UPLOAD_MIN_RATE;
+    client->http.stall_ms = config->http.stall_ms != 0 ? config->http.stall_ms : UPLOAD_STALL_MS;
     client->timeout_ms = config->timeout_ms != 0 ? (long)config->timeout_ms : CALL_TIMEOUT_MS;
     client->curl = curl_easy_init();
-    client->ca_file = config->ca_file != NULL ? strdup(config->ca_file) : NULL;
-    if (client->curl == NULL || (config->ca_file != NULL && client->ca_file == NULL)) {
+    if (client->curl == NULL) {
         client_free(client);
         return ERR_NOMEM;
     }
@@ -90,7 +91,6 @@ enum err client_new(const struct client_config *config, struct client **out) {
 void client_free(struct client *client) {
     if (client != NULL) {
         curl_easy_cleanup(client->curl);
-        free(client->ca_file);
         secure_wipe(client->token, sizeof client->token);
         free(client);
     }
@@ -206,26 +206,13 @@ static int show_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl
 
 /* ---- One call ---- */
 
-static bool add_header(struct curl_slist **list, const char *name, const char *value) {
-    char line[256];
-    if (value == NULL) {
-        return true;
-    }
-    (void)snprintf(line, sizeof line, "%s%s%s", name, name[0] != '\0' ? ": " : "", value);
-    struct curl_slist *longer = curl_slist_append(*list, line);
-    *list = longer != NULL ? longer : *list;
-    return longer != NULL;
-}
-
 static struct curl_slist *make_headers(const struct client *client, const struct http_call *call) {
     struct curl_slist *list = NULL;
     /* Only an upload waits for the node's consent before it sends its body. */
-    bool good = add_header(&list, "Content-Type", call->content_type) && add_header(&list, "Accept", call->accept) &&
-                (call->upload_fd >= 0 || add_header(&list, "", "Expect:"));
-    if (good && client->token[0] != '\0') {
-        struct curl_slist *longer = curl_slist_append(list, client->token);
-        good = longer != NULL;
-    }
+    bool good = fetch_curl_header(&list, "Content-Type", call->content_type) &&
+                fetch_curl_header(&list, "Accept", call->accept) &&
+                fetch_curl_header(&list, "Expect", call->upload_fd >= 0 ? NULL : "") &&
+                fetch_curl_token(&client->http, &list);
     if (!good) {
         curl_slist_free_all(list);
         return NULL;
@@ -235,24 +222,18 @@ static struct curl_slist *make_headers(const struct client *client, const struct
 
 #define SET(option, value) (void)curl_easy_setopt(curl, option, value)
 
-static void prepare(struct client *client, struct http_call *call, const char *url, struct curl_slist *headers) {
+static bool prepare(struct client *client, struct http_call *call, const char *url, struct curl_slist *headers) {
     CURL *curl = client->curl;
     curl_easy_reset(curl);
-    SET(CURLOPT_URL, url);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    if (!fetch_curl_set(&client->http, curl) || (call->stalls_only && !fetch_curl_set_stall(&client->http, curl)) ||
+        curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK) {
+        return false;
+    }
     SET(CURLOPT_HTTPHEADER, headers);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, client->connect_timeout_ms);
     SET(CURLOPT_WRITEFUNCTION, take_answer);
     SET(CURLOPT_WRITEDATA, call);
-    if (call->stalls_only) {
-        SET(CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_PER_S);
-        SET(CURLOPT_LOW_SPEED_TIME, STALL_S);
-    } else {
+    if (!call->stalls_only) {
         SET(CURLOPT_TIMEOUT_MS, client->timeout_ms);
-    }
-    if (client->ca_file != NULL) {
-        SET(CURLOPT_CAINFO, client->ca_file);
     }
     if (call->post) {
         SET(CURLOPT_POST, 1L);
@@ -272,6 +253,7 @@ static void prepare(struct client *client, struct http_call *call, const char *u
         SET(CURLOPT_XFERINFOFUNCTION, show_progress);
         SET(CURLOPT_XFERINFODATA, call);
     }
+    return true;
 }
 
 /* The error envelope in one line. */
@@ -335,12 +317,11 @@ static enum err perform(struct client *client, struct http_call *call) {
     call->client = client;
     int n = snprintf(url, sizeof url, "%s%s", client->url, call->path);
     struct curl_slist *headers = make_headers(client, call);
-    if (n < 0 || (size_t)n >= sizeof url || headers == NULL) {
+    if (n < 0 || (size_t)n >= sizeof url || headers == NULL || !prepare(client, call, url, headers)) {
         curl_slist_free_all(headers);
         say(client, "the request is too long or memory is out");
         return ERR_TOOLARGE;
     }
-    prepare(client, call, url, headers);
     CURLcode code = curl_easy_perform(client->curl);
     (void)curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &client->status);
     curl_slist_free_all(headers);
@@ -476,7 +457,8 @@ static enum err set_token(struct client *client, const char *token) {
         say(client, "the token is too long");
         return ERR_TOOLARGE;
     }
-    (void)snprintf(client->token, sizeof client->token, "Authorization: Bearer %s", token);
+    (void)snprintf(client->token, sizeof client->token, "%s", token);
+    client->http.token = client->token;
     return OK;
 }
 

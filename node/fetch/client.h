@@ -8,16 +8,16 @@
 
 #include "base/buffer.h"
 #include "base/ed25519.h"
+#include "node/fetch/fetch_options.h"
 
 #include <jansson.h>
 
 #define CLIENT_JSON_MAX (16u * 1024u * 1024u)
 
 struct client_config {
-    const char *url;             /* "http://127.0.0.1:26601", with or without a trailing '/' */
-    const char *ca_file;         /* PEM, NULL: the system's */
-    uint32_t connect_timeout_ms; /* 0: 5 s */
-    uint32_t timeout_ms;         /* of a call as a whole, 0: 30 s; uploads and downloads have none but must move */
+    const char *url;           /* "http://127.0.0.1:26601", with or without a trailing '/' */
+    struct fetch_options http; /* their pace is that of uploads [1 byte a second, 60000 ms] */
+    uint32_t timeout_ms;       /* of a call as a whole, 0: 30 s; uploads have none but must move */
 };
 
 struct client;
@@ -46,7 +46,8 @@ NODISCARD enum err client_get_bytes(struct client *client, const char *path, con
 /* Appends `text` percent-encoded for a path segment or query value. */
 void client_escape(const char *text, struct buffer *out);
 
-/* Logs in with an author (or admin) key: challenge, signature, token; later calls carry the token. */
+/* Logs in with an author (or admin) key: challenge, signature, token; later calls carry the token, instead of the one
+ * in the options. */
 NODISCARD enum err client_login(struct client *client, const uint8_t secret[ED25519_SECRET_LEN]);
 
 /* Streams a file as the body of a POST; a progress bar on stderr if `progress` and stderr is a terminal. */

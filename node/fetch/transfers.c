@@ -1,19 +1,15 @@
 #include "node/fetch/transfers.h"
 
 #include "base/assert.h"
+#include "node/fetch/fetch_curl.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECT_TIMEOUT_MS 5000u
-#define MIN_RATE 1024u
-#define STALL_MS 10000u
-#define KEEPALIVE_S 15L        /* of a stream: how soon a peer that is gone is noticed */
-#define KEPT_BYTES (2u << 20)  /* a body's room up to this size is kept for the next */
-#define HEADER_MAX (2048 + 64) /* with a token */
-#define AUTHORIZATION "Authorization: Bearer "
+#define KEEPALIVE_S 15L       /* of a stream: how soon a peer that is gone is noticed */
+#define KEPT_BYTES (2u << 20) /* a body's room up to this size is kept for the next */
 
 struct transfer {
     CURL *easy; /* kept for its connection */
@@ -105,20 +101,11 @@ static size_t take(char *data, size_t size, size_t count, void *arg) {
     return t->body.failed ? CURL_WRITEFUNC_ERROR : len;
 }
 
-static bool add_header(struct transfer *t, const char *name, const char *value) {
-    char line[HEADER_MAX];
-    int n = snprintf(line, sizeof line, "%s%s", name, value);
-    struct curl_slist *grown = n > 0 && (size_t)n < sizeof line ? curl_slist_append(t->headers, line) : NULL;
-    t->headers = grown != NULL ? grown : t->headers;
-    return grown != NULL;
-}
-
 static bool set_headers(const struct fetch_options *options, struct transfer *t, const char *accept) {
     curl_slist_free_all(t->headers);
     t->headers = NULL;
-    bool good = accept == NULL || add_header(t, "Accept: ", accept);
-    good = good && (options->token == NULL || add_header(t, AUTHORIZATION, options->token));
-    return good && curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK;
+    return fetch_curl_header(&t->headers, "Accept", accept) && fetch_curl_token(options, &t->headers) &&
+           curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK;
 }
 
 /* What ends a transfer by itself: a stream only when its peer is gone. */
@@ -129,28 +116,18 @@ static bool set_patience(const struct fetch_options *o, CURL *easy, const struct
                curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S) == CURLE_OK;
     }
-    uint32_t stall_ms = o->stall_ms == 0 ? STALL_MS : o->stall_ms;
-    long min_rate = o->min_rate == 0 ? (long)MIN_RATE : (long)o->min_rate;
     return curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, min_rate) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)((stall_ms + 999) / 1000)) == CURLE_OK;
+           fetch_curl_set_stall(o, easy);
 }
 
 static bool set_options(const struct fetch_options *o, struct transfer *t, const struct transfer_request *request,
                         const char *url) {
-    uint32_t connect_ms = o->connect_timeout_ms == 0 ? CONNECT_TIMEOUT_MS : o->connect_timeout_ms;
     curl_easy_reset(t->easy);
-    bool good = curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms) == CURLE_OK;
-    good = good && (o->ca_file == NULL || curl_easy_setopt(t->easy, CURLOPT_CAINFO, o->ca_file) == CURLE_OK);
-    good = good && (o->proxy == NULL || curl_easy_setopt(t->easy, CURLOPT_PROXY, o->proxy) == CURLE_OK);
-    return good && set_patience(o, t->easy, request) && set_headers(o, t, request->accept);
+    return fetch_curl_set(o, t->easy) && curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
+           curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
+           curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+           curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK && set_patience(o, t->easy, request) &&
+           set_headers(o, t, request->accept);
 }
 
 static struct transfer *idle(struct transfers *transfers) {

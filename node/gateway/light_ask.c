@@ -80,7 +80,7 @@ static enum err start_workers(struct light_ask *ask) {
     for (size_t i = 0; i < ask->sources->count; i++) {
         struct worker *worker = &ask->workers[i];
         const struct client_config client = {.url = ask->sources->url[i],
-                                             .connect_timeout_ms = LIGHT_CALL_TIMEOUT_MS,
+                                             .http.connect_timeout_ms = LIGHT_CALL_TIMEOUT_MS,
                                              .timeout_ms = LIGHT_CALL_TIMEOUT_MS};
         ask->known[i].url = ask->sources->url[i];
         worker->ask = ask;

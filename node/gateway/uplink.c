@@ -296,7 +296,7 @@ static enum err start_lane(struct uplink *uplink, struct lane *lane) {
     lane->state = DELIVERY_QUEUED;
     for (size_t i = 0; i < sources->count; i++) {
         const struct client_config client = {.url = sources->url[i],
-                                             .connect_timeout_ms = LIGHT_CALL_TIMEOUT_MS,
+                                             .http.connect_timeout_ms = LIGHT_CALL_TIMEOUT_MS,
                                              .timeout_ms = UPLINK_WAIT_MS + CLIENT_MARGIN_MS};
         enum err e = client_new(&client, &lane->clients[i]);
         if (e != OK) {

@@ -112,7 +112,7 @@ struct http_argument {
 
 /* Before start only. ERR_RANGE for more than 128 routes or a bad pattern, ERR_EXISTS for the same route twice. */
 NODISCARD enum err http_server_route(struct http_server *server, const struct http_route *route);
-/* ERR_CONFIG: bad address or TLS files; ERR_BUSY: address in use; `out_why` (200 bytes) says it in words. */
+/* ERR_CONFIG: bad address or TLS files; ERR_BUSY: address in use; `out_why` says it in words. */
 NODISCARD enum err http_server_start(struct http_server *server, struct why *out_why);
 /* "127.0.0.1:26601" with the true port; valid after start. */
 const char *http_server_address(const struct http_server *server);
