@@ -15,7 +15,7 @@ static json_t *report_json(const struct chain_verify_report *r, long pid) {
                      (json_int_t)r->bodies_from, "blocks", (json_int_t)r->blocks, "bodies", (json_int_t)r->bodies,
                      "transactions", (json_int_t)r->transactions, "certificates", (json_int_t)r->certificates, "epochs",
                      (json_int_t)r->epochs, "leaves", (json_int_t)r->leaves, "entries", (json_int_t)r->entries,
-                     "running", pid != 0, "wrong", r->wrong);
+                     "running", pid != 0, "wrong", r->wrong.text);
 }
 
 static void print_report(const struct chain_verify_report *r, long pid) {
@@ -54,14 +54,14 @@ static int verify_home(const char *path, bool json) {
         cmd_node_progress_end();
         home_look_close(&look);
     } else {
-        (void)snprintf(report.wrong, sizeof report.wrong, "%s", why.text);
+        report.wrong = why;
     }
     daemon_home_close(&home);
     if (json && args_print_json(report_json(&report, pid)) != 0) {
         return 1;
     }
     if (e != OK) {
-        return args_fail("%s: %s", path, report.wrong[0] != '\0' ? report.wrong : err_text(e));
+        return args_fail("%s: %s", path, why_said(&report.wrong) ? report.wrong.text : err_text(e));
     }
     if (!json) {
         print_report(&report, pid);

@@ -178,9 +178,9 @@ static enum err finish_transfer(void *arg, const struct transfer_answer *answer)
         if (answer->e == ERR_TOOLARGE) {
             leave_source(f, source, ERR_MISMATCH, "sent more bytes than the block can have");
         } else if (answer->e == ERR_NOTFOUND) {
-            leave_source(f, source, ERR_NOTFOUND, answer->what);
+            leave_source(f, source, ERR_NOTFOUND, answer->why.text);
         } else {
-            source_failed(f, source, answer->e, answer->what);
+            source_failed(f, source, answer->e, answer->why.text);
         }
     }
     end_transfer(f, t);

@@ -182,17 +182,17 @@ static struct transfer_answer answer_of(const struct transfer *t, CURLcode code)
         answer.e = OK;
     } else if (t->too_long && status == 200) {
         answer.e = ERR_TOOLARGE;
-        (void)snprintf(answer.what, sizeof answer.what, "sent more bytes than that can have");
+        why_set(&answer.why, "sent more bytes than that can have");
     } else if (missing) {
         answer.e = ERR_NOTFOUND;
-        (void)snprintf(answer.what, sizeof answer.what, "does not have it");
+        why_set(&answer.why, "does not have it");
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         answer.e = ERR_TIMEOUT;
-        (void)snprintf(answer.what, sizeof answer.what, "too slow");
+        why_set(&answer.why, "too slow");
     } else if (code == CURLE_OK || t->too_long || code == CURLE_HTTP_RETURNED_ERROR) {
-        (void)snprintf(answer.what, sizeof answer.what, "answered with status %ld", status);
+        why_set(&answer.why, "answered with status %ld", status);
     } else {
-        (void)snprintf(answer.what, sizeof answer.what, "%s", curl_easy_strerror(code));
+        why_set(&answer.why, "%s", curl_easy_strerror(code));
     }
     return answer;
 }

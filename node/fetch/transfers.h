@@ -7,11 +7,11 @@
 #define ASSAY_NODE_FETCH_TRANSFERS_H
 
 #include "base/buffer.h"
+#include "base/why.h"
 #include "node/fetch/fetch_options.h"
 
 #define TRANSFERS_MAX 64      /* at once */
 #define TRANSFER_URL_MAX 1024 /* bytes of a whole URL */
-#define TRANSFER_WHAT_MAX 96
 
 struct transfer_request {
     const char *base, *path; /* the URL is the base without a trailing '/', and the path */
@@ -29,8 +29,8 @@ struct transfer_answer {
      * ERR_TIMEOUT: timeout_ms or too slow; ERR_NETWORK. */
     enum err e;
     void *tag;
-    struct bytes body;            /* borrowed until the callback returns */
-    char what[TRANSFER_WHAT_MAX]; /* in words when it failed */
+    struct bytes body; /* borrowed until the callback returns */
+    struct why why;    /* when it failed */
 };
 
 struct transfers;

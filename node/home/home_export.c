@@ -74,7 +74,7 @@ static enum err check_state(struct exporting *x) {
     if (e == OK) {
         e = chain_verify_state(&input, &head, &report);
     }
-    return say(x, e, "state", report.wrong);
+    return say(x, e, "state", report.wrong.text);
 }
 
 static enum err collect_records(struct exporting *x) {

@@ -13,13 +13,13 @@
 enum err chain_fail(struct chain *chain, enum err e, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(chain->error, sizeof chain->error, format, args);
+    why_vset(&chain->why, format, args);
     va_end(args);
     return e;
 }
 
 const char *chain_error(const struct chain *chain) {
-    return chain->error;
+    return chain->why.text;
 }
 
 const struct chain_head *chain_head(const struct chain *chain) {

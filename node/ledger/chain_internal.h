@@ -2,6 +2,7 @@
 #ifndef ASSAY_NODE_LEDGER_CHAIN_INTERNAL_H
 #define ASSAY_NODE_LEDGER_CHAIN_INTERNAL_H
 
+#include "base/why.h"
 #include "node/ledger/chain_store.h"
 #include "node/ledger/execute.h"
 #include "store/seglog.h"
@@ -41,7 +42,7 @@ struct chain {
     struct chain_judge judge;
     struct candidate candidates[CHAIN_CANDIDATES]; /* the first limits.candidates are in use */
     size_t candidate_bytes;                        /* of their bodies */
-    char error[256];
+    struct why why;                                /* chain_error */
 
     /* Readers on other threads take the lock for a few pointer copies; the log locks itself. */
     pthread_mutex_t head_lock;

@@ -27,7 +27,7 @@ struct walk {
 enum err chain_verify_wrong(struct chain_verify_report *report, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(report->wrong, sizeof report->wrong, format, args);
+    why_vset(&report->wrong, format, args);
     va_end(args);
     return ERR_CORRUPT;
 }

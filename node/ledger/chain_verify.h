@@ -10,6 +10,7 @@
 #ifndef ASSAY_NODE_LEDGER_CHAIN_VERIFY_H
 #define ASSAY_NODE_LEDGER_CHAIN_VERIFY_H
 
+#include "base/why.h"
 #include "node/ledger/chain_store.h"
 #include "store/seglog.h"
 
@@ -24,8 +25,6 @@ struct chain_verify_input {
     void *arg;
 };
 
-#define CHAIN_VERIFY_WRONG_MAX 512
-
 struct chain_verify_report {
     uint64_t height;      /* of the checkpoint: index, state and tree are as of this block */
     uint64_t log_height;  /* the last block of the block log */
@@ -38,7 +37,7 @@ struct chain_verify_report {
     uint64_t epochs;
     uint64_t leaves;
     uint8_t state_root[HASH_LEN];
-    char wrong[CHAIN_VERIFY_WRONG_MAX]; /* "" when all is well */
+    struct why wrong; /* nothing when all is well */
 };
 
 /* ERR_CORRUPT with `out->wrong` filled in; other errors are local faults. */

@@ -144,7 +144,7 @@ enum err chain_verify_state(const struct chain_verify_input *input, const struct
         e = chain_verify_wrong(report, "state: %llu values but %llu leaves", (unsigned long long)w.values,
                                (unsigned long long)report->leaves);
     }
-    if (e == ERR_CORRUPT && report->wrong[0] == '\0') {
+    if (e == ERR_CORRUPT && !why_said(&report->wrong)) {
         e = chain_verify_wrong(report, "state: %s", kv_lmdb_error());
     }
     free(w.work);

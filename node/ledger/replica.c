@@ -3,7 +3,6 @@
 #include "base/assert.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 _Static_assert(LIMIT_UNFINAL_DEPTH >= CONSENSUS_WINDOW, "the core's window ends before the room for its blocks does");
@@ -25,7 +24,7 @@ enum err replica_fail(struct replica *r, enum err e, const char *format, ...) {
     if (r->failed == OK) {
         va_list args;
         va_start(args, format);
-        (void)vsnprintf(r->error, sizeof r->error, format, args);
+        why_vset(&r->why, format, args);
         va_end(args);
         r->failed = e;
     }
@@ -410,7 +409,7 @@ bool replica_failed(const struct replica *r) {
 }
 
 const char *replica_error(const struct replica *r) {
-    return r->error;
+    return r->why.text;
 }
 
 void replica_check(const struct replica *r) {

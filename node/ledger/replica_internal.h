@@ -3,6 +3,7 @@
 #define ASSAY_NODE_LEDGER_REPLICA_INTERNAL_H
 
 #include "base/buffer.h"
+#include "base/why.h"
 #include "node/ledger/journal.h"
 #include "node/ledger/peer_codec.h"
 #include "node/ledger/replica.h"
@@ -122,7 +123,7 @@ struct replica {
     struct consensus *core;
     struct consensus_effects *effects;
     enum err failed;
-    char error[320];
+    struct why why; /* replica_error */
 
     uint64_t wall_ms, mono_ms;
     uint64_t lifetime_ms;    /* the longest of a transaction, as of the head */

@@ -216,7 +216,7 @@ static enum err take_list(void *arg, void *tag, const struct snapshot_answer *an
     struct snapshot_fetch *f = arg;
     struct source *source = tag;
     if (answer->e != OK) {
-        leave(f, source, answer->e, answer->what);
+        leave(f, source, answer->e, answer->why.text);
         return OK;
     }
     json_t *list = json_loadb((const char *)answer->body.data, answer->body.len, JSON_REJECT_DUPLICATES, NULL);
@@ -258,9 +258,9 @@ static enum err take_manifest(void *arg, void *tag, const struct snapshot_answer
     struct source *source = tag;
     f->manifest_done = true;
     if (answer->e == ERR_TOOLARGE) {
-        leave(f, source, ERR_MISMATCH, answer->what);
+        leave(f, source, ERR_MISMATCH, answer->why.text);
     } else if (answer->e != OK) {
-        leave(f, source, answer->e, answer->what);
+        leave(f, source, answer->e, answer->why.text);
     } else {
         buffer_reset(f->manifest_out);
         buffer_put(f->manifest_out, answer->body.data, answer->body.len);
@@ -487,9 +487,9 @@ static enum err take_chunk(void *arg, void *tag, const struct snapshot_answer *a
     }
     give_back(f, chunk);
     if (answer->e == ERR_TOOLARGE) {
-        leave(f, source, ERR_MISMATCH, answer->what);
+        leave(f, source, ERR_MISMATCH, answer->why.text);
     } else {
-        failed(f, source, answer->e, answer->what);
+        failed(f, source, answer->e, answer->why.text);
     }
     return OK;
 }

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "node/fetch/transfers.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -51,8 +50,7 @@ static size_t http_active(void *ctx) {
 
 static enum err hand_on(void *arg, const struct transfer_answer *from) {
     const struct snapshot_http *http = arg;
-    struct snapshot_answer answer = {.e = from->e, .body = from->body};
-    (void)snprintf(answer.what, sizeof answer.what, "%s", from->what);
+    const struct snapshot_answer answer = {.e = from->e, .body = from->body, .why = from->why};
     return http->done(http->arg, from->tag, &answer);
 }
 

@@ -7,15 +7,15 @@
 #define ASSAY_NODE_SNAPSHOT_SNAPSHOT_TRANSPORT_H
 
 #include "base/buffer.h"
+#include "base/why.h"
 
 #define SNAPSHOT_TRANSFERS 16 /* at once */
-#define SNAPSHOT_WHAT_SIZE 96
 
 struct snapshot_answer {
     enum err e; /* OK: the whole body; ERR_NOTFOUND: there is no such thing; ERR_TOOLARGE: longer than the limit;
                    ERR_TIMEOUT, ERR_NETWORK */
     struct bytes body;
-    char what[SNAPSHOT_WHAT_SIZE]; /* in words when it failed */
+    struct why why; /* when it failed */
 };
 
 struct snapshot_transport_ops {

@@ -293,7 +293,7 @@ static void verifies(struct joining *f, struct chain *joined) {
     const struct chain_verify_input input = {
         .crypto = &host_crypto, .genesis = &f->home.genesis, .view = view.kv, .log = joined->log};
     enum err e = chain_verify(&input, &report);
-    assert_string_equal(report.wrong, "");
+    assert_string_equal(report.wrong.text, "");
     assert_int_equal(e, OK);
     chain_view_close(&view);
 }

@@ -340,7 +340,7 @@ static void store_verifies(struct sim_node *node, struct chain_view *view) {
     }
     if (e != OK) {
         sim_fail(node->world, "verify", "node %u: its store does not verify: %s %s %s", node->number, err_text(e),
-                 report.wrong, seglog_error());
+                 report.wrong.text, seglog_error());
     }
     seglog_close(log);
 }

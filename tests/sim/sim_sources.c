@@ -237,7 +237,7 @@ static void answer(struct sim_sources *s, const struct asked *a, struct buffer *
     if (out->e == OK && body->len > a->limit) {
         out->e = ERR_TOOLARGE;
     }
-    (void)snprintf(out->what, sizeof out->what, "%s", out->e == OK ? "" : err_text(out->e));
+    why_set(&out->why, "%s", out->e == OK ? "" : err_text(out->e));
     out->body = buffer_bytes(body);
 }
 

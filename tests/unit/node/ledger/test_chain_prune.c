@@ -41,7 +41,7 @@ static void verifies(struct chain_fixture *f, struct chain_verify_report *report
     const struct chain_verify_input input = {
         .crypto = &host_crypto, .genesis = &f->world.genesis, .view = view.kv, .log = f->chain->log};
     enum err e = chain_verify(&input, report);
-    assert_string_equal(report->wrong, "");
+    assert_string_equal(report->wrong.text, "");
     assert_int_equal(e, OK);
     chain_view_close(&view);
 }
@@ -159,7 +159,7 @@ static void bodies_that_are_missing_but_were_not_pruned_are_named(void **state) 
     const struct chain_verify_input input = {
         .crypto = &host_crypto, .genesis = &f.world.genesis, .view = view.kv, .log = f.chain->log};
     assert_int_equal(chain_verify(&input, &report), ERR_CORRUPT);
-    assert_non_null(strstr(report.wrong, "are missing and were not pruned"));
+    assert_non_null(strstr(report.wrong.text, "are missing and were not pruned"));
     chain_view_close(&view);
     fixture_close(&f);
 }

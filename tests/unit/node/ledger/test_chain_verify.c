@@ -22,8 +22,8 @@ static enum err verify(struct chain_fixture *f) {
 
 static void found_wrong(struct chain_fixture *f, const char *what) {
     assert_int_equal(verify(f), ERR_CORRUPT);
-    if (strstr(report.wrong, what) == NULL) {
-        fail_msg("\"%s\" instead of \"%s\"", report.wrong, what);
+    if (strstr(report.wrong.text, what) == NULL) {
+        fail_msg("\"%s\" instead of \"%s\"", report.wrong.text, what);
     }
 }
 
@@ -72,7 +72,7 @@ static void a_whole_store_is_right(void **state) {
     struct chain_fixture f;
     fill(&f);
     assert_int_equal(verify(&f), OK);
-    assert_string_equal(report.wrong, "");
+    assert_string_equal(report.wrong.text, "");
     assert_int_equal(report.blocks, 4);
     assert_int_equal(report.transactions, 6);
     assert_int_equal(report.certificates, 3);
@@ -245,7 +245,7 @@ static void what_the_log_has_beyond_the_checkpoint_is_verified(void **state) {
         const struct chain_verify_input input = {
             .crypto = &host_crypto, .genesis = &f.world.genesis, .view = checkpoint.kv, .log = f.chain->log};
         assert_int_equal(chain_verify(&input, &report), signers == 3 ? OK : ERR_CORRUPT);
-        assert_string_equal(report.wrong,
+        assert_string_equal(report.wrong.text,
                             signers == 3 ? "" : "block 6: its finalization is bad: fewer signers than a quorum");
         assert_int_equal(report.height, 4);
         assert_int_equal(report.log_height, 6);
