@@ -176,7 +176,7 @@ static void traffic(struct buffer *out, const struct links_stats *l) {
     static const char name[] = "assay_sent_bytes_total";
     head_line(out, name, "counter", "Bytes sent to peers, by what they are for, without TCP and IP.");
     for (unsigned kind = 0; kind < PEER_KINDS; kind++) {
-        line(out, "%s{kind=\"%s\"} %llu\n", name, peer_kind_name((enum peer_kind)kind),
+        line(out, "%s{kind=\"%s\"} %llu\n", name, peer_traits((enum peer_kind)kind)->name,
              (unsigned long long)l->sent[kind]);
     }
     line(out, "%s{kind=\"link\"} %llu\n", name, (unsigned long long)l->sent_own);

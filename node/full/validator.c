@@ -135,8 +135,8 @@ _Static_assert(PEER_KINDS <= LINKS_KINDS, "each kind of message is counted");
 
 static enum frame_class frame_class_of(enum peer_kind kind) {
     static const enum frame_class frames[] = {
-        [REPLICA_CONSENSUS] = FRAME_CONSENSUS, [REPLICA_SYNC] = FRAME_SYNC, [REPLICA_GOSSIP] = FRAME_GOSSIP};
-    return frames[replica_class_of(kind)];
+        [PEER_CLASS_CONSENSUS] = FRAME_CONSENSUS, [PEER_CLASS_SYNC] = FRAME_SYNC, [PEER_CLASS_GOSSIP] = FRAME_GOSSIP};
+    return frames[peer_traits(kind)->class];
 }
 
 static void replica_send(void *ctx, uint16_t peer, enum peer_kind kind, struct bytes message) {

@@ -39,48 +39,53 @@ void replica_alarm(struct replica *r, const char *name, const char *text) {
 
 /* ---- Messages ---------------------------------------------------------------------------------------------------- */
 
-static enum err take_certificates(struct replica *r, uint16_t from, const struct peer_message *m) {
+static enum err feed_certificates(struct replica *r, uint16_t peer, struct peer_spans certificates) {
     enum err e = OK;
-    for (size_t i = 0; i < m->span_count && e == OK; i++) {
-        struct consensus_event event = {.kind = EVENT_CERTIFICATE, .from = from};
-        event.u.certificate = m->spans[i];
+    for (size_t i = 0; i < certificates.count && e == OK; i++) {
+        struct consensus_event event = {.kind = EVENT_CERTIFICATE, .from = r->peers[peer].index};
+        event.u.certificate = certificates.items[i];
         e = replica_feed(r, &event);
     }
     return e;
 }
 
-static enum err take_votes(struct replica *r, uint16_t from, const struct peer_message *m) {
+static enum err take_certificates(struct replica *r, uint16_t peer, struct peer_message *m) {
+    return feed_certificates(r, peer, m->u.certificates);
+}
+
+static enum err take_votes(struct replica *r, uint16_t peer, struct peer_message *m) {
     enum err e = OK;
-    for (size_t i = 0; i < m->vote_count && e == OK; i++) {
-        struct consensus_event event = {.kind = EVENT_VOTE, .from = from};
-        event.u.vote = m->votes[i];
+    for (size_t i = 0; i < m->u.votes.count && e == OK; i++) {
+        struct consensus_event event = {.kind = EVENT_VOTE, .from = r->peers[peer].index};
+        event.u.vote = m->u.votes.items[i];
         e = replica_feed(r, &event);
     }
     return e;
 }
 
-static enum err take_proposal(struct replica *r, uint16_t from, const struct peer_message *m) {
-    struct consensus_event event = {.kind = EVENT_PROPOSAL, .from = from};
+static enum err take_proposal(struct replica *r, uint16_t peer, struct peer_message *m) {
+    const struct peer_proposal *proposal = &m->u.proposal;
+    struct consensus_event event = {.kind = EVENT_PROPOSAL, .from = r->peers[peer].index};
     uint8_t hash[HASH_LEN];
-    event.u.proposal.view = m->number;
-    if (block_peek(m->body, &event.u.proposal.header, event.u.proposal.hash) != OK) {
+    event.u.proposal.view = proposal->view;
+    if (block_peek(proposal->body, &event.u.proposal.header, event.u.proposal.hash) != OK) {
         r->messages_bad++;
         return OK;
     }
-    enum err e = take_certificates(r, from, m);
+    enum err e = feed_certificates(r, peer, proposal->certificates);
     if (e != OK) {
         return e;
     }
-    memcpy(event.u.proposal.signature, m->signature, SIG_LEN);
+    memcpy(event.u.proposal.signature, proposal->signature, SIG_LEN);
     e = replica_feed(r, &event);
     /* The body is kept only when the core has taken the header: a proposal costs its leader's signature, and its leader
      * pays for the room. What the header made the core do is done by now: others may go for this block. */
-    if (e != OK || !consensus_wants_body(r->core, event.u.proposal.view, event.u.proposal.hash)) {
+    if (e != OK || !consensus_wants_body(r->core, proposal->view, event.u.proposal.hash)) {
         return e;
     }
     const struct chain_offer offer = {.worth = CHAIN_WORTH_OFFERED,
-                                      .payer = consensus_leader(event.u.proposal.view, r->epoch.count)};
-    e = chain_add(r->config.chain, m->body, &offer, hash);
+                                      .payer = consensus_leader(proposal->view, r->epoch.count)};
+    e = chain_add(r->config.chain, proposal->body, &offer, hash);
     if (e == ERR_NOMEM) {
         return replica_fail(r, e, "taking a proposal: %s", err_text(e));
     }
@@ -88,35 +93,52 @@ static enum err take_proposal(struct replica *r, uint16_t from, const struct pee
     return e == OK ? replica_follow(r) : e;
 }
 
-static enum err take_numbers(struct replica *r, uint16_t from, const struct peer_message *m) {
-    struct consensus_event event = {.from = from};
-    if (m->kind == PEER_CERTIFICATES_ASK) {
-        event.kind = EVENT_ASK_CERTIFICATES;
-        event.u.views.first = m->number;
-        event.u.views.last = m->last;
-    } else {
-        event.kind = m->kind == PEER_RECALL_ASK ? EVENT_ASK_RECALL : EVENT_RECALL;
-        event.u.recall.nonce = m->number;
-        event.u.recall.votes = m->votes;
-        event.u.recall.count = m->vote_count;
-    }
+static enum err take_recall_ask(struct replica *r, uint16_t peer, struct peer_message *m) {
+    struct consensus_event event = {.kind = EVENT_ASK_RECALL, .from = r->peers[peer].index};
+    event.u.recall.nonce = m->u.recall_ask.nonce;
     return replica_feed(r, &event);
 }
 
-/* Which messages mean something in their own epoch only. */
-static bool is_of_epoch(enum peer_kind kind) {
-    switch (kind) {
-    case PEER_PROPOSAL:
-    case PEER_VOTES:
-    case PEER_CERTIFICATES:
-    case PEER_RECALL_ASK:
-    case PEER_RECALL:
-    case PEER_CERTIFICATES_ASK:
-        return true;
-    default:
-        return false;
-    }
+static enum err take_recall(struct replica *r, uint16_t peer, struct peer_message *m) {
+    struct consensus_event event = {.kind = EVENT_RECALL, .from = r->peers[peer].index};
+    event.u.recall.nonce = m->u.recall.nonce;
+    event.u.recall.votes = m->u.recall.votes.items;
+    event.u.recall.count = m->u.recall.votes.count;
+    return replica_feed(r, &event);
 }
+
+static enum err take_certificates_ask(struct replica *r, uint16_t peer, struct peer_message *m) {
+    struct consensus_event event = {.kind = EVENT_ASK_CERTIFICATES, .from = r->peers[peer].index};
+    event.u.views.first = m->u.certificates_ask.first_view;
+    event.u.views.last = m->u.certificates_ask.last_view;
+    return replica_feed(r, &event);
+}
+
+static enum err take_body(struct replica *r, uint16_t peer, struct peer_message *m) {
+    enum err e = replica_take_body(r, m->u.body.body);
+    (void)peer;
+    return e == OK ? replica_follow(r) : e;
+}
+
+static enum err take_status(struct replica *r, uint16_t peer, struct peer_message *m) {
+    replica_take_status(r, peer, m->u.status.height);
+    return OK;
+}
+
+static enum err take_transaction(struct replica *r, uint16_t peer, struct peer_message *m) {
+    if (r->config.ops.check_transaction != NULL) {
+        r->config.ops.check_transaction(r->config.ctx, peer, m->u.transaction.envelope);
+    }
+    return OK;
+}
+
+/* What each kind leads to. The message is lent, but a handler may take over what it holds and leave it empty. */
+static enum err (*const handlers[PEER_KINDS])(struct replica *r, uint16_t peer, struct peer_message *m) = {
+    [PEER_PROPOSAL] = take_proposal,      [PEER_VOTES] = take_votes,   [PEER_CERTIFICATES] = take_certificates,
+    [PEER_RECALL_ASK] = take_recall_ask,  [PEER_RECALL] = take_recall, [PEER_CERTIFICATES_ASK] = take_certificates_ask,
+    [PEER_BODY_ASK] = replica_serve_body, [PEER_BODY] = take_body,     [PEER_BLOCKS_ASK] = replica_serve_blocks,
+    [PEER_BLOCKS] = replica_take_blocks,  [PEER_STATUS] = take_status, [PEER_TRANSACTION] = take_transaction,
+};
 
 /* One of us two is behind. Whoever is still in an epoch that is over hears how far the chain is and catches up by
  * height. Of an epoch that we have not reached we hold no votes, and may say so to its validators, who wait for that
@@ -129,7 +151,7 @@ static enum err take_other_epoch(struct replica *r, uint16_t peer, const struct 
             return OK;
         }
         state->told_ms = r->mono_ms;
-        struct peer_message status = {.kind = PEER_STATUS, .number = r->decided_height};
+        struct peer_message status = {.kind = PEER_STATUS, .u.status.height = r->decided_height};
         return replica_post(r, TO_PEER, peer, &status);
     }
     if (state->height <= r->decided_height) {
@@ -138,46 +160,13 @@ static enum err take_other_epoch(struct replica *r, uint16_t peer, const struct 
     if (m->kind != PEER_RECALL_ASK) {
         return OK;
     }
-    struct peer_message answer = {.kind = PEER_RECALL, .number = m->number};
+    struct peer_message answer = {.kind = PEER_RECALL, .u.recall.nonce = m->u.recall_ask.nonce};
     return replica_post_in(r, m->epoch, TO_PEER, peer, &answer);
 }
 
 static enum err take_message(struct replica *r, uint16_t peer, struct peer_message *m) {
-    uint16_t from = r->peers[peer].index;
-    if (is_of_epoch(m->kind) && m->epoch != r->epoch.number) {
-        return take_other_epoch(r, peer, m);
-    }
-    switch (m->kind) {
-    case PEER_PROPOSAL:
-        return take_proposal(r, from, m);
-    case PEER_VOTES:
-        return take_votes(r, from, m);
-    case PEER_CERTIFICATES:
-        return take_certificates(r, from, m);
-    case PEER_RECALL_ASK:
-    case PEER_RECALL:
-    case PEER_CERTIFICATES_ASK:
-        return take_numbers(r, from, m);
-    case PEER_BODY_ASK:
-        return replica_serve_body(r, peer, m->hash);
-    case PEER_BODY: {
-        enum err e = replica_take_body(r, m->body);
-        return e == OK ? replica_follow(r) : e;
-    }
-    case PEER_BLOCKS_ASK:
-        return replica_serve_blocks(r, peer, m->number);
-    case PEER_BLOCKS:
-        return replica_take_blocks(r, peer, m);
-    case PEER_STATUS:
-        replica_take_status(r, peer, m->number);
-        return OK;
-    case PEER_TRANSACTION:
-        if (r->config.ops.check_transaction != NULL) {
-            r->config.ops.check_transaction(r->config.ctx, peer, m->body);
-        }
-        return OK;
-    }
-    return OK;
+    bool elsewhere = peer_traits(m->kind)->of_epoch && m->epoch != r->epoch.number;
+    return elsewhere ? take_other_epoch(r, peer, m) : handlers[m->kind](r, peer, m);
 }
 
 enum err replica_message(struct replica *r, uint16_t peer, struct bytes message) {
@@ -236,7 +225,7 @@ enum err replica_transaction(struct replica *r, const struct transaction *tx, bo
         return replica_fail(r, e, "taking a transaction: %s", err_text(e));
     }
     if (e == OK && gossip) {
-        struct peer_message message = {.kind = PEER_TRANSACTION, .body = tx->envelope};
+        struct peer_message message = {.kind = PEER_TRANSACTION, .u.transaction.envelope = tx->envelope};
         e = replica_post(r, TO_VALIDATORS, 0, &message);
     }
     if (e == OK) {
@@ -255,7 +244,7 @@ struct telling {
 
 static bool tell_waiting(void *arg, const struct transaction *tx) {
     struct telling *t = arg;
-    struct peer_message message = {.kind = PEER_TRANSACTION, .body = tx->envelope};
+    struct peer_message message = {.kind = PEER_TRANSACTION, .u.transaction.envelope = tx->envelope};
     t->bytes += tx->envelope.len;
     t->e = replica_post(t->replica, t->audience, t->peer, &message);
     return t->e == OK && t->bytes < TELL_BYTES_MAX;
@@ -292,7 +281,7 @@ static enum err housekeeping(struct replica *r) {
     uint32_t every = r->config.timing.status_ms;
     if (every != 0 && r->mono_ms >= r->status_sent_ms + every) {
         r->status_sent_ms = r->mono_ms;
-        struct peer_message status = {.kind = PEER_STATUS, .number = r->decided_height};
+        struct peer_message status = {.kind = PEER_STATUS, .u.status.height = r->decided_height};
         enum err e = replica_post(r, TO_VALIDATORS, 0, &status);
         return e == OK ? replica_post(r, TO_OBSERVERS, 0, &status) : e;
     }

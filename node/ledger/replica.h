@@ -30,14 +30,6 @@
 
 struct replica;
 
-/* What a message is worth when a link can't take them all: what decides comes first, what can be had again last. */
-enum replica_class {
-    REPLICA_CONSENSUS, /* proposals, votes, certificates, recall, and the bodies of blocks not final yet */
-    REPLICA_SYNC,      /* final blocks by height, and how far a node is */
-    REPLICA_GOSSIP,    /* transactions */
-};
-enum replica_class replica_class_of(enum peer_kind kind);
-
 struct replica_ops {
     /* Bytes are borrowed for the call. Sending may drop silently; it never blocks. */
     void (*send)(void *ctx, uint16_t peer, enum peer_kind kind, struct bytes message);

@@ -232,7 +232,7 @@ enum err replica_ask_bodies(struct replica *r) {
         p->asked_ms = r->mono_ms;
         p->tries++;
         struct peer_message ask = {.kind = PEER_BODY_ASK};
-        memcpy(ask.hash, p->hash, HASH_LEN);
+        memcpy(ask.u.body_ask.hash, p->hash, HASH_LEN);
         enum err e = peer != NO_PEER ? replica_post(r, TO_PEER, peer, &ask) : OK;
         if (e != OK) {
             return e;
@@ -277,7 +277,8 @@ enum err replica_take_body(struct replica *r, struct bytes body) {
     return e == OK || e == ERR_DUPLICATE ? replica_retry_pending(r) : OK;
 }
 
-enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash[HASH_LEN]) {
+enum err replica_serve_body(struct replica *r, uint16_t peer, struct peer_message *ask) {
+    const uint8_t *hash = ask->u.body_ask.hash;
     struct bytes body = chain_body(r->config.chain, hash);
     ASSERT(peer < REPLICA_PEERS_MAX && r->peers[peer].known); /* of strangers no message gets here */
     if (r->peers[peer].served_bodies >= SERVED_BODIES_MAX) {
@@ -285,7 +286,7 @@ enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash
     }
     r->peers[peer].served_bodies++;
     if (body.data != NULL) {
-        struct peer_message answer = {.kind = PEER_BODY, .body = body};
+        struct peer_message answer = {.kind = PEER_BODY, .u.body.body = body};
         return replica_post(r, TO_PEER, peer, &answer);
     }
     const struct chain_head *head = chain_head(r->config.chain);
@@ -295,7 +296,7 @@ enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash
     struct buffer final = BUFFER_INIT;
     enum err e = chain_read(r->config.chain, head->header.height, &final, NULL);
     if (e == OK) {
-        struct peer_message answer = {.kind = PEER_BODY, .body = buffer_bytes(&final)};
+        struct peer_message answer = {.kind = PEER_BODY, .u.body.body = buffer_bytes(&final)};
         e = replica_post(r, TO_PEER, peer, &answer);
     } else {
         e = e == ERR_NOTFOUND ? OK : replica_fail(r, e, "reading a block: %s", chain_error(r->config.chain));

@@ -70,7 +70,8 @@ static enum err read_range(struct replica *r, uint64_t first, struct range *rang
     return e == ERR_NOTFOUND ? OK : e;
 }
 
-enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height) {
+enum err replica_serve_blocks(struct replica *r, uint16_t peer, struct peer_message *ask) {
+    uint64_t first_height = ask->u.blocks_ask.first_height;
     uint64_t height = chain_head(r->config.chain)->header.height;
     ASSERT(peer < REPLICA_PEERS_MAX && r->peers[peer].known);
     if (first_height == 0 || first_height > height || r->peers[peer].served_ranges >= SERVED_RANGES_MAX) {
@@ -92,10 +93,9 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_h
             at = range.ends[i];
         }
         struct peer_message answer = {.kind = PEER_BLOCKS,
-                                      .number = height,
-                                      .spans = spans,
-                                      .span_count = range.keep,
-                                      .body = buffer_bytes(&range.certificate)};
+                                      .u.blocks = {.bodies = {spans, range.keep},
+                                                   .finalization = buffer_bytes(&range.certificate),
+                                                   .height = height}};
         e = replica_post(r, TO_PEER, peer, &answer);
     }
     buffer_free(&range.bodies);
@@ -191,24 +191,24 @@ static void strike(struct replica *r, uint16_t peer) {
 
 /* Is it a finalization of the last block, and does each block stand on the one before? Signatures come last: they are
  * the costly part. */
-static bool range_is_final(const struct replica *r, const struct peer_message *message, struct block_header *out_last,
+static bool range_is_final(const struct replica *r, const struct peer_blocks *blocks, struct block_header *out_last,
                            uint8_t out_hash[HASH_LEN], uint64_t *out_view) {
     uint8_t hash[HASH_LEN];
     struct block_header header;
-    for (size_t i = 0; i < message->span_count; i++) {
+    for (size_t i = 0; i < blocks->bodies.count; i++) {
         struct block_header next;
         uint8_t next_hash[HASH_LEN];
-        if (block_peek(message->spans[i], &next, next_hash) != OK ||
+        if (block_peek(blocks->bodies.items[i], &next, next_hash) != OK ||
             (i > 0 && (memcmp(next.parent, hash, HASH_LEN) != 0 || next.height != header.height + 1))) {
             return false;
         }
         header = next;
         memcpy(hash, next_hash, HASH_LEN);
     }
-    if (message->span_count == 0 || header.height <= r->decided_height) {
+    if (blocks->bodies.count == 0 || header.height <= r->decided_height) {
         return false;
     }
-    struct bytes_input from = {message->body};
+    struct bytes_input from = {blocks->finalization};
     struct input in = input_of_bytes(&from);
     struct vote_subject subject;
     const struct validator_set set = chain_epoch_set(&r->epoch);
@@ -226,18 +226,18 @@ static bool range_is_final(const struct replica *r, const struct peer_message *m
 
 /* Executes the whole blocks of a proven range. `*out_height`: that of the last one, when all of them are valid; 0
  * otherwise. */
-static enum err execute_range(struct replica *r, const struct peer_message *message, uint64_t *out_height) {
+static enum err execute_range(struct replica *r, struct peer_spans bodies, uint64_t *out_height) {
     uint64_t reached = 0;
     *out_height = 0;
-    for (size_t i = 0; i < message->span_count && message->spans[i].len > BLOCK_HEADER_LEN; i++) {
+    for (size_t i = 0; i < bodies.count && bodies.items[i].len > BLOCK_HEADER_LEN; i++) {
         struct block_header header;
         uint8_t hash[HASH_LEN];
-        if (block_peek(message->spans[i], &header, hash) != OK || header.height <= r->decided_height) {
+        if (block_peek(bodies.items[i], &header, hash) != OK || header.height <= r->decided_height) {
             continue;
         }
         reached = header.height;
         const struct chain_offer proven = {.worth = CHAIN_WORTH_FINAL, .payer = header.proposer};
-        enum err e = chain_add(r->config.chain, message->spans[i], &proven, hash);
+        enum err e = chain_add(r->config.chain, bodies.items[i], &proven, hash);
         if (e == ERR_NOMEM) {
             return replica_fail(r, e, "taking a block: %s", err_text(e));
         }
@@ -266,28 +266,28 @@ static enum err execute_range(struct replica *r, const struct peer_message *mess
 
 /* Makes what a range proves ours. `*out_good`: it was what it claims to be; when it adds nothing all the same (no room
  * for a block now), it is asked for again. */
-static enum err use_range(struct replica *r, uint16_t peer, const struct peer_message *message, bool *out_good) {
+static enum err use_range(struct replica *r, uint16_t peer, const struct peer_blocks *blocks, bool *out_good) {
     struct block_header last;
     uint8_t hash[HASH_LEN];
     uint64_t view, reached;
-    *out_good = range_is_final(r, message, &last, hash, &view);
+    *out_good = range_is_final(r, blocks, &last, hash, &view);
     if (!*out_good) {
         return OK;
     }
-    enum err e = execute_range(r, message, &reached);
+    enum err e = execute_range(r, blocks->bodies, &reached);
     if (e != OK || reached < next_height(r)) {
         return e;
     }
     ASSERT(reached <= last.height);
     r->peers[peer].strikes = 0;
-    if (message->span_count >= FAR_BEHIND) {
+    if (blocks->bodies.count >= FAR_BEHIND) {
         r->caught_up_ms = r->mono_ms;
     }
     if (reached < last.height) {
         r->proven_height = reached;
         return OK;
     }
-    e = replica_decide(r, hash, last.height, message->body);
+    e = replica_decide(r, hash, last.height, blocks->finalization);
     if (e != OK) {
         return e;
     }
@@ -295,7 +295,7 @@ static enum err use_range(struct replica *r, uint16_t peer, const struct peer_me
     event.u.synced.view = view;
     event.u.synced.closes = block_header_closes(&last);
     memcpy(event.u.synced.hash, hash, HASH_LEN);
-    event.u.synced.certificate = message->body;
+    event.u.synced.certificate = blocks->finalization;
     return replica_feed(r, &event);
 }
 
@@ -310,7 +310,7 @@ static enum err use_answers(struct replica *r) {
         bool good;
         fetch->answer = (struct peer_message){0};
         drop_fetch(fetch);
-        e = use_range(r, peer, &answer, &good);
+        e = use_range(r, peer, &answer.u.blocks, &good);
         peer_free(&answer);
         if (e == OK && !good) {
             r->messages_bad++;
@@ -349,7 +349,7 @@ static enum err ask_range(struct replica *r, struct fetch *fetch) {
     fetch->peer = r->fetch_peer;
     fetch->asked_ms = r->mono_ms;
     fetch->asked[fetch->peer / 8] |= (uint8_t)(1u << fetch->peer % 8);
-    struct peer_message ask = {.kind = PEER_BLOCKS_ASK, .number = fetch->first};
+    struct peer_message ask = {.kind = PEER_BLOCKS_ASK, .u.blocks_ask.first_height = fetch->first};
     return replica_post(r, TO_PEER, fetch->peer, &ask);
 }
 
@@ -447,9 +447,10 @@ uint64_t replica_catchup_deadline(const struct replica *r) {
 
 /* An answer is known by its first height; it may come later than the next peer was asked. */
 enum err replica_take_blocks(struct replica *r, uint16_t peer, struct peer_message *message) {
+    const struct peer_blocks *blocks = &message->u.blocks;
     struct block_header first;
     uint8_t hash[HASH_LEN];
-    if (message->span_count == 0 || block_peek(message->spans[0], &first, hash) != OK) {
+    if (blocks->bodies.count == 0 || block_peek(blocks->bodies.items[0], &first, hash) != OK) {
         r->messages_bad++;
         return OK;
     }
@@ -460,8 +461,8 @@ enum err replica_take_blocks(struct replica *r, uint16_t peer, struct peer_messa
     ASSERT(fetch->answer.memory == NULL); /* or what it holds would be lost */
     fetch->answered = true;
     fetch->peer = peer;
-    if (message->number > r->peers[peer].height) {
-        replica_take_status(r, peer, message->number);
+    if (blocks->height > r->peers[peer].height) {
+        replica_take_status(r, peer, blocks->height);
     }
     fetch->answer = *message;
     *message = (struct peer_message){.kind = PEER_BLOCKS};

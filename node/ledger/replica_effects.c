@@ -10,19 +10,6 @@
 
 /* ---- Out --------------------------------------------------------------------------------------------------------- */
 
-enum replica_class replica_class_of(enum peer_kind kind) {
-    switch (kind) {
-    case PEER_BLOCKS_ASK:
-    case PEER_BLOCKS:
-    case PEER_STATUS:
-        return REPLICA_SYNC;
-    case PEER_TRANSACTION:
-        return REPLICA_GOSSIP;
-    default:
-        return REPLICA_CONSENSUS;
-    }
-}
-
 enum err replica_post(struct replica *r, enum audience audience, uint16_t peer, const struct peer_message *message) {
     return replica_post_in(r, r->epoch.number, audience, peer, message);
 }
@@ -61,7 +48,7 @@ static enum err post_votes(struct replica *r) {
     if (r->vote_count == 0) {
         return OK;
     }
-    struct peer_message message = {.kind = PEER_VOTES, .votes = r->votes, .vote_count = r->vote_count};
+    struct peer_message message = {.kind = PEER_VOTES, .u.votes = {r->votes, r->vote_count}};
     r->vote_count = 0;
     return post_to(r, r->votes_to, &message);
 }
@@ -83,11 +70,12 @@ static enum err post_proposal(struct replica *r, const struct consensus_effect *
         return OK; /* final meanwhile: nobody needs it as a proposal */
     }
     struct peer_message message = {.kind = PEER_PROPOSAL,
-                                   .number = effect->view,
-                                   .body = body,
-                                   .spans = effect->u.vote.certificates,
-                                   .span_count = effect->u.vote.count};
-    memcpy(message.signature, effect->u.vote.vote.signature, SIG_LEN);
+                                   .u.proposal = {
+                                       .view = effect->view,
+                                       .body = body,
+                                       .certificates = {effect->u.vote.certificates, effect->u.vote.count},
+                                   }};
+    memcpy(message.u.proposal.signature, effect->u.vote.vote.signature, SIG_LEN);
     return post_to(r, effect->to, &message);
 }
 
@@ -208,7 +196,7 @@ enum err replica_finalize_all(struct replica *r) {
     replica_drop_pending(r);
     drop_too_far(r);
     consensus_set_heartbeat(r->core, chain_params(r->config.chain)->heartbeat_ms);
-    struct peer_message status = {.kind = PEER_STATUS, .number = chain_head(r->config.chain)->header.height};
+    struct peer_message status = {.kind = PEER_STATUS, .u.status.height = chain_head(r->config.chain)->header.height};
     return replica_post(r, TO_OBSERVERS, 0, &status);
 }
 
@@ -268,26 +256,28 @@ static enum err carry_out_journal(struct replica *r, const struct consensus_effe
 }
 
 static enum err carry_out_send(struct replica *r, const struct consensus_effect *effect) {
-    struct peer_message message = {.number = effect->u.recall.nonce};
+    struct peer_message message = {0};
     switch (effect->kind) {
     case EFFECT_SEND_VOTE:
         return gather_vote(r, effect->to, &effect->u.vote.vote);
     case EFFECT_SEND_PROPOSAL:
         return post_proposal(r, effect);
     case EFFECT_SEND_CERTIFICATE:
-        message =
-            (struct peer_message){.kind = PEER_CERTIFICATES, .spans = &effect->u.block.certificate, .span_count = 1};
+        message.kind = PEER_CERTIFICATES;
+        message.u.certificates = (struct peer_spans){&effect->u.block.certificate, 1};
         break;
     case EFFECT_SEND_ASK_RECALL:
         message.kind = PEER_RECALL_ASK;
+        message.u.recall_ask.nonce = effect->u.recall.nonce;
         break;
     case EFFECT_SEND_RECALL:
         message.kind = PEER_RECALL;
-        message.votes = effect->u.recall.votes;
-        message.vote_count = effect->u.recall.count;
+        message.u.recall.nonce = effect->u.recall.nonce;
+        message.u.recall.votes = (struct peer_votes){effect->u.recall.votes, effect->u.recall.count};
         break;
     default:
-        message = (struct peer_message){.kind = PEER_CERTIFICATES_ASK, .number = effect->view, .last = effect->u.last};
+        message.kind = PEER_CERTIFICATES_ASK;
+        message.u.certificates_ask = (struct peer_certificates_ask){effect->view, effect->u.last};
         break;
     }
     return post_to(r, effect->to, &message);

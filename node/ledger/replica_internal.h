@@ -229,7 +229,8 @@ NODISCARD enum err replica_ask_bodies(struct replica *r);
 uint64_t replica_bodies_deadline(const struct replica *r);
 void replica_drop_pending(struct replica *r);
 NODISCARD enum err replica_take_body(struct replica *r, struct bytes body);
-NODISCARD enum err replica_serve_body(struct replica *r, uint16_t peer, const uint8_t hash[HASH_LEN]);
+/* A handler of messages; it leaves the message as it is. */
+NODISCARD enum err replica_serve_body(struct replica *r, uint16_t peer, struct peer_message *ask);
 NODISCARD enum err replica_refresh_work(struct replica *r, bool *out_changed);
 
 /* Room above the head: replica_room.c */
@@ -244,8 +245,8 @@ void replica_note_room(struct replica *r, bool has_room, const char *what);
 bool replica_is_crowded(struct replica *r, const uint8_t hash[HASH_LEN]);
 
 /* Catch-up: replica_catchup.c */
-NODISCARD enum err replica_serve_blocks(struct replica *r, uint16_t peer, uint64_t first_height);
-/* Takes over what it keeps of the message. */
+/* Handlers of messages; the second takes over what it keeps. */
+NODISCARD enum err replica_serve_blocks(struct replica *r, uint16_t peer, struct peer_message *ask);
 NODISCARD enum err replica_take_blocks(struct replica *r, uint16_t peer, struct peer_message *message);
 void replica_take_status(struct replica *r, uint16_t peer, uint64_t height);
 NODISCARD enum err replica_catch_up(struct replica *r);

@@ -478,6 +478,10 @@ bool sim_oracle_knows_tx(const struct sim_world *world, const uint8_t id[HASH_LE
 void sim_oracles_free(struct sim_world *world);
 void sim_oracles_forget_views(struct sim_world *world);
 
+/* The votes that a message casts or passes on, and the certificates that it bears; none of other kinds than these. */
+struct peer_votes sim_votes_in(const struct peer_message *message);
+struct peer_spans sim_certificates_in(const struct peer_message *message);
+
 /* ---- Runs ---- */
 
 struct sim_result {

@@ -41,10 +41,9 @@ static void encode_proposal(struct sim_node *node, const struct peer_message *li
     subject.epoch = header.epoch;
     subject.view = view;
     struct peer_message other = *like;
-    other.kind = PEER_PROPOSAL;
-    other.number = view;
-    other.body = body;
-    sim_sign_subject(node, &subject, other.signature);
+    other.u.proposal.view = view;
+    other.u.proposal.body = body;
+    sim_sign_subject(node, &subject, other.u.proposal.signature);
     memcpy(node->malice->forged_block, subject.block, HASH_LEN);
     encode(&other, out);
 }
@@ -64,8 +63,9 @@ static void false_root(struct sim_node *node, const struct peer_message *m, stru
     block_header_encode(&header, head);
     struct buffer body = BUFFER_INIT;
     buffer_put(&body, head, sizeof head);
-    buffer_put(&body, m->body.data + sizeof head, m->body.len - sizeof head);
-    encode_proposal(node, m, m->number, buffer_bytes(&body), out);
+    const struct peer_proposal *true_one = &m->u.proposal;
+    buffer_put(&body, true_one->body.data + sizeof head, true_one->body.len - sizeof head);
+    encode_proposal(node, m, true_one->view, buffer_bytes(&body), out);
     struct sim_false_block *place = &w->false_blocks[w->false_count++ % SIM_FALSE_BLOCKS];
     place->name = "another state root";
     memcpy(place->hash, node->malice->forged_block, HASH_LEN);
@@ -79,7 +79,7 @@ static bool break_rule(struct sim_node *node, const struct peer_message *m, cons
     bool made = sim_forge(node, header, &forged);
     if (made) {
         node->malice->to_all = sim_chance(&node->tricks, 800);
-        encode_proposal(node, m, m->number, buffer_bytes(&forged.body), &node->malice->forged);
+        encode_proposal(node, m, m->u.proposal.view, buffer_bytes(&forged.body), &node->malice->forged);
         if (forged.sure) {
             struct sim_false_block *place = &w->false_blocks[w->false_count++ % SIM_FALSE_BLOCKS];
             place->name = forged.name;
@@ -95,13 +95,14 @@ static void forge_proposal(struct sim_node *node, const struct peer_message *m) 
     const struct sim_options *o = &node->world->options;
     struct sim_malice *malice = node->malice;
     struct sim_random *random = &node->tricks;
+    uint64_t view = m->u.proposal.view;
     struct block_header header;
     uint8_t proposed[HASH_LEN], hash[HASH_LEN];
-    if (block_peek(m->body, &header, proposed) != OK ||
-        (malice->forged_view == m->number && malice->forged_epoch == header.epoch)) {
+    if (block_peek(m->u.proposal.body, &header, proposed) != OK ||
+        (malice->forged_view == view && malice->forged_epoch == header.epoch)) {
         return;
     }
-    malice->forged_view = m->number;
+    malice->forged_view = view;
     malice->forged_epoch = header.epoch;
     buffer_reset(&malice->forged);
     malice->to_all = sim_chance(random, 500);
@@ -111,18 +112,18 @@ static void forge_proposal(struct sim_node *node, const struct peer_message *m) 
         false_root(node, m, header, &malice->forged);
     } else if (sim_chance(random, o->fork)) {
         /* Valid in itself, but it passes over what was notarized above the last final block. */
-        if (build(node, chain_head(node->chain)->hash, &header, m->number, header.time_ms, hash)) {
-            encode_proposal(node, m, m->number, chain_body(node->chain, hash), &malice->forged);
+        if (build(node, chain_head(node->chain)->hash, &header, view, header.time_ms, hash)) {
+            encode_proposal(node, m, view, chain_body(node->chain, hash), &malice->forged);
         }
     } else if (sim_chance(random, o->equivocate)) {
-        if (build(node, header.parent, &header, m->number, header.time_ms + 1, hash)) {
-            encode_proposal(node, m, m->number, chain_body(node->chain, hash), &malice->forged);
+        if (build(node, header.parent, &header, view, header.time_ms + 1, hash)) {
+            encode_proposal(node, m, view, chain_body(node->chain, hash), &malice->forged);
         }
     }
     if (malice->forged.len > 0) {
         struct sim_pair *pair = &node->world->pair;
         pair->epoch = header.epoch;
-        pair->view = m->number;
+        pair->view = view;
         pair->to_all = malice->to_all;
         memcpy(pair->block[0], proposed, HASH_LEN);
         memcpy(pair->block[1], malice->forged_block, HASH_LEN);
@@ -173,11 +174,12 @@ static void change_votes(struct sim_node *node, const struct sim_node *to, const
     const struct sim_options *o = &node->world->options;
     struct consensus_vote votes[PEER_VOTES_MAX];
     bool colludes = sim_chance(&node->tricks, o->collude), lies = !colludes && sim_chance(&node->tricks, o->lie);
-    if ((!lies && !colludes) || m->vote_count == 0) {
+    const struct peer_votes *said = &m->u.votes;
+    if ((!lies && !colludes) || said->count == 0) {
         return;
     }
-    memcpy(votes, m->votes, m->vote_count * sizeof votes[0]);
-    for (size_t i = 0; i < m->vote_count; i++) {
+    memcpy(votes, said->items, said->count * sizeof votes[0]);
+    for (size_t i = 0; i < said->count; i++) {
         if (lies) {
             lie(node, &votes[i]);
         } else {
@@ -185,7 +187,7 @@ static void change_votes(struct sim_node *node, const struct sim_node *to, const
         }
     }
     struct peer_message other = *m;
-    other.votes = votes;
+    other.u.votes.items = votes;
     encode(&other, changed);
 }
 
@@ -210,7 +212,7 @@ static void encode_false_certificate(struct sim_node *node, uint64_t epoch, uint
         }
     }
     struct bytes span = bytes_of(bytes, len);
-    struct peer_message m = {.kind = PEER_CERTIFICATES, .epoch = epoch, .spans = &span, .span_count = 1};
+    struct peer_message m = {.kind = PEER_CERTIFICATES, .epoch = epoch, .u.certificates = {&span, 1}};
     encode(&m, out);
 }
 
@@ -218,15 +220,16 @@ static void encode_false_certificate(struct sim_node *node, uint64_t epoch, uint
 static void spoil_certificate(struct sim_node *node, const struct peer_message *m, struct buffer *changed) {
     struct buffer copy = BUFFER_INIT;
     struct bytes spans[PEER_CERTIFICATES_MAX];
-    if (m->span_count == 0 || m->spans[0].len < SIG_LEN) {
+    const struct peer_spans *said = &m->u.certificates;
+    if (said->count == 0 || said->items[0].len < SIG_LEN) {
         return;
     }
-    memcpy(spans, m->spans, m->span_count * sizeof spans[0]);
+    memcpy(spans, said->items, said->count * sizeof spans[0]);
     buffer_put(&copy, spans[0].data, spans[0].len);
     copy.data[copy.len - 1 - sim_below(&node->tricks, SIG_LEN)] ^= 0x40;
     spans[0] = buffer_bytes(&copy);
     struct peer_message other = *m;
-    other.spans = spans;
+    other.u.certificates.items = spans;
     encode(&other, changed);
     buffer_free(&copy);
 }
@@ -249,21 +252,22 @@ static void mislead(struct sim_node *node, const struct peer_message *m, struct 
     struct bytes spans[PEER_BODIES_MAX];
     struct peer_message other = *m;
     if (m->kind == PEER_STATUS) {
-        other.number = sim_chance(&node->tricks, 500) ? sim_next(&node->tricks) : m->number + 5;
+        other.u.status.height = sim_chance(&node->tricks, 500) ? sim_next(&node->tricks) : m->u.status.height + 5;
         encode(&other, changed);
-    } else if (m->kind == PEER_BODY && m->body.len > BLOCK_HEADER_LEN) {
-        spoil_body(node, m->body, &body);
-        other.body = buffer_bytes(&body);
+    } else if (m->kind == PEER_BODY && m->u.body.body.len > BLOCK_HEADER_LEN) {
+        spoil_body(node, m->u.body.body, &body);
+        other.u.body.body = buffer_bytes(&body);
         encode(&other, changed);
-    } else if (m->kind == PEER_BLOCKS && m->span_count > 0) {
-        size_t which = (size_t)sim_below(&node->tricks, m->span_count);
-        memcpy(spans, m->spans, m->span_count * sizeof spans[0]);
+    } else if (m->kind == PEER_BLOCKS && m->u.blocks.bodies.count > 0) {
+        const struct peer_spans *bodies = &m->u.blocks.bodies;
+        size_t which = (size_t)sim_below(&node->tricks, bodies->count);
+        memcpy(spans, bodies->items, bodies->count * sizeof spans[0]);
         if (spans[which].len > BLOCK_HEADER_LEN) {
             spoil_body(node, spans[which], &body);
             spans[which] = buffer_bytes(&body);
         }
-        other.spans = spans;
-        other.span_count = sim_chance(&node->tricks, 200) ? which : m->span_count;
+        other.u.blocks.bodies.items = spans;
+        other.u.blocks.bodies.count = sim_chance(&node->tricks, 200) ? which : bodies->count;
         encode(&other, changed);
     }
     buffer_free(&body);
@@ -277,12 +281,12 @@ static void change_epoch(struct sim_node *node, const struct peer_message *m, st
     uint64_t epoch = m->epoch > 0 && sim_chance(&node->tricks, 500) ? m->epoch - 1 : m->epoch + 1;
     bool says_so = sim_chance(&node->tricks, 500);
     if (m->kind == PEER_VOTES) {
-        memcpy(votes, m->votes, m->vote_count * sizeof votes[0]);
-        for (size_t i = 0; i < m->vote_count; i++) {
+        memcpy(votes, m->u.votes.items, m->u.votes.count * sizeof votes[0]);
+        for (size_t i = 0; i < m->u.votes.count; i++) {
             votes[i].subject.epoch = epoch;
             sim_sign_subject(node, &votes[i].subject, votes[i].signature);
         }
-        other.votes = votes;
+        other.u.votes.items = votes;
     }
     other.epoch = says_so || m->kind != PEER_VOTES ? epoch : m->epoch;
     encode(&other, changed);
@@ -341,7 +345,7 @@ static void say_false_certificate(struct sim_node *node, bool far) {
         struct consensus_vote vote = {.subject = {.epoch = stats.consensus.epoch, .view = view, .kind = kind},
                                       .signer = own_index(node, stats.consensus.epoch)};
         sim_sign_subject(node, &vote.subject, vote.signature);
-        struct peer_message m = {.kind = PEER_VOTES, .epoch = stats.consensus.epoch, .votes = &vote, .vote_count = 1};
+        struct peer_message m = {.kind = PEER_VOTES, .epoch = stats.consensus.epoch, .u.votes = {&vote, 1}};
         encode(&m, &message);
     } else {
         encode_false_certificate(node, stats.consensus.epoch, view, kind, &message);
@@ -355,13 +359,14 @@ static void usurp(struct sim_node *node, const struct peer_message *m) {
     struct block_header header;
     struct buffer message = BUFFER_INIT;
     uint8_t parent[HASH_LEN], hash[HASH_LEN];
-    if (block_peek(m->body, &header, parent) != OK || own_index(node, header.epoch) == CONSENSUS_OBSERVER ||
+    uint64_t view = m->u.proposal.view + 1;
+    if (block_peek(m->u.proposal.body, &header, parent) != OK || own_index(node, header.epoch) == CONSENSUS_OBSERVER ||
         chain_status(node->chain, parent) != CHAIN_VALID ||
-        !build(node, parent, &header, m->number + 1, header.time_ms + 1, hash)) {
+        !build(node, parent, &header, view, header.time_ms + 1, hash)) {
         return;
     }
     struct peer_message like = {.kind = PEER_PROPOSAL, .epoch = header.epoch};
-    encode_proposal(node, &like, m->number + 1, chain_body(node->chain, hash), &message);
+    encode_proposal(node, &like, view, chain_body(node->chain, hash), &message);
     to_everybody(node, &message);
     buffer_free(&message);
 }
@@ -391,7 +396,7 @@ void sim_byzantine_incoming(struct sim_node *node, uint16_t from, struct bytes b
     }
     sim_lies_overhear(node, &m);
     if (m.kind == PEER_BLOCKS_ASK && sim_chance(&node->tricks, o->false_final)) {
-        sim_lies_asked(node, from, m.number);
+        sim_lies_asked(node, from, m.u.blocks_ask.first_height);
     }
     if (m.kind == PEER_PROPOSAL) {
         if (sim_chance(&node->tricks, o->usurp)) {
@@ -455,10 +460,10 @@ static void change(struct sim_node *from, struct sim_node *to, const struct peer
 
 /* In some views a liar's votes go to one validator alone: where they complete a quorum, nobody else has one. */
 static bool is_whispered_past(struct sim_node *from, const struct sim_node *to, const struct peer_message *m) {
-    if (m->kind != PEER_VOTES || m->vote_count == 0 || from->world->healed) {
+    if (m->kind != PEER_VOTES || m->u.votes.count == 0 || from->world->healed) {
         return false;
     }
-    uint64_t view = m->votes[0].subject.view;
+    uint64_t view = m->u.votes.items[0].subject.view;
     struct sim_random view_random = sim_stream(from->world->played->seed, STREAM_WHISPER, view, m->epoch);
     bool whispers = sim_chance(&view_random, from->world->options.whisper);
     bool heard = to->key == view % from->world->options.validators;
@@ -476,8 +481,8 @@ bool sim_byzantine_outgoing(struct sim_node *from, struct sim_node *to, struct b
         return true;
     }
     bool has_body = m.kind == PEER_PROPOSAL || m.kind == PEER_BODY || m.kind == PEER_BLOCKS;
-    bool filled =
-        m.kind == PEER_PROPOSAL && m.epoch == from->malice->filled_epoch && m.number <= from->malice->filled_view;
+    bool filled = m.kind == PEER_PROPOSAL && m.epoch == from->malice->filled_epoch &&
+                  m.u.proposal.view <= from->malice->filled_view;
     bool keep_back = filled || is_whispered_past(from, to, &m) ||
                      (has_body && to->key != 0 && sim_chance(&from->tricks, o->withhold));
     if (!keep_back) {

@@ -37,11 +37,13 @@ static bool no_finalize(struct sim_node *from, struct sim_node *to, const struct
     struct block_header header;
     uint8_t hash[HASH_LEN];
     (void)to;
-    if (m->kind == PEER_PROPOSAL && block_peek(m->body, &header, hash) == OK && m->number > header.view) {
+    if (m->kind == PEER_PROPOSAL && block_peek(m->u.proposal.body, &header, hash) == OK &&
+        m->u.proposal.view > header.view) {
         scene.happened++;
     }
-    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
-        const struct vote_subject *s = &m->votes[i].subject;
+    const struct peer_votes votes = sim_votes_in(m);
+    for (size_t i = 0; i < votes.count; i++) {
+        const struct vote_subject *s = &votes.items[i].subject;
         if (s->kind == VOTE_FINALIZE && s->epoch == 0 && closes(from, s->block) && !sim_begun_for(from->world, 1500)) {
             return false;
         }

@@ -116,9 +116,9 @@ static bool is_taken(const struct sim_expected *x, const struct consensus_status
 }
 
 static void take_votes(struct sim_node *node, const struct sim_expected *x, const struct consensus_status *now) {
-    const struct peer_message *m = &x->message;
-    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
-        const struct consensus_vote *vote = &m->votes[i];
+    const struct peer_votes votes = sim_votes_in(&x->message);
+    for (size_t i = 0; i < votes.count; i++) {
+        const struct consensus_vote *vote = &votes.items[i];
         const struct vote_subject *s = &vote->subject;
         uint16_t key = sim_key_at(node->world, s->epoch, vote->signer);
         bool formed = s->kind >= VOTE_NOTARIZE && s->kind <= VOTE_FINALIZE &&
@@ -156,8 +156,8 @@ static void judge_answer(struct sim_node *from, uint16_t to, const struct peer_m
     struct sim_knowledge *k = from->knowledge;
     for (enum vote_kind kind = VOTE_NOTARIZE; k != NULL && to < SIM_KEYS_MAX && kind <= VOTE_FINALIZE; kind++) {
         bool named = k->spoils[to] || k->owed[to][kind] == 0 || k->owed_epoch[to] != m->epoch;
-        for (size_t i = 0; i < m->vote_count; i++) {
-            const struct vote_subject *s = &m->votes[i].subject;
+        for (size_t i = 0; i < m->u.recall.votes.count; i++) {
+            const struct vote_subject *s = &m->u.recall.votes.items[i].subject;
             named = named || (s->kind == kind && s->view >= k->owed[to][kind]);
         }
         if (!named) {
@@ -171,15 +171,16 @@ static void judge_answer(struct sim_node *from, uint16_t to, const struct peer_m
 }
 
 static void note_question(struct sim_node *from, const struct peer_message *m) {
-    from->recall_nonce = m->number;
+    from->recall_nonce = m->u.recall_ask.nonce;
 }
 
 /* A vote that the journal of an old copy does not have is never cast once it refuses. */
 static void judge_refusal(struct sim_node *from, const struct peer_message *m) {
     struct replica_stats stats;
     replica_stats(from->replica, &stats);
-    for (size_t i = 0; stats.consensus.refused && m->kind == PEER_VOTES && i < m->vote_count; i++) {
-        const struct vote_subject *s = &m->votes[i].subject;
+    const struct peer_votes votes = sim_votes_in(m);
+    for (size_t i = 0; stats.consensus.refused && i < votes.count; i++) {
+        const struct vote_subject *s = &votes.items[i].subject;
         if (s->epoch == stats.consensus.epoch &&
             (s->epoch != from->own_epoch[s->kind] || s->view > from->own_view[s->kind])) {
             sim_fail(from->world, "recall", "node %u refuses to vote, and votes in view %llu", from->number,
@@ -215,20 +216,21 @@ static bool is_lacking(const struct sim_node *node, const struct sim_expected *x
 static bool shows_own(struct sim_node *node, const struct sim_expected *x) {
     const struct peer_message *m = &x->message;
     uint16_t me = sim_index_of(node->world, x->before.epoch, node->key);
-    bool answer = m->kind == PEER_RECALL && m->number == node->recall_nonce, shown = false;
-    for (size_t i = 0; (answer || m->kind == PEER_VOTES) && i < m->vote_count && i < (answer ? 4u : 1u); i++) {
-        const struct consensus_vote *v = &m->votes[i];
+    bool answer = m->kind == PEER_RECALL && m->u.recall.nonce == node->recall_nonce, shown = false;
+    const struct peer_votes said = answer ? m->u.recall.votes : sim_votes_in(m);
+    for (size_t i = 0; i < said.count && i < (answer ? 4u : 1u); i++) {
+        const struct consensus_vote *v = &said.items[i];
         bool votes = v->subject.kind != VOTE_PROPOSE && v->subject.view <= x->before.view;
         shown = shown || (v->signer == me && (answer || votes) && is_good(node, v) &&
                           is_lacking(node, x, v->subject.kind, v->subject.epoch, v->subject.view));
     }
-    bool bears = (m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL) && !x->from_faulty;
-    for (size_t i = 0; bears && i < m->span_count && i < 1; i++) {
+    const struct peer_spans certificates = sim_certificates_in(m);
+    for (size_t i = 0; !x->from_faulty && i < certificates.count && i < 1; i++) {
         struct certificate_parts parts;
-        shown =
-            shown || (certificates_parse(m->spans[i], sim_validators_of(node->world, x->before.epoch), &parts) == OK &&
-                      certificates_has(&parts, me) && parts.subject.view - x->before.final_view < 200 &&
-                      is_lacking(node, x, parts.subject.kind, parts.subject.epoch, parts.subject.view));
+        shown = shown || (certificates_parse(certificates.items[i], sim_validators_of(node->world, x->before.epoch),
+                                             &parts) == OK &&
+                          certificates_has(&parts, me) && parts.subject.view - x->before.final_view < 200 &&
+                          is_lacking(node, x, parts.subject.kind, parts.subject.epoch, parts.subject.view));
     }
     return shown;
 }

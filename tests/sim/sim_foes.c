@@ -75,8 +75,9 @@ static void prepare_nothing(struct sim_world *w) {
 /* ---- Full tables, with the limits that the product has ------------------------------------------------------------ */
 
 static bool bears(const struct peer_message *m, enum vote_kind kind) {
-    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
-        if (m->votes[i].subject.kind == kind) {
+    const struct peer_votes votes = sim_votes_in(m);
+    for (size_t i = 0; i < votes.count; i++) {
+        if (votes.items[i].subject.kind == kind) {
             return true;
         }
     }
@@ -239,14 +240,15 @@ static void tune_unfinal(struct sim_options *o) {
 /* Nodes 2 and 3 vote for a block, hear that it is notarized when they have given its view up, and the others promise to
  * finalize it: no view ends final, about half are not nullified either, and the blocks stand one on the other. */
 static bool notarizes_past(const struct peer_message *m, uint64_t view) {
-    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
-        if (m->votes[i].subject.kind == VOTE_NOTARIZE && m->votes[i].subject.view > view) {
+    const struct peer_votes votes = sim_votes_in(m);
+    for (size_t i = 0; i < votes.count; i++) {
+        if (votes.items[i].subject.kind == VOTE_NOTARIZE && votes.items[i].subject.view > view) {
             return true;
         }
     }
-    bool bears_certificates = m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL;
-    for (size_t i = 0; bears_certificates && i < m->span_count; i++) {
-        if (m->spans[i].data[1] == VOTE_NOTARIZE && load_u64(m->spans[i].data + 10) > view) {
+    const struct peer_spans certificates = sim_certificates_in(m);
+    for (size_t i = 0; i < certificates.count; i++) {
+        if (certificates.items[i].data[1] == VOTE_NOTARIZE && load_u64(certificates.items[i].data + 10) > view) {
             return true;
         }
     }

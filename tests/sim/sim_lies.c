@@ -33,12 +33,13 @@ static void send_all(struct sim_node *node, const struct peer_message *m) {
 
 void sim_lies_overhear(struct sim_node *node, const struct peer_message *m) {
     struct sim_malice *malice = node->malice;
-    bool bears = m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL;
-    for (size_t i = 0; bears && i < m->span_count; i++) {
-        if (m->spans[i].len > CERTIFICATE_HEAD_LEN && m->spans[i].data[1] == VOTE_NOTARIZE) {
+    const struct peer_spans certificates = sim_certificates_in(m);
+    for (size_t i = 0; i < certificates.count; i++) {
+        const struct bytes *certificate = &certificates.items[i];
+        if (certificate->len > CERTIFICATE_HEAD_LEN && certificate->data[1] == VOTE_NOTARIZE) {
             struct buffer *place = &malice->notarizations[malice->notarized++ % SIM_HOARD];
             buffer_reset(place);
-            buffer_put(place, m->spans[i].data, m->spans[i].len);
+            buffer_put(place, certificate->data, certificate->len);
         }
     }
 }
@@ -268,10 +269,9 @@ static bool lie_to(struct sim_node *node, uint16_t asker, uint64_t first, const 
         }
         const struct peer_message m = {.kind = PEER_BLOCKS,
                                        .epoch = chain_epoch(node->chain)->number,
-                                       .number = a.first + a.count - 1,
-                                       .spans = spans,
-                                       .span_count = a.count,
-                                       .body = buffer_bytes(&a.certificate)};
+                                       .u.blocks = {.bodies = {spans, a.count},
+                                                    .finalization = buffer_bytes(&a.certificate),
+                                                    .height = a.first + a.count - 1}};
         for (uint16_t i = 0; i < w->node_count; i++) {
             if (w->nodes[i].key == asker) {
                 send(node, &w->nodes[i], &m);
@@ -302,17 +302,18 @@ void sim_lies_recall(struct sim_node *node, const struct sim_node *to, struct pe
                      struct consensus_vote votes[4]) {
     struct sim_random *random = &node->tricks;
     uint16_t asker = sim_index_of(node->world, m->epoch, to->key);
-    memcpy(votes, m->votes, (m->vote_count < 4 ? m->vote_count : 0) * sizeof *votes);
-    m->votes = votes;
+    struct peer_recall *recall = &m->u.recall;
+    memcpy(votes, recall->votes.items, (recall->votes.count < 4 ? recall->votes.count : 0) * sizeof *votes);
+    recall->votes.items = votes;
     switch (sim_below(random, 4)) {
     case 0:
-        m->vote_count = 0; /* holds nothing, it says */
+        recall->votes.count = 0; /* holds nothing, it says */
         break;
     case 1:
-        m->number ^= 1; /* answers another question */
+        recall->nonce ^= 1; /* answers another question */
         break;
     default: /* votes to come, as if the asker had cast them */
-        m->vote_count = 4;
+        recall->votes.count = 4;
         for (int kind = VOTE_PROPOSE; kind <= VOTE_FINALIZE; kind++) {
             struct consensus_vote *v = &votes[kind - VOTE_PROPOSE];
             *v = (struct consensus_vote){.signer = asker};
@@ -334,7 +335,7 @@ static void flood(struct sim_node *node) {
                                chain_head(node->chain)->header.height + sim_below(random, FLOOD_AHEAD)};
     const struct peer_message m = {.kind = PEER_STATUS,
                                    .epoch = chain_epoch(node->chain)->number,
-                                   .number = claims[sim_below(random, sizeof claims / sizeof claims[0])]};
+                                   .u.status.height = claims[sim_below(random, sizeof claims / sizeof claims[0])]};
     send_all(node, &m);
     sim_count(node->world, node->key < node->world->options.validators ? COUNT_FLOOD : COUNT_FLOOD_OBSERVER);
 }
@@ -391,16 +392,16 @@ static void fill(struct sim_node *node) {
         view = malice->filled_view + 1;
     }
     view += (me + n - view % n) % n;
-    struct peer_message m = {.kind = PEER_PROPOSAL, .epoch = epoch, .number = view};
+    struct peer_message m = {.kind = PEER_PROPOSAL, .epoch = epoch, .u.proposal.view = view};
     struct buffer body = BUFFER_INIT;
     uint64_t height = lowest_height(node->world) + 1 + sim_below(&node->tricks, 8);
     if (view <= stats.consensus.view + CONSENSUS_AHEAD &&
         sim_forge_orphan(node, view, height, next_size(node), &body)) {
         struct block_header header;
         struct vote_subject subject = {.epoch = epoch, .view = view, .kind = VOTE_PROPOSE};
-        m.body = buffer_bytes(&body);
-        if (block_peek(m.body, &header, subject.block) == OK) {
-            sim_sign_subject(node, &subject, m.signature);
+        m.u.proposal.body = buffer_bytes(&body);
+        if (block_peek(m.u.proposal.body, &header, subject.block) == OK) {
+            sim_sign_subject(node, &subject, m.u.proposal.signature);
             send_all(node, &m);
             sim_count(node->world, COUNT_FILLING);
             judge_room(node, me);

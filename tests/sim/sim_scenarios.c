@@ -21,9 +21,9 @@ bool sim_begun_for(const struct sim_world *w, uint64_t ms) {
 }
 
 bool sim_bears_certificate(const struct peer_message *m, enum vote_kind kind, uint64_t view) {
-    bool bears = m->kind == PEER_CERTIFICATES || m->kind == PEER_PROPOSAL;
-    for (size_t i = 0; bears && i < m->span_count; i++) {
-        if (m->spans[i].data[1] == kind && load_u64(m->spans[i].data + 10) == view) {
+    const struct peer_spans certificates = sim_certificates_in(m);
+    for (size_t i = 0; i < certificates.count; i++) {
+        if (certificates.items[i].data[1] == kind && load_u64(certificates.items[i].data + 10) == view) {
             return true;
         }
     }
@@ -31,8 +31,9 @@ bool sim_bears_certificate(const struct peer_message *m, enum vote_kind kind, ui
 }
 
 bool sim_bears_vote(const struct peer_message *m, enum vote_kind kind, uint64_t view) {
-    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
-        if (m->votes[i].subject.kind == kind && m->votes[i].subject.view == view) {
+    const struct peer_votes votes = sim_votes_in(m);
+    for (size_t i = 0; i < votes.count; i++) {
+        if (votes.items[i].subject.kind == kind && votes.items[i].subject.view == view) {
             return true;
         }
     }
@@ -90,7 +91,7 @@ static void crash_after_finalize(struct sim_node *from, uint64_t epoch, uint64_t
 static bool no_proposal(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
     (void)from;
     (void)to;
-    return m->kind != PEER_PROPOSAL || m->number != VIEW || scene.happened > 0;
+    return m->kind != PEER_PROPOSAL || m->u.proposal.view != VIEW || scene.happened > 0;
 }
 
 static void prepare_crash_notarize(struct sim_world *w) {
@@ -111,7 +112,7 @@ static void prepare_crash_finalize(struct sim_world *w) {
 /* Node 3 hears that the block of the view is notarized, and gets the block itself neither with the proposal nor at its
  * first attempts to fetch it. */
 static bool no_body(struct sim_node *from, struct sim_node *to, const struct peer_message *m) {
-    bool proposal = m->kind == PEER_PROPOSAL && m->number == VIEW;
+    bool proposal = m->kind == PEER_PROPOSAL && m->u.proposal.view == VIEW;
     bool fetched = m->kind == PEER_BODY || m->kind == PEER_BLOCKS;
     if (to->key != 3 || (!proposal && !fetched) || (fetched && scene.since_us == 0)) {
         return true;
@@ -154,7 +155,7 @@ static bool proof_to_two(struct sim_node *from, struct sim_node *to, const struc
     struct sim_world *w = from->world;
     uint64_t view = proven_view(w);
     bool proof = sim_bears_vote(m, VOTE_NOTARIZE, view) || sim_bears_certificate(m, VOTE_NOTARIZE, view);
-    bool proposal = m->kind == PEER_PROPOSAL && m->number == view;
+    bool proposal = m->kind == PEER_PROPOSAL && m->u.proposal.view == view;
     if (scene.since_us != 0 && w->top_height > scene.height + 2 && !w->healed) {
         scene.happened++;
     }

@@ -373,24 +373,36 @@ static void asks_within_its_epoch(struct sim_node *from, uint64_t first) {
     }
 }
 
+struct peer_votes sim_votes_in(const struct peer_message *m) {
+    return m->kind == PEER_VOTES ? m->u.votes : (struct peer_votes){NULL, 0};
+}
+
+struct peer_spans sim_certificates_in(const struct peer_message *m) {
+    return m->kind == PEER_CERTIFICATES ? m->u.certificates
+           : m->kind == PEER_PROPOSAL   ? m->u.proposal.certificates
+                                        : (struct peer_spans){NULL, 0};
+}
+
 static void look_inside(struct sim_node *from, const struct peer_message *m) {
     struct block_header header;
     uint8_t hash[HASH_LEN];
-    if (m->kind == PEER_PROPOSAL && block_peek(m->body, &header, hash) == OK) {
-        note_cast(from, header.epoch, m->number, VOTE_PROPOSE, hash);
+    if (m->kind == PEER_PROPOSAL && block_peek(m->u.proposal.body, &header, hash) == OK) {
+        note_cast(from, header.epoch, m->u.proposal.view, VOTE_PROPOSE, hash);
     }
-    for (size_t i = 0; m->kind == PEER_VOTES && i < m->vote_count; i++) {
-        const struct consensus_vote *vote = &m->votes[i];
+    const struct peer_votes votes = sim_votes_in(m);
+    for (size_t i = 0; i < votes.count; i++) {
+        const struct consensus_vote *vote = &votes.items[i];
         note_cast(from, vote->subject.epoch, vote->subject.view, vote->subject.kind, vote->subject.block);
     }
-    for (size_t i = 0; (m->kind == PEER_PROPOSAL || m->kind == PEER_CERTIFICATES) && i < m->span_count; i++) {
-        note_certificate(from, m->spans[i]);
+    const struct peer_spans certificates = sim_certificates_in(m);
+    for (size_t i = 0; i < certificates.count; i++) {
+        note_certificate(from, certificates.items[i]);
     }
     if (m->kind == PEER_BLOCKS) {
-        note_certificate(from, m->body);
+        note_certificate(from, m->u.blocks.finalization);
     }
     if (m->kind == PEER_BLOCKS_ASK) {
-        asks_within_its_epoch(from, m->number);
+        asks_within_its_epoch(from, m->u.blocks_ask.first_height);
     }
 }
 

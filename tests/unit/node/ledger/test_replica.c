@@ -34,7 +34,7 @@ struct fixture {
     uint64_t now_ms, timer_ms;
     unsigned sent, blocks, transactions;
     unsigned sent_to[4]; /* alone, not by broadcast */
-    unsigned sent_in[REPLICA_GOSSIP + 1];
+    unsigned sent_in[PEER_CLASS_GOSSIP + 1];
     unsigned syncs_at_first_send;
     char alarm[32], alarm_text[192];
     unsigned alarms;
@@ -53,9 +53,9 @@ static enum err counted_sync(struct disk_file *file) {
 static void note_notarize(struct fixture *f, struct bytes message) {
     struct peer_message m;
     assert_int_equal(peer_decode(message, &m), OK);
-    for (size_t i = 0; i < m.vote_count; i++) {
-        if (m.kind == PEER_VOTES && m.votes[i].subject.kind == VOTE_NOTARIZE) {
-            f->notarized_view = m.votes[i].subject.view;
+    for (size_t i = 0; m.kind == PEER_VOTES && i < m.u.votes.count; i++) {
+        if (m.u.votes.items[i].subject.kind == VOTE_NOTARIZE) {
+            f->notarized_view = m.u.votes.items[i].subject.view;
         }
     }
     peer_free(&m);
@@ -64,7 +64,7 @@ static void note_notarize(struct fixture *f, struct bytes message) {
 static void on_sent(void *ctx, enum peer_kind kind, struct bytes message) {
     struct fixture *f = ctx;
     note_notarize(f, message);
-    f->sent_in[replica_class_of(kind)]++;
+    f->sent_in[peer_traits(kind)->class]++;
     assert_true(message.len > 0);
     if (f->sent++ == 0) {
         f->syncs_at_first_send = syncs;
@@ -276,7 +276,7 @@ static void votes_are_durable_before_they_are_sent(void **state) {
     struct fixture *f = begin(4);
     turn(f);
     for (uint16_t peer = 1; peer < 4; peer++) {
-        say(f, peer, &(struct peer_message){.kind = PEER_RECALL, .number = 5000});
+        say(f, peer, &(struct peer_message){.kind = PEER_RECALL, .u.recall.nonce = 5000});
     }
     submit(f, 1, OK);
     turn(f);
@@ -314,14 +314,14 @@ static void transactions_leave_as_gossip_and_standing_as_sync(void **state) {
     memset(f->sent_in, 0, sizeof f->sent_in);
     submit(f, 1, OK);
     turn(f);
-    assert_int_equal(f->sent_in[REPLICA_GOSSIP], 1);
-    assert_int_equal(f->sent_in[REPLICA_SYNC], 0);
+    assert_int_equal(f->sent_in[PEER_CLASS_GOSSIP], 1);
+    assert_int_equal(f->sent_in[PEER_CLASS_SYNC], 0);
     f->now_ms += 2000;
     assert_int_equal(replica_tick(f->replica, START_MS + f->now_ms, f->now_ms), OK);
     turn(f);
-    assert_true(f->sent_in[REPLICA_SYNC] > 0);
-    assert_true(f->sent_in[REPLICA_CONSENSUS] > 0); /* the recall is asked again */
-    assert_int_equal(f->sent_in[REPLICA_GOSSIP], 1);
+    assert_true(f->sent_in[PEER_CLASS_SYNC] > 0);
+    assert_true(f->sent_in[PEER_CLASS_CONSENSUS] > 0); /* the recall is asked again */
+    assert_int_equal(f->sent_in[PEER_CLASS_GOSSIP], 1);
     end(f);
 }
 
@@ -336,15 +336,22 @@ static void garbage_is_counted_and_changes_nothing(void **state) {
         assert_int_equal(replica_message(f->replica, (uint16_t)(round % 5), bytes_of(noise, round % sizeof noise)), OK);
     }
     struct bytes junk = bytes_of(noise, sizeof noise);
-    for (int kind = PEER_PROPOSAL; kind <= PEER_TRANSACTION; kind++) {
-        bool spans = kind == PEER_PROPOSAL || kind == PEER_CERTIFICATES || kind == PEER_BLOCKS;
-        say(f, 1,
-            &(struct peer_message){.kind = (enum peer_kind)kind,
-                                   .number = UINT64_MAX,
-                                   .last = UINT64_MAX,
-                                   .body = junk,
-                                   .spans = &junk,
-                                   .span_count = spans ? 1 : 0});
+    const struct peer_message whole[PEER_KINDS] = {
+        [PEER_PROPOSAL].u.proposal = {.view = UINT64_MAX, .body = junk, .certificates = {&junk, 1}},
+        [PEER_CERTIFICATES].u.certificates = {&junk, 1},
+        [PEER_RECALL_ASK].u.recall_ask.nonce = UINT64_MAX,
+        [PEER_RECALL].u.recall.nonce = UINT64_MAX,
+        [PEER_CERTIFICATES_ASK].u.certificates_ask = {UINT64_MAX, UINT64_MAX},
+        [PEER_BODY].u.body.body = junk,
+        [PEER_BLOCKS_ASK].u.blocks_ask.first_height = UINT64_MAX,
+        [PEER_BLOCKS].u.blocks = {.bodies = {&junk, 1}, .finalization = junk, .height = UINT64_MAX},
+        [PEER_STATUS].u.status.height = UINT64_MAX,
+        [PEER_TRANSACTION].u.transaction.envelope = junk,
+    };
+    for (int kind = 0; kind < (int)PEER_KINDS; kind++) {
+        struct peer_message message = whole[kind];
+        message.kind = (enum peer_kind)kind;
+        say(f, 1, &message);
     }
     assert_int_equal(replica_message(f->replica, REPLICA_PEERS_MAX, junk), OK);
     turn(f);
@@ -362,7 +369,8 @@ static void another_epochs_messages_are_ignored(void **state) {
     struct fixture *f = begin(4);
     turn(f);
     struct buffer bytes = BUFFER_INIT;
-    assert_int_equal(peer_encode(&(struct peer_message){.kind = PEER_RECALL, .epoch = 1, .number = 5000}, &bytes), OK);
+    assert_int_equal(
+        peer_encode(&(struct peer_message){.kind = PEER_RECALL, .epoch = 1, .u.recall.nonce = 5000}, &bytes), OK);
     for (uint16_t peer = 1; peer < 4; peer++) {
         assert_int_equal(replica_message(f->replica, peer, buffer_bytes(&bytes)), OK);
     }
@@ -405,7 +413,7 @@ static struct replica_stats stats_of(const struct fixture *f) {
 }
 
 static void claim(struct fixture *f, uint16_t peer, uint64_t height) {
-    say(f, peer, &(struct peer_message){.kind = PEER_STATUS, .number = height});
+    say(f, peer, &(struct peer_message){.kind = PEER_STATUS, .u.status.height = height});
     turn(f);
 }
 
@@ -489,7 +497,7 @@ static struct fixture *begin_among_others(void) {
     struct fixture *f = begin(4);
     turn(f);
     for (uint16_t peer = 1; peer < 4; peer++) {
-        say(f, peer, &(struct peer_message){.kind = PEER_RECALL, .number = 5000});
+        say(f, peer, &(struct peer_message){.kind = PEER_RECALL, .u.recall.nonce = 5000});
     }
     turn(f);
     (void)snprintf(f->others_dir, sizeof f->others_dir, "%s/others", f->dir);
@@ -515,7 +523,7 @@ static void leave_view(struct fixture *f) {
     for (uint16_t peer = 1; peer < 4; peer++) {
         struct consensus_vote vote = {.subject = {.view = view, .kind = VOTE_NULLIFY}, .signer = peer};
         sign_as(f, peer, &vote.subject, vote.signature);
-        say(f, peer, &(struct peer_message){.kind = PEER_VOTES, .votes = &vote, .vote_count = 1});
+        say(f, peer, &(struct peer_message){.kind = PEER_VOTES, .u.votes = {&vote, 1}});
     }
     turn(f);
 }
@@ -532,12 +540,12 @@ static uint16_t next_leader(struct fixture *f) {
 static bool notarizes(struct fixture *f, uint64_t leader_ms, uint64_t wall_ms) {
     uint16_t leader = next_leader(f);
     struct vote_subject subject = {.view = stats_of(f).consensus.view, .kind = VOTE_PROPOSE};
-    struct peer_message proposal = {.kind = PEER_PROPOSAL, .number = subject.view};
+    struct peer_message proposal = {.kind = PEER_PROPOSAL, .u.proposal.view = subject.view};
     assert_int_equal(replica_tick(f->replica, wall_ms, ++f->now_ms), OK);
     assert_int_equal(
         chain_build(f->others, chain_head(f->others)->hash, subject.view, leader, leader_ms, subject.block), OK);
-    proposal.body = chain_body(f->others, subject.block);
-    sign_as(f, leader, &subject, proposal.signature);
+    proposal.u.proposal.body = chain_body(f->others, subject.block);
+    sign_as(f, leader, &subject, proposal.u.proposal.signature);
     say(f, leader, &proposal);
     turn(f);
     bool notarized = f->notarized_view == subject.view;
@@ -641,11 +649,11 @@ static void a_deep_run_is_fetched_from_its_newest_block_on(void **state) {
     build_deep(f, hashes);
     certify(f, VOTE_NOTARIZE, DEEP, hashes[DEEP - 1], &certificate);
     struct bytes span = buffer_bytes(&certificate);
-    say(f, 1, &(struct peer_message){.kind = PEER_CERTIFICATES, .spans = &span, .span_count = 1});
+    say(f, 1, &(struct peer_message){.kind = PEER_CERTIFICATES, .u.certificates = {&span, 1}});
     turn(f);
     for (unsigned i = DEEP; i-- > 0;) {
         assert_int_equal(chain_status(f->chain, hashes[i]), CHAIN_UNKNOWN);
-        say(f, 1, &(struct peer_message){.kind = PEER_BODY, .body = chain_body(f->others, hashes[i])});
+        say(f, 1, &(struct peer_message){.kind = PEER_BODY, .u.body.body = chain_body(f->others, hashes[i])});
         turn(f);
     }
     for (unsigned i = 0; i < DEEP; i++) {
@@ -688,7 +696,8 @@ static void ask_others(struct fixture *f) {
     replica_timing_default(&config.timing);
     assert_int_equal(replica_open(&config, START_MS, 5000, &server), OK);
     assert_int_equal(replica_set_peer(server, 0, f->keys[0]), OK);
-    assert_int_equal(peer_encode(&(struct peer_message){.kind = PEER_BLOCKS_ASK, .number = 1}, &ask), OK);
+    assert_int_equal(peer_encode(&(struct peer_message){.kind = PEER_BLOCKS_ASK, .u.blocks_ask.first_height = 1}, &ask),
+                     OK);
     assert_int_equal(replica_message(server, 0, buffer_bytes(&ask)), OK);
     assert_int_equal(replica_flush(server), OK);
     replica_close(server);
