@@ -303,8 +303,6 @@ void sim_lies_recall(struct sim_node *node, const struct sim_node *to, struct pe
     struct sim_random *random = &node->tricks;
     uint16_t asker = sim_index_of(node->world, m->epoch, to->key);
     struct peer_recall *recall = &m->u.recall;
-    memcpy(votes, recall->votes.items, (recall->votes.count < 4 ? recall->votes.count : 0) * sizeof *votes);
-    recall->votes.items = votes;
     switch (sim_below(random, 4)) {
     case 0:
         recall->votes.count = 0; /* holds nothing, it says */
@@ -313,7 +311,7 @@ void sim_lies_recall(struct sim_node *node, const struct sim_node *to, struct pe
         recall->nonce ^= 1; /* answers another question */
         break;
     default: /* votes to come, as if the asker had cast them */
-        recall->votes.count = 4;
+        recall->votes = (struct peer_votes){votes, 4};
         for (int kind = VOTE_PROPOSE; kind <= VOTE_FINALIZE; kind++) {
             struct consensus_vote *v = &votes[kind - VOTE_PROPOSE];
             *v = (struct consensus_vote){.signer = asker};
