@@ -356,11 +356,11 @@ static const struct row rows[PEER_KINDS] = {
     ROW(RECALL_ASK, recall_ask, PEER_CLASS_CONSENSUS, .of_epoch = true),
     ROW(RECALL, recall, PEER_CLASS_CONSENSUS, .of_epoch = true, .items_max = PEER_VOTES_MAX),
     ROW(CERTIFICATES_ASK, certificates_ask, PEER_CLASS_CONSENSUS, .of_epoch = true),
-    ROW(BODY_ASK, body_ask, PEER_CLASS_CONSENSUS),
+    ROW(BODY_ASK, body_ask, PEER_CLASS_CONSENSUS, .per_second = 256),
     ROW(BODY, body, PEER_CLASS_CONSENSUS),
-    ROW(BLOCKS_ASK, blocks_ask, PEER_CLASS_SYNC),
+    ROW(BLOCKS_ASK, blocks_ask, PEER_CLASS_SYNC, .per_second = 64),
     ROW(BLOCKS, blocks, PEER_CLASS_SYNC, .items_max = PEER_BODIES_MAX),
-    ROW(STATUS, status, PEER_CLASS_SYNC),
+    ROW(STATUS, status, PEER_CLASS_SYNC, .per_second = 256),
     ROW(TRANSACTION, transaction, PEER_CLASS_GOSSIP),
 };
 

@@ -47,8 +47,9 @@ enum peer_class {
 struct peer_traits {
     const char *name; /* as in metrics */
     enum peer_class class;
-    bool of_epoch;      /* means something in its own epoch only */
-    uint32_t items_max; /* in its list of votes, certificates or bodies; 0: it has none */
+    bool of_epoch;       /* means something in its own epoch only */
+    uint32_t items_max;  /* in its list of votes, certificates or bodies; 0: it has none */
+    uint32_t per_second; /* so many are taken of one peer; 0: as many as come */
 };
 const struct peer_traits *peer_traits(enum peer_kind kind);
 

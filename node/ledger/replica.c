@@ -165,7 +165,11 @@ static enum err take_other_epoch(struct replica *r, uint16_t peer, const struct 
 }
 
 static enum err take_message(struct replica *r, uint16_t peer, struct peer_message *m) {
-    bool elsewhere = peer_traits(m->kind)->of_epoch && m->epoch != r->epoch.number;
+    const struct peer_traits *traits = peer_traits(m->kind);
+    if (traits->per_second != 0 && r->peers[peer].taken[m->kind]++ >= traits->per_second) {
+        return OK;
+    }
+    bool elsewhere = traits->of_epoch && m->epoch != r->epoch.number;
     return elsewhere ? take_other_epoch(r, peer, m) : handlers[m->kind](r, peer, m);
 }
 
@@ -266,10 +270,10 @@ enum err replica_peer_up(struct replica *r, uint16_t peer) {
 /* ---- Turns ------------------------------------------------------------------------------------------------------- */
 
 static enum err housekeeping(struct replica *r) {
-    if (r->mono_ms >= r->served_reset_ms + HOUSEKEEPING_MS) {
-        r->served_reset_ms = r->mono_ms;
+    if (r->mono_ms >= r->taken_reset_ms + HOUSEKEEPING_MS) {
+        r->taken_reset_ms = r->mono_ms;
         for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
-            r->peers[i].served_ranges = r->peers[i].served_bodies = r->peers[i].statuses = 0;
+            memset(r->peers[i].taken, 0, sizeof r->peers[i].taken);
         }
     }
     if (r->mono_ms >= r->synced_ms + r->config.timing.sync_interval_ms) {
@@ -357,7 +361,7 @@ static uint64_t next_deadline(const struct replica *r) {
         r->core_timer_ms,
         replica_bodies_deadline(r),
         replica_catchup_deadline(r),
-        r->served_reset_ms + HOUSEKEEPING_MS,
+        r->taken_reset_ms + HOUSEKEEPING_MS,
         housekeeping_ms,
         r->config.timing.status_ms != 0 ? r->status_sent_ms + r->config.timing.status_ms : UINT64_MAX,
     };

@@ -281,10 +281,6 @@ enum err replica_serve_body(struct replica *r, uint16_t peer, struct peer_messag
     const uint8_t *hash = ask->u.body_ask.hash;
     struct bytes body = chain_body(r->config.chain, hash);
     ASSERT(peer < REPLICA_PEERS_MAX && r->peers[peer].known); /* of strangers no message gets here */
-    if (r->peers[peer].served_bodies >= SERVED_BODIES_MAX) {
-        return OK;
-    }
-    r->peers[peer].served_bodies++;
     if (body.data != NULL) {
         struct peer_message answer = {.kind = PEER_BODY, .u.body.body = body};
         return replica_post(r, TO_PEER, peer, &answer);

@@ -74,10 +74,9 @@ enum err replica_serve_blocks(struct replica *r, uint16_t peer, struct peer_mess
     uint64_t first_height = ask->u.blocks_ask.first_height;
     uint64_t height = chain_head(r->config.chain)->header.height;
     ASSERT(peer < REPLICA_PEERS_MAX && r->peers[peer].known);
-    if (first_height == 0 || first_height > height || r->peers[peer].served_ranges >= SERVED_RANGES_MAX) {
+    if (first_height == 0 || first_height > height) {
         return OK;
     }
-    r->peers[peer].served_ranges++;
     struct range range = {.bodies = BUFFER_INIT, .certificate = BUFFER_INIT};
     enum err e = read_range(r, first_height, &range);
     if (e == ERR_CORRUPT) {
@@ -136,10 +135,9 @@ uint64_t replica_believed_height(const struct replica *r) {
 }
 
 void replica_take_status(struct replica *r, uint16_t peer, uint64_t height) {
-    if (is_shunned(r, &r->peers[peer]) || r->peers[peer].statuses >= STATUSES_MAX) {
+    if (is_shunned(r, &r->peers[peer])) {
         return;
     }
-    r->peers[peer].statuses++;
     r->peers[peer].height = height;
     if (height > r->decided_height && r->behind_since_ms == 0) {
         r->behind_since_ms = r->mono_ms;

@@ -14,11 +14,8 @@
 #define OUTBOX_MESSAGES_MAX 4096               /* of one turn; what is over is dropped and resent later */
 #define OUTBOX_BYTES_MAX (64u * 1024u * 1024u)
 #define LOADS_MAX LIMIT_UNFINAL_DEPTH
-#define UNSYNCED_MAX 16       /* final blocks that only the journal would bring back after a power cut */
-#define SERVED_RANGES_MAX 64  /* ranges of final blocks sent to one peer in a second */
-#define SERVED_BODIES_MAX 256 /* and bodies of blocks that are not final yet */
-#define STATUSES_MAX 256      /* taken of one peer in a second */
-#define FAR_BEHIND 16         /* heights from which on a node says that it is catching up */
+#define UNSYNCED_MAX 16 /* final blocks that only the journal would bring back after a power cut */
+#define FAR_BEHIND 16   /* heights from which on a node says that it is catching up */
 
 enum audience { TO_PEER, TO_VALIDATORS, TO_OBSERVERS };
 
@@ -68,12 +65,12 @@ struct load {
 struct peer_state {
     bool known;
     uint8_t key[KEY_LEN];
-    uint16_t index;   /* in the epoch's set, or CONSENSUS_ALL */
-    uint64_t height;  /* as it claims; forgotten when it does not honour that */
-    uint64_t told_ms; /* when it last heard from us that its epoch is over */
-    uint32_t served_ranges, served_bodies, statuses;
-    uint32_t strikes;    /* ranges it was asked for in vain since it last gave one */
-    uint64_t shunned_ms; /* its claims count for nothing until then */
+    uint16_t index;             /* in the epoch's set, or CONSENSUS_ALL */
+    uint64_t height;            /* as it claims; forgotten when it does not honour that */
+    uint64_t told_ms;           /* when it last heard from us that its epoch is over */
+    uint32_t taken[PEER_KINDS]; /* messages in this second, of kinds with a limit */
+    uint32_t strikes;           /* ranges it was asked for in vain since it last gave one */
+    uint64_t shunned_ms;        /* its claims count for nothing until then */
 };
 
 /* A body that the journal kept. */
@@ -160,7 +157,7 @@ struct replica {
     uint64_t behind_since_ms, caught_up_ms; /* when a range of many blocks was last taken */
     uint64_t proven_height; /* catch-up executed up to here and lacks a finalization yet; 0 or low: nothing */
     struct fetch fetches[FETCHES_MAX];
-    uint64_t status_sent_ms, served_reset_ms, synced_ms;
+    uint64_t status_sent_ms, taken_reset_ms, synced_ms;
     uint32_t odd_clocks[VALIDATORS_MAX]; /* times in a row that this validator's clock was far from ours */
     uint64_t odd_told_ms;
 

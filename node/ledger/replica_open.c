@@ -134,7 +134,7 @@ enum err replica_open(const struct replica_config *config, uint64_t wall_ms, uin
     r->config.journal_dir = config->journal_dir; /* only while opening */
     r->wall_ms = wall_ms;
     r->lifetime_ms = chain_params(r->config.chain)->tx_max_lifetime_ms;
-    r->mono_ms = r->served_reset_ms = r->synced_ms = mono_ms;
+    r->mono_ms = r->taken_reset_ms = r->synced_ms = mono_ms;
     r->core_timer_ms = UINT64_MAX;
     r->epoch = *chain_epoch(config->chain);
     replica_judge_blocks(r);

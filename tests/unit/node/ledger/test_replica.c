@@ -490,6 +490,39 @@ static void a_flood_of_claims_is_cut_off(void **state) {
     end(f);
 }
 
+static unsigned answers_to(struct fixture *f, uint16_t peer, const struct peer_message *question, uint32_t times) {
+    unsigned before = f->sent_to[peer];
+    for (uint32_t i = 0; i < times; i++) {
+        say(f, peer, question);
+    }
+    turn(f);
+    return f->sent_to[peer] - before;
+}
+
+/* Another peer is answered all the same, and the same one a second later. */
+static void no_more_questions_are_taken_than_the_table_says(void **state) {
+    (void)state;
+    struct fixture *f = begin(1);
+    struct peer_message asks[] = {{.kind = PEER_BLOCKS_ASK, .u.blocks_ask.first_height = 1}, {.kind = PEER_BODY_ASK}};
+    for (uint16_t peer = 1; peer < 3; peer++) {
+        const uint8_t key[KEY_LEN] = {(uint8_t)peer};
+        assert_int_equal(replica_set_peer(f->replica, peer, key), OK);
+    }
+    submit(f, 1, OK);
+    turn(f);
+    memcpy(asks[1].u.body_ask.hash, chain_head(f->chain)->hash, HASH_LEN);
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t most = peer_traits(asks[i].kind)->per_second;
+        assert_true(most > 0);
+        assert_int_equal(answers_to(f, 1, &asks[i], most + 10), most);
+        assert_int_equal(answers_to(f, 2, &asks[i], 1), 1);
+        f->now_ms += 1000;
+        assert_int_equal(replica_tick(f->replica, START_MS + f->now_ms, f->now_ms), OK);
+        assert_int_equal(answers_to(f, 1, &asks[i], 1), 1);
+    }
+    end(f);
+}
+
 /* ---- Clocks -------------------------------------------------------------------------------------------------------- */
 
 /* One of four that is ready to vote; the others have a chain of their own, as it is before the first block. */
@@ -741,6 +774,7 @@ int main(void) {
         cmocka_unit_test(a_liar_and_observers_move_no_height_that_is_believed),
         cmocka_unit_test(a_claim_that_is_not_honoured_is_forgotten),
         cmocka_unit_test(a_flood_of_claims_is_cut_off),
+        cmocka_unit_test(no_more_questions_are_taken_than_the_table_says),
         cmocka_unit_test(one_validator_makes_a_transaction_final_in_one_turn_and_one_sync),
         cmocka_unit_test(what_was_final_is_final_after_a_restart_from_the_journal_alone),
         cmocka_unit_test(votes_are_durable_before_they_are_sent),
