@@ -392,7 +392,10 @@ enum err peer_decode(struct bytes encoded, struct peer_message *out) {
     struct unpacking u = {.arena = arena};
     u.in = assay__peer__peer_message__unpack(&allocator, encoded.len, encoded.data);
     /* A message that needs more memory than the budget looks like any other malformed one. */
-    enum err e = u.in == NULL ? ERR_MALFORMED : u.in->version != PEER_VERSION ? ERR_UNSUPPORTED : OK;
+    enum err e = u.in != NULL ? OK : ERR_MALFORMED;
+    if (e == OK && u.in->version != PEER_VERSION) {
+        e = ERR_UNSUPPORTED;
+    }
     if (e == OK) {
         message.kind = kind_of(u.in->content_case);
         e = message.kind < PEER_KINDS ? OK : ERR_MALFORMED;

@@ -378,9 +378,10 @@ struct peer_votes sim_votes_in(const struct peer_message *m) {
 }
 
 struct peer_spans sim_certificates_in(const struct peer_message *m) {
-    return m->kind == PEER_CERTIFICATES ? m->u.certificates
-           : m->kind == PEER_PROPOSAL   ? m->u.proposal.certificates
-                                        : (struct peer_spans){NULL, 0};
+    if (m->kind == PEER_CERTIFICATES) {
+        return m->u.certificates;
+    }
+    return m->kind == PEER_PROPOSAL ? m->u.proposal.certificates : (struct peer_spans){NULL, 0};
 }
 
 static void look_inside(struct sim_node *from, const struct peer_message *m) {
