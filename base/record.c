@@ -150,6 +150,7 @@ static void put_field(const struct field *f, const void *value, struct buffer *o
     case FIELD_BYTES_OF_TEXT:
     case FIELD_OBJECT:
     case FIELD_ITEMS:
+    case FIELD_ROWS:
     default:
         ASSERT(f->use == FIELD_SHOWN); /* these are never stored */
     }
@@ -267,6 +268,7 @@ static void take_field(const struct field *f, struct reader *r, void *out) {
     case FIELD_BYTES_OF_TEXT:
     case FIELD_OBJECT:
     case FIELD_ITEMS:
+    case FIELD_ROWS:
     default:
         ASSERT(f->use == FIELD_SHOWN);
     }

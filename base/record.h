@@ -1,7 +1,7 @@
 /* A record described once.
  *
  * A table names each field of a struct: what it is called, what it means, how it is kept. From the one table come the
- * record's bytes in state (here), its JSON both ways and its schema (node/host/record_json.h), and its table in the
+ * record's bytes in state (here), its JSON both ways and its schema (node/json/record_json.h), and its table in the
  * documents. Whoever renames a field does it in one place.
  *
  * Bytes are in canonical order: the stored fields one after the other as the table has them, integers big-endian.
@@ -36,6 +36,8 @@
  *   BYTES           struct bytes                                                  hex
  *   BYTES_OF_TEXT   struct bytes                                                  text
  *   OBJECT, ITEMS   void *, the JSON itself                                       object, array of objects
+ *   ROWS            pointer to structs on the heap,                               array of objects
+ *                   and how many
  */
 enum field_type {
     FIELD_VERSION,
@@ -57,6 +59,7 @@ enum field_type {
     FIELD_BYTES_OF_TEXT,
     FIELD_OBJECT,
     FIELD_ITEMS,
+    FIELD_ROWS,
 };
 
 enum field_use {
@@ -74,14 +77,16 @@ struct field {
     enum field_use use;
     uint32_t at;         /* offset of the member */
     uint32_t size;       /* of the member; in a list, of one element */
+    uint32_t min;        /* number: least value */
     uint32_t max;        /* list: most elements; blob: most bytes; number: greatest value, 0: what the member holds */
-    uint32_t count_at;   /* list, blob: where the length is, an unsigned of `count_size` bytes */
+    uint32_t count_at;   /* list, rows, blob: where the length is, an unsigned of `count_size` bytes */
     uint32_t count_size; /* also how many bytes the length takes */
     uint32_t if_at;      /* where the bool is that says whether there is a value; used when `is_optional` */
     bool is_optional;    /* JSON: null without a value. A stored one begins with its length in one byte: 0 without */
     bool is_map;         /* list of records with two shown fields, name and value: in JSON {name: value, ...} */
     bool is_omitted;     /* JSON: left out without a value, instead of null */
-    const struct record *of; /* part, record, object, items, list; a list without it is of byte strings of `size` */
+    const struct record
+        *of; /* part, record, object, items, rows, list; a list without it is of byte strings of `size` */
     const char *const *names;
     const struct record *kinds; /* each describes the whole struct; one without fields' table is no kind */
     uint32_t name_count;        /* of names, of kinds */
@@ -105,6 +110,10 @@ struct record {
     .at = offsetof(type, member), .size = sizeof(((type *)0)->member[0]),                                              \
     .max = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]), .count_at = offsetof(type, counter),          \
     .count_size = sizeof(((type *)0)->counter)
+/* Rows, at most so many, with the member that counts them. */
+#define ROWS(type, member, counter, most)                                                                              \
+    .at = offsetof(type, member), .size = sizeof(*((type *)0)->member), .max = (most),                                 \
+    .count_at = offsetof(type, counter), .count_size = sizeof(((type *)0)->counter)
 /* A field that has a value only while the bool is true. */
 #define IF(type, member) .is_optional = true, .if_at = offsetof(type, member)
 #define NAMES(list) .names = (list), .name_count = sizeof(list) / sizeof((list)[0])

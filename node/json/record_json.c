@@ -44,12 +44,15 @@ static json_t *made_json(const struct field *f, const void *value) {
     return out;
 }
 
+/* The record's object. Not `whole` any more when something of it could not be added. */
+static json_t *object_of(const struct record *record, const void *value, bool *whole);
+
 /* {name: value} of a list whose elements show these two. */
-static json_t *map_json(const struct field *f, const void *value) {
+static json_t *map_json(const struct field *f, const void *value, bool *whole) {
     json_t *out = json_object();
     uint64_t count = field_number(value, f->count_at, f->count_size);
     for (uint64_t i = 0; i < count; i++) {
-        json_t *pair = record_json(f->of, member(value, f->at) + i * f->size);
+        json_t *pair = object_of(f->of, member(value, f->at) + i * f->size, whole);
         void *name = json_object_iter(pair);
         void *number = json_object_iter_next(pair, name);
         if (number != NULL) {
@@ -60,14 +63,21 @@ static json_t *map_json(const struct field *f, const void *value) {
     return out;
 }
 
-static json_t *list_json(const struct field *f, const void *value) {
+static json_t *list_json(const struct field *f, const void *value, const uint8_t *first, bool *whole) {
     json_t *out = json_array();
     uint64_t count = field_number(value, f->count_at, f->count_size);
     for (uint64_t i = 0; i < count; i++) {
-        const uint8_t *element = member(value, f->at) + i * f->size;
-        (void)json_array_append_new(out, f->of != NULL ? record_json(f->of, element) : hex_json(element, f->size));
+        const uint8_t *element = first + i * f->size;
+        json_t *item = f->of != NULL ? object_of(f->of, element, whole) : hex_json(element, f->size);
+        *whole &= json_array_append_new(out, item) == 0;
     }
     return out;
+}
+
+static const uint8_t *rows(const struct field *f, const void *value) {
+    const uint8_t *first;
+    memcpy(&first, member(value, f->at), sizeof first);
+    return first;
 }
 
 static json_t *name_json(const char *name) {
@@ -92,7 +102,7 @@ static const char *words(const struct field *f, const void *value) {
     return text;
 }
 
-static json_t *field_json(const struct field *f, const void *value) {
+static json_t *field_json(const struct field *f, const void *value, bool *whole) {
     switch (f->type) {
     case FIELD_NUMBER:
         return json_integer((json_int_t)field_number(value, f->at, f->size));
@@ -112,9 +122,11 @@ static json_t *field_json(const struct field *f, const void *value) {
     case FIELD_BLOB:
         return hex_json(member(value, f->at), (size_t)field_number(value, f->count_at, f->count_size));
     case FIELD_LIST:
-        return f->is_map ? map_json(f, value) : list_json(f, value);
+        return f->is_map ? map_json(f, value, whole) : list_json(f, value, member(value, f->at), whole);
+    case FIELD_ROWS:
+        return list_json(f, value, rows(f, value), whole);
     case FIELD_RECORD:
-        return record_json(f->of, member(value, f->at));
+        return object_of(f->of, member(value, f->at), whole);
     case FIELD_MADE:
         return made_json(f, value);
     case FIELD_WORDS:
@@ -134,33 +146,48 @@ static json_t *field_json(const struct field *f, const void *value) {
     }
 }
 
-static void add_fields(const struct record *record, const void *value, json_t *object);
+static void add_fields(const struct record *record, const void *value, json_t *object, bool *whole);
 
-static void add_field(const struct field *f, const void *value, json_t *object) {
+static void add_field(const struct field *f, const void *value, json_t *object, bool *whole) {
     if (f->type == FIELD_PART) {
-        add_fields(f->of, member(value, f->at), object);
+        add_fields(f->of, member(value, f->at), object, whole);
         return;
     }
     bool there = field_is_there(f, value);
     if (there || !f->is_omitted) {
-        (void)json_object_set_new(object, f->name, there ? field_json(f, value) : json_null());
+        *whole &= json_object_set_new(object, f->name, there ? field_json(f, value, whole) : json_null()) == 0;
     }
     if (f->type == FIELD_KIND && field_name_of(f, value) != NULL) {
-        add_fields(&f->kinds[field_number(value, f->at, f->size)], value, object);
+        add_fields(&f->kinds[field_number(value, f->at, f->size)], value, object, whole);
     }
 }
 
-static void add_fields(const struct record *record, const void *value, json_t *object) {
+static void add_fields(const struct record *record, const void *value, json_t *object, bool *whole) {
     for (size_t i = 0; i < record->count; i++) {
         if (record->fields[i].use != FIELD_KEPT) {
-            add_field(&record->fields[i], value, object);
+            add_field(&record->fields[i], value, object, whole);
         }
     }
 }
 
-json_t *record_json(const struct record *record, const void *value) {
+static json_t *object_of(const struct record *record, const void *value, bool *whole) {
     json_t *out = json_object();
-    add_fields(record, value, out);
+    add_fields(record, value, out, whole);
+    return out;
+}
+
+json_t *record_json(const struct record *record, const void *value) {
+    bool whole = true;
+    return object_of(record, value, &whole);
+}
+
+json_t *record_json_whole(const struct record *record, const void *value) {
+    bool whole = true;
+    json_t *out = object_of(record, value, &whole);
+    if (!whole) {
+        json_decref(out);
+        return NULL;
+    }
     return out;
 }
 
@@ -325,6 +352,7 @@ static enum err take_value(const struct field *f, const json_t *from, void *out,
     case FIELD_PART:
     case FIELD_MADE:
     case FIELD_BYTES:
+    case FIELD_ROWS:
     default:
         return OK;
     }

@@ -28,7 +28,7 @@ static json_t *pattern_schema(const char *pattern) {
 static json_t *number_schema(const struct field *f) {
     static const json_int_t most[] = {[1] = UINT8_MAX, [2] = UINT16_MAX, [4] = UINT32_MAX, [8] = EXACT_MAX};
     ASSERT(f->size < sizeof most / sizeof most[0] && most[f->size] != 0);
-    return json_pack("{s:s, s:i, s:I}", "type", "integer", "minimum", 0, "maximum",
+    return json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum", (json_int_t)f->min, "maximum",
                      f->max > 0 ? (json_int_t)f->max : most[f->size]);
 }
 
@@ -85,6 +85,8 @@ static json_t *field_schema(const struct field *f, json_t *schemas) {
         return any_hex_schema(0);
     case FIELD_LIST:
         return f->is_map ? map_schema(f, schemas) : list_schema(f, schemas);
+    case FIELD_ROWS:
+        return list_schema(f, schemas);
     case FIELD_ITEMS:
         return items_schema(f, schemas);
     case FIELD_RECORD:

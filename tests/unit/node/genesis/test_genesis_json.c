@@ -98,6 +98,25 @@ static void a_genesis_comes_back_as_it_was(void **state) {
     buffer_free(&second);
 }
 
+/* Who founds a chain compares the file's hash with others, whatever version made it. */
+static void its_text_is_the_same_for_ever(void **state) {
+    (void)state;
+    struct genesis made;
+    struct buffer text = BUFFER_INIT;
+    uint8_t hash[SHA256_LEN];
+    char hex[2 * SHA256_LEN + 1];
+    make(&made);
+    made.params = (struct genesis_params){10000, 2048, 2u << 20, 86400000, 67, 2};
+    made.predecessor = (struct genesis_predecessor){
+        .named = true, .chain_id = {1}, .height = 9, .block_hash = {2}, .state_root = {3}, .records_hash = {4}};
+    render(&made, &text);
+    sha256(text.data, text.len, hash);
+    hex_encode(hash, sizeof hash, hex);
+    assert_string_equal(hex, "73cac0dcd5c2f980fc0d1dcf5d90ae10204df23a49481b41c145ae8b2218a60e");
+    genesis_free(&made);
+    buffer_free(&text);
+}
+
 static void a_predecessor_comes_back_and_may_be_left_out(void **state) {
     (void)state;
     struct genesis made, read;
@@ -184,6 +203,7 @@ static void other_texts_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_genesis_comes_back_as_it_was),
+        cmocka_unit_test(its_text_is_the_same_for_ever),
         cmocka_unit_test(a_predecessor_comes_back_and_may_be_left_out),
         cmocka_unit_test(unknown_members_are_refused_by_name),
         cmocka_unit_test(missing_repeated_and_mistyped_members_are_refused),
