@@ -8,6 +8,26 @@ const char *const org_kind_names[ORG_OWNER + 1] = {
 const char *const node_role_names[NODE_GATEWAY + 1] = {
     [NODE_VALIDATOR] = "validator", [NODE_OBSERVER] = "observer", [NODE_GATEWAY] = "gateway"};
 
+bool org_kind_of(struct bytes name, enum org_kind *out) {
+    for (size_t i = ORG_VENDOR; i <= ORG_OWNER; i++) {
+        if (bytes_equal(name, bytes_str(org_kind_names[i]))) {
+            *out = (enum org_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool node_role_of(struct bytes name, enum node_role *out) {
+    for (size_t i = NODE_VALIDATOR; i <= NODE_GATEWAY; i++) {
+        if (bytes_equal(name, bytes_str(node_role_names[i]))) {
+            *out = (enum node_role)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 #define GENESIS_VERSION 1
 #define DEFAULT_HEARTBEAT_MS 10000
 #define DEFAULT_THRESHOLD_PERCENT 67

@@ -42,6 +42,9 @@ enum node_role { NODE_VALIDATOR = 1, NODE_OBSERVER = 2, NODE_GATEWAY = 3 };
 /* By number; place 0 is empty. */
 extern const char *const org_kind_names[ORG_OWNER + 1];
 extern const char *const node_role_names[NODE_GATEWAY + 1];
+/* What has that name; false when nothing has. */
+bool org_kind_of(struct bytes name, enum org_kind *out);
+bool node_role_of(struct bytes name, enum node_role *out);
 
 /* The rules that this program runs: what chains begin with, and the newest it knows. Those of 0.1.0 were 1; their
  * records were laid out otherwise, so such a chain goes on only by an export to a new genesis. */

@@ -164,14 +164,9 @@ static int take_text(const char *what, const char *text, size_t len, char *out, 
 }
 
 static int take_kind(const char *text, enum org_kind *out) {
-    static const char *const kinds[] = {"", "vendor", "broker", "operator", "owner"};
-    for (size_t i = ORG_VENDOR; i <= ORG_OWNER; i++) {
-        if (strcmp(text, kinds[i]) == 0) {
-            *out = (enum org_kind)i;
-            return ARGS_GO_ON;
-        }
-    }
-    return args_wrong("--kind '%s' is none of vendor, broker, operator, owner", text);
+    return org_kind_of(bytes_str(text), out)
+               ? ARGS_GO_ON
+               : args_wrong("--kind '%s' is none of vendor, broker, operator, owner", text);
 }
 
 static int take_org(const struct addition *a, struct genesis_org *org, struct admin_keys *keys) {

@@ -108,10 +108,9 @@ static void print_list(const char *head, const json_t *list) {
 }
 
 static void print_part(const struct genesis_draft_part *part) {
-    static const char *const kinds[] = {"", "vendor", "broker", "operator", "owner"};
     char hex[2 * ED25519_KEY_LEN + 1];
-    printf("organisation %s (%s), %s: %zu of %u signatures\n", part->org.id, kinds[part->org.kind], part->org.name,
-           part->signature_count, part->org.admin_threshold);
+    printf("organisation %s (%s), %s: %zu of %u signatures\n", part->org.id, org_kind_names[part->org.kind],
+           part->org.name, part->signature_count, part->org.admin_threshold);
     for (size_t i = 0; i < part->org.admin_count; i++) {
         bool has_signed = false;
         for (size_t j = 0; j < part->signature_count; j++) {
@@ -123,7 +122,7 @@ static void print_part(const struct genesis_draft_part *part) {
     for (size_t i = 0; i < part->node_count; i++) {
         const struct genesis_node *node = &part->nodes[i];
         hex_encode(node->key, sizeof node->key, hex);
-        printf("  %-9s  %s %s %s\n", config_role_name(node->role), hex, node->peer, node->http);
+        printf("  %-9s  %s %s %s\n", node_role_names[node->role], hex, node->peer, node->http);
     }
 }
 

@@ -157,7 +157,7 @@ static int make_home(const struct wish *w, enum node_role role) {
 }
 
 int cmd_init(int argc, char **argv) {
-    struct wish w = {.role = "observer"};
+    struct wish w = {.role = node_role_names[NODE_OBSERVER]};
     const struct args_option options[] = {
         {"home", ARGS_TEXT, &w.home, "HOME", "the folder to make; must be empty or not there", 0, 0},
         {"role", ARGS_TEXT, &w.role, "ROLE", "validator, observer (default) or gateway", 0, 0},
@@ -177,16 +177,12 @@ int cmd_init(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    static const char *const roles[] = {"", "validator", "observer", "gateway"};
-    size_t role = 1;
-    while (role < 4 && strcmp(w.role, roles[role]) != 0) {
-        role++;
-    }
-    if (role == 4) {
+    enum node_role role;
+    if (!node_role_of(bytes_str(w.role), &role)) {
         return args_wrong("--role '%s' is none of validator, observer, gateway", w.role);
     }
     if (w.home == NULL || w.org == NULL) {
         return args_wrong("init needs --home and --org");
     }
-    return make_home(&w, (enum node_role)role);
+    return make_home(&w, role);
 }

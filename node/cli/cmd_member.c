@@ -4,6 +4,7 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
+#include "contracts/genesis/genesis.h"
 #include "contracts/governance/governance.pb-c.h"
 
 #include <string.h>
@@ -59,11 +60,11 @@ static int send_node(const struct txcmd_options *o, const char *org, enum node_r
 static int member_add(int argc, char **argv) {
     struct txcmd_options o = {0};
     struct addresses at = {NULL, NULL, NULL};
-    const char *org = NULL, *role = "observer";
+    const char *org = NULL, *name = node_role_names[NODE_OBSERVER];
     const struct args_option options[] = {
         TXCMD_OPTIONS(o),
         {"org", ARGS_TEXT, &org, "ID", "the organisation it belongs to", 0, 0},
-        {"role", ARGS_TEXT, &role, "ROLE", "observer (default) or gateway; validators are voted in", 0, 0},
+        {"role", ARGS_TEXT, &name, "ROLE", "observer (default) or gateway; validators are voted in", 0, 0},
         {"link-key", ARGS_TEXT, &at.link_key, "KEY", "key of its links: 64 hex digits or a key file", 0, 0},
         {"peer", ARGS_TEXT, &at.peer, "HOST:PORT", "where its links listen (observers)", 0, 0},
         {"http", ARGS_TEXT, &at.http, "URL", "where it serves HTTP", 0, 0},
@@ -77,17 +78,17 @@ static int member_add(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    bool gateway = strcmp(role, "gateway") == 0;
-    if (!gateway && strcmp(role, "observer") != 0) {
+    enum node_role role;
+    if (!node_role_of(bytes_str(name), &role) || role == NODE_VALIDATOR) {
         return args_wrong(
             "--role '%s' is neither observer nor gateway; a validator begins as an observer and is voted in "
             "(assay proposal new add-validator)",
-            role);
+            name);
     }
     if (org == NULL || at.link_key == NULL) {
         return args_wrong("member add needs --org and --link-key");
     }
-    return send_node(&o, org, gateway ? NODE_GATEWAY : NODE_OBSERVER, operands.item[0], &at);
+    return send_node(&o, org, role, operands.item[0], &at);
 }
 
 static int member_update(int argc, char **argv) {

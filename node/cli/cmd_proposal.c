@@ -4,6 +4,7 @@
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
+#include "contracts/genesis/genesis.h"
 #include "contracts/governance/governance.pb-c.h"
 #include "contracts/governance/governance_proposal.h"
 #include "node/answers/block.h"
@@ -89,19 +90,15 @@ static int take_admins(const struct wording *w, struct draft *d) {
 }
 
 static int make_admit_org(const struct wording *w, struct draft *d) {
-    static const char *const kinds[] = {"vendor", "broker", "operator", "owner"};
-    size_t kind = 0;
-    while (kind < 4 && (w->kind == NULL || strcmp(w->kind, kinds[kind]) != 0)) {
-        kind++;
-    }
-    if (kind == 4) {
+    enum org_kind kind;
+    if (w->kind == NULL || !org_kind_of(bytes_str(w->kind), &kind)) {
         return args_wrong("admit-org needs --kind vendor, broker, operator or owner");
     }
     Assay__AdmitOrg *m = &d->change.admit_org;
     assay__admit_org__init(m);
     m->id = names_text(w->operand[0]);
     m->name = names_text(w->name != NULL ? w->name : w->operand[0]);
-    m->kind = (uint32_t)kind + 1;
+    m->kind = (uint32_t)kind;
     m->admin_threshold = (uint32_t)w->threshold;
     m->n_admins = w->admins.count;
     m->admins = d->admin_list;

@@ -470,7 +470,8 @@ static enum err announce(struct validator *v) {
     struct replica_stats stats;
     replica_stats(v->replica, &stats);
     lifecycle_move(v->life, LIFECYCLE_SERVES);
-    log_event(LOG_INFO, "node.ready", log_text("role", stats.me == CONSENSUS_OBSERVER ? "observer" : "validator"),
+    const enum node_role role = stats.me == CONSENSUS_OBSERVER ? NODE_OBSERVER : NODE_VALIDATOR;
+    log_event(LOG_INFO, "node.ready", log_text("role", node_role_names[role]),
               log_number("epoch", stats.consensus.epoch), log_text("peer", v->home->config.peer.listen),
               log_text("http", url), log_number("height", chain_head(v->chain)->header.height));
     return notify_ready(v->home->config.peer.listen, url, chain_head(v->chain)->header.height);

@@ -37,31 +37,20 @@ void testnet_plan_default(struct testnet_plan *out) {
 }
 
 bool testnet_plan_add_org(struct testnet_plan *plan, const char *text) {
-    static const struct {
-        const char *name;
-        enum org_kind kind;
-    } kinds[] = {{"vendor:", ORG_VENDOR}, {"broker:", ORG_BROKER}, {"operator:", ORG_OPERATOR}, {"owner:", ORG_OWNER}};
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
-        size_t head = strlen(kinds[k].name);
-        const char *id = text + head;
-        if (strncmp(text, kinds[k].name, head) != 0) {
-            continue;
-        }
-        size_t len = strlen(id);
-        if (len == 0 || len > GENESIS_ID_MAX || strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") != len ||
-            plan->org_count == TESTNET_ORGS_MAX) {
+    const char *colon = strchr(text, ':');
+    enum org_kind kind;
+    if (colon == NULL || !org_kind_of(bytes_of(text, (size_t)(colon - text)), &kind) ||
+        !genesis_org_id_is_clean(colon + 1) || plan->org_count == TESTNET_ORGS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < plan->org_count; i++) {
+        if (strcmp(plan->orgs[i].id, colon + 1) == 0) {
             return false;
         }
-        for (size_t i = 0; i < plan->org_count; i++) {
-            if (strcmp(plan->orgs[i].id, id) == 0) {
-                return false;
-            }
-        }
-        plan->orgs[plan->org_count].kind = kinds[k].kind;
-        memcpy(plan->orgs[plan->org_count++].id, id, len + 1);
-        return true;
     }
-    return false;
+    plan->orgs[plan->org_count].kind = kind;
+    memcpy(plan->orgs[plan->org_count++].id, colon + 1, strlen(colon + 1) + 1);
+    return true;
 }
 
 /* ---- Small helpers ---- */

@@ -1,5 +1,6 @@
 #include "node/host/config.h"
 
+#include "base/assert.h"
 #include "base/file.h"
 
 #include <ini.h>
@@ -10,27 +11,19 @@
 
 enum key_type { KEY_TEXT, KEY_NUMBER, KEY_CHOICE, KEY_SOURCES };
 
-/* A choice is stored as an int; the list ends with a NULL name. */
-struct choice {
-    const char *name;
-    int value;
-};
-
 struct key {
     const char *section, *name;
     enum key_type type;
     size_t offset;
-    uint64_t min, max; /* of a number; of a text: most characters in `max` */
-    const struct choice *choices;
-    const char *standard; /* the default, as in the file */
+    uint64_t min, max;        /* of a number; of a text `max` characters, of a choice `max` names */
+    const char *const *names; /* of a choice, which is stored as an int: its place, where there is one */
+    const char *standard;     /* the default, as in the file */
     const char *comment;
 };
 
-static const struct choice roles[] = {
-    {"validator", NODE_VALIDATOR}, {"observer", NODE_OBSERVER}, {"gateway", NODE_GATEWAY}, {NULL, 0}};
-static const struct choice formats[] = {{"text", LOG_TEXT}, {"json", LOG_JSON}, {NULL, 0}};
-static const struct choice levels[] = {
-    {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {NULL, 0}};
+const char *const log_format_names[LOG_JSON + 1] = {[LOG_TEXT] = "text", [LOG_JSON] = "json"};
+const char *const log_level_names[LOG_ERROR + 1] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
 
 _Static_assert(sizeof(enum node_role) == sizeof(int) && sizeof(enum log_format) == sizeof(int) &&
                    sizeof(enum log_level) == sizeof(int),
@@ -44,15 +37,16 @@ _Static_assert(sizeof(enum node_role) == sizeof(int) && sizeof(enum log_format) 
     }
 #define NUMBER(section, name, min, max, standard, comment)                                                             \
     { #section, #name, KEY_NUMBER, AT(section, name), min, max, NULL, standard, comment }
-#define CHOICE(section, name, choices, standard, comment)                                                              \
-    { #section, #name, KEY_CHOICE, AT(section, name), 0, 0, choices, standard, comment }
+#define CHOICE(section, name, names, standard, comment)                                                                \
+    { #section, #name, KEY_CHOICE, AT(section, name), 0, sizeof(names) / sizeof(names)[0], names, standard, comment }
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
 /* In the order of the generated file. */
 static const struct key keys[] = {
-    CHOICE(node, role, roles, "validator", "validator votes, observer stores without voting, gateway serves devices"),
+    CHOICE(node, role, node_role_names, "validator",
+           "validator votes, observer stores without voting, gateway serves devices"),
     TEXT(node, org, "", "id of the organisation this node belongs to"),
     TEXT(node, key_file, "node.key", "signing key (Ed25519), a file with mode 0600"),
     TEXT(node, link_key_file, "link.key", "key of the links between nodes (X25519), a file with mode 0600"),
@@ -102,8 +96,8 @@ static const struct key keys[] = {
     TEXT(gateway, checkpoint, "", "checkpoint file to trust from, for following a chain older than 90 days"),
     NUMBER(gateway, cache_bytes, MIB, 1024 * GIB, "2147483648",
            "image cache; the image used longest ago is dropped first"),
-    CHOICE(log, format, formats, "text", "text (key=value) or json, one line an event on stderr"),
-    CHOICE(log, level, levels, "info", "debug, info, warn or error"),
+    CHOICE(log, format, log_format_names, "text", "text (key=value) or json, one line an event on stderr"),
+    CHOICE(log, level, log_level_names, "info", "debug, info, warn or error"),
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
@@ -183,13 +177,16 @@ static enum err set_number(const struct key *key, const char *text, void *out, s
 
 static enum err set_choice(const struct key *key, const char *text, void *out, struct why *why) {
     char list[100] = "";
-    for (const struct choice *c = key->choices; c->name != NULL; c++) {
-        if (strcmp(text, c->name) == 0) {
-            memcpy(out, &c->value, sizeof c->value);
+    for (int i = 0; i < (int)key->max; i++) {
+        if (key->names[i] == NULL) {
+            continue;
+        }
+        if (strcmp(text, key->names[i]) == 0) {
+            memcpy(out, &i, sizeof i);
             return OK;
         }
         size_t len = strlen(list);
-        (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "", c->name);
+        (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "", key->names[i]);
     }
     why_set(why, "%s.%s must be one of %s, not '%.40s'", key->section, key->name, list, text);
     return ERR_CONFIG;
@@ -434,9 +431,8 @@ static void put_value(struct buffer *out, const struct key *key, const struct co
     }
     case KEY_CHOICE:
         memcpy(&choice, value, sizeof choice);
-        for (const struct choice *c = key->choices; c->name != NULL; c++) {
-            put_text(out, c->value == choice ? c->name : "");
-        }
+        ASSERT(choice >= 0 && choice < (int)key->max && key->names[choice] != NULL);
+        put_text(out, key->names[choice]);
         break;
     case KEY_SOURCES: {
         const struct config_sources *sources = value;
@@ -487,13 +483,4 @@ enum err config_write(const struct config *config, const char *path) {
     }
     buffer_free(&text);
     return e;
-}
-
-const char *config_role_name(enum node_role role) {
-    for (const struct choice *c = roles; c->name != NULL; c++) {
-        if (c->value == (int)role) {
-            return c->name;
-        }
-    }
-    return "unknown";
 }

@@ -20,6 +20,9 @@
 enum log_format { LOG_TEXT, LOG_JSON };
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
+extern const char *const log_format_names[LOG_JSON + 1];
+extern const char *const log_level_names[LOG_ERROR + 1];
+
 struct config_sources {
     char url[CONFIG_SOURCES_MAX][CONFIG_URL_MAX];
     size_t count;
@@ -96,8 +99,6 @@ NODISCARD enum err config_resolve(const char *home, const char *path, char out[C
 /* The whole file with a comment for each key; parses back to the same. */
 NODISCARD enum err config_render(const struct config *config, struct buffer *out);
 NODISCARD enum err config_write(const struct config *config, const char *path);
-
-const char *config_role_name(enum node_role role); /* "validator", "observer", "gateway" */
 
 /* The known word nearest to `word` by edit distance, NULL when none is near (distance at most a third of the word's
  * length, at least 2). For "did you mean". */

@@ -22,8 +22,7 @@ static bool wants(enum log_level level) {
 }
 
 static const char *level_name(enum log_level level) {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    return (size_t)level < sizeof names / sizeof names[0] ? names[level] : "error";
+    return log_level_names[(size_t)level <= LOG_ERROR ? level : LOG_ERROR];
 }
 
 /* A line being written: what does not fit is left out, the end of the line always fits. */

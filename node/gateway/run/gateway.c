@@ -317,7 +317,7 @@ static enum err announce(struct gateway *g) {
     lifecycle_move(g->life, LIFECYCLE_SERVES);
     (void)snprintf(url, sizeof url, "%s://%s", http_server_has_tls(g->server) ? "https" : "http",
                    http_server_address(g->server));
-    log_event(LOG_INFO, "node.ready", log_text("role", "gateway"), log_text("http", url),
+    log_event(LOG_INFO, "node.ready", log_text("role", node_role_names[NODE_GATEWAY]), log_text("http", url),
               log_number("devices", fleet_count(g->site.fleet)), log_number("queued", statement_queue_count(g->queue)),
               log_number("height", head.height));
     return notify_ready("", url, head.height);
