@@ -279,7 +279,7 @@ docs-http: all
 	@python3 tests/check/http_docs.py --write
 
 .PHONY: check check-long check-peers check-judges check-threads check-churn
-LINKS_TESTS := test_links test_links_hand test_links_churn test_links_flood
+LINKS_TESTS := $(notdir $(basename $(wildcard tests/unit/node/net/test_links*.c)))
 check-threads:
 	@$(MAKE) --no-print-directory SANITIZE=thread $(LINKS_TESTS:%=build/threads/tests/node/net/%)
 	@set -e; for test in $(LINKS_TESTS); do build/threads/tests/node/net/$$test; done
