@@ -116,3 +116,20 @@ bool text_is_clean(struct bytes text) {
     }
     return true;
 }
+
+bool text_take_number(const char **at, uint64_t *out) {
+    uint64_t value = 0;
+    const char *p = *at;
+    while (*p >= '0' && *p <= '9') {
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (value > (UINT64_MAX - digit) / 10) {
+            return false;
+        }
+        value = value * 10 + digit;
+        p++;
+    }
+    bool any = p != *at;
+    *at = p;
+    *out = value;
+    return any;
+}

@@ -24,5 +24,8 @@ NODISCARD enum err hex_decode(const char *text, void *out, size_t len);
 
 /* Is it UTF-8 (RFC 3629: no overlong forms, no surrogates) without control characters except tab and newline? */
 bool text_is_clean(struct bytes text);
+/* Decimal digits at `*at`, which is moved behind them. False: there are none (`*out` is 0), or they go beyond 2^64 - 1
+ * (nothing is moved). */
+bool text_take_number(const char **at, uint64_t *out);
 
 #endif

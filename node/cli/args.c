@@ -79,30 +79,13 @@ static void print_help(const struct args_spec *spec) {
 
 /* ---- Values ---- */
 
-static bool parse_digits(const char **at, uint64_t *out) {
-    const char *p = *at;
-    uint64_t value = 0;
-    while (*p >= '0' && *p <= '9') {
-        uint64_t digit = (uint64_t)(*p - '0');
-        if (value > (UINT64_MAX - digit) / 10) {
-            return false;
-        }
-        value = value * 10 + digit;
-        p++;
-    }
-    bool any = p != *at;
-    *at = p;
-    *out = value;
-    return any;
-}
-
 static bool parse_duration(const char *text, uint64_t *out_ms) {
     static const struct {
         const char *unit;
         uint64_t ms;
     } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     uint64_t value = 0;
-    if (!parse_digits(&text, &value)) {
+    if (!text_take_number(&text, &value)) {
         return false;
     }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
@@ -117,7 +100,8 @@ static bool parse_duration(const char *text, uint64_t *out_ms) {
 static int take_number(const struct args_option *option, const char *text) {
     uint64_t value = 0;
     const char *at = text;
-    bool good = option->type == ARGS_DURATION ? parse_duration(text, &value) : parse_digits(&at, &value) && *at == '\0';
+    bool good =
+        option->type == ARGS_DURATION ? parse_duration(text, &value) : text_take_number(&at, &value) && *at == '\0';
     if (good && value >= option->min && value <= option->max) {
         memcpy(option->out, &value, sizeof value);
         return ARGS_GO_ON;

@@ -88,24 +88,6 @@ struct http_response *http_file_part(unsigned status, const char *content_type, 
 
 enum range { RANGE_ALL, RANGE_PART, RANGE_OUTSIDE };
 
-/* Digits only, no sign, no overflow. */
-static bool take_number(const char **at, uint64_t *out) {
-    uint64_t value = 0;
-    const char *p = *at;
-    while (*p >= '0' && *p <= '9') {
-        uint64_t digit = (uint64_t)(*p - '0');
-        if (value > (UINT64_MAX - digit) / 10) {
-            return false;
-        }
-        value = value * 10 + digit;
-        p++;
-    }
-    bool any = p != *at;
-    *at = p;
-    *out = value;
-    return any;
-}
-
 /* RFC 9110 section 14: anything that is not one byte range is ignored, and the whole is sent. */
 static enum range parse_range(const char *text, uint64_t size, uint64_t *out_first, uint64_t *out_len) {
     if (text == NULL || strncmp(text, "bytes=", 6) != 0) {
@@ -114,12 +96,12 @@ static enum range parse_range(const char *text, uint64_t size, uint64_t *out_fir
     const char *at = text + 6;
     uint64_t first = 0;
     uint64_t last = 0;
-    bool has_first = take_number(&at, &first);
+    bool has_first = text_take_number(&at, &first);
     if (*at != '-') {
         return RANGE_ALL;
     }
     at++;
-    bool has_last = take_number(&at, &last);
+    bool has_last = text_take_number(&at, &last);
     if (*at != '\0' || (!has_first && !has_last) || (has_first && has_last && last < first)) {
         return RANGE_ALL;
     }

@@ -68,8 +68,32 @@ static void only_well_formed_utf8_without_controls_is_clean(void **state) {
     assert_false(text_is_clean(bytes_of("a\0b", 3)));
 }
 
+static void digits_are_taken_up_to_what_is_none(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool taken;
+        uint64_t value;
+        size_t left;
+    } cases[] = {{"0", true, 0, 0},
+                 {"0042-", true, 42, 1},
+                 {"18446744073709551615", true, UINT64_MAX, 0},
+                 {"18446744073709551616", false, 7, 20},
+                 {"", false, 0, 0},
+                 {"-1", false, 0, 2},
+                 {" 1", false, 0, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *at = cases[i].text;
+        uint64_t value = 7;
+        assert_int_equal(text_take_number(&at, &value), cases[i].taken);
+        assert_int_equal(value, cases[i].value);
+        assert_int_equal(strlen(at), cases[i].left);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digits_are_taken_up_to_what_is_none),
         cmocka_unit_test(hex_round_trips_and_refuses_what_is_not_hex),
         cmocka_unit_test(integers_are_big_endian),
         cmocka_unit_test(spans_sort_bytewise_and_shorter_first),
