@@ -36,6 +36,10 @@ struct args_option {
     uint64_t min, max;
 };
 
+/* The option that every command with a result has; `flag` is a bool. */
+#define ARGS_JSON(flag)                                                                                                \
+    { "json", ARGS_FLAG, &(flag), NULL, "print one JSON document", 0, 0 }
+
 /* `usage` is what follows "Usage: assay ", `about` one or more sentences. The options array ends with a NULL name. */
 struct args_spec {
     const char *usage;

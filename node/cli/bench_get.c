@@ -200,10 +200,7 @@ int bench_query(int argc, char **argv) {
         options, 0, 1};
     struct args_operands operands;
     struct client *client = NULL;
-    int status = args_parse(&spec, argc, argv, &operands);
-    if (status == ARGS_GO_ON) {
-        status = txcmd_client(&o, &client);
-    }
+    int status = txcmd_start(&spec, argc, argv, &o, &operands, &client);
     if (status != ARGS_GO_ON) {
         return status;
     }

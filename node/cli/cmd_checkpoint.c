@@ -331,7 +331,7 @@ static int checkpoint_show(int argc, char **argv) {
     const struct args_option options[] = {
         {"genesis", ARGS_TEXT, &genesis, "FILE", "it has to be of this chain", 0, 0},
         {"key", ARGS_TEXT, &key, "KEY", "it has to be signed by this key (hex, or its file)", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"checkpoint show FILE [--genesis FILE] [--key KEY]",

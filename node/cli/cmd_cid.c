@@ -60,7 +60,7 @@ int cmd_cid(int argc, char **argv) {
     bool json = false;
     const struct args_option options[] = {
         {"profile", ARGS_TEXT, &profile_name, "NAME", "unixfs-v1-2025 (default) or kubo", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"cid FILE [options]", "Computes the CID of a file, as IPFS does. Needs no node.",

@@ -67,7 +67,7 @@ static int genesis_new(int argc, char **argv) {
          "percent of the organisations that a proposal needs "
          "(default 67)",
          51, 100},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"genesis new --name NAME --out DRAFT [options]",
@@ -311,7 +311,7 @@ static int genesis_add(int argc, char **argv) {
         {"node", ARGS_REPEAT, &a.nodes, "HOME=HOST:PORT,URL",
          "a node: its home (assay init), where others reach its links and its HTTP; may be repeated", 0, 0},
         {"passphrase-file", ARGS_TEXT, &a.passphrase_file, "FILE", "passphrase of encrypted admin keys", 0, 0},
-        {"json", ARGS_FLAG, &a.json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(a.json),
         {0},
     };
     const struct args_spec spec = {"genesis add DRAFT --org ID --kind KIND --name TEXT --admin KEY... [options]",
@@ -358,7 +358,7 @@ static int genesis_sign(int argc, char **argv) {
     const struct args_option options[] = {
         {"key", ARGS_TEXT, &key, "FILE", "the admin's key", 0, 0},
         {"passphrase-file", ARGS_TEXT, &passphrase_file, "FILE", "its passphrase when it is encrypted", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"genesis sign DRAFT --key ADMIN",

@@ -235,7 +235,7 @@ static int check_genesis(const char *path, struct bytes text, bool json) {
 
 int cmd_genesis_check(int argc, char **argv) {
     bool json = false;
-    const struct args_option options[] = {{"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0}, {0}};
+    const struct args_option options[] = {ARGS_JSON(json), {0}};
     const struct args_spec spec = {"genesis check FILE",
                                    "Checks a draft with its signatures, or a genesis.json, and says what it comes to.",
                                    options, 1, 1};
@@ -290,7 +290,7 @@ int cmd_genesis_seal(int argc, char **argv) {
     bool json = false;
     const struct args_option options[] = {
         {"out", ARGS_TEXT, &out, "FILE", "the genesis.json to make", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"genesis seal DRAFT --out genesis.json",

@@ -166,7 +166,7 @@ int cmd_init(int argc, char **argv) {
         {"http", ARGS_TEXT, &w.http, "HOST:PORT", "where it serves HTTP (default 127.0.0.1:26601)", 0, 0},
         {"genesis", ARGS_TEXT, &w.genesis, "FILE", "the chain's genesis.json, copied into the home", 0, 0},
         {"source", ARGS_LIST, &w.sources, "URL", "full nodes that a gateway asks; may be repeated", 0, 0},
-        {"json", ARGS_FLAG, &w.json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(w.json),
         {0},
     };
     const struct args_spec spec = {"init --home HOME --org ID [options]",

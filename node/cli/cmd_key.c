@@ -54,7 +54,7 @@ static int key_new(int argc, char **argv) {
     const struct args_option options[] = {
         {"passphrase-file", ARGS_TEXT, &passphrase_file, "FILE", "encrypt it with the first line of this file", 0, 0},
         {"type", ARGS_TEXT, &type_text, "TYPE", "ed25519 (default) for signing, x25519 for links", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"key new FILE [options]",
@@ -91,7 +91,7 @@ static int key_show(int argc, char **argv) {
     bool json = false;
     const struct args_option options[] = {
         {"passphrase-file", ARGS_TEXT, &passphrase_file, "FILE", "passphrase of an encrypted key", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"key show FILE [options]", "Prints the public key of a key file.", options, 1, 1};

@@ -84,10 +84,7 @@ static int tx_send(int argc, char **argv) {
                                    options, 1, -1};
     struct args_operands operands;
     struct client *client = NULL;
-    int status = args_parse(&spec, argc, argv, &operands);
-    if (status == ARGS_GO_ON) {
-        status = txcmd_client(&o, &client);
-    }
+    int status = txcmd_start(&spec, argc, argv, &o, &operands, &client);
     if (status != ARGS_GO_ON) {
         return status;
     }
@@ -128,10 +125,7 @@ static int cmd_org_show(int argc, char **argv) {
     struct args_operands operands;
     struct client *client = NULL;
     json_t *answer = NULL;
-    int status = args_parse(&spec, argc, argv, &operands);
-    if (status == ARGS_GO_ON) {
-        status = txcmd_client(&o, &client);
-    }
+    int status = txcmd_start(&spec, argc, argv, &o, &operands, &client);
     if (status != ARGS_GO_ON) {
         return status;
     }

@@ -1,7 +1,6 @@
 /* assay node: the verbs, and the progress line they share. */
 #include "node/cli/cmd_node.h"
 
-#include "node/cli/args.h"
 #include "node/cli/commands.h"
 
 #include <stdio.h>
@@ -55,6 +54,12 @@ bool cmd_node_begin(const char *verb, const char *path, struct daemon_home *out,
         *out_status = fail(verb, e, &why);
     }
     return e == OK;
+}
+
+bool cmd_node_take(const struct args_spec *spec, int argc, char **argv, const char *const *path,
+                   struct args_operands *operands, struct daemon_home *out, int *out_status) {
+    *out_status = args_parse(spec, argc, argv, operands);
+    return *out_status == ARGS_GO_ON && cmd_node_begin(argv[0], *path, out, out_status);
 }
 
 int cmd_node_end(const char *verb, struct daemon_home *home, enum err e, const struct why *why) {

@@ -1,5 +1,4 @@
 /* assay node backup: a consistent copy of a node's ledger, also while it runs. */
-#include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
 #include "node/home/home_backup.h"
 
@@ -24,8 +23,8 @@ int cmd_node_backup(int argc, char **argv) {
     const char *path = NULL;
     bool json = false;
     const struct args_option options[] = {
-        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        CMD_NODE_HOME(path),
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {
@@ -36,14 +35,11 @@ int cmd_node_backup(int argc, char **argv) {
         "its name.",
         options, 1, 1};
     struct args_operands operands;
-    int status = args_parse(&spec, argc, argv, &operands);
-    if (status != ARGS_GO_ON) {
-        return status;
-    }
     struct daemon_home home;
+    int status;
     struct home_backup_report report;
     struct why why = WHY_NONE;
-    if (!cmd_node_begin("backup", path, &home, &status)) {
+    if (!cmd_node_take(&spec, argc, argv, &path, &operands, &home, &status)) {
         return status;
     }
     enum err e = home_backup(&home, operands.item[0], &report, &why);

@@ -1,5 +1,4 @@
 /* assay node compact: a stopped node's state store without its free pages. */
-#include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
 #include "node/home/home_trim.h"
 
@@ -9,8 +8,8 @@ int cmd_node_compact(int argc, char **argv) {
     const char *path = NULL;
     bool json = false;
     const struct args_option options[] = {
-        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        CMD_NODE_HOME(path),
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {
@@ -19,14 +18,11 @@ int cmd_node_compact(int argc, char **argv) {
         "moment leaves the old store or the new one.",
         options, 0, 0};
     struct args_operands operands;
-    int status = args_parse(&spec, argc, argv, &operands);
-    if (status != ARGS_GO_ON) {
-        return status;
-    }
     struct daemon_home home;
+    int status;
     uint64_t before = 0, after = 0;
     struct why why = WHY_NONE;
-    if (!cmd_node_begin("compact", path, &home, &status)) {
+    if (!cmd_node_take(&spec, argc, argv, &path, &operands, &home, &status)) {
         return status;
     }
     enum err e = home_compact(&home, &before, &after, &why);

@@ -40,7 +40,7 @@ int cmd_node_export(int argc, char **argv) {
         {"validator", ARGS_LIST, &validators, "KEY", "signing keys of the new chain's validators, in order", 0, 0},
         {"begin", ARGS_TEXT, &begin, "TIME", "when the new chain begins (default: with the old one's last block)", 0,
          0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {

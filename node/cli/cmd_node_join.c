@@ -70,12 +70,12 @@ int cmd_node_join(int argc, char **argv) {
     struct why why = WHY_NONE;
     bool json = false;
     const struct args_option options[] = {
-        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
+        CMD_NODE_HOME(path),
         {"from", ARGS_LIST, &from, "URL",
          "a full node to fetch from; the nodes that the home's ledger knows, or genesis.json, if none is given", 0, 0},
         {"checkpoint", ARGS_TEXT, &checkpoint, "HEIGHT:HASH|FILE",
          "a block known to be good, or a checkpoint file; needed where genesis is old", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {

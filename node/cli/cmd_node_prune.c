@@ -36,10 +36,10 @@ int cmd_node_prune(int argc, char **argv) {
     struct home_prune_wish wish = {0};
     bool json = false;
     const struct args_option options[] = {
-        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
+        CMD_NODE_HOME(path),
         {"keep", ARGS_NUMBER, &wish.count, "N", "keep the bodies of the last N blocks", 1, UINT64_MAX},
         {"before", ARGS_TEXT, &before, "TIME", "give back those before TIME (2026-11-21, 2026-11-21T06:50:00Z)", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {

@@ -1,5 +1,4 @@
 /* assay node recover: why a validator does not vote, and the way out. */
-#include "node/cli/args.h"
 #include "node/cli/cmd_node.h"
 #include "node/home/home_rekey.h"
 #include "node/host/keyfile.h"
@@ -116,9 +115,9 @@ int cmd_node_recover(int argc, char **argv) {
     const char *path = NULL;
     bool json = false, new_key = false;
     const struct args_option options[] = {
-        {"home", ARGS_NEEDED, &path, "HOME", "the node's folder", 0, 0},
+        CMD_NODE_HOME(path),
         {"new-key", ARGS_FLAG, &new_key, NULL, "put the keys and the journal aside and make new keys", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {
@@ -127,14 +126,11 @@ int cmd_node_recover(int argc, char **argv) {
         "unless --new-key is given: then it prepares the node to come back under another key.",
         options, 0, 0};
     struct args_operands operands;
-    int status = args_parse(&spec, argc, argv, &operands);
-    if (status != ARGS_GO_ON) {
-        return status;
-    }
     struct daemon_home home;
+    int status;
     struct home_rekey_report report;
     struct why why = WHY_NONE;
-    if (!cmd_node_begin("recover", path, &home, &status)) {
+    if (!cmd_node_take(&spec, argc, argv, &path, &operands, &home, &status)) {
         return status;
     }
     enum err e = new_key ? home_rekey(&home, (uint64_t)time(NULL), &report, &why) : OK;

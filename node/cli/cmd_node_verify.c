@@ -74,7 +74,7 @@ int cmd_node_verify(int argc, char **argv) {
     bool json = false;
     const struct args_option options[] = {
         {"home", ARGS_TEXT, &home, "HOME", "the node's folder, or a backup", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {

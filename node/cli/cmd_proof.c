@@ -227,7 +227,7 @@ static int proof_verify(int argc, char **argv) {
          0, 0},
         {"max-age", ARGS_DURATION, &v.max_age_ms, "T", "refuse a proof of an older block (default: any age)", 1,
          INT64_MAX},
-        {"json", ARGS_FLAG, &v.json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(v.json),
         {0},
     };
     const struct args_spec spec = {"proof verify --genesis FILE PROOF [--checkpoint FILE|HEIGHT:HASH] [--max-age T]",

@@ -168,17 +168,20 @@ static int release_list(int argc, char **argv) {
 
 /* ---- Transactions about a release ---- */
 
+/* The arguments of a verb whose one operand is a release's id. */
+static int take_id(const struct args_spec *spec, int argc, char **argv, uint8_t out[HASH_LEN]) {
+    struct args_operands operands;
+    int status = args_parse(spec, argc, argv, &operands);
+    return status == ARGS_GO_ON ? names_hex("release", operands.item[0], out, HASH_LEN) : status;
+}
+
 static int release_approve(int argc, char **argv) {
     struct txcmd_options o = {0};
     const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
     const struct args_spec spec = {"release approve ID --key FILE [options]",
                                    "One more author signs a pending release.", options, 1, 1};
-    struct args_operands operands;
     uint8_t id[HASH_LEN];
-    int status = args_parse(&spec, argc, argv, &operands);
-    if (status == ARGS_GO_ON) {
-        status = names_hex("release", operands.item[0], id, sizeof id);
-    }
+    int status = take_id(&spec, argc, argv, id);
     if (status != ARGS_GO_ON) {
         return status;
     }
@@ -195,12 +198,8 @@ static int release_revoke(int argc, char **argv) {
         TXCMD_OPTIONS(o), {"reason", ARGS_TEXT, &reason, "TEXT", "why, for everybody to read", 0, 0}, {0}};
     const struct args_spec spec = {"release revoke ID --key FILE [--reason TEXT]",
                                    "The release must not be installed any more.", options, 1, 1};
-    struct args_operands operands;
     uint8_t id[HASH_LEN];
-    int status = args_parse(&spec, argc, argv, &operands);
-    if (status == ARGS_GO_ON) {
-        status = names_hex("release", operands.item[0], id, sizeof id);
-    }
+    int status = take_id(&spec, argc, argv, id);
     if (status != ARGS_GO_ON) {
         return status;
     }

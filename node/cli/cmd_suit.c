@@ -43,7 +43,7 @@ static int show_envelope(const char *path, struct bytes envelope, bool json) {
 static int suit_show(int argc, char **argv) {
     bool json = false;
     const struct args_option options[] = {
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"suit show FILE [--json]",
@@ -95,7 +95,7 @@ static int suit_verify(int argc, char **argv) {
     bool json = false;
     const struct args_option options[] = {
         {"key", ARGS_TEXT, &key, "PUB", "the author's public key: PEM file, hex file, or hex", 0, 0},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"suit verify --key PUB FILE [--json]",

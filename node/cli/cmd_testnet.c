@@ -32,7 +32,7 @@ int cmd_testnet(int argc, char **argv) {
         {"base-port", ARGS_NUMBER, &base_port, "PORT", "first port; node i takes PORT + 10 i and the next", 1, 65535},
         {"orgs", ARGS_LIST, &orgs, "LIST", "kind:id, separated by commas", 0, 0},
         {"policy", ARGS_NUMBER, &policy, "M", "authors who must sign a release (default 1)", 1, TESTNET_AUTHORS},
-        {"json", ARGS_FLAG, &json, NULL, "print one JSON document", 0, 0},
+        ARGS_JSON(json),
         {0},
     };
     const struct args_spec spec = {"testnet --dir DIR [options]",

@@ -45,6 +45,12 @@ int txcmd_client(const struct txcmd_options *options, struct client **out) {
     return e == OK ? ARGS_GO_ON : args_fail("can't start the HTTP client: %s", err_text(e));
 }
 
+int txcmd_start(const struct args_spec *spec, int argc, char **argv, const struct txcmd_options *options,
+                struct args_operands *operands, struct client **out) {
+    int status = args_parse(spec, argc, argv, operands);
+    return status == ARGS_GO_ON ? txcmd_client(options, out) : status;
+}
+
 /* ---- Opening ---- */
 
 static int load_keys(const struct txcmd_options *options, struct txcmd *out) {

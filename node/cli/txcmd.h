@@ -35,9 +35,8 @@ struct txcmd_options {
 #define CLIENT_OPTIONS(o)                                                                                              \
     {"node", ARGS_TEXT, &(o).node, "URL", "the node to talk to (default $ASSAY_NODE, else " TXCMD_DEFAULT_NODE ")",    \
      0,      0},                                                                                                       \
-        {"ca-file", ARGS_TEXT, &(o).ca_file, "FILE", "trust these certificates (PEM) for https", 0, 0}, {              \
-        "json", ARGS_FLAG, &(o).json, NULL, "print one JSON document", 0, 0                                            \
-    }
+        {"ca-file", ARGS_TEXT, &(o).ca_file, "FILE", "trust these certificates (PEM) for https", 0, 0},                \
+        ARGS_JSON((o).json)
 #define TXCMD_OPTIONS(o)                                                                                               \
     CLIENT_OPTIONS(o),                                                                                                 \
         {"key", ARGS_REPEAT, &(o).keys, "FILE", "sign with this key; may be repeated, first pays", 0, 0},              \
@@ -63,6 +62,9 @@ struct txcmd {
 
 /* Opens the client alone. ARGS_GO_ON or the exit status, explained. The caller frees `*out`. */
 int txcmd_client(const struct txcmd_options *options, struct client **out);
+/* The same once the command's arguments are taken. */
+int txcmd_start(const struct args_spec *spec, int argc, char **argv, const struct txcmd_options *options,
+                struct args_operands *operands, struct client **out);
 /* Opens the client, loads the keys (at least one), asks /v1/status for the chain id and block time. */
 int txcmd_open(const struct txcmd_options *options, struct txcmd *out);
 /* Wipes the keys. Fine on a zeroed one. */
