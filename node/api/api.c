@@ -82,6 +82,15 @@ void api_answer(struct http_request *request, const struct record *shape, const 
     http_respond(request, http_json(200, record_json(shape, value)));
 }
 
+void api_outcome(struct api *api, struct http_request *request, enum err e, const char *what,
+                 const struct record *shape, const void *value) {
+    if (e == OK) {
+        api_answer(request, shape, value);
+    } else {
+        api_fail(api, request, e, what);
+    }
+}
+
 bool api_member(struct api *api, struct http_request *request) {
     struct auth_identity who;
     return auth_require(api->auth, request, NULL, &who);

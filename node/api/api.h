@@ -70,6 +70,9 @@ void api_fail(struct api *api, struct http_request *request, enum err e, const c
 struct result_answer api_result(const struct receipt *receipt);
 /* Answers 200 with a record. */
 void api_answer(struct http_request *request, const struct record *shape, const void *value);
+/* The same after a lookup of `what`, which may have failed: then as api_fail. */
+void api_outcome(struct api *api, struct http_request *request, enum err e, const char *what,
+                 const struct record *shape, const void *value);
 /* Has the request a member's token? If not, 401 has been answered. */
 bool api_member(struct api *api, struct http_request *request);
 

@@ -193,11 +193,7 @@ static void list_block_txs(void *ctx, struct http_request *request) {
         e = block_txs_json(&view, &block, http_number(request, "from"), http_number(request, "limit"), items, &next);
         const struct block_txs_answer answer = {
             .height = height, .txs = items, .has_more = next < block.tx_count, .next_from = next};
-        if (e == OK) {
-            api_answer(request, &block_txs_shape, &answer);
-        } else {
-            api_fail(api, request, e, "a receipt of this block");
-        }
+        api_outcome(api, request, e, "a receipt of this block", &block_txs_shape, &answer);
     }
     json_decref(items);
     block_free(&block);

@@ -25,13 +25,8 @@ enum err api_list_add(struct api_list *list, json_t *consumed, const void *curso
 
 void api_list_end(struct api *api, struct http_request *request, struct api_list *list, const struct record *page,
                   enum err e) {
-    if (e == OK) {
-        const struct page_answer answer = {
-            .items = list->items, .has_more = list->seen == list->limit, .next = list->last};
-        api_answer(request, page, &answer);
-    } else {
-        api_fail(api, request, e, page->fields[0].name);
-    }
+    const struct page_answer answer = {.items = list->items, .has_more = list->seen == list->limit, .next = list->last};
+    api_outcome(api, request, e, page->fields[0].name, page, &answer);
     json_decref(list->items);
 }
 

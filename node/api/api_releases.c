@@ -78,11 +78,7 @@ static void get_release(void *ctx, struct http_request *request) {
         json_t *history = json_array();
         enum err e = api_history(&view, record_key_bytes(&key), HISTORY_MAX, &history_answer_shape, &entry, history);
         answer.history = history;
-        if (e == OK) {
-            api_answer(request, &release_answer_shape, &answer);
-        } else {
-            api_fail(api, request, e, "the history of this release");
-        }
+        api_outcome(api, request, e, "the history of this release", &release_answer_shape, &answer);
         json_decref(history);
     }
     chain_view_close(&view);
