@@ -116,9 +116,22 @@ static void forget(struct repo *repo, const struct cid *root) {
     (void)pthread_rwlock_unlock(&repo->guard);
 }
 
+/* After its image is gone from the folder: the index goes, and both are made durable. */
+static enum err end_image(struct repo *repo, const struct cid *root) {
+    char folder[PATH_MAX];
+    char index[PATH_MAX];
+    enum err e = repo_cid_path(repo, "images", root, ".index", index);
+    if (e == OK && unlink(index) != 0 && errno != ENOENT) {
+        e = err_from_errno(errno);
+    }
+    if (e == OK) {
+        e = repo_path(repo, "images", "", "", folder);
+    }
+    return e == OK ? dir_sync(folder) : e;
+}
+
 /* The image goes first: an index alone is swept away at the next open. */
 enum err repo_remove(struct repo *repo, const struct cid *root) {
-    char folder[PATH_MAX];
     char path[PATH_MAX];
     (void)pthread_mutex_lock(&repo->publish);
     enum err e = is_here(repo, root) ? OK : ERR_NOTFOUND;
@@ -130,16 +143,7 @@ enum err repo_remove(struct repo *repo, const struct cid *root) {
         e = err_from_errno(errno);
     }
     if (e == OK) {
-        e = repo_cid_path(repo, "images", root, ".index", path);
-    }
-    if (e == OK && unlink(path) != 0 && errno != ENOENT) {
-        e = err_from_errno(errno);
-    }
-    if (e == OK) {
-        e = repo_path(repo, "images", "", "", folder);
-    }
-    if (e == OK) {
-        e = dir_sync(folder);
+        e = end_image(repo, root);
     }
     (void)pthread_mutex_unlock(&repo->publish);
     return e;
@@ -148,7 +152,6 @@ enum err repo_remove(struct repo *repo, const struct cid *root) {
 enum err repo_quarantine(struct repo *repo, const struct cid *root) {
     char from[PATH_MAX];
     char to[PATH_MAX];
-    char folder[PATH_MAX];
     (void)pthread_mutex_lock(&repo->publish);
     forget(repo, root);
     (void)pthread_rwlock_wrlock(&repo->guard);
@@ -162,16 +165,7 @@ enum err repo_quarantine(struct repo *repo, const struct cid *root) {
         e = err_from_errno(errno);
     }
     if (e == OK) {
-        e = repo_cid_path(repo, "images", root, ".index", from);
-    }
-    if (e == OK && unlink(from) != 0 && errno != ENOENT) {
-        e = err_from_errno(errno);
-    }
-    if (e == OK) {
-        e = repo_path(repo, "images", "", "", folder);
-    }
-    if (e == OK) {
-        e = dir_sync(folder);
+        e = end_image(repo, root);
     }
     (void)pthread_mutex_unlock(&repo->publish);
     return e;
