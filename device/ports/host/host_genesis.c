@@ -1,5 +1,6 @@
 #include "device/ports/host/host_genesis.h"
 
+#include "device/ports/host/host_json.h"
 #include "device/ports/host/host_secure.h"
 
 #include <jansson.h>
@@ -8,22 +9,6 @@
 #include <string.h>
 
 #define NAME_MAX_LEN 64
-
-static bool take_hex(const json_t *from, const char *name, uint8_t *out, size_t len) {
-    const char *text = json_string_value(json_object_get(from, name));
-    size_t got;
-    return text != NULL && strlen(text) == 2 * len && sodium_hex2bin(out, len, text, 2 * len, NULL, &got, NULL) == 0 &&
-           got == len;
-}
-
-static bool take_number(const json_t *from, const char *name, uint64_t most, uint64_t *out) {
-    const json_t *value = json_object_get(from, name);
-    if (!json_is_integer(value) || json_integer_value(value) < 0 || (uint64_t)json_integer_value(value) > most) {
-        return false;
-    }
-    *out = (uint64_t)json_integer_value(value);
-    return true;
-}
 
 /* UUID version 5 (RFC 9562): SHA-1 of the namespace and the name. */
 static bool uuid_5(const uint8_t space[UUID_BYTES], const char *name, size_t len, uint8_t out[UUID_BYTES]) {
@@ -61,7 +46,7 @@ static bool take_validators(const json_t *root, struct host_genesis *out) {
             continue;
         }
         if (out->validator_count == VALIDATORS_MAX ||
-            !take_hex(node, "key", out->validators[out->validator_count], KEY_LEN)) {
+            !host_json_hex(node, "key", out->validators[out->validator_count], KEY_LEN)) {
             return false;
         }
         out->validator_count++;
@@ -75,8 +60,8 @@ static bool take_chain_id(const json_t *root, struct host_genesis *out) {
     uint64_t time_ms;
     const char *name = json_string_value(json_object_get(root, "name"));
     const struct validator_set set = {(const uint8_t(*)[KEY_LEN])out->validators, out->validator_count};
-    if (name == NULL || strlen(name) > NAME_MAX_LEN || !take_number(root, "time_ms", INT64_MAX, &time_ms) ||
-        !take_hex(root, "salt", fixed + 9, 32)) {
+    if (name == NULL || strlen(name) > NAME_MAX_LEN || !host_json_number(root, "time_ms", INT64_MAX, &time_ms) ||
+        !host_json_hex(root, "salt", fixed + 9, 32)) {
         return false;
     }
     fixed[0] = 1;
@@ -107,10 +92,10 @@ static bool take_class(const json_t *root, const char *class_name, struct host_g
         }
         const json_t *slot = json_array_get(json_object_get(class_json, "slots"), 0);
         *out_found = true;
-        if (!take_hex(class_json, "root_key", out->root_key, KEY_LEN) ||
-            !take_number(class_json, "min_hardware_revision", UINT32_MAX, &revision) ||
-            !take_number(slot, "component", UINT8_MAX, &component) ||
-            !take_number(slot, "max_size", INT64_MAX, &out->slot_size)) {
+        if (!host_json_hex(class_json, "root_key", out->root_key, KEY_LEN) ||
+            !host_json_number(class_json, "min_hardware_revision", UINT32_MAX, &revision) ||
+            !host_json_number(slot, "component", UINT8_MAX, &component) ||
+            !host_json_number(slot, "max_size", INT64_MAX, &out->slot_size)) {
             return false;
         }
         out->component = (uint8_t)component;

@@ -1,5 +1,6 @@
 #include "device/ports/host/host_home.h"
 
+#include "device/ports/host/host_json.h"
 #include "device/ports/host/host_genesis.h"
 
 #include <errno.h>
@@ -30,22 +31,6 @@ static json_t *hex_string(const uint8_t *data, size_t len) {
     return json_string(text);
 }
 
-static bool take_hex(const json_t *from, const char *name, uint8_t *out, size_t len) {
-    const char *text = json_string_value(json_object_get(from, name));
-    size_t got;
-    return text != NULL && strlen(text) == 2 * len && sodium_hex2bin(out, len, text, 2 * len, NULL, &got, NULL) == 0 &&
-           got == len;
-}
-
-static bool take_number(const json_t *from, const char *name, uint64_t most, uint64_t *out) {
-    const json_t *value = json_object_get(from, name);
-    if (!json_is_integer(value) || json_integer_value(value) < 0 || (uint64_t)json_integer_value(value) > most) {
-        return false;
-    }
-    *out = (uint64_t)json_integer_value(value);
-    return true;
-}
-
 static bool write_config(const struct host_home *home, const char *path) {
     const struct device_config *c = &home->config;
     json_t *o = json_object();
@@ -74,11 +59,12 @@ static bool read_config(const char *path, struct device_config *c, char class_na
     const char *name = json_string_value(json_object_get(o, "class"));
     *c = (struct device_config){.trial_ms = TRIAL_MS, .trial_boots = TRIAL_BOOTS, .max_age_ms = MAX_AGE_MS};
     bool good = format != NULL && strcmp(format, FORMAT) == 0 && name != NULL && strlen(name) < 260 &&
-                take_hex(o, "chain_id", c->chain_id, CHAIN_ID_LEN) &&
-                take_hex(o, "vendor_id", c->vendor_id, UUID_BYTES) &&
-                take_hex(o, "class_id", c->class_id, UUID_BYTES) && take_number(o, "component", 255, &component) &&
-                take_number(o, "hardware_revision", UINT32_MAX, &revision) &&
-                take_number(o, "slot_size", HOST_SLOT_MAX, &slot) && slot > 0 && slot % HOST_PAGE_SIZE == 0;
+                host_json_hex(o, "chain_id", c->chain_id, CHAIN_ID_LEN) &&
+                host_json_hex(o, "vendor_id", c->vendor_id, UUID_BYTES) &&
+                host_json_hex(o, "class_id", c->class_id, UUID_BYTES) &&
+                host_json_number(o, "component", 255, &component) &&
+                host_json_number(o, "hardware_revision", UINT32_MAX, &revision) &&
+                host_json_number(o, "slot_size", HOST_SLOT_MAX, &slot) && slot > 0 && slot % HOST_PAGE_SIZE == 0;
     if (good) {
         (void)snprintf(class_name, 260, "%s", name);
         c->component = (uint8_t)component;
