@@ -439,16 +439,26 @@ bool views_take_proposal(struct consensus *core, const struct consensus_event *e
 
 /* ---- Certificates that arrive ------------------------------------------------------------------------------------ */
 
+/* The vote inside of that signer, whose signature is the next one. False: it has none inside. */
+static bool take_vote(const struct certificate_parts *parts, uint16_t signer, const uint8_t **signature,
+                      struct consensus_vote *out) {
+    if (!certificates_has(parts, signer)) {
+        return false;
+    }
+    *out = (struct consensus_vote){.subject = parts->subject, .signer = signer};
+    memcpy(out->signature, *signature, SIG_LEN);
+    *signature += SIG_LEN;
+    return true;
+}
+
 /* Checks the signatures that are not known yet. */
 static bool signatures_good(struct consensus *core, const struct slot *slot, const struct certificate_parts *parts) {
     const uint8_t *signature = parts->signatures;
     for (uint16_t i = 0; i < core->n; i++) {
-        if (!certificates_has(parts, i)) {
+        struct consensus_vote vote;
+        if (!take_vote(parts, i, &signature, &vote)) {
             continue;
         }
-        struct consensus_vote vote = {.subject = parts->subject, .signer = i};
-        memcpy(vote.signature, signature, SIG_LEN);
-        signature += SIG_LEN;
         const struct ballot *b = slot != NULL ? &slot->ballots[i] : NULL;
         enum vote_kind kind = parts->subject.kind;
         bool known = b != NULL && views_cast(b, kind) && core_same(b->blocks[kind], parts->subject.block) &&
@@ -466,12 +476,10 @@ static void book_votes(struct consensus *core, struct slot *slot, const struct c
     const uint8_t *signature = parts->signatures;
     enum vote_kind kind = parts->subject.kind;
     for (uint16_t i = 0; i < core->n; i++) {
-        if (!certificates_has(parts, i)) {
+        struct consensus_vote vote;
+        if (!take_vote(parts, i, &signature, &vote)) {
             continue;
         }
-        struct consensus_vote vote = {.subject = parts->subject, .signer = i};
-        memcpy(vote.signature, signature, SIG_LEN);
-        signature += SIG_LEN;
         struct ballot *b = &slot->ballots[i];
         core->peers[i].silent = false;
         if (!stands(core, slot, i, kind)) {
