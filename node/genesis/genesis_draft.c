@@ -268,8 +268,19 @@ static const char *place_flaw(const char *text, size_t len, bool needs_port) {
     return is_unspecified(host) ? "means every address of a machine; give the one at which others reach it" : NULL;
 }
 
+/* 0: none of those that nodes speak. */
+static size_t scheme_len(const char *url) {
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0) {
+            return strlen(schemes[i]);
+        }
+    }
+    return 0;
+}
+
 static const char *url_flaw(const char *url) {
-    size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
+    size_t scheme = scheme_len(url);
     for (const char *p = url; *p != '\0'; p++) {
         if (*p <= ' ' || *p > '~') {
             return "is not an http:// or https:// URL";
@@ -357,7 +368,10 @@ static enum err check_genesis(const struct genesis_draft *draft, const struct ve
         e = contracts_genesis_check(&genesis, crypto, &flaw);
     }
     genesis_free(&genesis);
-    return e == OK ? OK : wrong(why, e, "%s", why_said(&flaw) ? flaw.text : err_text(e));
+    if (e != OK) {
+        return wrong(why, e, "%s", why_said(&flaw) ? flaw.text : err_text(e));
+    }
+    return OK;
 }
 
 static enum err check(const struct genesis_draft *draft, const struct verify_crypto *crypto, bool whole,

@@ -5,7 +5,6 @@
 
 #include <jansson.h>
 #include <openssl/evp.h>
-#include <sodium.h>
 #include <string.h>
 
 #define NAME_MAX_LEN 64

@@ -16,7 +16,8 @@ static void the_window_agrees_with_a_plain_list(void **state) {
         seed = seed * 1664525 + 1013904223;
         uint64_t jump = (seed >> 8) % 50 == 0 ? (seed >> 16) % 3000 : (seed >> 16) % 3;
         uint64_t back = (seed >> 20) % 2500;
-        uint64_t counter = (seed & 64) != 0 ? highest + jump : (highest > back ? highest - back : 0);
+        uint64_t behind = highest > back ? highest - back : 0;
+        uint64_t counter = (seed & 64) != 0 ? highest + jump : behind;
         if (counter >= sizeof seen) {
             break;
         }
