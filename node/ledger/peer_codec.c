@@ -343,25 +343,26 @@ struct row {
 
 /* A kind's member of the unions, its functions and its name in metrics are called the same. */
 #define ROW(KIND, stem, ...)                                                                                           \
-    [PEER_##KIND] = {{#stem, __VA_ARGS__},                                                                             \
+    [PEER_##KIND] = {{.name = #stem, __VA_ARGS__},                                                                     \
                      ASSAY__PEER__PEER_MESSAGE__CONTENT_##KIND,                                                        \
                      &assay__peer__##stem##__descriptor,                                                               \
                      take_##stem,                                                                                      \
                      lay_##stem}
 
 static const struct row rows[PEER_KINDS] = {
-    ROW(PROPOSAL, proposal, PEER_CLASS_CONSENSUS, .of_epoch = true, .items_max = PEER_CERTIFICATES_MAX),
-    ROW(VOTES, votes, PEER_CLASS_CONSENSUS, .of_epoch = true, .items_max = PEER_VOTES_MAX),
-    ROW(CERTIFICATES, certificates, PEER_CLASS_CONSENSUS, .of_epoch = true, .items_max = PEER_CERTIFICATES_MAX),
-    ROW(RECALL_ASK, recall_ask, PEER_CLASS_CONSENSUS, .of_epoch = true),
-    ROW(RECALL, recall, PEER_CLASS_CONSENSUS, .of_epoch = true, .items_max = PEER_VOTES_MAX),
-    ROW(CERTIFICATES_ASK, certificates_ask, PEER_CLASS_CONSENSUS, .of_epoch = true),
-    ROW(BODY_ASK, body_ask, PEER_CLASS_CONSENSUS, .per_second = 256),
-    ROW(BODY, body, PEER_CLASS_CONSENSUS),
-    ROW(BLOCKS_ASK, blocks_ask, PEER_CLASS_SYNC, .per_second = 64),
-    ROW(BLOCKS, blocks, PEER_CLASS_SYNC, .items_max = PEER_BODIES_MAX),
-    ROW(STATUS, status, PEER_CLASS_SYNC, .per_second = 256),
-    ROW(TRANSACTION, transaction, PEER_CLASS_GOSSIP),
+    ROW(PROPOSAL, proposal, .class = PEER_CLASS_CONSENSUS, .of_epoch = true, .items_max = PEER_CERTIFICATES_MAX),
+    ROW(VOTES, votes, .class = PEER_CLASS_CONSENSUS, .of_epoch = true, .items_max = PEER_VOTES_MAX),
+    ROW(CERTIFICATES, certificates, .class = PEER_CLASS_CONSENSUS, .of_epoch = true,
+        .items_max = PEER_CERTIFICATES_MAX),
+    ROW(RECALL_ASK, recall_ask, .class = PEER_CLASS_CONSENSUS, .of_epoch = true),
+    ROW(RECALL, recall, .class = PEER_CLASS_CONSENSUS, .of_epoch = true, .items_max = PEER_VOTES_MAX),
+    ROW(CERTIFICATES_ASK, certificates_ask, .class = PEER_CLASS_CONSENSUS, .of_epoch = true),
+    ROW(BODY_ASK, body_ask, .class = PEER_CLASS_CONSENSUS, .per_second = 256),
+    ROW(BODY, body, .class = PEER_CLASS_CONSENSUS),
+    ROW(BLOCKS_ASK, blocks_ask, .class = PEER_CLASS_SYNC, .per_second = 64),
+    ROW(BLOCKS, blocks, .class = PEER_CLASS_SYNC, .items_max = PEER_BODIES_MAX),
+    ROW(STATUS, status, .class = PEER_CLASS_SYNC, .per_second = 256),
+    ROW(TRANSACTION, transaction, .class = PEER_CLASS_GOSSIP),
 };
 
 const struct peer_traits *peer_traits(enum peer_kind kind) {
