@@ -57,7 +57,7 @@ uint32_t unixfs_root_level(const struct unixfs_profile *profile, uint64_t size) 
 
 void unixfs_encode(const struct unixfs_node *node, struct buffer *out) {
     struct buffer data = BUFFER_INIT;
-    ASSERT(node->count > 0 && node->count <= DAG_PB_LINKS_MAX); /* a file without children is a leaf, or empty */
+    ASSERT(node->count <= DAG_PB_LINKS_MAX);
     buffer_u8(&data, FIELD_TYPE);
     buffer_u8(&data, TYPE_FILE);
     buffer_u8(&data, FIELD_FILESIZE);
