@@ -276,7 +276,7 @@ fuzz:
 
 .PHONY: docs-http
 docs-http: all
-	@python3 tests/check/http_docs.py --write
+	@python3 tests/check/http_docs.py
 
 .PHONY: check check-long check-peers check-judges check-threads check-churn
 LINKS_TESTS := $(notdir $(basename $(wildcard tests/unit/node/net/test_links*.c)))

@@ -122,6 +122,7 @@ static void put_field(const struct field *f, const void *value, struct buffer *o
         buffer_u8(out, *member(value, f->at) != 0);
         break;
     case FIELD_NAME:
+        ASSERT(field_name_of(f, value) != NULL); /* it could never be read again */
         buffer_u8(out, (uint8_t)field_number(value, f->at, f->size));
         break;
     case FIELD_KIND:
@@ -179,6 +180,7 @@ static void take_text(struct reader *r, char *out, size_t cap) {
         return;
     }
     read_bytes(r, out, len);
+    r->failed = r->failed || memchr(out, 0, len) != NULL; /* its end would be elsewhere */
 }
 
 /* Into zeroed memory. */

@@ -14,7 +14,7 @@
 /* Types of fields, the member that each stands for, its bytes, and its JSON:
  *
  *   VERSION         none; `max` is the version       1                            not shown
- *   NUMBER          unsigned, 1, 2, 4 or 8 bytes     as the member                number; never beyond 2^53
+ *   NUMBER          unsigned, 1, 2, 4 or 8 bytes     as the member                number, at most FIELD_NUMBER_MAX
  *   DECIMAL         uint64_t that its sender is      8                            text of decimal digits, since not
  *                   free to choose                                                every reader has integers so large
  *   BOOL            bool                             1                            true, false
@@ -67,6 +67,8 @@ enum field_use {
     FIELD_KEPT,  /* in the bytes alone; needs no name */
     FIELD_SHOWN, /* in JSON alone */
 };
+
+#define FIELD_NUMBER_MAX ((UINT64_C(1) << 53) - 1) /* what every reader of JSON has as an exact integer */
 
 struct record;
 

@@ -12,6 +12,9 @@
 
 #define CID_LEN 36
 #define CID_TEXT_LEN 59
+/* That text as a regular expression: base32, raw or dag-pb, SHA-256; its head, and what the last digest byte's bits leave for the
+ * end. */
+#define CID_PATTERN "baf(ybei|krei)[a-h][a-z2-7]{50}[aeimquy4]"
 #define CID_TEXT_SIZE (CID_TEXT_LEN + 1) /* with terminator */
 
 enum cid_codec { CID_RAW = 0x55, CID_DAG_PB = 0x70 };

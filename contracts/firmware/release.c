@@ -126,8 +126,7 @@ const struct record class_record_shape = {"ClassRecord", "What a device checks o
                                           RECORD_OF(struct class_record, class_record_fields)};
 
 static enum err latest_decode(struct bytes value, void *out) {
-    const struct bytes in = value;
-    return class_record_decode(in, out) == GOOD ? OK : ERR_CORRUPT;
+    return class_record_decode(value, out) == GOOD ? OK : ERR_CORRUPT;
 }
 
 /* A value that is the id of a release. */

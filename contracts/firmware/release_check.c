@@ -211,8 +211,7 @@ enum err release_check(const struct call *call, const struct class_definition *c
     struct suit_envelope envelope;
     struct suit_manifest manifest;
     bool signed_envelope[GENESIS_CLASS_AUTHORS_MAX] = {false};
-    const struct bytes in = claim->envelope;
-    enum verdict v = suit_envelope_parse(in, &envelope);
+    enum verdict v = suit_envelope_parse(claim->envelope, &envelope);
     v = v == GOOD ? suit_check_digest(call->crypto, &envelope) : v;
     if (v != GOOD) {
         return refuse_envelope(answer, v);

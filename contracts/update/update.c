@@ -124,8 +124,7 @@ const struct record update_status_shape = {"DeviceStatus", "An update on one dev
                                            RECORD_OF(struct status_record, status_fields)};
 
 static enum err status_decode(struct bytes value, void *out) {
-    const struct bytes in = value;
-    return status_record_decode(in, out) == GOOD ? OK : ERR_CORRUPT;
+    return status_record_decode(value, out) == GOOD ? OK : ERR_CORRUPT;
 }
 
 /* ---- Queries ------------------------------------------------------------------------------------------------ */

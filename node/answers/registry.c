@@ -31,7 +31,8 @@ const struct record history_answer_shape = {"HistoryEntry", "Something that happ
 
 static const struct field release_fields[] = {
     {"release", "The record.", FIELD_PART, MEMBER(struct release_answer, release), .of = &release_shape},
-    {"history", "Oldest first.", FIELD_ITEMS, MEMBER(struct release_answer, history), .of = &history_answer_shape},
+    {"history", "Oldest first; the first 200 entries.", FIELD_ITEMS, MEMBER(struct release_answer, history),
+     .of = &history_answer_shape},
 };
 const struct record release_answer_shape = {"ReleaseAnswer", "A release with what happened to it.",
                                             RECORD_OF(struct release_answer, release_fields)};
@@ -69,8 +70,9 @@ const struct record update_history_entry_shape = {"UpdateHistoryEntry",
 
 static const struct field update_history_fields[] = {
     {"update_id", "The update.", FIELD_HEX, MEMBER(struct update_history_answer, update_id)},
-    {"history", "By height: of this page of its devices, and on the first page its own.", FIELD_ITEMS,
-     MEMBER(struct update_history_answer, history), .of = &update_history_entry_shape},
+    {"history",
+     "By height: of this page of its devices, and on the first page its own; the first 1000 entries of each.",
+     FIELD_ITEMS, MEMBER(struct update_history_answer, history), .of = &update_history_entry_shape},
     {"next_after", "To ask for the next page with; null: there is no more.", FIELD_WORDS,
      MEMBER(struct update_history_answer, next), IF(struct update_history_answer, has_more)},
 };

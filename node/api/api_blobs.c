@@ -79,8 +79,6 @@ static void end_upload(void *ctx, struct http_request *request) {
 }
 
 #define PAGE_MAX 200
-/* CIDv1 in base32, raw or dag-pb, of a SHA-256: its head, and what the bits of the last digest byte leave for the end. */
-#define CID_PATTERN "^baf(ybei|krei)[a-h][a-z2-7]{50}[aeimquy4]$"
 
 static bool is_cid(const char *text) {
     struct cid cid;
@@ -117,7 +115,7 @@ enum err api_blobs_routes(struct api *api, struct http_server *server) {
     static const struct http_sink sink = {begin_upload, take_piece, abandon_upload};
     static const char *const profiles[] = {"kubo", "unixfs-v1-2025", NULL};
     static const struct http_argument list[] = {{"after", "next_after of the page before", HTTP_TEXT,
-                                                 .most = CID_TEXT_LEN, .pattern = CID_PATTERN, .judge = is_cid,
+                                                 .most = CID_TEXT_LEN, .pattern = "^" CID_PATTERN "$", .judge = is_cid,
                                                  .must = "a CID"},
                                                 LIST_LIMIT(PAGE_MAX, LIST_DEFAULT),
                                                 {0}};

@@ -93,29 +93,37 @@ static enum err history_of_status(void *arg, const struct status_record *status)
                        walk->items);
 }
 
+struct placed {
+    json_int_t height;
+    size_t place;
+    json_t *item;
+};
+
+/* What happened in one block stays in its order. */
 static int by_height(const void *a, const void *b) {
-    const char *name = record_name_at(&history_answer_shape, offsetof(struct history_answer, height));
-    json_t *const *x = a;
-    json_t *const *y = b;
-    json_int_t left = json_integer_value(json_object_get(*x, name));
-    json_int_t right = json_integer_value(json_object_get(*y, name));
-    return (left > right) - (left < right);
+    const struct placed *x = a, *y = b;
+    if (x->height != y->height) {
+        return x->height < y->height ? -1 : 1;
+    }
+    return x->place < y->place ? -1 : 1;
 }
 
 /* In order of height. NULL: no memory. */
 static json_t *sorted(json_t *items) {
     size_t count = json_array_size(items);
-    json_t **all = malloc((count + 1) * sizeof(json_t *));
+    struct placed *all = malloc((count + 1) * sizeof *all);
     if (all == NULL) {
         return NULL;
     }
     json_t *out = json_array();
     for (size_t i = 0; i < count; i++) {
-        all[i] = json_array_get(items, i);
+        json_t *item = json_array_get(items, i);
+        const json_t *height = record_member(&history_answer_shape, item, offsetof(struct history_answer, height));
+        all[i] = (struct placed){json_integer_value(height), i, item};
     }
-    qsort(all, count, sizeof(json_t *), by_height);
+    qsort(all, count, sizeof *all, by_height);
     for (size_t i = 0; i < count; i++) {
-        (void)json_array_append(out, all[i]);
+        (void)json_array_append(out, all[i].item);
     }
     free(all);
     return out;

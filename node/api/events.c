@@ -1,5 +1,6 @@
 #include "node/api/events.h"
 
+#include "base/assert.h"
 #include "node/answers/block.h"
 #include "node/api/api.h"
 #include "node/json/record_json.h"
@@ -10,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPLAY_MAX 10000 /* blocks; a client further behind pages through /v1/blocks first */
+#define TYPES_TEXT_MAX 256u /* of the argument */
+#define REPLAY_MAX 10000    /* blocks; a client further behind pages through /v1/blocks first */
 
 /* What a subscriber may ask for: every transaction, what contracts have to tell of those that were carried out
  * (CONTRACT_EVENTS), blocks, alarms. */
@@ -302,25 +304,34 @@ static void get_events(void *ctx, struct http_request *request) {
 }
 
 /* What `types` may be, in words and as a pattern: names of the table above, joined by commas. */
-static void describe_types(struct events *events) {
+static enum err describe_types(struct events *events) {
     struct buffer names = BUFFER_INIT;
     for (unsigned i = 0; i < EVENT_TYPES; i++) {
         buffer_words(&names, i > 0 ? "|" : "");
         buffer_words(&names, type_name(i));
     }
-    const char *text = buffer_text(&names) != NULL ? buffer_text(&names) : "";
-    (void)snprintf(events->types_pattern, sizeof events->types_pattern, "^(%s)(,(%s))*$", text, text);
-    (void)snprintf(events->types_must, sizeof events->types_must, "one or more of %s, joined by commas", text);
+    const char *text = buffer_text(&names);
+    if (text != NULL) {
+        int pattern = snprintf(events->types_pattern, sizeof events->types_pattern, "^(%s)(,(%s))*$", text, text);
+        int must = snprintf(events->types_must, sizeof events->types_must, "one or more of %s, joined by commas", text);
+        ASSERT(pattern > 0 && (size_t)pattern < sizeof events->types_pattern);
+        ASSERT(must > 0 && (size_t)must < sizeof events->types_must);
+    }
+    enum err e = buffer_ok(&names);
     buffer_free(&names);
+    return e;
 }
 
 enum err events_routes(struct events *events, struct http_server *server) {
     static const struct record *const data[] = {&tx_event_shape, &block_event_shape, &alarm_event_shape, NULL};
-    describe_types(events);
+    enum err e = describe_types(events);
+    if (e != OK) {
+        return e;
+    }
     events->arguments[0] = (struct http_argument){"types",
                                                   "only events of these types",
                                                   HTTP_TEXT,
-                                                  .most = sizeof events->types_pattern,
+                                                  .most = TYPES_TEXT_MAX,
                                                   .pattern = events->types_pattern,
                                                   .judge = are_types,
                                                   .must = events->types_must};

@@ -1,5 +1,6 @@
 #include "node/api/ipfs_routes.h"
 
+#include "ipfs-lite/cid.h"
 #include "node/api/ipfs_response.h"
 
 static struct http_response *to_http(struct ipfs_response *answer) {
@@ -39,8 +40,7 @@ static void get_ipfs(void *ctx, struct http_request *request) {
 
 enum err ipfs_routes_add(struct http_server *server, struct repo *repo) {
     static const struct http_argument arguments[] = {
-        {"cid", "of a block or an image", HTTP_TEXT, .most = 128,
-         .pattern = "^(bafkqaaa|baf(ybei|krei)[a-h][a-z2-7]{50}[aeimquy4])$"},
+        {"cid", "of a block or an image", HTTP_TEXT, .most = 128, .pattern = "^(bafkqaaa|" CID_PATTERN ")$"},
         {"format", "raw: one block", HTTP_TEXT, .most = 64, .pattern = "^raw$"},
         {"filename", "name for the download", HTTP_TEXT, .most = 1024},
         {0}};
@@ -52,6 +52,7 @@ enum err ipfs_routes_add(struct http_server *server, struct repo *repo) {
                                      .arguments = arguments,
                                      .media = "application/octet-stream",
                                      .media_too = "application/vnd.ipld.raw",
-                                     .has_ranges = true};
+                                     .has_ranges = true,
+                                     .may_answer_304 = true};
     return http_server_route(server, &route);
 }

@@ -290,7 +290,7 @@ static void write_clean(FILE *out, struct bytes text) {
 }
 
 static void write_buffer(FILE *out, struct buffer *text) {
-    write_clean(out, bytes_of(text->data, text->len));
+    write_clean(out, buffer_bytes(text));
     buffer_free(text);
 }
 

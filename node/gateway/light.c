@@ -172,7 +172,7 @@ static enum verdict verify(struct light *light, const struct proof_question *q, 
     struct bytes_input from = {bundle};
     struct input in = input_of_bytes(&from);
     enum verdict v = bundle_verify(&host_crypto, &trust, &work, &in, out);
-    if (v == GOOD && !bundle_is_about(out, q->contract, bytes_of(q->user_key.data, q->user_key.len))) {
+    if (v == GOOD && !bundle_is_about(out, q->contract, q->user_key)) {
         v = BAD_KEY;
     }
     return v;

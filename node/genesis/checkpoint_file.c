@@ -37,7 +37,7 @@ enum err checkpoint_file_load(const char *path, const uint8_t *chain_id, struct 
         return explain(why, e, path, err_text(e));
     }
     enum verdict v = e == ERR_TOOLARGE ? BAD_TRAILING
-                                       : checkpoint_decode(&host_crypto, bytes_of(file.data, file.len), out->keys,
+                                       : checkpoint_decode(&host_crypto, buffer_bytes(&file), out->keys,
                                                            LIMIT_VALIDATORS, &out->checkpoint);
     buffer_free(&file);
     if (v != GOOD) {

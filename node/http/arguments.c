@@ -55,8 +55,8 @@ static bool is_text(const struct http_argument *a, const char *text) {
     return characters <= a->most && (characters > 0 || a->may_be_empty);
 }
 
-static bool refuse(struct http_request *request, const char *code, const struct http_argument *a, const char *must) {
-    http_respond(request, http_error(400, code, a->about, "%s must be %s", a->name, must));
+static bool refuse(struct http_request *request, const struct http_argument *a, const char *must) {
+    http_respond(request, http_error(400, "BAD_PARAMETER", a->about, "%s must be %s", a->name, must));
     return false;
 }
 
@@ -66,18 +66,17 @@ static bool is_good(struct http_request *request, const struct http_argument *a,
     switch (a->type) {
     case HTTP_NUMBER:
         (void)snprintf(must, sizeof must, "a number from %" PRIu64 " to %" PRIu64, a->least, a->most);
-        return (parse_number(text, &number) && number >= a->least && number <= a->most) ||
-               refuse(request, "BAD_QUERY", a, must);
+        return (parse_number(text, &number) && number >= a->least && number <= a->most) || refuse(request, a, must);
     case HTTP_HEX:
         (void)snprintf(must, sizeof must, "%" PRIu64 " hex digits", 2 * a->most);
-        return is_hex(text, a->most) || refuse(request, "BAD_PARAMETER", a, must);
+        return is_hex(text, a->most) || refuse(request, a, must);
     case HTTP_CHOICE:
         must[0] = '\0';
         for (const char *const *c = a->choices; *c != NULL; c++) {
             size_t len = strlen(must);
             (void)snprintf(must + len, sizeof must - len, "%s%s", len > 0 ? " or " : "", *c);
         }
-        return is_choice(text, a->choices) || refuse(request, "BAD_PARAMETER", a, must);
+        return is_choice(text, a->choices) || refuse(request, a, must);
     case HTTP_TEXT:
     default:
         if (a->must != NULL) {
@@ -86,7 +85,7 @@ static bool is_good(struct http_request *request, const struct http_argument *a,
             (void)snprintf(must, sizeof must, "%d to %" PRIu64 " printable characters", a->may_be_empty ? 0 : 1,
                            a->most);
         }
-        return (is_text(a, text) && (a->judge == NULL || a->judge(text))) || refuse(request, "BAD_PARAMETER", a, must);
+        return (is_text(a, text) && (a->judge == NULL || a->judge(text))) || refuse(request, a, must);
     }
 }
 
@@ -106,7 +105,7 @@ bool arguments_are_good(struct http_request *request) {
     for (const struct http_argument *a = route->arguments; a != NULL && a->name != NULL; a++) {
         const char *text = value_of(request, a);
         if (text == NULL && a->is_required) {
-            return refuse(request, "BAD_PARAMETER", a, "given");
+            return refuse(request, a, "given");
         }
         if (text != NULL && !is_good(request, a, text)) {
             return false;
@@ -176,6 +175,10 @@ bool http_body_record(struct http_request *request, void *out) {
     const struct record *record = request->match.route->takes;
     struct why why = WHY_NONE;
     ASSERT(record != NULL);
+    for (size_t i = 0; i < record->count; i++) { /* a body is one flat table */
+        ASSERT(record->fields[i].name != NULL && record->fields[i].type != FIELD_PART &&
+               record->fields[i].type != FIELD_KIND);
+    }
     json_t *body = body_json(request);
     if (body == NULL) {
         return false;

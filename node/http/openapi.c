@@ -109,6 +109,8 @@ static json_t *responses_json(const struct http_route *route, json_t *schemas, b
             set(part, "content", content(NULL, NULL, route->media, schemas));
         }
         set(out, "206", part);
+    }
+    if (route->may_answer_304) {
         set(out, "304", json_pack("{s:s}", "description", "what the caller has is the same"));
     }
     set(out, "default",

@@ -86,6 +86,7 @@ struct http_route {
     bool for_members;                      /* needs a member's token */
     bool may_answer_202;                   /* with the same shape: taken, not done yet */
     bool has_ranges;                       /* 206 for a Range header */
+    bool may_answer_304;                   /* to If-None-Match */
 };
 
 enum http_argument_type {

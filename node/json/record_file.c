@@ -40,7 +40,7 @@ static uint8_t *member_of(void *value, uint32_t at) {
 /* ---- Values: each into its member, or wrong ---- */
 
 static void take_number(struct reading *r, const struct field *f, const json_t *from, void *out) {
-    static const uint64_t holds[] = {[1] = UINT8_MAX, [2] = UINT16_MAX, [4] = UINT32_MAX, [8] = INT64_MAX};
+    static const uint64_t holds[] = {[1] = UINT8_MAX, [2] = UINT16_MAX, [4] = UINT32_MAX, [8] = FIELD_NUMBER_MAX};
     const uint64_t max = f->max > 0 ? f->max : holds[f->size];
     json_int_t number = json_integer_value(from);
     if (number < 0 || (uint64_t)number < f->min || (uint64_t)number > max) {
@@ -229,6 +229,7 @@ static void take_field(struct reading *r, const struct field *f, json_t *from, v
     }
     json_t *value = json_object_get(from, f->name);
     const bool there = value != NULL;
+    ASSERT(f->is_omitted == f->is_optional); /* files have no null */
     if (f->is_omitted) {
         memcpy(member_of(out, f->if_at), &there, sizeof there);
         if (!there) {

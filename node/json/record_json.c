@@ -55,9 +55,8 @@ static json_t *map_json(const struct field *f, const void *value, bool *whole) {
         json_t *pair = object_of(f->of, member(value, f->at) + i * f->size, whole);
         void *name = json_object_iter(pair);
         void *number = json_object_iter_next(pair, name);
-        if (number != NULL) {
-            (void)json_object_set(out, json_string_value(json_object_iter_value(name)), json_object_iter_value(number));
-        }
+        *whole &= number != NULL && json_object_set(out, json_string_value(json_object_iter_value(name)),
+                                                    json_object_iter_value(number)) == 0;
         json_decref(pair);
     }
     return out;
@@ -204,8 +203,9 @@ static enum err refuse(const struct field *f, const char *must, struct why *why)
 
 static enum err take_number(const struct field *f, const json_t *from, void *out, struct why *why) {
     json_int_t number = json_integer_value(from);
-    bool fits = f->size >= sizeof number || number >> (8 * f->size) == 0;
-    if (!json_is_integer(from) || number < 0 || !fits) {
+    bool fits = f->size >= sizeof number ? number <= (json_int_t)FIELD_NUMBER_MAX : number >> (8 * f->size) == 0;
+    bool in_bounds = (uint64_t)number >= f->min && (f->max == 0 || (uint64_t)number <= f->max);
+    if (!json_is_integer(from) || number < 0 || !fits || !in_bounds) {
         return refuse(f, "a number that fits", why);
     }
     field_set_number(out, f->at, f->size, (uint64_t)number);
@@ -318,6 +318,8 @@ static enum err take_shared(const struct field *f, const json_t *from, void *out
     return OK;
 }
 
+static enum err take_fields(const struct record *record, const json_t *object, void *out, struct why *why);
+
 static enum err take_value(const struct field *f, const json_t *from, void *out, struct why *why) {
     switch (f->type) {
     case FIELD_NUMBER:
@@ -340,8 +342,9 @@ static enum err take_value(const struct field *f, const json_t *from, void *out,
         return take_blob(f, from, out, why);
     case FIELD_LIST:
         return f->is_map ? OK : take_list(f, from, out, why);
-    case FIELD_RECORD:
-        return record_of_json(f->of, from, member_of(out, f->at), why);
+    case FIELD_RECORD: /* the outermost call has zeroed the memory; a record may stand over its own struct */
+        return json_is_object(from) ? take_fields(f->of, from, member_of(out, f->at), why)
+                                    : refuse(f, "an object", why);
     case FIELD_WORDS:
     case FIELD_BYTES_OF_TEXT:
         return take_borrowed(f, from, out, why);
@@ -357,8 +360,6 @@ static enum err take_value(const struct field *f, const json_t *from, void *out,
         return OK;
     }
 }
-
-static enum err take_fields(const struct record *record, const json_t *object, void *out, struct why *why);
 
 static enum err take_field(const struct field *f, const json_t *object, void *out, struct why *why) {
     if (f->use == FIELD_KEPT) {
@@ -396,7 +397,12 @@ enum err record_of_json(const struct record *record, const json_t *object, void 
         why_set(why, "it must be an object");
         return ERR_MALFORMED;
     }
-    return take_fields(record, object, out, why);
+    enum err e = take_fields(record, object, out, why);
+    if (e == OK && record->is_sound != NULL && !record->is_sound(out)) {
+        why_set(why, "its values do not fit each other");
+        e = ERR_MALFORMED;
+    }
+    return e;
 }
 
 const char *record_name_at(const struct record *record, size_t at) {

@@ -1,12 +1,11 @@
 #include "node/json/record_schema.h"
 
 #include "base/assert.h"
+#include "ipfs-lite/cid.h"
 
 #include <string.h>
 
-#define EXACT_MAX 9007199254740991ll /* 2^53 - 1: what every reader of JSON has as an exact integer */
 #define DECIMAL_PATTERN "^(0|[1-9][0-9]{0,19})$"
-#define CID_PATTERN "^b[a-z2-7]+$"
 
 static json_t *hex_schema(uint64_t bytes) {
     return json_pack("{s:s, s:o}", "type", "string", "pattern",
@@ -26,7 +25,7 @@ static json_t *pattern_schema(const char *pattern) {
 }
 
 static json_t *number_schema(const struct field *f) {
-    static const json_int_t most[] = {[1] = UINT8_MAX, [2] = UINT16_MAX, [4] = UINT32_MAX, [8] = EXACT_MAX};
+    static const json_int_t most[] = {[1] = UINT8_MAX, [2] = UINT16_MAX, [4] = UINT32_MAX, [8] = FIELD_NUMBER_MAX};
     ASSERT(f->size < sizeof most / sizeof most[0] && most[f->size] != 0);
     return json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum", (json_int_t)f->min, "maximum",
                      f->max > 0 ? (json_int_t)f->max : most[f->size]);
@@ -78,7 +77,7 @@ static json_t *field_schema(const struct field *f, json_t *schemas) {
     case FIELD_HEX:
         return hex_schema(f->size);
     case FIELD_CID:
-        return pattern_schema(CID_PATTERN);
+        return pattern_schema("^" CID_PATTERN "$");
     case FIELD_BLOB:
         return any_hex_schema(f->max);
     case FIELD_BYTES:

@@ -20,7 +20,7 @@ struct mempool_config {
 
 NODISCARD enum err mempool_new(const struct mempool_config *config, struct mempool **out);
 void mempool_free(struct mempool *pool);
-/* Takes a checked transaction (copied). ERR_DUPLICATE, ERR_FULL, ERR_DENIED (sender's share is used up). */
+/* Takes a checked transaction (copied). ERR_DUPLICATE, ERR_FULL, ERR_DENIED (sender's share is used up), ERR_NOMEM. */
 NODISCARD enum err mempool_add(struct mempool *pool, const struct transaction *tx);
 /* The envelope of a waiting transaction: its signatures need no second check when the bytes are equal. */
 bool mempool_vouches(const struct mempool *pool, const struct transaction *tx);
@@ -36,7 +36,6 @@ size_t mempool_expire(struct mempool *pool, uint64_t time_ms);
  * and tells of each; gives how many. `gone` may be NULL. */
 size_t mempool_drop_beyond(struct mempool *pool, uint64_t latest_ms,
                            void (*gone)(void *ctx, const uint8_t id[HASH_LEN]), void *ctx);
-/* How long the oldest has waited; 0 when none does, or without times. */
 /* Before the first transaction: where to note how long each has waited when a block that holds it is first looked at.
  */
 void mempool_time(struct mempool *pool, struct stage_times *times);

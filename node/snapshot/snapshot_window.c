@@ -30,7 +30,7 @@ struct one_leaf {
 
 static enum err note_leaf(void *arg, const struct snapshot_leaf *leaf) {
     struct one_leaf *one = arg;
-    if (!bytes_equal(leaf->key, bytes_of(one->key.data, one->key.len))) {
+    if (!bytes_equal(leaf->key, record_key_bytes(&one->key))) {
         return OK;
     }
     buffer_put(&one->value, leaf->value.data, leaf->value.len);
@@ -40,7 +40,7 @@ static enum err note_leaf(void *arg, const struct snapshot_leaf *leaf) {
 
 static enum err one_get(void *ctx, struct bytes key, struct buffer *out, bool *out_found) {
     const struct one_leaf *one = ctx;
-    *out_found = one->found && bytes_equal(key, bytes_of(one->key.data, one->key.len));
+    *out_found = one->found && bytes_equal(key, record_key_bytes(&one->key));
     if (*out_found) {
         buffer_put(out, one->value.data, one->value.len);
     }

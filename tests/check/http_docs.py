@@ -1,7 +1,4 @@
-"""docs/http.md, made of what a full node and a gateway say of themselves: http_docs.py [--write].
-
-Starts a network of its own, asks both for /openapi.json, and compares, or writes, the page.
-"""
+"""Writes docs/http.md, made of what a full node and a gateway of a network of its own say of themselves in /openapi.json."""
 import json
 import pathlib
 import sys
@@ -50,7 +47,7 @@ def type_of(schema):
         return f"hex of {int(pattern[10:-2]) // 2} bytes"
     if pattern == "^([0-9a-f]{2})*$":
         return "hex"
-    if pattern == "^b[a-z2-7]+$":
+    if pattern.startswith("^baf("):
         return "CID"
     if "[1-9][0-9]" in pattern:
         return "decimal text"
@@ -133,14 +130,8 @@ def main():
         page = render(ask(network.validators[0].url), ask(network.gateways[0].url))
     finally:
         network.close()
-    if "--write" in sys.argv:
-        PAGE.write_text(page)
-        return 0
-    if page == PAGE.read_text():
-        return 0
-    print("docs/http.md is not what nodes say of themselves: run `make docs-http`")
-    return 1
+    PAGE.write_text(page)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

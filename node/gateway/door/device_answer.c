@@ -9,7 +9,7 @@
 #define AGAIN_MS 200 /* between two questions about the same thing */
 
 typedef enum err answer_part(const struct device_door_config *with, const struct protocol_request *request,
-                             struct fleet_device *device, struct device_answer *out);
+                             struct fleet_device *device, struct door_answer *out);
 
 /* ---- Who asks -------------------------------------------------------------------------------------------- */
 
@@ -37,7 +37,7 @@ static void prove_soon(const struct device_door_config *with, struct fleet_devic
 
 /* Under the site's lock: the device, if it is one of ours; else NULL and the answer says what it is told. */
 static struct fleet_device *admit(const struct device_door_config *with, const struct protocol_request *request,
-                                  struct device_answer *out) {
+                                  struct door_answer *out) {
     struct fleet_device *device = NULL;
     if (fleet_meet(with->site->fleet, request->device_id, &device) != OK) {
         out->answer.code = PROTOCOL_NOT_YET;
@@ -63,7 +63,7 @@ static void note_running(const struct device_door_config *with, struct fleet_dev
 /* ---- hello ----------------------------------------------------------------------------------------------- */
 
 static enum err answer_hello(const struct device_door_config *with, const struct protocol_request *request,
-                             struct fleet_device *device, struct device_answer *out) {
+                             struct fleet_device *device, struct door_answer *out) {
     struct light_head head;
     light_head(with->light, &head);
     if (memcmp(request->hello.class_id, device->class_id, UUID_BYTES) != 0) {
@@ -93,7 +93,7 @@ static void fill_offer(const struct catalog_class *class, const struct catalog_o
 }
 
 static enum err answer_check(const struct device_door_config *with, const struct protocol_request *request,
-                             struct fleet_device *device, struct device_answer *out) {
+                             struct fleet_device *device, struct door_answer *out) {
     const struct catalog_class *class = catalog_find(with->site->catalog, device->class_id);
     struct catalog_offer match;
     struct light_head head;
@@ -129,7 +129,7 @@ static enum err answer_check(const struct device_door_config *with, const struct
 /* ---- get ------------------------------------------------------------------------------------------------- */
 
 static enum err take_range(const struct protocol_request *request, const struct shared_blob *blob,
-                           struct device_answer *out) {
+                           struct door_answer *out) {
     uint64_t offset = request->get.offset;
     size_t len = request->get.length < PROTOCOL_RANGE_MAX ? request->get.length : PROTOCOL_RANGE_MAX;
     size_t left = offset < blob->len ? blob->len - (size_t)offset : 0;
@@ -149,7 +149,7 @@ static enum err take_range(const struct protocol_request *request, const struct 
 
 /* The blob as it is now, if the tag fits. */
 static enum err answer_blob(const struct protocol_request *request, const struct shared_blob *blob,
-                            struct device_answer *out) {
+                            struct door_answer *out) {
     if (request->get.tag != 0 && request->get.tag != blob->tag) {
         out->answer.code = PROTOCOL_GONE;
         return OK;
@@ -160,7 +160,7 @@ static enum err answer_blob(const struct protocol_request *request, const struct
 /* A device takes a proof for what holds now, so none is given from a head that can't be told from a frozen one. What is
  * only as good as the proof beside it (envelope, image) may be fetched meanwhile. */
 static enum err answer_class_proof(const struct device_door_config *with, const struct protocol_request *request,
-                                   const struct catalog_class *class, struct device_answer *out) {
+                                   const struct catalog_class *class, struct door_answer *out) {
     for (size_t i = 0; request->get.tag != 0 && i < class->proof_count; i++) {
         const struct catalog_proof *proof = &class->proofs[i];
         if (proof->bundle->tag == request->get.tag && light_is_current(with->light, proof->time_ms)) {
@@ -197,7 +197,7 @@ static bool has_to_do_with(const struct device_door_config *with, const struct f
 }
 
 static enum err answer_status_proof(const struct device_door_config *with, const struct protocol_request *request,
-                                    struct fleet_device *device, struct device_answer *out) {
+                                    struct fleet_device *device, struct door_answer *out) {
     const struct fleet_update *place = fleet_update_find(device, request->get.update_id);
     bool current = place != NULL && place->present && light_is_current(with->light, place->time_ms);
     if (!current || (request->get.tag == 0 && place->height < request->get.height)) {
@@ -213,7 +213,7 @@ static enum err answer_status_proof(const struct device_door_config *with, const
 
 /* The image is read outside the lock: the site is unlocked here and locked again. */
 static enum err answer_image(const struct device_door_config *with, const struct protocol_request *request,
-                             const struct catalog_release *release, struct device_answer *out) {
+                             const struct catalog_release *release, struct door_answer *out) {
     struct cid root;
     uint64_t size = release->image_size;
     uint32_t tag = shared_blob_tag_of(release->image_digest);
@@ -241,7 +241,7 @@ static enum err answer_image(const struct device_door_config *with, const struct
 }
 
 static enum err answer_get(const struct device_door_config *with, const struct protocol_request *request,
-                           struct fleet_device *device, struct device_answer *out) {
+                           struct fleet_device *device, struct door_answer *out) {
     struct catalog_class *class = catalog_find(with->site->catalog, device->class_id);
     if (class == NULL) {
         out->answer.code = PROTOCOL_GONE;
@@ -292,8 +292,7 @@ static bool is_sound(const struct device_door_config *with, const struct protoco
 
 /* The ledger has answered this very statement. */
 static void tell_answer(const struct device_door_config *with, struct fleet_device *device,
-                        const struct fleet_answer *answer, const struct statement *statement,
-                        struct device_answer *out) {
+                        const struct fleet_answer *answer, const struct statement *statement, struct door_answer *out) {
     const struct fleet_update *place = fleet_update_find(device, statement->update_id);
     bool proven = place != NULL && place->present && place->status.counter >= statement->counter;
     out->answer.said.reception = answer->refused ? PROTOCOL_REFUSED : PROTOCOL_ACCEPTED;
@@ -310,7 +309,7 @@ static void tell_answer(const struct device_door_config *with, struct fleet_devi
 
 /* Durable before it is answered; the disk is waited for without the site's lock. */
 static enum err queue_statement(const struct device_door_config *with, const struct protocol_request *request,
-                                struct device_answer *out) {
+                                struct door_answer *out) {
     uint8_t body[STATEMENT_TX_BODY_LEN];
     memcpy(body, request->said.statement, STATEMENT_LEN);
     memcpy(body + STATEMENT_LEN, request->said.signature, SIG_LEN);
@@ -328,7 +327,7 @@ static enum err queue_statement(const struct device_door_config *with, const str
 }
 
 static enum err answer_statement(const struct device_door_config *with, const struct protocol_request *request,
-                                 struct fleet_device *device, struct device_answer *out) {
+                                 struct fleet_device *device, struct door_answer *out) {
     struct statement statement;
     uint8_t hash[HASH_LEN];
     if (!is_sound(with, request, device, &statement)) {
@@ -347,12 +346,12 @@ static enum err answer_statement(const struct device_door_config *with, const st
 /* ---- All ------------------------------------------------------------------------------------------------- */
 
 enum err device_answer_make(const struct device_door_config *with, const struct protocol_request *request,
-                            struct device_answer *out) {
+                            struct door_answer *out) {
     static answer_part *const parts[] = {[PROTOCOL_HELLO] = answer_hello,
                                          [PROTOCOL_CHECK] = answer_check,
                                          [PROTOCOL_GET] = answer_get,
                                          [PROTOCOL_STATEMENT] = answer_statement};
-    *out = (struct device_answer){.answer = {.operation = request->operation, .code = PROTOCOL_OK}};
+    *out = (struct door_answer){.answer = {.operation = request->operation, .code = PROTOCOL_OK}};
     site_lock(with->site);
     struct fleet_device *device = admit(with, request, out);
     enum err e = device != NULL ? parts[request->operation](with, request, device, out) : OK;
@@ -363,7 +362,7 @@ enum err device_answer_make(const struct device_door_config *with, const struct 
     return e;
 }
 
-void device_answer_close(struct device_answer *answer) {
+void device_answer_close(struct door_answer *answer) {
     free(answer->range);
     answer->range = NULL;
 }

@@ -8,7 +8,7 @@
 #include "device/core/protocol.h"
 #include "node/gateway/door/device_door.h"
 
-struct device_answer {
+struct door_answer {
     struct protocol_answer answer;
     uint8_t *range;   /* heap: the bytes of a get, which `answer` borrows; device_answer_close frees it */
     bool may_improve; /* what is missing is on its way: worth waiting for */
@@ -16,7 +16,7 @@ struct device_answer {
 
 /* ERR_IO and the like are local faults; whatever the device does wrong is an answer. */
 NODISCARD enum err device_answer_make(const struct device_door_config *with, const struct protocol_request *request,
-                                      struct device_answer *out);
-void device_answer_close(struct device_answer *answer);
+                                      struct door_answer *out);
+void device_answer_close(struct door_answer *answer);
 
 #endif

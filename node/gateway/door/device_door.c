@@ -23,7 +23,7 @@ struct device_door {
     struct device_door_config config;
     pthread_mutex_t lock;
     struct waiter *waiters;
-    size_t waiting;
+    size_t waiting; /* how many there are, those included that are just being looked at */
     struct device_door_stats stats;
 };
 
@@ -86,7 +86,7 @@ static enum err encode(const struct protocol_answer *answer, struct made *out) {
 static struct made make_reply(struct device_door *door, const struct protocol_request *request,
                               const struct device_link *link, const char *peer) {
     struct made made = {.reply = {.kind = DEVICE_REPLY_FAULT}};
-    struct device_answer answer;
+    struct door_answer answer;
     enum err e = device_answer_make(&door->config, request, &answer);
     if (e == OK) {
         e = encode(&answer.answer, &made);
@@ -117,7 +117,6 @@ static struct waiter *take_waiters(struct device_door *door, const uint8_t *devi
             *at = waiter->next;
             waiter->next = taken;
             taken = waiter;
-            door->waiting--;
         } else {
             at = &waiter->next;
         }
@@ -130,7 +129,22 @@ static void put_waiter(struct device_door *door, struct waiter *waiter) {
     (void)pthread_mutex_lock(&door->lock);
     waiter->next = door->waiters;
     door->waiters = waiter;
-    door->waiting++;
+    (void)pthread_mutex_unlock(&door->lock);
+}
+
+/* A place for one that waits, which is the waiter's until it has been woken. */
+static bool take_place(struct device_door *door) {
+    (void)pthread_mutex_lock(&door->lock);
+    bool room = door->waiting < DEVICE_DOOR_WAITING_MAX;
+    door->waiting += room;
+    (void)pthread_mutex_unlock(&door->lock);
+    return room;
+}
+
+static void give_place(struct device_door *door) {
+    (void)pthread_mutex_lock(&door->lock);
+    ASSERT(door->waiting > 0);
+    door->waiting--;
     (void)pthread_mutex_unlock(&door->lock);
 }
 
@@ -144,28 +158,27 @@ void device_door_changed(struct device_door *door, const uint8_t *device_id) {
         } else {
             waiter->link->wake(waiter->handle, &made.reply);
             free(waiter);
+            give_place(door);
         }
         free(made.raw);
     }
 }
 
-static bool has_room(struct device_door *door) {
-    (void)pthread_mutex_lock(&door->lock);
-    bool room = door->waiting < DEVICE_DOOR_WAITING_MAX;
-    (void)pthread_mutex_unlock(&door->lock);
-    return room;
-}
-
 /* Memory for a request that shall wait; NULL when it can't, and is answered with what there is. */
 static struct waiter *waiter_new(struct device_door *door, const struct device_call *call,
                                  const struct protocol_request *request) {
-    struct waiter *waiter = call->link->wait_ms > 0 && has_room(door) ? calloc(1, sizeof *waiter) : NULL;
-    if (waiter != NULL) {
-        waiter->link = call->link;
-        waiter->request = *request;
-        waiter->until_ms = clock_mono_ms() + call->link->wait_ms;
-        (void)snprintf(waiter->peer, sizeof waiter->peer, "%s", call->peer);
+    if (call->link->wait_ms == 0 || !take_place(door)) {
+        return NULL;
     }
+    struct waiter *waiter = calloc(1, sizeof *waiter);
+    if (waiter == NULL) {
+        give_place(door);
+        return NULL;
+    }
+    waiter->link = call->link;
+    waiter->request = *request;
+    waiter->until_ms = clock_mono_ms() + call->link->wait_ms;
+    (void)snprintf(waiter->peer, sizeof waiter->peer, "%s", call->peer);
     return waiter;
 }
 
@@ -182,7 +195,7 @@ static bool decode(struct device_door *door, const struct device_call *call, str
     static const struct device_reply malformed = {.kind = DEVICE_REPLY_MALFORMED};
     uint32_t range_max = call->link->range_max;
     ASSERT(range_max >= 1 && range_max <= PROTOCOL_RANGE_MAX);
-    if (protocol_request_decode(bytes_of(call->request.data, call->request.len), out) != GOOD) {
+    if (protocol_request_decode(call->request, out) != GOOD) {
         count(door, 0);
         call->link->reply(call, &malformed);
         return false;

@@ -16,7 +16,7 @@ static struct http_response *response_of(const struct device_reply *reply) {
         response = http_error(500, "LOCAL_FAULT", "the gateway's log says more", "the request could not be served");
         break;
     case DEVICE_REPLY_CLOSED:
-        response = http_empty(503);
+        response = http_error(503, "UNAVAILABLE", "ask again, here or at another gateway", "the gateway is closing");
         break;
     }
     return response;

@@ -146,6 +146,8 @@ static void no_other_bytes_are_a_record(void **state) {
         {AT_COLOUR, 0},   /* a name that is empty */
         {AT_COLOUR, 3},   /* behind the names */
         {AT_NAME + 1, 8}, /* no room for the terminator */
+        {AT_NAME + 2, 0}, /* ends within */
+        {AT_NAME + 1, 9}, /* no room for the terminator */
         {AT_NOTE, 2},     /* another length than it has */
         {AT_BLOB + 1, 6}, /* over the limit */
         {AT_CORNERS, 4},  /* over the limit */

@@ -209,6 +209,24 @@ static void what_does_not_fit_is_refused_by_name(void **state) {
     assert_int_equal(record_of_json(&shape, NULL, &thing, &why), ERR_MALFORMED);
 }
 
+/* "latest" of a class record stands over the record's own struct. */
+static void a_record_over_its_own_struct_keeps_what_is_beside_it(void **state) {
+    (void)state;
+    static const struct field inner_fields[] = {{"number", "n", FIELD_NUMBER, MEMBER(struct thing, number)}};
+    static const struct record inner = {"Inner", "Part of it.", RECORD_OF(struct thing, inner_fields)};
+    static const struct field outer_fields[] = {
+        {"extra", "e", FIELD_NUMBER, MEMBER(struct thing, extra)},
+        {"latest", "l", FIELD_RECORD, .at = 0, .size = sizeof(struct thing), IF(struct thing, has_note), .of = &inner},
+    };
+    static const struct record outer = {"Outer", "The whole.", RECORD_OF(struct thing, outer_fields)};
+    json_t *json = json_loads("{\"extra\":3,\"latest\":{\"number\":4}}", 0, NULL);
+    struct thing thing;
+    struct why why = WHY_NONE;
+    assert_int_equal(record_of_json(&outer, json, &thing, &why), OK);
+    assert_true(thing.extra == 3 && thing.has_note && thing.number == 4);
+    json_decref(json);
+}
+
 static void a_member_is_found_by_where_it_stands(void **state) {
     (void)state;
     uint8_t id[4];
@@ -253,9 +271,12 @@ static void the_schema_says_what_the_table_says(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_record_is_the_members_of_its_table), cmocka_unit_test(what_was_written_is_read),
-        cmocka_unit_test(what_does_not_fit_is_refused_by_name), cmocka_unit_test(a_member_is_found_by_where_it_stands),
+        cmocka_unit_test(a_record_is_the_members_of_its_table),
+        cmocka_unit_test(what_was_written_is_read),
+        cmocka_unit_test(what_does_not_fit_is_refused_by_name),
+        cmocka_unit_test(a_member_is_found_by_where_it_stands),
         cmocka_unit_test(the_schema_says_what_the_table_says),
+        cmocka_unit_test(a_record_over_its_own_struct_keeps_what_is_beside_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
