@@ -44,6 +44,18 @@ bool alarms_raise(struct alarms *alarms, const char *name, const char *text, uin
     return fresh;
 }
 
+bool alarms_end(struct alarms *alarms, const char *name) {
+    for (size_t i = 0; i < alarms->count; i++) {
+        struct alarm *alarm = &alarms->items[i];
+        if (strncmp(alarm->name, name, ALARMS_NAME_MAX - 1) == 0) {
+            bool was_on = alarm->on;
+            alarm->on = false;
+            return was_on;
+        }
+    }
+    return false;
+}
+
 const char *alarms_pass(struct alarms *alarms, uint64_t now_ms) {
     for (size_t i = 0; i < alarms->count; i++) {
         struct alarm *alarm = &alarms->items[i];

@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 
-#define ALARMS_MAX 16u        /* different names; further ones share the last place */
+#define ALARMS_MAX 32u        /* different names; further ones share the last place */
 #define ALARMS_KEPT_MS 60000u /* shown this long after it was last raised */
 #define ALARMS_NAME_MAX 24u   /* with terminator; longer names and texts are cut */
 #define ALARMS_TEXT_MAX 168u
@@ -32,6 +32,8 @@ struct alarms {
 
 /* True when it was not on before. */
 bool alarms_raise(struct alarms *alarms, const char *name, const char *text, uint64_t now_ms);
+/* Ends an alarm whose cause has been seen to be gone; true when it was on. */
+bool alarms_end(struct alarms *alarms, const char *name);
 /* Ends one alarm that has gone over; gives its name, or NULL when there is none. Call until it says NULL. */
 const char *alarms_pass(struct alarms *alarms, uint64_t now_ms);
 /* The one to look at first: of most weight, of those the newest; NULL: all is quiet. */

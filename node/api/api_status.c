@@ -28,7 +28,7 @@ static void describe_node(const struct api *api, const struct status_facts *fact
     memcpy(out->chain_id, chain_id(api->chain), CHAIN_ID_LEN);
     memcpy(out->node_id, api->node_key, sizeof out->node_id);
     out->chain = chain_name(api->chain);
-    out->role = api->config->node.role;
+    out->role = facts->validates ? NODE_VALIDATOR : NODE_OBSERVER;
     out->organisation = api->config->node.org;
     out->clock = (struct clock_answer){clock_wall_ms(), facts->ahead_ms, facts->due_stands_still};
     out->catching_up = facts->catching_up;

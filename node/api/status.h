@@ -37,6 +37,10 @@ struct status_facts {
     uint64_t height, best_height; /* final here, and what the validators' claims come to */
     uint64_t ahead_ms;            /* the last block's time, of our clock; 0: it is not */
     bool due_stands_still;        /* by more than clocks may differ: the alarm says so, too */
+    bool validates;               /* it is one of the epoch's validators */
+    bool is_on_ledger;            /* which has a record of this node */
+    uint16_t within_reach;        /* of the epoch's validators, this node included where it is one */
+    uint64_t overdue_ms;          /* a heartbeat */
     bool vote_refused;            /* the journal forbids voting: may_vote of one that should */
     uint64_t signatures_checked, consensus_dropped, journal_syncs;
     uint64_t messages_in, messages_bad, messages_out;

@@ -16,6 +16,7 @@ static void from_replica(const struct replica *replica, struct status_facts *out
     out->view = stats.consensus.view;
     out->catching_up = stats.catching_up;
     out->may_vote = !stats.consensus.refused;
+    out->validates = stats.me != CONSENSUS_OBSERVER;
     out->vote_refused = stats.consensus.refused && stats.me != CONSENSUS_OBSERVER;
     out->timeouts = stats.consensus.timeouts;
     out->signatures_checked = stats.consensus.signatures_checked;
@@ -61,16 +62,19 @@ static void from_disk(const char *data_dir, struct status_facts *out) {
     }
 }
 
+void status_facts_alarms(const struct alarms *alarms, struct status_facts *out) {
+    const struct alarm *first = alarms_first(alarms);
+    out->alarms = *alarms;
+    if (first != NULL) {
+        (void)snprintf(out->alarm, sizeof out->alarm, "%s: %s", first->name, first->text);
+        out->alarm_is_mild = first->weight == ALARM_MILD;
+    }
+}
+
 void status_facts_from(const struct status_sources *sources, uint64_t now_ms, struct status_facts *out) {
     from_replica(sources->replica, out);
     from_pools(sources, out);
     from_disk(sources->data_dir, out);
     memcpy(out->stages, sources->times->stages, sizeof out->stages);
-    out->alarms = *sources->alarms;
-    const struct alarm *first = alarms_first(sources->alarms);
-    if (first != NULL) {
-        (void)snprintf(out->alarm, sizeof out->alarm, "%s: %s", first->name, first->text);
-        out->alarm_is_mild = first->weight == ALARM_MILD;
-    }
     out->beat_mono_ms = now_ms;
 }

@@ -18,13 +18,15 @@ struct status_sources {
     const struct mempool *mempool;
     const struct gossip_check *gossip;
     const struct stage_times *times;
-    const struct alarms *alarms;
     const char *data_dir;
 };
 
-/* Fills in all but the peers, the blocks and transactions made final, checkpoints, turns of the loop and how long work
+/* Fills in all but the peers, the alarms, the blocks and transactions made final, checkpoints, turns of the loop and how long work
  * has waited, which the caller counts. */
 void status_facts_from(const struct status_sources *sources, uint64_t now_ms, struct status_facts *out);
+
+/* The alarms, once everything has been looked at. */
+void status_facts_alarms(const struct alarms *alarms, struct status_facts *out);
 
 bool status_disk_is_low(uint64_t free_bytes, uint64_t total_bytes);
 

@@ -567,6 +567,8 @@ enum err validator_run(struct daemon_home *home, struct lifecycle *life, struct 
                                                  .submit = v->submit,
                                                  .gossip = v->gossip,
                                                  .data_dir = v->data_dir,
+                                                 .key = home->key,
+                                                 .role = home->config.node.role,
                                                  .clock_ahead_ms = home->config.ledger.clock_ahead_ms,
                                                  .http_connections = home->config.http.max_connections};
     }

@@ -15,6 +15,7 @@
 
 void vitals_init(struct vitals *v) {
     memset(v, 0, sizeof *v);
+    v->last_block_ms = clock_mono_ms();
     status_board_init(&v->board);
 }
 
@@ -43,6 +44,50 @@ static void keep_raised(struct vitals *v, const char *name, const char *text, ui
     }
 }
 
+/* Shown exactly as long as it is so. */
+static void hold(struct vitals *v, const char *name, bool is_so, const char *text, uint64_t now_ms) {
+    if (is_so) {
+        keep_raised(v, name, text, now_ms);
+    } else if (alarms_end(&v->alarms, name)) {
+        log_event(LOG_INFO, "alarm.over", log_text("name", name));
+    }
+}
+
+/* The epoch's validators to which there is a link, and this node where it is one. */
+static uint16_t count_within_reach(const struct vitals *v, const struct status_facts *facts,
+                                   const struct chain_epoch *epoch) {
+    uint16_t count = 0;
+    for (uint16_t k = 0; k < epoch->count; k++) {
+        bool is_near = memcmp(epoch->keys[k], v->from.key, KEY_LEN) == 0;
+        for (size_t i = 0; i < facts->peer_count && !is_near; i++) {
+            is_near = facts->peers[i].up && memcmp(facts->peers[i].key, epoch->keys[k], KEY_LEN) == 0;
+        }
+        count = (uint16_t)(count + (is_near ? 1 : 0));
+    }
+    return count;
+}
+
+static void look_at_standing(struct vitals *v, struct status_facts *facts, uint64_t now_ms) {
+    const struct chain_epoch *epoch = chain_epoch(v->from.chain);
+    const struct standing_facts now = {.configured = v->from.role,
+                                       .is_on_ledger = v->is_on_ledger,
+                                       .validates = facts->validates,
+                                       .epoch = epoch->number,
+                                       .validators = epoch->count,
+                                       .within_reach = count_within_reach(v, facts, epoch),
+                                       .last_block_ms = v->last_block_ms,
+                                       .heartbeat_ms = chain_params(v->from.chain)->heartbeat_ms};
+    char text[STANDING_TEXT_MAX] = "";
+    standing_look(&v->standing, &now, now_ms);
+    facts->is_on_ledger = now.is_on_ledger;
+    facts->within_reach = now.within_reach;
+    facts->overdue_ms = standing_overdue_ms(&now, now_ms);
+    hold(v, "not-on-ledger", standing_is_stranger(&now, text), text, now_ms);
+    hold(v, "not-a-validator", standing_is_deposed(&now, text), text, now_ms);
+    hold(v, "stalled", standing_is_stalled(&now, now_ms, text), text, now_ms);
+    hold(v, "no-quorum", standing_is_apart(&v->standing, &now, now_ms, text), text, now_ms);
+}
+
 static void look_at_descriptors(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
     char text[LEDGER_TIME_TEXT_MAX];
     if (now_ms - v->counted_ms < DESCRIPTORS_LOOK_MS) {
@@ -62,11 +107,9 @@ static void look_at_descriptors(struct vitals *v, const struct status_facts *fac
 /* What can be seen by looking is raised here; what has not been raised again for a while is over. */
 static void look_at_alarms(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
     char text[LEDGER_TIME_TEXT_MAX];
-    if (facts->disk_low) {
-        (void)snprintf(text, sizeof text, "%llu MiB are left on the disk that holds the data",
-                       (unsigned long long)(facts->disk_free_bytes >> 20));
-        keep_raised(v, "disk-low", text, now_ms);
-    }
+    (void)snprintf(text, sizeof text, "%llu MiB are left on the disk that holds the data",
+                   (unsigned long long)(facts->disk_free_bytes >> 20));
+    hold(v, "disk-low", facts->disk_low, text, now_ms);
     look_at_descriptors(v, facts, now_ms);
     char fault[STATUS_FAULT_MAX];
     if (status_board_take_fault(&v->board, fault)) {
@@ -91,7 +134,11 @@ enum err vitals_look_at_governance(struct vitals *v) {
     bool found = false;
     uint16_t held;
     v->dominating[0] = '\0';
-    e = governance_dominating_org(&state, v->dominating, &held, &found);
+    struct node_record own;
+    e = node_get(&state, v->from.key, &own, &v->is_on_ledger);
+    if (e == OK) {
+        e = governance_dominating_org(&state, v->dominating, &held, &found);
+    }
     if (!found) {
         v->dominating[0] = '\0';
     }
@@ -124,6 +171,7 @@ void vitals_admitted(struct vitals *v) {
 
 void vitals_block_final(struct vitals *v, const struct block *block) {
     v->blocks_final++;
+    v->last_block_ms = clock_mono_ms();
     v->txs_final += block->tx_count;
     v->waiting_since_ms = mempool_count(v->from.mempool) > 0 ? clock_mono_ms() : 0;
 }
@@ -162,13 +210,15 @@ void vitals_write(struct vitals *v, uint64_t now_ms) {
                                            .mempool = v->from.mempool,
                                            .gossip = v->from.gossip,
                                            .times = &v->times,
-                                           .alarms = &v->alarms,
                                            .data_dir = v->from.data_dir};
     status_facts_from(&sources, now_ms, &facts);
     facts.ahead_ms = ledger_time_ahead(clock_wall_ms(), chain_head(v->from.chain)->header.time_ms);
     facts.links = peers_links(v->from.peers);
+    write_peers(v, &facts);
+    look_at_standing(v, &facts, now_ms);
     facts.due_stands_still = facts.ahead_ms > v->from.clock_ahead_ms;
     look_at_alarms(v, &facts, now_ms);
+    status_facts_alarms(&v->alarms, &facts);
     if (facts.pending == 0) {
         v->waiting_since_ms = 0;
     } else if (v->waiting_since_ms == 0) {
@@ -179,6 +229,5 @@ void vitals_write(struct vitals *v, uint64_t now_ms) {
     facts.txs_final = v->txs_final;
     facts.checkpoints = v->checkpoints;
     facts.loop_turns = v->loop_turns;
-    write_peers(v, &facts);
     status_board_write(&v->board, &facts);
 }

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define QUEUE_SEGMENT_BYTES (4u << 20)
+#define WATCH_S 1               /* how often the log is told of what is wrong now */
 #define DEVICE_POLLS_PER_POLL 5 /* devices ask this much less often than the gateway itself does */
 
 struct gateway {
@@ -325,6 +326,14 @@ static enum err announce(struct gateway *g) {
 
 /* ---- Running --------------------------------------------------------------------------------------------- */
 
+/* Until a signal asks for the end. */
+static void wait_for_the_end(struct gateway *g) {
+    const struct timespec pause = {.tv_sec = WATCH_S};
+    while (sigtimedwait(&g->signals, NULL, &pause) < 0) {
+        gateway_api_tell_alarm(&g->api);
+    }
+}
+
 /* All are told to end before any is waited for, so that the longest call in the network is waited for once. */
 static void shut_down(struct gateway *g) {
     http_server_stop(g->server);
@@ -368,8 +377,7 @@ enum err gateway_run(struct daemon_home *home, struct lifecycle *life, struct wh
         e = steps[i](g);
     }
     if (e == OK) {
-        int number;
-        (void)sigwait(&g->signals, &number);
+        wait_for_the_end(g);
         lifecycle_move(life, LIFECYCLE_TOLD_TO_STOP);
         (void)!notify_send("STOPPING=1");
     }

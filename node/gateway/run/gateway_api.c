@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "node/answers/status.h"
+#include "node/host/log.h"
 #include "node/http/openapi.h"
 #include "node/json/record_json.h"
 #include "node/ledger/ledger_time.h"
@@ -80,6 +81,29 @@ static void alarm_text(const struct facts *facts, struct why *out) {
     } else if (ahead != NULL) {
         why_set(out, "%s: %s", ahead, text);
     }
+}
+
+void gateway_api_tell_alarm(struct gateway_api *api) {
+    struct facts *facts = gather(api);
+    struct why alarm = WHY_NONE;
+    char name[GATEWAY_ALARM_NAME_MAX];
+    if (facts == NULL) {
+        return;
+    }
+    alarm_text(facts, &alarm);
+    free(facts);
+    size_t len = strcspn(alarm.text, ":");
+    (void)snprintf(name, sizeof name, "%.*s", (int)len, alarm.text);
+    if (strcmp(name, api->alarm) == 0) {
+        return;
+    }
+    if (api->alarm[0] != '\0') {
+        log_event(LOG_INFO, "alarm.over", log_text("name", api->alarm));
+    }
+    if (name[0] != '\0') {
+        log_event(LOG_WARN, "alarm", log_text("name", name), log_text("text", alarm.text + len + 2));
+    }
+    memcpy(api->alarm, name, sizeof api->alarm);
 }
 
 /* What is believed, since when, and how old a head may be. */

@@ -25,6 +25,18 @@ static void an_alarm_passes_when_it_is_not_raised_again(void **state) {
     assert_int_equal(alarms_first(&a)->raised, 3);
 }
 
+static void an_alarm_ends_when_its_cause_is_gone(void **state) {
+    (void)state;
+    struct alarms a = {0};
+    assert_false(alarms_end(&a, "no-quorum"));
+    (void)alarms_raise(&a, "no-quorum", "2 of 5", 1000);
+    assert_false(alarms_end(&a, "stalled"));
+    assert_true(alarms_end(&a, "no-quorum"));
+    assert_null(alarms_first(&a));
+    assert_false(alarms_end(&a, "no-quorum"));
+    assert_true(alarms_raise(&a, "no-quorum", "2 of 5", 2000));
+}
+
 static void what_ails_the_node_itself_stays_and_is_told_first(void **state) {
     (void)state;
     struct alarms a = {0};
@@ -75,6 +87,7 @@ static void little_room_on_a_disk_is_low_by_its_size(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_alarm_passes_when_it_is_not_raised_again),
+        cmocka_unit_test(an_alarm_ends_when_its_cause_is_gone),
         cmocka_unit_test(what_ails_the_node_itself_stays_and_is_told_first),
         cmocka_unit_test(a_mild_alarm_steps_back_behind_every_other),
         cmocka_unit_test(more_names_than_places_share_the_last),
