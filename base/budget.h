@@ -1,6 +1,6 @@
 /* What may be done so many times at once, and then once a period. */
-#ifndef ASSAY_NODE_NET_BUDGET_H
-#define ASSAY_NODE_NET_BUDGET_H
+#ifndef ASSAY_BASE_BUDGET_H
+#define ASSAY_BASE_BUDGET_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -288,6 +288,10 @@ void consensus_status(const struct consensus *core, struct consensus_status *out
     };
 }
 
+uint64_t consensus_signatures_bad(const struct consensus *core) {
+    return core->signatures_bad;
+}
+
 bool consensus_closed(const struct consensus *core) {
     return core->closed;
 }

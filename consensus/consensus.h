@@ -237,6 +237,9 @@ struct consensus_status {
     uint32_t backoff;
     uint64_t signatures_checked, dropped, timeouts;
 };
+/* Signatures that failed, in what the senders of messages vouch for: honest nodes pass on nothing that they have not
+ * checked. */
+uint64_t consensus_signatures_bad(const struct consensus *core);
 void consensus_status(const struct consensus *core, struct consensus_status *out);
 /* A closing block is final: the core takes nothing more. */
 bool consensus_closed(const struct consensus *core);

@@ -96,7 +96,7 @@ struct consensus {
     uint64_t resend_from; /* older views whose votes are said again next go down from here */
     uint32_t backoff;
 
-    uint64_t signatures_checked, dropped, timeouts;
+    uint64_t signatures_checked, signatures_bad, dropped, timeouts;
 
     struct slot *slots;      /* CONSENSUS_WINDOW, place = view modulo window */
     struct peer_view *peers; /* n */

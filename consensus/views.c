@@ -75,13 +75,19 @@ const struct ballot *views_own(const struct consensus *core, const struct slot *
 
 /* ---- Signatures -------------------------------------------------------------------------------------------------- */
 
-bool views_signature_good(struct consensus *core, const struct consensus_vote *vote) {
+static bool verifies(struct consensus *core, const struct consensus_vote *vote) {
     uint8_t message[VOTE_SIGNED_LEN];
     ASSERT(vote->signer < core->n);
     vote_signed_bytes(core->config.chain_id, &vote->subject, message);
     core->signatures_checked++;
     return core->config.crypto->ed25519_verify(core->config.validators.keys[vote->signer], message, sizeof message,
                                                vote->signature);
+}
+
+bool views_signature_good(struct consensus *core, const struct consensus_vote *vote) {
+    bool good = verifies(core, vote);
+    core->signatures_bad += good ? 0 : 1;
+    return good;
 }
 
 void views_sign(const struct consensus *core, const struct vote_subject *subject, struct consensus_vote *out) {
@@ -117,7 +123,7 @@ const struct consensus_vote *views_settle_highest(struct consensus *core, uint16
     struct highest *highest = &core->peers[signer].highest[kind];
     struct highest *late = &core->peers[signer].late[kind];
     if (late->any && (!highest->any || late->vote.subject.view > highest->vote.subject.view) &&
-        views_signature_good(core, &late->vote)) {
+        verifies(core, &late->vote)) { /* not the fault of whose message is being handled */
         *highest = *late;
     }
     late->any = false;
@@ -281,7 +287,7 @@ static bool stands(struct consensus *core, struct slot *slot, uint16_t signer, e
     if ((b->unchecked & bit) != 0) {
         struct consensus_vote vote = ballot_vote(core, slot, signer, kind);
         b->unchecked = (uint8_t)(b->unchecked & ~bit);
-        if (views_signature_good(core, &vote)) {
+        if (verifies(core, &vote)) { /* as above */
             views_remember(core, &vote);
         } else {
             b->cast = (uint8_t)(b->cast & ~bit);

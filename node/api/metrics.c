@@ -146,13 +146,15 @@ static void peers(struct buffer *out, const struct status_facts *f) {
         {"assay_peer_lost_total", "counter", "Messages that the peer began and never completed."},
         {"assay_peer_handshakes_total", "counter", "Handshakes completed."},
         {"assay_peer_rejected_total", "counter", "Datagrams that no keys open."},
+        {"assay_peer_false_total", "counter", "Messages and signatures that no honest node sends."},
     };
     for (size_t m = 0; m < sizeof names / sizeof names[0]; m++) {
         head_line(out, names[m].name, names[m].type, names[m].help);
         for (size_t i = 0; i < f->peer_count; i++) {
             const struct status_peer *p = &f->peers[i];
             const uint64_t values[] = {p->up,           p->bytes_in, p->bytes_out, p->messages_in, p->messages_out,
-                                       p->queued_bytes, p->dropped,  p->lost,      p->handshakes,  p->rejected};
+                                       p->queued_bytes, p->dropped,  p->lost,      p->handshakes,  p->rejected,
+                                       p->fouls};
             char hex[2 * ED25519_KEY_LEN + 1];
             hex_encode(p->key, sizeof p->key, hex);
             line(out, "%s{peer=\"%.16s\"} %llu\n", names[m].name, hex, (unsigned long long)values[m]);

@@ -18,6 +18,7 @@ struct status_peer {
     bool up;
     uint64_t bytes_in, bytes_out, messages_in, messages_out, dropped, handshakes, rejected;
     uint64_t queued_bytes, lost;
+    uint64_t fouls; /* messages and signatures that no honest node sends */
 };
 
 struct status_facts {

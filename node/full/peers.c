@@ -12,6 +12,7 @@
 struct place {
     bool used;
     bool listed; /* while the ledger's list is gone through */
+    uint64_t shunned_until_ms; /* it has no link until then; 0: it may have one */
     struct genesis_node node;
 };
 
@@ -41,19 +42,26 @@ static struct place *place_of(struct peers *p, const uint8_t key[KEY_LEN]) {
     return free_place;
 }
 
-static enum err tell(struct peers *p, const struct place *place) {
+static enum err tell_links(struct peers *p, const struct place *place) {
     uint16_t number = (uint16_t)(place - p->places);
-    if (p->links == NULL) {
-        return OK;
-    }
     struct links_member member = {.address = place->node.peer};
     memcpy(member.key, place->node.link_key, sizeof member.key);
-    enum err e = links_set_member(p->links, number, place->used ? &member : NULL);
+    bool may_link = place->used && place->shunned_until_ms == 0;
+    enum err e = links_set_member(p->links, number, may_link ? &member : NULL);
     if (e == ERR_EXISTS || e == ERR_CONFIG) {
         log_event(LOG_WARN, "peer.unusable", log_hash("key", place->node.key, KEY_LEN),
                   log_text("address", place->node.peer), log_err(e));
         e = OK; /* one node's bad address is not our fault */
     }
+    return e;
+}
+
+static enum err tell(struct peers *p, const struct place *place) {
+    uint16_t number = (uint16_t)(place - p->places);
+    if (p->links == NULL) {
+        return OK;
+    }
+    enum err e = tell_links(p, place);
     if (e != OK || !p->attached) {
         return e;
     }
@@ -119,6 +127,7 @@ static enum err read_nodes(struct peers *p, struct kv_view *view) {
         if (place->used && !place->listed) {
             log_event(LOG_INFO, "peer.removed", log_hash("key", place->node.key, KEY_LEN));
             place->used = false;
+            place->shunned_until_ms = 0;
             enum err e = tell(p, place);
             if (e != OK) {
                 return e;
@@ -140,6 +149,24 @@ static enum err read_head(struct peers *p) {
 
 enum err peers_refresh(struct peers *p) {
     return read_head(p);
+}
+
+void peers_shun(struct peers *p, uint16_t peer, uint64_t until_ms) {
+    struct place *place = &p->places[peer];
+    place->shunned_until_ms = until_ms;
+    (void)tell_links(p, place); /* taking a member away can't fail */
+}
+
+void peers_tick(struct peers *p, uint64_t now_ms) {
+    for (size_t i = OWN_PLACE + 1; i < PEERS_MAX; i++) {
+        struct place *place = &p->places[i];
+        if (place->shunned_until_ms != 0 && now_ms >= place->shunned_until_ms) {
+            place->shunned_until_ms = 0;
+            if (tell_links(p, place) != OK) { /* no memory: a little later */
+                place->shunned_until_ms = now_ms + 1;
+            }
+        }
+    }
 }
 
 /* ---- Links ------------------------------------------------------------------------------------------------------- */

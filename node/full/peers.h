@@ -39,6 +39,11 @@ void peers_close(struct peers *peers);
 /* Looks at the ledger's nodes again: peers come, go or move. ERR_NOMEM, ERR_CORRUPT. */
 NODISCARD enum err peers_refresh(struct peers *peers);
 
+/* No link to this peer until then (monotonic): it sends what no honest node sends. */
+void peers_shun(struct peers *peers, uint16_t peer, uint64_t until_ms);
+/* Those whose time is over may come back; called a few times a second. */
+void peers_tick(struct peers *peers, uint64_t now_ms);
+
 /* Delivery is not promised; false: not even tried. */
 bool peers_send(struct peers *peers, uint16_t peer, enum frame_class class, unsigned kind, struct bytes message);
 /* The same to several; how many links took it. */

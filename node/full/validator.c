@@ -160,8 +160,18 @@ static void replica_set_timer(void *ctx, uint64_t mono_ms) {
 
 static void replica_check_transaction(void *ctx, uint16_t peer, struct bytes envelope) {
     struct validator *v = ctx;
-    (void)peer;
-    gossip_check_put(v->gossip, envelope);
+    gossip_check_put(v->gossip, peer, envelope);
+}
+
+static void on_gossip_bad(void *ctx, uint16_t peer) {
+    struct validator *v = ctx;
+    replica_foul(v->replica, peer);
+}
+
+static void replica_on_foul(void *ctx, uint16_t peer, const uint8_t key[KEY_LEN]) {
+    struct validator *v = ctx;
+    (void)key;
+    peers_shun(v->peers, peer, clock_mono_ms() + REPLICA_DEAF_MS);
 }
 
 /* Who takes part may also change in a block that calls nobody (what falls due): so every few seconds, too. */
@@ -312,6 +322,7 @@ static void on_status_timer(uv_timer_t *handle) {
     if (v->governance_stale && now - v->governance_ms >= GOVERNANCE_MS) {
         look_at_governance(v);
     }
+    peers_tick(v->peers, now);
     vitals_write(&v->vitals, now);
     maybe_checkpoint(v, now);
 }
@@ -396,6 +407,7 @@ static enum err open_loop(struct validator *v) {
                                                .mempool = v->mempool,
                                                .max_queued = GOSSIP_QUEUE,
                                                .good = on_gossip_good,
+                                               .bad = on_gossip_bad,
                                                .ctx = v};
     if (e == OK) {
         e = gossip_check_new(&gossip, &v->gossip);
@@ -429,6 +441,7 @@ static enum err open_replica(struct validator *v) {
                 .on_evidence = replica_on_evidence,
                 .on_final = replica_on_final,
                 .on_too_far = replica_on_too_far,
+                .on_foul = replica_on_foul,
                 .on_alarm = replica_on_alarm},
         .ctx = v,
         .times = &v->vitals.times,

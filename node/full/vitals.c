@@ -193,7 +193,8 @@ static void write_peers(struct vitals *v, struct status_facts *facts) {
                                      .handshakes = stats.handshakes,
                                      .rejected = stats.rejected,
                                      .queued_bytes = stats.queued_bytes,
-                                     .lost = stats.lost};
+                                     .lost = stats.lost,
+                                     .fouls = replica_fouls(v->from.replica, i)};
         for (size_t c = 0; c < FRAME_CLASSES; c++) {
             peer->dropped += stats.dropped[c];
         }

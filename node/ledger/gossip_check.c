@@ -26,6 +26,8 @@ enum progress {
 struct envelope {
     struct envelope *next, *next_in_bucket;
     atomic_int progress;
+    uint16_t peer; /* who passed it on */
+    bool forged;   /* a signature is false */
     bool good;     /* all of it; read when the batch is done */
     bool is_final; /* executed meanwhile */
     uint8_t id[HASH_LEN];
@@ -149,8 +151,11 @@ static void check_one(struct chain_view *view, uint64_t max_lifetime_ms, struct 
         return;
     }
     e->is_final = kv_get(view->kv, KV_TXS, bytes_of(tx.id, HASH_LEN), &value) == OK;
-    if (e->is_final || !atomic_compare_exchange_strong(&e->progress, &waiting, CHECKING) ||
-        transaction_check_signatures(&tx) != OK) {
+    if (e->is_final || !atomic_compare_exchange_strong(&e->progress, &waiting, CHECKING)) {
+        return;
+    }
+    e->forged = transaction_check_signatures(&tx) != OK;
+    if (e->forged) {
         return;
     }
     atomic_store(&e->progress, SIGNED);
@@ -174,6 +179,12 @@ static void check_batch(uv_work_t *work) {
 
 static void start_batch(struct gossip_check *check);
 
+static void blame(struct gossip_check *check, uint16_t peer) {
+    if (check->config.bad != NULL) {
+        check->config.bad(check->config.ctx, peer);
+    }
+}
+
 static void hand_back(struct gossip_check *check, const struct envelope *e) {
     struct transaction tx;
     if (e->is_final || atomic_load(&e->progress) == LEFT) {
@@ -183,6 +194,9 @@ static void hand_back(struct gossip_check *check, const struct envelope *e) {
         check->config.good(check->config.ctx, &tx);
     } else {
         check->stats.refused++;
+        if (e->forged) {
+            blame(check, e->peer);
+        }
     }
 }
 
@@ -226,10 +240,11 @@ static void start_batch(struct gossip_check *check) {
     }
 }
 
-void gossip_check_put(struct gossip_check *check, struct bytes envelope) {
+void gossip_check_put(struct gossip_check *check, uint16_t peer, struct bytes envelope) {
     struct transaction tx;
     if (transaction_decode(envelope, &tx, NULL) != OK) {
         check->stats.refused++;
+        blame(check, peer);
         return;
     }
     if (mempool_vouches(check->config.mempool, &tx) || find(check, &tx) != NULL) {
@@ -241,7 +256,7 @@ void gossip_check_put(struct gossip_check *check, struct bytes envelope) {
         check->stats.dropped++;
         return;
     }
-    *e = (struct envelope){.len = envelope.len};
+    *e = (struct envelope){.peer = peer, .len = envelope.len};
     atomic_init(&e->progress, WAITING);
     memcpy(e->id, tx.id, HASH_LEN);
     memcpy(e->bytes, envelope.data, envelope.len);

@@ -20,6 +20,8 @@ struct gossip_check_config {
     struct mempool *mempool; /* ledger thread only: what waits there already is not checked again */
     size_t max_queued;
     void (*good)(void *ctx, const struct transaction *tx); /* ledger thread */
+    /* Ledger thread: what this peer passed on is no transaction, or a signature is false. May be NULL. */
+    void (*bad)(void *ctx, uint16_t peer);
     void *ctx;
 };
 
@@ -27,8 +29,8 @@ NODISCARD enum err gossip_check_new(const struct gossip_check_config *config, st
 /* Ledger thread. Work under way ends first: run the loop until gossip_check_idle. */
 void gossip_check_free(struct gossip_check *check);
 bool gossip_check_idle(const struct gossip_check *check);
-/* Ledger thread; the bytes are copied. */
-void gossip_check_put(struct gossip_check *check, struct bytes envelope);
+/* Ledger thread; the bytes are copied. `peer` is who passed it on. */
+void gossip_check_put(struct gossip_check *check, uint16_t peer, struct bytes envelope);
 /* Ledger thread, for mempool_ask_also (`ctx` is the struct gossip_check). False obliges the asker: it checks the
  * transaction itself, and the pool no longer does. */
 bool gossip_check_vouches(void *ctx, const struct transaction *tx);

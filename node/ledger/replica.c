@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert(LIMIT_UNFINAL_DEPTH >= CONSENSUS_WINDOW, "the core's window ends before the room for its blocks does");
@@ -37,6 +38,36 @@ void replica_alarm(struct replica *r, const char *name, const char *text) {
     }
 }
 
+void replica_foul(struct replica *r, uint16_t peer) {
+    if (peer >= REPLICA_PEERS_MAX || !r->peers[peer].known) {
+        return;
+    }
+    struct peer_state *state = &r->peers[peer];
+    state->fouls_seen++;
+    if (budget_spend(&state->fouls, REPLICA_FOULS, REPLICA_FOUL_MS, r->mono_ms) || r->mono_ms < state->deaf_until_ms) {
+        return;
+    }
+    char text[128], key[2 * KEY_LEN + 1];
+    state->deaf_until_ms = r->mono_ms + REPLICA_DEAF_MS;
+    hex_encode(state->key, KEY_LEN, key);
+    (void)snprintf(text, sizeof text, "node %.16s sends messages or signatures that are false: it is cut off for %u s",
+                   key, REPLICA_DEAF_MS / 1000);
+    replica_alarm(r, "false-messages", text);
+    if (r->config.ops.on_foul != NULL) {
+        r->config.ops.on_foul(r->config.ctx, peer, state->key);
+    }
+}
+
+uint64_t replica_fouls(const struct replica *r, uint16_t peer) {
+    return r->peers[peer].fouls_seen;
+}
+
+/* A message that can't be read: its sender's fault, and no error. */
+static void take_unreadable(struct replica *r, uint16_t peer) {
+    r->messages_bad++;
+    replica_foul(r, peer);
+}
+
 /* ---- Messages ---------------------------------------------------------------------------------------------------- */
 
 static enum err feed_certificates(struct replica *r, uint16_t peer, struct peer_spans certificates) {
@@ -69,7 +100,7 @@ static enum err take_proposal(struct replica *r, uint16_t peer, struct peer_mess
     uint8_t hash[HASH_LEN];
     event.u.proposal.view = proposal->view;
     if (block_peek(proposal->body, &event.u.proposal.header, event.u.proposal.hash) != OK) {
-        r->messages_bad++;
+        take_unreadable(r, peer);
         return OK;
     }
     enum err e = feed_certificates(r, peer, proposal->certificates);
@@ -183,12 +214,22 @@ enum err replica_message(struct replica *r, uint16_t peer, struct bytes message)
         r->messages_bad++;
         return OK;
     }
-    enum err e = peer_decode(message, &m);
-    if (e != OK) {
-        r->messages_bad++;
-        return e == ERR_NOMEM ? replica_fail(r, e, "decoding a message: %s", err_text(e)) : OK;
+    if (r->mono_ms < r->peers[peer].deaf_until_ms) {
+        return OK;
     }
+    enum err e = peer_decode(message, &m);
+    if (e == ERR_NOMEM) {
+        return replica_fail(r, e, "decoding a message: %s", err_text(e));
+    }
+    if (e != OK) {
+        take_unreadable(r, peer);
+        return OK;
+    }
+    uint64_t bad_before = consensus_signatures_bad(r->core);
     e = take_message(r, peer, &m);
+    if (consensus_signatures_bad(r->core) != bad_before) {
+        replica_foul(r, peer);
+    }
     peer_free(&m);
     return e;
 }

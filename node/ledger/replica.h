@@ -28,6 +28,11 @@
 
 #define REPLICA_PEERS_MAX 256 /* validators and observers */
 
+/* Messages that can't be read, signatures that fail: so many are borne of one peer, and then one a second. */
+#define REPLICA_FOULS 64u
+#define REPLICA_FOUL_MS 1000u
+#define REPLICA_DEAF_MS 60000u
+
 struct replica;
 
 struct replica_ops {
@@ -47,6 +52,9 @@ struct replica_ops {
     void (*on_final)(void *ctx, const struct block *block);
     /* A waiting transaction was dropped, because it expires later than the organisations allow now. May be NULL. */
     void (*on_too_far)(void *ctx, const uint8_t tx_id[HASH_LEN]);
+    /* A peer has sent more of what no honest node sends than it may: nothing of it is taken for REPLICA_DEAF_MS, and
+     * its link had better be cut for as long. May be NULL. */
+    void (*on_foul)(void *ctx, uint16_t peer, const uint8_t key[KEY_LEN]);
     /* Something an operator must look at. `name` is one word with dashes, `text` a sentence. */
     void (*on_alarm)(void *ctx, const char *name, const char *text);
 };
@@ -100,6 +108,8 @@ NODISCARD enum err replica_message(struct replica *replica, uint16_t peer, struc
  * Answers of the mempool (ERR_DUPLICATE, ERR_FULL, ERR_DENIED, ERR_EXISTS when executed before, ERR_EXPIRED) are no
  * faults: replica_failed() tells them apart. */
 NODISCARD enum err replica_transaction(struct replica *replica, const struct transaction *tx, bool gossip);
+/* A transaction that this peer passed on is one that no honest node passes on. */
+void replica_foul(struct replica *replica, uint16_t peer);
 /* The link to a peer came up: a validator is told of the oldest transactions that wait here, which it may have missed.
  */
 NODISCARD enum err replica_peer_up(struct replica *replica, uint16_t peer);
@@ -124,6 +134,8 @@ struct replica_stats {
     uint64_t final_blocks; /* made final by this process */
     size_t wanted_bodies, outbox;
 };
+/* How much of what no honest node sends has come from a peer. */
+uint64_t replica_fouls(const struct replica *replica, uint16_t peer);
 /* Breaks off with an ASSERT when an invariant does not hold; tests run it after each turn. */
 void replica_check(const struct replica *replica);
 void replica_stats(const struct replica *replica, struct replica_stats *out);

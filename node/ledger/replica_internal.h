@@ -2,6 +2,7 @@
 #ifndef ASSAY_NODE_LEDGER_REPLICA_INTERNAL_H
 #define ASSAY_NODE_LEDGER_REPLICA_INTERNAL_H
 
+#include "base/budget.h"
 #include "base/buffer.h"
 #include "base/why.h"
 #include "node/ledger/journal.h"
@@ -71,6 +72,9 @@ struct peer_state {
     uint32_t taken[PEER_KINDS]; /* messages in this second, of kinds with a limit */
     uint32_t strikes;           /* ranges it was asked for in vain since it last gave one */
     uint64_t shunned_ms;        /* its claims count for nothing until then */
+    struct budget fouls;        /* what no honest node sends */
+    uint64_t fouls_seen;
+    uint64_t deaf_until_ms;     /* nothing of it is taken until then */
 };
 
 /* A body that the journal kept. */

@@ -62,7 +62,15 @@ enum err replica_set_peer(struct replica *r, uint16_t peer, const uint8_t key[KE
     if (peer >= REPLICA_PEERS_MAX) {
         return ERR_RANGE;
     }
-    r->peers[peer] = (struct peer_state){.known = key != NULL};
+    struct peer_state *state = &r->peers[peer];
+    bool same = key != NULL && state->known && memcmp(state->key, key, KEY_LEN) == 0;
+    struct peer_state fresh = {.known = key != NULL};
+    if (same) { /* one that moves to another address is not forgiven for it */
+        fresh.fouls = state->fouls;
+        fresh.fouls_seen = state->fouls_seen;
+        fresh.deaf_until_ms = state->deaf_until_ms;
+    }
+    *state = fresh;
     if (key != NULL) {
         memcpy(r->peers[peer].key, key, KEY_LEN);
     }

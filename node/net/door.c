@@ -1,11 +1,11 @@
 #include "node/net/door.h"
 
 #include "base/assert.h"
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/ed25519.h"
 #include "node/host/descriptors.h"
 #include "node/host/log.h"
-#include "node/net/budget.h"
 #include "node/net/name.h"
 
 #include <pthread.h>

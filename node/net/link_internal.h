@@ -2,7 +2,7 @@
 #ifndef ASSAY_NODE_NET_LINK_INTERNAL_H
 #define ASSAY_NODE_NET_LINK_INTERNAL_H
 
-#include "node/net/budget.h"
+#include "base/budget.h"
 #include "node/net/dial.h"
 #include "node/net/door.h"
 #include "node/net/links.h"

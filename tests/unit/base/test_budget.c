@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "node/net/budget.h"
+#include "base/budget.h"
 
 static unsigned spend_all(struct budget *b, uint64_t now_ms) {
     unsigned count = 0;

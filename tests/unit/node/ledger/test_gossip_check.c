@@ -10,17 +10,25 @@
 
 #include <unistd.h>
 
+#define PEER 5u
+
 struct fixture {
     struct chain_fixture ledger;
     uv_loop_t loop;
     struct gossip_check *check;
-    size_t good;
+    size_t good, blamed;
 };
 
 static void on_good(void *ctx, const struct transaction *tx) {
     struct fixture *f = ctx;
     f->good++;
     (void)!mempool_add(f->ledger.pool, tx);
+}
+
+static void on_bad(void *ctx, uint16_t peer) {
+    struct fixture *f = ctx;
+    assert_int_equal(peer, PEER);
+    f->blamed++;
 }
 
 static void open_fixture(struct fixture *f, size_t max_queued) {
@@ -33,6 +41,7 @@ static void open_fixture(struct fixture *f, size_t max_queued) {
                                                .mempool = f->ledger.pool,
                                                .max_queued = max_queued,
                                                .good = on_good,
+                                               .bad = on_bad,
                                                .ctx = f};
     assert_int_equal(gossip_check_new(&config, &f->check), OK);
 }
@@ -46,7 +55,7 @@ static void close_fixture(struct fixture *f) {
 /* How many of one envelope come out good. */
 static size_t passed(struct fixture *f, const struct buffer *b) {
     size_t before = f->good;
-    gossip_check_put(f->check, buffer_bytes(b));
+    gossip_check_put(f->check, PEER, buffer_bytes(b));
     (void)uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_true(gossip_check_idle(f->check));
     return f->good - before;
@@ -66,6 +75,7 @@ static void only_what_could_stand_in_a_block_passes(void **state) {
     fixture_register(&f.ledger, soon, &b);
     b.data[b.len - 1] ^= 1;
     assert_int_equal(passed(&f, &b), 0);
+    assert_int_equal(f.blamed, 1); /* honest nodes check before they pass on */
     buffer_reset(&b);
     fixture_register(&f.ledger, WORLD_START_MS, &b); /* expired at the genesis' own time */
     assert_int_equal(passed(&f, &b), 0);
@@ -86,8 +96,10 @@ static void only_what_could_stand_in_a_block_passes(void **state) {
     fixture_envelope(&f.ledger, "device", "explode", &args.base, soon, PEOPLE_OF(GATEWAY_1), &b);
     assert_int_equal(passed(&f, &b), 0);
     buffer_reset(&b);
+    assert_int_equal(f.blamed, 1); /* what depends on the state may be honest */
     buffer_put(&b, "nonsense", 8);
     assert_int_equal(passed(&f, &b), 0);
+    assert_int_equal(f.blamed, 2);
     assert_int_equal(gossip_check_stats(f.check).dropped, 0);
     buffer_free(&b);
     close_fixture(&f);
@@ -101,7 +113,7 @@ static void a_flood_is_dropped_and_counted_and_the_rest_comes_through(void **sta
     for (int i = 0; i < 300; i++) {
         buffer_reset(&b);
         fixture_register(&f.ledger, clock_wall_ms() + 60000, &b);
-        gossip_check_put(f.check, buffer_bytes(&b));
+        gossip_check_put(f.check, PEER, buffer_bytes(&b));
     }
     uint64_t dropped = gossip_check_stats(f.check).dropped;
     assert_true(dropped > 0 && dropped <= 100);
@@ -119,10 +131,10 @@ static void copies_of_one_on_its_way_are_not_taken_again_but_other_signatures_ar
     open_fixture(&f, 100);
     fixture_register(&f.ledger, clock_wall_ms() + 60000, &b);
     b.data[b.len - 1] ^= 1; /* somebody spoils a copy and is faster */
-    gossip_check_put(f.check, buffer_bytes(&b));
+    gossip_check_put(f.check, PEER, buffer_bytes(&b));
     b.data[b.len - 1] ^= 1;
-    gossip_check_put(f.check, buffer_bytes(&b));
-    gossip_check_put(f.check, buffer_bytes(&b));
+    gossip_check_put(f.check, PEER, buffer_bytes(&b));
+    gossip_check_put(f.check, PEER, buffer_bytes(&b));
     assert_int_equal(gossip_check_stats(f.check).taken, 2);
     assert_int_equal(gossip_check_stats(f.check).known, 1);
     assert_int_equal(gossip_check_stats(f.check).queued, 2);
@@ -149,8 +161,8 @@ static void what_a_block_brings_first_is_left_to_whoever_asks(void **state) {
     mempool_ask_also(f.ledger.pool, gossip_check_vouches, f.check);
     fixture_register(&f.ledger, clock_wall_ms() + 60000, &first);
     fixture_register(&f.ledger, clock_wall_ms() + 60000, &second);
-    gossip_check_put(f.check, buffer_bytes(&first));
-    gossip_check_put(f.check, buffer_bytes(&second));
+    gossip_check_put(f.check, PEER, buffer_bytes(&first));
+    gossip_check_put(f.check, PEER, buffer_bytes(&second));
     struct transaction tx = tx_of(&second);
     assert_true(mempool_proves(f.ledger.pool, &tx));
     assert_int_equal(mempool_stats(f.ledger.pool).checked, 1);
@@ -173,7 +185,7 @@ static void what_the_pool_found_good_is_vouched_for_before_it_is_handed_back(voi
     mempool_ask_also(f.ledger.pool, gossip_check_vouches, f.check);
     fixture_register(&f.ledger, clock_wall_ms() + 60000, &b);
     struct transaction tx = tx_of(&b);
-    gossip_check_put(f.check, buffer_bytes(&b));
+    gossip_check_put(f.check, PEER, buffer_bytes(&b));
     /* The pool works on its own; asking before it began would take the work away from it. */
     (void)usleep(200000);
     assert_int_equal(f.good, 0);
@@ -194,7 +206,7 @@ static void closing_frees_what_was_never_checked(void **state) {
     for (int i = 0; i < 3; i++) {
         buffer_reset(&b);
         fixture_register(&f.ledger, clock_wall_ms() + 60000, &b);
-        gossip_check_put(f.check, buffer_bytes(&b));
+        gossip_check_put(f.check, PEER, buffer_bytes(&b));
     }
     while (!gossip_check_idle(f.check)) {
         (void)uv_run(&f.loop, UV_RUN_ONCE);

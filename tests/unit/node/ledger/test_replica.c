@@ -37,7 +37,7 @@ struct fixture {
     unsigned sent_in[PEER_CLASS_GOSSIP + 1];
     unsigned syncs_at_first_send;
     char alarm[32], alarm_text[192];
-    unsigned alarms;
+    unsigned alarms, foul_peers;
     uint64_t notarized_view; /* the last one that the node notarized */
     struct chain *others;    /* what the other validators build on */
     char others_dir[96];
@@ -106,6 +106,12 @@ static void op_on_alarm(void *ctx, const char *name, const char *text) {
     f->alarms++;
 }
 
+static void op_on_foul(void *ctx, uint16_t peer, const uint8_t key[KEY_LEN]) {
+    struct fixture *f = ctx;
+    assert_memory_equal(key, f->keys[peer], KEY_LEN);
+    f->foul_peers |= 1u << peer;
+}
+
 static void make_genesis(struct fixture *f) {
     struct genesis *g = &f->genesis;
     (void)snprintf(g->name, sizeof g->name, "test");
@@ -165,6 +171,7 @@ static void open_node(struct fixture *f) {
                                             .set_timer = op_set_timer,
                                             .check_transaction = op_check_transaction,
                                             .on_final = op_on_final,
+                                            .on_foul = op_on_foul,
                                             .on_alarm = op_on_alarm},
                                     .ctx = f};
     replica_timing_default(&config.timing);
@@ -361,6 +368,60 @@ static void garbage_is_counted_and_changes_nothing(void **state) {
     assert_int_equal(stats.height, 0);
     assert_int_equal(stats.wanted_bodies, 0);
     assert_int_equal(f->transactions, 1);
+    end(f);
+}
+
+/* Votes with false signatures cost a check each: who sends many is not listened to for a while, and named. */
+static void who_floods_with_false_votes_is_cut_off(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    struct consensus_vote vote = {.subject = {.view = 1, .kind = VOTE_NULLIFY}, .signer = 2};
+    const struct peer_message votes = {.kind = PEER_VOTES, .u.votes = {&vote, 1}};
+    struct replica_stats stats;
+    turn(f);
+    for (uint32_t i = 0; i < 10 * REPLICA_FOULS; i++) {
+        vote.signature[0] = (uint8_t)i;
+        vote.signature[1] = (uint8_t)(i >> 8);
+        say(f, 2, &votes);
+    }
+    replica_stats(f->replica, &stats);
+    assert_int_equal(stats.consensus.signatures_checked, REPLICA_FOULS + 1);
+    assert_int_equal(replica_fouls(f->replica, 2), REPLICA_FOULS + 1);
+    assert_int_equal(f->foul_peers, 1u << 2);
+    assert_string_equal(f->alarm, "false-messages");
+    char key[2 * KEY_LEN + 1];
+    hex_encode(f->keys[2], KEY_LEN, key);
+    key[16] = '\0';
+    assert_non_null(strstr(f->alarm_text, key));
+    assert_int_equal(f->alarms, 1);
+    say(f, 1, &votes); /* the others are listened to */
+    assert_int_equal(replica_fouls(f->replica, 1), 1);
+    assert_int_equal(replica_set_peer(f->replica, 2, f->keys[2]), OK); /* another address helps nothing */
+    say(f, 2, &votes);
+    assert_int_equal(replica_fouls(f->replica, 2), REPLICA_FOULS + 1);
+    f->now_ms += REPLICA_DEAF_MS;
+    assert_int_equal(replica_tick(f->replica, START_MS + f->now_ms, f->now_ms), OK);
+    turn(f);
+    vote.signature[2] = 1;
+    say(f, 2, &votes);
+    assert_int_equal(replica_fouls(f->replica, 2), REPLICA_FOULS + 2);
+    assert_int_equal(f->alarms, 1); /* a minute of peace has earned it another chance */
+    end(f);
+}
+
+/* So is who floods with what can't be read, or passes on transactions that no honest node passes on. */
+static void every_kind_of_falsehood_counts(void **state) {
+    (void)state;
+    struct fixture *f = begin(4);
+    turn(f);
+    for (uint32_t i = 0; i < REPLICA_FOULS; i++) {
+        assert_int_equal(replica_message(f->replica, 1, bytes_str("nonsense")), OK);
+        replica_foul(f->replica, 3);
+    }
+    assert_int_equal(f->foul_peers, 0);
+    assert_int_equal(replica_message(f->replica, 1, bytes_str("nonsense")), OK);
+    replica_foul(f->replica, 3);
+    assert_int_equal(f->foul_peers, 1u << 1 | 1u << 3);
     end(f);
 }
 
@@ -781,6 +842,8 @@ int main(void) {
         cmocka_unit_test(a_validator_whose_link_comes_up_is_told_what_waits),
         cmocka_unit_test(transactions_leave_as_gossip_and_standing_as_sync),
         cmocka_unit_test(garbage_is_counted_and_changes_nothing),
+        cmocka_unit_test(who_floods_with_false_votes_is_cut_off),
+        cmocka_unit_test(every_kind_of_falsehood_counts),
         cmocka_unit_test(another_epochs_messages_are_ignored),
         cmocka_unit_test(a_damaged_journal_leaves_a_follower),
         cmocka_unit_test(the_least_time_there_is_is_taken_whatever_the_clock_says),
