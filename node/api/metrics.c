@@ -152,9 +152,9 @@ static void peers(struct buffer *out, const struct status_facts *f) {
         head_line(out, names[m].name, names[m].type, names[m].help);
         for (size_t i = 0; i < f->peer_count; i++) {
             const struct status_peer *p = &f->peers[i];
-            const uint64_t values[] = {p->up,           p->bytes_in, p->bytes_out, p->messages_in, p->messages_out,
-                                       p->queued_bytes, p->dropped,  p->lost,      p->handshakes,  p->rejected,
-                                       p->fouls};
+            const uint64_t values[] = {p->up,           p->bytes_in,     p->bytes_out, p->messages_in,
+                                       p->messages_out, p->queued_bytes, p->dropped,   p->lost,
+                                       p->handshakes,   p->rejected,     p->fouls};
             char hex[2 * ED25519_KEY_LEN + 1];
             hex_encode(p->key, sizeof p->key, hex);
             line(out, "%s{peer=\"%.16s\"} %llu\n", names[m].name, hex, (unsigned long long)values[m]);

@@ -11,7 +11,7 @@
 
 struct place {
     bool used;
-    bool listed; /* while the ledger's list is gone through */
+    bool listed;               /* while the ledger's list is gone through */
     uint64_t shunned_until_ms; /* it has no link until then; 0: it may have one */
     struct genesis_node node;
 };

@@ -24,8 +24,8 @@ struct vitals_sources {
     struct submit *submit;
     struct gossip_check *gossip;
     const char *data_dir;
-    const uint8_t *key; /* this node's */
-    enum node_role role; /* as configured */
+    const uint8_t *key;      /* this node's */
+    enum node_role role;     /* as configured */
     uint64_t clock_ahead_ms; /* how far a proposal's time may be ahead */
     size_t http_connections; /* at most */
 };
@@ -37,8 +37,8 @@ struct vitals {
     uint64_t waiting_since_ms;                                         /* mono; 0 while nothing waits */
     struct alarms alarms;
     struct standing standing;
-    bool is_on_ledger;      /* as of the last look at governance */
-    uint64_t last_block_ms; /* mono: a block became final, or the node began */
+    bool is_on_ledger;                   /* as of the last look at governance */
+    uint64_t last_block_ms;              /* mono: a block became final, or the node began */
     struct stage_times times;            /* the mempool, submit and the replica write into it */
     char dominating[GENESIS_ID_MAX + 1]; /* an organisation with more than f validators; "" when there is none */
     uint64_t dominating_ms;              /* mono, when it was last told */

@@ -74,7 +74,7 @@ struct peer_state {
     uint64_t shunned_ms;        /* its claims count for nothing until then */
     struct budget fouls;        /* what no honest node sends */
     uint64_t fouls_seen;
-    uint64_t deaf_until_ms;     /* nothing of it is taken until then */
+    uint64_t deaf_until_ms; /* nothing of it is taken until then */
 };
 
 /* A body that the journal kept. */
