@@ -48,7 +48,7 @@ HARDEN   := -fPIE -fstack-protector-strong $(if $(filter -O0,$(OPTIMIZE)),,-D_FO
 ifdef SANITIZE
 WARNINGS += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 SANITIZERS := $(if $(filter thread,$(SANITIZE)),thread,address$(comma)undefined)
-HARDEN   := -fPIE -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDEN   := -DASSAY_SANITIZED -fPIE -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDHARDEN := -pie -fsanitize=$(SANITIZERS)
 else
 LDHARDEN := -pie -Wl,-z,relro,-z,now

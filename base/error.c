@@ -36,6 +36,9 @@ enum err err_from_errno(int number) {
         return ERR_NOTFOUND;
     case EEXIST:
         return ERR_EXISTS;
+    case EISDIR:
+    case ENXIO:
+        return ERR_NOFILE;
     case ENOMEM:
         return ERR_NOMEM;
     case EACCES:

@@ -1,3 +1,4 @@
+#include "base/process.h"
 #include "node/daemon.h"
 #include "node/host/exit_status.h"
 
@@ -22,6 +23,8 @@ int main(int argc, char **argv) {
                                             {"help", no_argument, NULL, '?'},
                                             {"version", no_argument, NULL, 'v'},
                                             {NULL, 0, NULL, 0}};
+    process_open_standard();
+    process_keep_secrets();
     const char *home = NULL;
     int option;
     opterr = 0;

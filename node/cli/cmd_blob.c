@@ -113,35 +113,15 @@ static enum err copy_out(int from, uint64_t size, int to) {
 /* Hands the verified image to the user: a file appears whole or not at all. */
 static enum err deliver(struct repo *repo, const struct cid *root, const char *path) {
     struct repo_block image;
-    char temporary[PATH_MAX];
+    struct file_out out = {.fd = STDOUT_FILENO};
     enum err e = repo_find(repo, root, &image);
     if (e != OK) {
         return e;
     }
-    int n = path == NULL ? 0 : snprintf(temporary, sizeof temporary, "%s.assay-part", path);
-    int fd = path == NULL ? STDOUT_FILENO : -1;
-    if (n < 0 || n >= PATH_MAX) {
-        e = ERR_TOOLARGE;
-    } else if (path != NULL) {
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        e = fd < 0 ? err_from_errno(errno) : OK;
-    }
+    e = path != NULL ? file_out_begin(&out, path, 0666) : OK;
     if (e == OK) {
-        e = copy_out(image.fd, image.size, fd);
-    }
-    if (path != NULL && fd >= 0) {
-        if (e == OK && fsync(fd) != 0) {
-            e = err_from_errno(errno);
-        }
-        if (close(fd) != 0 && e == OK) {
-            e = err_from_errno(errno);
-        }
-        if (e == OK && rename(temporary, path) != 0) {
-            e = err_from_errno(errno);
-        }
-        if (e != OK) {
-            (void)unlink(temporary);
-        }
+        e = copy_out(image.fd, image.size, out.fd);
+        e = path != NULL ? file_out_end(&out, e) : e;
     }
     repo_block_close(&image);
     return e;

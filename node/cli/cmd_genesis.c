@@ -40,7 +40,7 @@ static int save_draft(const char *path, const struct genesis_draft *draft) {
     }
     e = genesis_draft_render(draft, &text);
     if (e == OK) {
-        e = file_write_atomic(path, buffer_bytes(&text), 0644);
+        e = file_write(path, buffer_bytes(&text), 0644);
     }
     buffer_free(&text);
     return e == OK ? ARGS_GO_ON : args_fail("%s: %s", path, err_text(e));

@@ -1,4 +1,5 @@
 /* assay-device: one device on a host, its flash and secure element in files. */
+#include "base/process.h"
 #include "device/ports/host/host_cut.h"
 #include "device/ports/host/host_link.h"
 
@@ -391,6 +392,8 @@ static int with_home(struct arguments *a) {
 int main(int argc, char **argv) {
     static const char *const verbs[] = {"init", "once", "run", "status", "power-cut-test"};
     struct arguments a = {.samples = SAMPLES, .provision = {.hardware_revision = -1}};
+    process_open_standard();
+    process_keep_secrets();
     int code;
     while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (code == OPT_HELP) {

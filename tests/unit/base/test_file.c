@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,59 @@ static void a_secret_that_others_may_read_is_refused(void **state) {
         assert_int_equal(file_read_secret(path, 100, &b), ERR_MODE);
     }
     assert_int_equal(b.len, 6);
+    buffer_free(&b);
+}
+
+/* A shell's command about the path. */
+static void shell(const char *before, const char *behind) {
+    char command[512];
+    (void)snprintf(command, sizeof command, "%s%s%s", before, path, behind);
+    assert_int_equal(system(command), 0);
+}
+
+static void a_link_stays_and_its_target_is_written(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct stat st;
+    shell("ln -s target ", "");
+    assert_int_equal(file_write(path, bytes_str("new"), 0600), OK); /* the target is not there yet */
+    assert_int_equal(file_write(path, bytes_str("newer"), 0600), OK);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(file_read(path, 100, &b), OK);
+    assert_memory_equal(b.data, "newer", 5);
+    shell("rm $(dirname ", ")/target");
+    buffer_free(&b);
+}
+
+static void a_pipe_is_written_into_and_read_from(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct stat st;
+    shell("mkfifo ", "");
+    assert_int_equal(file_write(path, bytes_str("x"), 0600), ERR_NOFILE); /* nobody reads: no waiting */
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_int_equal(file_write(path, bytes_str("hello"), 0600), OK);
+    char text[8];
+    assert_int_equal(read(reader, text, sizeof text), 5);
+    (void)close(reader);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    shell("echo from a pipe >", " &");
+    assert_int_equal(file_read(path, 100, &b), OK);
+    assert_memory_equal(b.data, "from a pipe\n", 12);
+    buffer_free(&b);
+}
+
+static void what_is_no_file_is_refused_and_never_waited_for(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    assert_int_equal(file_read(dir, 100, &b), ERR_NOFILE);
+    assert_int_equal(file_write(dir, bytes_str("x"), 0600), ERR_NOFILE);
+    assert_int_equal(file_read("/dev/zero", 1000, &b), ERR_TOOLARGE);
+    assert_int_equal(b.len, 0);
+    assert_int_equal(file_write("/dev/null", bytes_str("x"), 0600), OK);
     buffer_free(&b);
 }
 
@@ -141,6 +195,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_file_is_replaced_whole_and_leaves_no_temporary, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_limit_is_a_limit, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_secret_that_others_may_read_is_refused, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_link_stays_and_its_target_is_written, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_pipe_is_written_into_and_read_from, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused_and_never_waited_for, make_dir, remove_dir),
         cmocka_unit_test(what_is_missing_is_not_found),
         cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents_and_closed_to_others, make_dir, remove_dir),
     };
