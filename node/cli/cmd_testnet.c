@@ -10,9 +10,10 @@ static int describe(const struct testnet_plan *plan, bool json) {
         return args_print_json(json_pack("{s:s, s:i, s:i, s:i}", "dir", plan->dir, "validators", (int)plan->validators,
                                          "gateways", (int)plan->gateways, "base_port", (int)plan->base_port));
     }
-    printf("%s: %u validators and %u gateways laid out; HTTP of validator0 on http://127.0.0.1:%u\n"
+    printf("%s: %u validator%s and %u gateway%s laid out; HTTP of validator0 on http://127.0.0.1:%u\n"
            "start it with: assay up --dir %s\n",
-           plan->dir, (unsigned)plan->validators, (unsigned)plan->gateways, plan->base_port + 1u, plan->dir);
+           plan->dir, (unsigned)plan->validators, plan->validators == 1 ? "" : "s", (unsigned)plan->gateways,
+           plan->gateways == 1 ? "" : "s", plan->base_port + 1u, plan->dir);
     return 0;
 }
 

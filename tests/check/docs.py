@@ -201,15 +201,24 @@ def paths():
                 yield f"{p}: there is no {name}"
 
 
+def defines(path, name):
+    text = pathlib.Path(path).read_text() if pathlib.Path(path).exists() else ""
+    return re.search(rf"^[^\s/*#][^;=\n]*\b{name}\b(?:\(|\[\] = )", text, re.M)
+
+
 def where():
-    """docs/where.md: each place is a file that defines the name."""
+    """Each place is a file that defines the name: the rows of docs/where.md, and every `file` (`name`, ...) elsewhere."""
     rows = re.findall(r"^\| .*? \| `([^`]+)` \| `(\w+)` \|$", page("where.md"), re.M)
     if not rows:
         yield "docs/where.md has no rows"
     for path, name in rows:
-        text = pathlib.Path(path).read_text() if pathlib.Path(path).exists() else ""
-        if not re.search(rf"^[^\s/*#][^;=\n]*\b{name}\b(?:\(|\[\] = )", text, re.M):
+        if not defines(path, name):
             yield f"docs/where.md: {path} does not define {name}"
+    for p in [*pathlib.Path(".").glob("*.md"), *pathlib.Path("docs").glob("*.md")]:
+        for path, names in re.findall(r"`([\w/-]+\.c)` \(((?:`\w+`(?:, )?)+)\)", p.read_text()):
+            for name in re.findall(r"\w+", names):
+                if not defines(path, name):
+                    yield f"{p}: {path} does not define {name}"
 
 
 def main():
