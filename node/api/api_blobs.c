@@ -121,14 +121,20 @@ enum err api_blobs_routes(struct api *api, struct http_server *server) {
                                                 {0}};
     static const struct http_argument upload[] = {
         {"profile", "how the image becomes blocks", HTTP_CHOICE, .choices = profiles}, {0}};
-    static const struct http_route get = {HTTP_GET,          "/v1/blobs",
-                                          list_blobs,        .summary = "Images in this node's store",
-                                          .arguments = list, .answers = &blobs_page};
+    static const struct http_route get = {HTTP_GET,
+                                          "/v1/blobs",
+                                          list_blobs,
+                                          HTTP_BUDGET(LIST_BYTES, 0, 0),
+                                          .summary = "Images in this node's store",
+                                          .arguments = list,
+                                          .answers = &blobs_page};
     const struct http_route post = {HTTP_POST,
                                     "/v1/blobs",
                                     end_upload,
                                     .body_max = repo_max_image_bytes(api->repo),
                                     .sink = &sink,
+                                    HTTP_BUDGET(4096, 0, 1),
+                                    .is_long = true,
                                     .summary = "Adds an image; for members of the node's own organisation",
                                     .arguments = upload,
                                     .answers = &blob_answer_shape,

@@ -10,6 +10,7 @@
 
 #define PAGE_MAX 200
 #define PAGE_DEFAULT 20
+#define SENDER_BLOCKS 16u /* whose bodies one page of a signer's transactions reads */
 
 /* `epoch` is the block's own. */
 static json_t *block_json(const struct chain_epoch *epoch, const struct chain_block_info *info) {
@@ -143,92 +144,93 @@ static void fail_body(struct api *api, struct http_request *request, enum err e,
     }
 }
 
-/* What happened to the transactions of a block, from `from` on. A receipt that did not come with a snapshot is not
- * there; anything else that can't be read is a fault. */
-static enum err block_txs_json(struct chain_view *view, const struct block *block, uint64_t from, uint64_t limit,
-                               json_t *items, uint64_t *out_next) {
-    uint64_t i = from;
-    for (; i < block->tx_count && i < from + limit; i++) {
+/* What happened to the transactions of a part of a block that begins at `from`. A receipt that did not come with a
+ * snapshot is not there; anything else that can't be read is a fault. */
+static enum err block_txs_json(struct chain_view *view, const struct block *part, uint64_t from, json_t *items) {
+    for (size_t i = 0; i < part->tx_count; i++) {
         struct receipt receipt;
         uint64_t at;
         uint32_t index;
-        enum err e = final_tx_find(view, block->txs[i].id, &at, &index, &receipt);
+        enum err e = final_tx_find(view, part->txs[i].id, &at, &index, &receipt);
         if (e != OK && e != ERR_NOTFOUND) {
             return e;
         }
-        e = append_tx(items, &block->txs[i], block->header.height, (uint32_t)i, e == OK ? &receipt : NULL);
+        e = append_tx(items, &part->txs[i], part->header.height, (uint32_t)(from + i), e == OK ? &receipt : NULL);
         if (e != OK) {
             return e;
         }
     }
-    *out_next = i;
     return OK;
 }
 
-/* The block with its transactions; ERR_NOTFOUND for one above the head, and for the genesis, which has none. */
-static enum err read_whole(struct api *api, const struct chain_view *view, uint64_t height, struct buffer *body,
-                           struct block *out) {
-    if (height == 0) {
-        return OK;
-    }
-    enum err e = height <= view->head.header.height ? chain_read(api->chain, height, body, NULL) : ERR_NOTFOUND;
-    return e == OK ? block_decode(buffer_bytes(body), out) : e;
+/* A part of a block of the log, for as long as the entry is closed. */
+struct block_part {
+    struct buffer body;
+    struct block block; /* the transactions that were asked for */
+    uint32_t total;
+};
+
+static enum err block_part_read(struct api *api, struct http_request *request, uint64_t height, uint32_t from,
+                                uint32_t count, struct block_part *out) {
+    enum err e = chain_read(api->chain, height, &out->body, NULL);
+    (void)http_spend(request, (struct http_budget){.bytes = (uint32_t)out->body.len, .blocks = 1});
+    return e == OK ? block_decode_part(buffer_bytes(&out->body), from, count, &out->block, &out->total) : e;
+}
+
+static void block_part_close(struct block_part *part) {
+    block_free(&part->block);
+    buffer_free(&part->body);
 }
 
 static void list_block_txs(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct chain_view view;
-    uint64_t next = 0;
     if (!api_view(api, request, &view)) {
         return;
     }
     uint64_t height = height_argument(request, &view);
-    struct buffer body = BUFFER_INIT;
-    struct block block = {0};
+    uint32_t from = (uint32_t)http_number(request, "from"), limit = (uint32_t)http_number(request, "limit");
+    bool is_there = height <= view.head.header.height;
+    struct block_part part = {.total = 0};
     json_t *items = json_array();
-    enum err e = read_whole(api, &view, height, &body, &block);
+    enum err e = is_there ? OK : ERR_NOTFOUND;
+    if (is_there && height > 0) { /* the genesis has none */
+        e = block_part_read(api, request, height, from, limit, &part);
+    }
     if (e != OK) {
-        fail_body(api, request, e, height <= view.head.header.height ? height : 0, "a block of this height");
+        fail_body(api, request, e, is_there ? height : 0, "a block of this height");
     } else {
-        e = block_txs_json(&view, &block, http_number(request, "from"), http_number(request, "limit"), items, &next);
+        uint64_t next = from + part.block.tx_count;
+        e = block_txs_json(&view, &part.block, from, items);
         const struct block_txs_answer answer = {
-            .height = height, .txs = items, .has_more = next < block.tx_count, .next_from = next};
+            .height = height, .txs = items, .has_more = next < part.total, .next_from = next};
         api_outcome(api, request, e, "a receipt of this block", &block_txs_shape, &answer);
     }
     json_decref(items);
-    block_free(&block);
-    buffer_free(&body);
+    block_part_close(&part);
     chain_view_close(&view);
 }
 
 /* Transaction by id with its block, for as long as the entry is closed. */
 struct tx_lookup {
-    struct buffer body;
-    struct block block;
+    struct block_part part; /* it alone */
     struct receipt receipt;
     uint64_t height;
     uint32_t index;
 };
 
-static enum err tx_lookup_open(struct api *api, struct chain_view *view, const uint8_t id[HASH_LEN],
-                               struct tx_lookup *out) {
+static enum err tx_lookup_open(struct api *api, struct http_request *request, struct chain_view *view,
+                               const uint8_t id[HASH_LEN], struct tx_lookup *out) {
     *out = (struct tx_lookup){0};
     enum err e = final_tx_find(view, id, &out->height, &out->index, &out->receipt);
     if (e == OK) {
-        e = chain_read(api->chain, out->height, &out->body, NULL);
+        e = block_part_read(api, request, out->height, out->index, 1, &out->part);
     }
-    if (e == OK) {
-        e = block_decode(buffer_bytes(&out->body), &out->block);
-    }
-    if (e == OK && out->index >= out->block.tx_count) {
-        e = ERR_CORRUPT;
-    }
-    return e;
+    return e == OK && out->part.block.tx_count != 1 ? ERR_CORRUPT : e;
 }
 
 static void tx_lookup_close(struct tx_lookup *lookup) {
-    block_free(&lookup->block);
-    buffer_free(&lookup->body);
+    block_part_close(&lookup->part);
 }
 
 static void get_tx(void *ctx, struct http_request *request) {
@@ -240,10 +242,10 @@ static void get_tx(void *ctx, struct http_request *request) {
         return;
     }
     struct tx_lookup found;
-    enum err e = tx_lookup_open(api, &view, id, &found);
+    enum err e = tx_lookup_open(api, request, &view, id, &found);
     if (e == OK) {
-        const struct transaction *tx = &found.block.txs[found.index];
-        struct whole_tx_answer answer = {.time_ms = found.block.header.time_ms, .envelope = tx->envelope};
+        const struct transaction *tx = &found.part.block.txs[0];
+        struct whole_tx_answer answer = {.time_ms = found.part.block.header.time_ms, .envelope = tx->envelope};
         tx_answer_of(tx, found.height, found.index, &found.receipt, &answer.tx);
         api_answer(request, &whole_tx_shape, &answer);
     } else {
@@ -290,13 +292,13 @@ static enum err next_of_sender(struct chain_view *view, uint8_t place[ED25519_KE
 
 /* One entry of a signer's list: what the filter lets through. The body of one may have been pruned, and it is left out;
  * anything else that can't be read is a fault. */
-static enum err sender_tx_json(struct api *api, struct chain_view *view, const uint8_t id[HASH_LEN],
-                               const char *contract, json_t *items) {
+static enum err sender_tx_json(struct api *api, struct http_request *request, struct chain_view *view,
+                               const uint8_t id[HASH_LEN], const char *contract, json_t *items) {
     struct tx_lookup found;
-    enum err e = tx_lookup_open(api, view, id, &found);
+    enum err e = tx_lookup_open(api, request, view, id, &found);
     bool pruned = e == ERR_NOTFOUND && found.height != 0;
-    if (e == OK && (contract == NULL || bytes_equal(found.block.txs[found.index].contract, bytes_str(contract)))) {
-        e = append_tx(items, &found.block.txs[found.index], found.height, found.index, &found.receipt);
+    if (e == OK && (contract == NULL || bytes_equal(found.part.block.txs[0].contract, bytes_str(contract)))) {
+        e = append_tx(items, &found.part.block.txs[0], found.height, found.index, &found.receipt);
     }
     tx_lookup_close(&found);
     if (pruned) {
@@ -305,8 +307,13 @@ static enum err sender_tx_json(struct api *api, struct chain_view *view, const u
     return e == ERR_NOTFOUND ? ERR_CORRUPT : e; /* the sender's index names it */
 }
 
-/* Newest first. A page looks at a bounded number of entries, so one with a contract filter may be short of its limit.
- */
+/* One more block's body, of whatever size, and what is answered of it. */
+static bool may_read_another(const struct http_request *request) {
+    struct http_budget left = http_left(request);
+    return left.blocks > 0 && left.bytes >= 2 * LIMIT_BLOCK_BYTES;
+}
+
+/* Newest first. A page reads a bounded number of blocks and bytes, so it may be short of its limit. */
 static void list_sender_txs(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     uint8_t place[ED25519_KEY_LEN + CURSOR_LEN], id[HASH_LEN];
@@ -322,13 +329,13 @@ static void list_sender_txs(void *ctx, struct http_request *request) {
     json_t *items = json_array();
     bool more = true;
     enum err e = OK;
-    for (size_t looked = 0; more && e == OK && looked < 2 * PAGE_MAX && json_array_size(items) < limit; looked++) {
+    while (more && e == OK && json_array_size(items) < limit && may_read_another(request)) {
         e = next_of_sender(&view, place, id);
         if (e == ERR_NOTFOUND) {
             more = false;
             e = OK;
         } else if (e == OK) {
-            e = sender_tx_json(api, &view, id, contract, items);
+            e = sender_tx_json(api, request, &view, id, contract, items);
         }
     }
     chain_view_close(&view);
@@ -369,16 +376,16 @@ enum err api_blocks_routes(struct api *api, struct http_server *server) {
         LIST_LIMIT(PAGE_MAX, PAGE_DEFAULT),
         {0}};
     static const struct http_route routes[] = {
-        {HTTP_GET, "/v1/blocks", list_blocks, .summary = "Final blocks, newest first", .arguments = list,
-         .answers = &blocks_answer_shape},
-        {HTTP_GET, "/v1/blocks/{height}", get_block, .summary = "One final block", .arguments = one,
-         .answers = &block_answer_shape},
-        {HTTP_GET, "/v1/blocks/{height}/txs", list_block_txs, .summary = "A block's transactions, in order",
-         .arguments = txs, .answers = &block_txs_shape},
-        {HTTP_GET, "/v1/txs/{id}", get_tx, .summary = "One final transaction with its receipt", .arguments = by_id,
-         .answers = &whole_tx_shape},
-        {HTTP_GET, "/v1/txs", list_sender_txs, .summary = "A signer's transactions, newest first",
-         .arguments = by_sender, .answers = &sender_txs_page},
+        {HTTP_GET, "/v1/blocks", list_blocks, HTTP_BUDGET(LIST_BYTES, 0, 0), .summary = "Final blocks, newest first",
+         .arguments = list, .answers = &blocks_answer_shape},
+        {HTTP_GET, "/v1/blocks/{height}", get_block, HTTP_BUDGET(4096, 0, 0), .summary = "One final block",
+         .arguments = one, .answers = &block_answer_shape},
+        {HTTP_GET, "/v1/blocks/{height}/txs", list_block_txs, HTTP_BUDGET(LIST_BYTES, 1, 0),
+         .summary = "A block's transactions, in order", .arguments = txs, .answers = &block_txs_shape},
+        {HTTP_GET, "/v1/txs/{id}", get_tx, HTTP_BUDGET(LIST_BYTES, 1, 0),
+         .summary = "One final transaction with its receipt", .arguments = by_id, .answers = &whole_tx_shape},
+        {HTTP_GET, "/v1/txs", list_sender_txs, HTTP_BUDGET(LIST_BYTES + LIMIT_BLOCK_BYTES, SENDER_BLOCKS, 0),
+         .summary = "A signer's transactions, newest first", .arguments = by_sender, .answers = &sender_txs_page},
     };
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

@@ -80,11 +80,14 @@ enum err api_governance_routes(struct api *api, struct http_server *server) {
     static const struct http_argument by_id[] = {{"id", "the propose transaction's id", HTTP_HEX, .most = HASH_LEN},
                                                  {0}};
     static const struct http_route routes[] = {
-        {HTTP_GET, "/v1/params", get_params, .summary = "The ledger's parameters", .answers = &params_answer_shape},
-        {HTTP_GET, "/v1/proposals", list_proposals, .summary = "What organisations propose, newest first",
-         .arguments = list, .answers = &proposals_page, .for_members = true},
-        {HTTP_GET, "/v1/proposals/{id}", get_proposal, .summary = "One proposal with its votes", .arguments = by_id,
-         .answers = &proposal_answer_shape, .for_members = true},
+        {HTTP_GET, "/v1/params", get_params, HTTP_BUDGET(8192, 0, 0), .summary = "The ledger's parameters",
+         .answers = &params_answer_shape},
+        {HTTP_GET, "/v1/proposals", list_proposals, HTTP_BUDGET(LIST_BYTES, 0, 0),
+         .summary = "What organisations propose, newest first", .arguments = list, .answers = &proposals_page,
+         .for_members = true},
+        {HTTP_GET, "/v1/proposals/{id}", get_proposal, HTTP_BUDGET(LIST_BYTES, 0, 0),
+         .summary = "One proposal with its votes", .arguments = by_id, .answers = &proposal_answer_shape,
+         .for_members = true},
     };
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

@@ -6,6 +6,8 @@
 #include "node/api/api.h"
 
 #define LIST_DEFAULT 50
+#define LIST_BYTES (4u * 1024u * 1024u) /* of a page */
+#define PROOF_BYTES (1024u * 1024u)     /* of a bundle, or of one in words */
 #define LIST_CURSOR_MAX 64u
 
 /* Arguments of a list's route. */

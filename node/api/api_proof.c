@@ -109,7 +109,8 @@ enum err api_proof_routes(struct api *api, struct http_server *server) {
         PROOF_FORMAT,
         {0}};
     static const struct http_route routes[] = {
-        {HTTP_GET, "/v1/proof", get_proof, .summary = "Proof bundle of one state value, or of its absence",
-         .arguments = arguments, .answers = &proof_answer_shape, .media = PROOF_TYPE}};
+        {HTTP_GET, "/v1/proof", get_proof, HTTP_BUDGET(PROOF_BYTES, 0, LIMIT_VALIDATORS),
+         .summary = "Proof bundle of one state value, or of its absence", .arguments = arguments,
+         .answers = &proof_answer_shape, .media = PROOF_TYPE}};
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

@@ -185,17 +185,19 @@ enum err api_registry_routes(struct api *api, struct http_server *server) {
     static const struct http_argument by_key[] = {LIST_AFTER(KEY_LEN), LIMIT, {0}};
     static const struct http_argument classes[] = {LIST_CLASS, LIST_AFTER(UUID_BYTES), LIMIT, {0}};
     static const struct http_route routes[] = {
-        {HTTP_GET, "/v1/orgs", get_orgs, .summary = "Organisations", .arguments = by_text, .answers = &orgs_page},
-        {HTTP_GET, "/v1/validators", get_validators, .summary = "Validators", .arguments = by_key,
-         .answers = &validators_page},
-        {HTTP_GET, "/v1/nodes", get_nodes, .summary = "Nodes of every role", .arguments = by_key,
-         .answers = &nodes_page},
-        {HTTP_GET, "/v1/authors", get_authors, .summary = "Firmware authors", .arguments = by_key,
-         .answers = &authors_page},
-        {HTTP_GET, "/v1/classes", get_classes, .summary = "Device classes, or the one that is named",
-         .arguments = classes, .answers = &classes_page, .answers_too = &class_answer_shape},
-        {HTTP_GET, "/v1/devices", get_devices, .summary = "Registered devices", .arguments = by_key,
-         .answers = &devices_page, .for_members = true},
+        {HTTP_GET, "/v1/orgs", get_orgs, HTTP_BUDGET(LIST_BYTES, 0, 0), .summary = "Organisations",
+         .arguments = by_text, .answers = &orgs_page},
+        {HTTP_GET, "/v1/validators", get_validators, HTTP_BUDGET(LIST_BYTES, 0, 0), .summary = "Validators",
+         .arguments = by_key, .answers = &validators_page},
+        {HTTP_GET, "/v1/nodes", get_nodes, HTTP_BUDGET(LIST_BYTES, 0, 0), .summary = "Nodes of every role",
+         .arguments = by_key, .answers = &nodes_page},
+        {HTTP_GET, "/v1/authors", get_authors, HTTP_BUDGET(LIST_BYTES, 0, 0), .summary = "Firmware authors",
+         .arguments = by_key, .answers = &authors_page},
+        {HTTP_GET, "/v1/classes", get_classes, HTTP_BUDGET(LIST_BYTES, 0, 0),
+         .summary = "Device classes, or the one that is named", .arguments = classes, .answers = &classes_page,
+         .answers_too = &class_answer_shape},
+        {HTTP_GET, "/v1/devices", get_devices, HTTP_BUDGET(LIST_BYTES, 0, 0), .summary = "Registered devices",
+         .arguments = by_key, .answers = &devices_page, .for_members = true},
     };
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

@@ -167,15 +167,15 @@ enum err api_releases_routes(struct api *api, struct http_server *server) {
         {0}};
     static const struct http_argument by_id[] = {{"id", "release id", HTTP_HEX, .most = HASH_LEN}, {0}};
     static const struct http_route routes[] = {
-        {HTTP_GET, "/v1/releases", list_releases, .summary = "Releases, of one class newest first", .arguments = list,
-         .answers = &releases_page},
-        {HTTP_GET, "/v1/releases/latest", get_latest, .summary = "What a device of the class should run",
-         .arguments = latest, .answers = &latest_answer_shape, .answers_too = &proof_answer_shape,
-         .media = "application/octet-stream"},
-        {HTTP_GET, "/v1/releases/{id}", get_release, .summary = "One release with its history", .arguments = by_id,
-         .answers = &release_answer_shape},
-        {HTTP_GET, "/v1/releases/{id}/envelope", get_envelope, .summary = "A release's SUIT envelope",
-         .arguments = by_id, .media = "application/suit-envelope+cose"},
+        {HTTP_GET, "/v1/releases", list_releases, HTTP_BUDGET(LIST_BYTES, 0, 0),
+         .summary = "Releases, of one class newest first", .arguments = list, .answers = &releases_page},
+        {HTTP_GET, "/v1/releases/latest", get_latest, HTTP_BUDGET(PROOF_BYTES, 0, LIMIT_VALIDATORS),
+         .summary = "What a device of the class should run", .arguments = latest, .answers = &latest_answer_shape,
+         .answers_too = &proof_answer_shape, .media = "application/octet-stream"},
+        {HTTP_GET, "/v1/releases/{id}", get_release, HTTP_BUDGET(LIST_BYTES, 0, 0),
+         .summary = "One release with its history", .arguments = by_id, .answers = &release_answer_shape},
+        {HTTP_GET, "/v1/releases/{id}/envelope", get_envelope, HTTP_BUDGET(256 * 1024, 0, 0),
+         .summary = "A release's SUIT envelope", .arguments = by_id, .media = "application/suit-envelope+cose"},
     };
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

@@ -69,13 +69,14 @@ enum err api_snapshot_routes(struct api *api, struct http_server *server) {
         HEIGHT, {"chunk", "its number, from 0", HTTP_NUMBER, .most = UINT32_MAX, .is_required = true}, {0}};
 #undef HEIGHT
     static const struct http_route routes[] = {
-        {HTTP_GET, "/v1/snapshots", list_snapshots, .summary = "State snapshots for nodes that join, newest first",
-         .answers = &snapshots_answer_shape},
-        {HTTP_GET, "/v1/snapshots/{height}/manifest", get_manifest,
+        {HTTP_GET, "/v1/snapshots", list_snapshots, HTTP_BUDGET(64 * 1024, 0, 0),
+         .summary = "State snapshots for nodes that join, newest first", .answers = &snapshots_answer_shape},
+        {HTTP_GET, "/v1/snapshots/{height}/manifest", get_manifest, HTTP_BUDGET(4096, 0, 0),
          .summary = "What a snapshot consists of, with its proof", .arguments = manifest,
          .media = "application/octet-stream", .has_ranges = true},
-        {HTTP_GET, "/v1/snapshots/{height}/chunks/{chunk}", get_chunk, .summary = "One chunk of a snapshot",
-         .arguments = chunk, .media = "application/octet-stream", .has_ranges = true},
+        {HTTP_GET, "/v1/snapshots/{height}/chunks/{chunk}", get_chunk, HTTP_BUDGET(4096, 0, 0),
+         .summary = "One chunk of a snapshot", .arguments = chunk, .media = "application/octet-stream",
+         .has_ranges = true},
     };
     return api->snapshots != NULL ? api_add(api, server, routes, sizeof routes / sizeof routes[0]) : OK;
 }

@@ -156,12 +156,14 @@ static void get_metrics(void *ctx, struct http_request *request) {
 
 enum err api_status_routes(struct api *api, struct http_server *server) {
     static const struct http_route routes[] = {
-        {HTTP_GET, "/v1/status", get_status, .summary = "What this node is, where it stands, whom it sees",
-         .answers = &full_status_shape},
-        {HTTP_GET, "/livez", get_livez, .summary = "200 while the ledger thread turns", .media = "text/plain"},
-        {HTTP_GET, "/healthz", get_healthz,
+        {HTTP_GET, "/v1/status", get_status, HTTP_BUDGET(256 * 1024, 0, 0),
+         .summary = "What this node is, where it stands, whom it sees", .answers = &full_status_shape},
+        {HTTP_GET, "/livez", get_livez, HTTP_BUDGET(1024, 0, 0), .summary = "200 while the ledger thread turns",
+         .media = "text/plain"},
+        {HTTP_GET, "/healthz", get_healthz, HTTP_BUDGET(4096, 0, 0),
          .summary = "200 while serving and making progress, else 503 with the reason", .media = "text/plain"},
-        {HTTP_GET, "/metrics", get_metrics, .summary = "Figures for Prometheus", .media = "text/plain"},
+        {HTTP_GET, "/metrics", get_metrics, HTTP_BUDGET(1024 * 1024, 0, 0), .summary = "Figures for Prometheus",
+         .media = "text/plain"},
     };
     return api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

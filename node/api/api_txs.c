@@ -168,12 +168,13 @@ enum err api_txs_routes(struct api *api, struct http_server *server) {
          .fallback = TIMEOUT_DEFAULT_MS},
         {0}};
     static const struct http_route routes[] = {
-        {HTTP_POST, "/v1/txs", post_tx, .body_max = LIMIT_TX_BYTES + 1024, .summary = "Takes a signed transaction",
+        {HTTP_POST, "/v1/txs", post_tx, .body_max = LIMIT_TX_BYTES + 1024, HTTP_BUDGET(64 * 1024, 0, LIMIT_TX_SIGNERS),
+         .summary = "Takes a signed transaction", .arguments = arguments, .answers = &submitted_shape,
+         .media_taken = "application/octet-stream", .may_answer_202 = true},
+        {HTTP_POST, "/v1/updates", post_tx, .body_max = LIMIT_TX_BYTES + 1024,
+         HTTP_BUDGET(64 * 1024, 0, LIMIT_TX_SIGNERS), .summary = "Takes a signed transaction, as /v1/txs does",
          .arguments = arguments, .answers = &submitted_shape, .media_taken = "application/octet-stream",
          .may_answer_202 = true},
-        {HTTP_POST, "/v1/updates", post_tx, .body_max = LIMIT_TX_BYTES + 1024,
-         .summary = "Takes a signed transaction, as /v1/txs does", .arguments = arguments, .answers = &submitted_shape,
-         .media_taken = "application/octet-stream", .may_answer_202 = true},
     };
     return api->submit == NULL ? OK : api_add(api, server, routes, sizeof routes / sizeof routes[0]);
 }

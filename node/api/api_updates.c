@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HISTORY_MAX 1000
+#define HISTORY_MAX 1000      /* entries of one update, or of one of its devices */
+#define HISTORY_PAGE_MAX 1000 /* and of a page, before it takes on another device */
 #define VERIFY_TIMEOUT_MS 10000
 
 /* ---- One update -------------------------------------------------------------------------------------------------- */
@@ -81,12 +82,17 @@ struct history_walk {
     struct chain_view *view;
     json_t *items;
     struct api_list devices; /* their places alone */
+    bool is_full;            /* before the last device */
 };
 
 static enum err history_of_status(void *arg, const struct status_record *status) {
     struct history_walk *walk = arg;
     struct record_key key = update_status_key(status->update_id, status->device_id);
     struct update_history_entry entry = {.is_of_device = true};
+    if (walk->devices.seen > 0 && json_array_size(walk->items) >= HISTORY_PAGE_MAX) {
+        walk->is_full = true;
+        return ERR_FULL; /* ends the walk; the next page begins with this device */
+    }
     memcpy(entry.device_id, status->device_id, KEY_LEN);
     api_list_pass(&walk->devices, status->device_id, KEY_LEN);
     return api_history(walk->view, record_key_bytes(&key), HISTORY_MAX, &update_history_entry_shape, &entry,
@@ -141,6 +147,7 @@ static enum err gather_history(struct history_walk *walk, const struct http_requ
                                        &entry, walk->items);
     if (e == OK) {
         e = update_status_list(state, id, goes_on ? after : NULL, walk->devices.limit, history_of_status, walk);
+        e = walk->is_full ? OK : e;
     }
     return e;
 }
@@ -148,13 +155,14 @@ static enum err gather_history(struct history_walk *walk, const struct http_requ
 static void respond_history(struct api *api, struct http_request *request, struct chain_view *view,
                             const uint8_t id[HASH_LEN]) {
     struct state state = state_of_view(view->kv);
-    struct history_walk walk = {view, json_array(), {.limit = (size_t)http_number(request, "limit")}};
+    struct history_walk walk = {view, json_array(), {.limit = (size_t)http_number(request, "limit")}, false};
     enum err e = gather_history(&walk, request, &state, id);
     json_t *history = e == OK ? sorted(walk.items) : NULL;
     e = e == OK && history == NULL ? ERR_NOMEM : e;
     if (e == OK) {
-        struct update_history_answer answer = {
-            .history = history, .has_more = walk.devices.seen == walk.devices.limit, .next = walk.devices.last};
+        struct update_history_answer answer = {.history = history,
+                                               .has_more = walk.is_full || walk.devices.seen == walk.devices.limit,
+                                               .next = walk.devices.last};
         memcpy(answer.update_id, id, HASH_LEN);
         api_answer(request, &update_history_shape, &answer);
     } else {
@@ -278,18 +286,18 @@ enum err api_updates_routes(struct api *api, struct http_server *server) {
     static const struct http_argument by_id[] = {ID, {0}};
 #undef ID
     static const struct http_route reads[] = {
-        {HTTP_GET, "/v1/updates", list_updates, .summary = "Updates, of one class or device newest first",
-         .arguments = list, .answers = &updates_page},
-        {HTTP_GET, "/v1/updates/{id}", get_update, .summary = "One update and the state of its devices",
-         .arguments = one, .answers = &update_answer_shape},
-        {HTTP_GET, "/v1/updates/{id}/history", get_update_history,
+        {HTTP_GET, "/v1/updates", list_updates, HTTP_BUDGET(LIST_BYTES, 0, 0),
+         .summary = "Updates, of one class or device newest first", .arguments = list, .answers = &updates_page},
+        {HTTP_GET, "/v1/updates/{id}", get_update, HTTP_BUDGET(LIST_BYTES, 0, 0),
+         .summary = "One update and the state of its devices", .arguments = one, .answers = &update_answer_shape},
+        {HTTP_GET, "/v1/updates/{id}/history", get_update_history, HTTP_BUDGET(LIST_BYTES, 0, 0),
          .summary = "What happened to an update and to a page of its devices", .arguments = one,
          .answers = &update_history_shape},
     };
     static const struct http_route statements[] = {
         {HTTP_POST, "/v1/updates/{id}/verify", post_statement, .body_max = STATEMENT_TX_BODY_LEN + 64,
-         .summary = "Takes a device's statement about an update", .arguments = by_id, .answers = &submitted_shape,
-         .media_taken = "application/octet-stream"},
+         HTTP_BUDGET(4096, 0, 2), .summary = "Takes a device's statement about an update", .arguments = by_id,
+         .answers = &submitted_shape, .media_taken = "application/octet-stream"},
     };
     enum err e = api_add(api, server, reads, sizeof reads / sizeof reads[0]);
     return e == OK && api->submit != NULL ? api_add(api, server, statements, 1) : e;

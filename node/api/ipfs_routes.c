@@ -48,6 +48,7 @@ enum err ipfs_routes_add(struct http_server *server, struct repo *repo) {
                                      "/ipfs/{cid}",
                                      get_ipfs,
                                      repo,
+                                     HTTP_BUDGET(2 * 1024 * 1024, 0, 0),
                                      .summary = "A block or an image, as a trustless gateway serves it",
                                      .arguments = arguments,
                                      .media = "application/octet-stream",

@@ -61,6 +61,7 @@ static const struct key keys[] = {
     NUMBER(http, header_timeout_ms, 100, 600000, "10000", "time a client has to send the head of its first request"),
     NUMBER(http, idle_timeout_ms, 1000, 3600000, "30000", "a connection on which nothing moves is closed after this"),
     NUMBER(http, max_streams, 0, 10000, "64", "event streams (/v1/events) open at once"),
+    NUMBER(http, max_streams_per_ip, 1, 10000, "16", "event streams of one address (IPv6: one /64)"),
     NUMBER(http, rate_per_second, 0, 1000000, "0",
            "requests a second one address may make, 0 for no limit; not loopback"),
     NUMBER(blobs, max_image_bytes, 4096, 64 * GIB, "1073741824", "largest image accepted for upload or fetched"),

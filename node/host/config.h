@@ -50,6 +50,7 @@ struct config {
         uint64_t header_timeout_ms;
         uint64_t idle_timeout_ms;
         uint64_t max_streams;
+        uint64_t max_streams_per_ip;
         uint64_t rate_per_second; /* 0: no limit */
     } http;
     struct {

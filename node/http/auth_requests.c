@@ -91,6 +91,7 @@ enum err auth_routes(struct auth *auth, struct http_server *server) {
                                          post_challenge,
                                          auth,
                                          .body_max = JSON_BODY_MAX,
+                                         HTTP_BUDGET(4096, 0, 0),
                                          .summary = "A challenge for a member's key",
                                          .takes = &challenge_request_shape,
                                          .answers = &challenge_answer_shape};
@@ -99,6 +100,7 @@ enum err auth_routes(struct auth *auth, struct http_server *server) {
                                      post_token,
                                      auth,
                                      .body_max = JSON_BODY_MAX,
+                                     HTTP_BUDGET(4096, 0, 1),
                                      .summary = "A token for a signed challenge",
                                      .takes = &token_request_shape,
                                      .answers = &token_answer_shape};

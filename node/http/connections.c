@@ -1,10 +1,13 @@
 #include "node/http/connections.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 struct connections {
@@ -187,7 +190,40 @@ void connections_progress(struct connections *table, struct connection *c, size_
     (void)pthread_mutex_unlock(&table->lock);
 }
 
-static bool is_too_slow(const struct connections_limits *limits, const struct connection *c, uint64_t now_ms) {
+/* Bytes that the kernel holds for the client; and, in all, what the client has acknowledged. */
+static bool sending(int fd, uint64_t *out_acked) {
+    int waiting = 0;
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    memset(&info, 0, sizeof info);
+    if (fd < 0 || ioctl(fd, SIOCOUTQ, &waiting) != 0 || waiting == 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) {
+        return false;
+    }
+    *out_acked = info.tcpi_bytes_acked;
+    return true;
+}
+
+/* Does it take its answer too slowly? One for which nothing waits does not. */
+static bool takes_too_slowly(const struct connections_limits *limits, struct connection *c, uint64_t now_ms) {
+    uint64_t acked = 0;
+    if (!sending(c->fd, &acked)) {
+        c->paced_ms = 0;
+        return false;
+    }
+    uint64_t age = now_ms - c->paced_ms;
+    if (c->paced_ms == 0 || age < CONNECTIONS_PACE_MS) {
+        c->acked = c->paced_ms == 0 ? acked : c->acked;
+        c->paced_ms = c->paced_ms == 0 ? now_ms : c->paced_ms;
+        return false;
+    }
+    bool slow = (acked - c->acked) * 1000 / age < limits->body_min_rate;
+    c->acked = acked;
+    c->paced_ms = now_ms;
+    return slow;
+}
+
+static bool is_too_slow(const struct connections_limits *limits, struct connection *c, uint64_t now_ms) {
     uint64_t age = now_ms - c->since_ms;
     switch (c->state) {
     case CONNECTION_HEAD:
@@ -196,7 +232,7 @@ static bool is_too_slow(const struct connections_limits *limits, const struct co
         return age > CONNECTIONS_BODY_GRACE_MS && c->body_bytes * 1000 / age < limits->body_min_rate;
     case CONNECTION_SERVED:
     default:
-        return false;
+        return takes_too_slowly(limits, c, now_ms);
     }
 }
 

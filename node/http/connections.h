@@ -6,6 +6,9 @@
  * is turned away. Giving way means shutting the socket down: the library notices and closes it, so the descriptor stays
  * valid until connections_remove.
  *
+ * Who takes an answer slower than `body_min_rate`, while bytes wait for it in the kernel, is cut off as well: how much
+ * it has acknowledged says TCP itself.
+ *
  * Thread-safe.
  */
 #ifndef ASSAY_NODE_HTTP_CONNECTIONS_H
@@ -16,6 +19,7 @@
 #include <sys/socket.h>
 
 #define CONNECTIONS_BODY_GRACE_MS 10000 /* before the pace of a body counts */
+#define CONNECTIONS_PACE_MS 10000       /* an answer's pace is looked at so often */
 #define CONNECTIONS_STILL_MS 1000       /* a body without progress this long may be evicted */
 
 enum connection_state { CONNECTION_HEAD, CONNECTION_BODY, CONNECTION_SERVED };
@@ -34,6 +38,7 @@ struct connection {
     uint64_t since_ms; /* in this state */
     uint64_t progress_ms;
     uint64_t body_bytes;
+    uint64_t paced_ms, acked; /* of an answer: when its pace was last looked at, and what had been acknowledged then */
 };
 
 struct connections_limits {

@@ -6,6 +6,7 @@
 #include "node/http/router.h"
 #include "node/http/server.h"
 #include "node/http/waiting.h"
+#include "node/http/workers.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -18,12 +19,14 @@
 struct http_response {
     struct MHD_Response *mhd;
     unsigned status;
+    uint32_t size; /* of what stands in memory */
 };
 
 enum request_phase {
     REQUEST_NEW,     /* the head has not been looked at */
     REQUEST_BODY,    /* a body is coming in */
     REQUEST_REFUSED, /* answered while the body was coming in: the rest is thrown away */
+    REQUEST_WORKING, /* the handler waits for a worker, or runs on one */
     REQUEST_HANDLED, /* the handler has run */
 };
 
@@ -48,6 +51,8 @@ struct http_request {
     void *user;
     struct http_response *answer;
     struct http_deferred *deferred;
+    struct http_budget spent;
+    struct workers_job job;
 };
 
 struct http_server {
@@ -59,6 +64,7 @@ struct http_server {
     const char *title; /* of the description; borrowed */
     struct connections *connections;
     struct waiting *waiting;
+    struct workers *workers;     /* NULL: not started */
     struct ratelimit *ratelimit; /* NULL: no limit */
     struct MHD_Daemon *daemon;
     int listen_fd;    /* -1: none */
@@ -72,6 +78,9 @@ struct http_server {
 struct http_request *request_new(struct http_server *server, struct MHD_Connection *connection, const char *uri);
 enum MHD_Result request_step(struct http_request *request, const char *method, const char *data, size_t *len);
 void request_free(struct http_request *request);
+/* The two ways in which a request leaves the workers. */
+void request_work(void *request);
+void request_drop(void *request);
 
 /* arguments.c: are the arguments those of the route? If not, the answer has been given. */
 bool arguments_are_good(struct http_request *request);

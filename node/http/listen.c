@@ -61,6 +61,7 @@ bool listen_settings(const struct config *config, struct http_config *out, struc
     out->header_timeout_ms = (uint32_t)config->http.header_timeout_ms;
     out->idle_timeout_ms = (uint32_t)config->http.idle_timeout_ms;
     out->max_streams = (uint32_t)config->http.max_streams;
+    out->max_streams_per_ip = (uint32_t)config->http.max_streams_per_ip;
     out->rate_per_second = (uint32_t)config->http.rate_per_second;
     return true;
 }

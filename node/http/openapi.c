@@ -217,6 +217,8 @@ enum err openapi_route(struct http_server *server, const char *title) {
                                      .path = "/openapi.json",
                                      .handler = get_openapi,
                                      .ctx = server,
+                                     HTTP_BUDGET(1024 * 1024, 0, 0),
+                                     .is_long = true,
                                      .summary = "This description",
                                      .answers = &description};
     server->title = title;

@@ -270,12 +270,24 @@ static enum MHD_Result step_body(struct http_request *request, const char *data,
     return MHD_YES;
 }
 
-static enum MHD_Result step_handler(struct http_request *request) {
+static void keep_most(uint32_t *most, uint32_t value) {
+    uint32_t seen = __atomic_load_n(most, __ATOMIC_RELAXED);
+    while (value > seen && !__atomic_compare_exchange_n(most, &seen, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+}
+
+static void run_handler(struct http_request *request) {
     const struct http_route *route = request->match.route;
+    struct router *router = &request->server->router;
     request->phase = REQUEST_HANDLED;
-    request->sink_open = false;
-    connections_state(request->server->connections, request->connection, CONNECTION_SERVED, clock_mono_ms());
     route->handler(route->ctx, request);
+    struct http_budget *most = &router->most[route - router->routes];
+    keep_most(&most->bytes, request->spent.bytes);
+    keep_most(&most->blocks, request->spent.blocks);
+    keep_most(&most->signatures, request->spent.signatures);
+}
+
+static enum MHD_Result give_answer(struct http_request *request) {
     if (request->deferred != NULL) {
         return waiting_settle(request->deferred);
     }
@@ -283,6 +295,52 @@ static enum MHD_Result step_handler(struct http_request *request) {
         refuse(request, 500, "INTERNAL", "report this with the node's log", "the node has no answer");
     }
     return send_answer(request);
+}
+
+void request_work(void *arg) {
+    struct http_request *request = arg;
+    struct MHD_Connection *mhd = request->mhd;
+    run_handler(request);
+    MHD_resume_connection(mhd);
+}
+
+static void refuse_busy(struct http_request *request) {
+    struct http_response *response =
+        http_error(503, "BUSY", "try again in a moment, or another node", "too many requests wait here that read much");
+    http_response_header(response, "Retry-After", "1");
+    http_respond(request, response);
+}
+
+void request_drop(void *arg) {
+    struct http_request *request = arg;
+    request->phase = REQUEST_HANDLED;
+    refuse_busy(request);
+    MHD_resume_connection(request->mhd);
+}
+
+/* Its connection rests until a worker has run the handler. */
+static enum MHD_Result leave_to_workers(struct http_request *request) {
+    request->phase = REQUEST_WORKING;
+    request->job = (struct workers_job){.arg = request};
+    if (request->connection != NULL) {
+        request->job.address = request->connection->address;
+    }
+    MHD_suspend_connection(request->mhd);
+    if (!workers_put(request->server->workers, &request->job)) {
+        request_drop(request);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result step_handler(struct http_request *request) {
+    const struct http_route *route = request->match.route;
+    request->sink_open = false;
+    connections_state(request->server->connections, request->connection, CONNECTION_SERVED, clock_mono_ms());
+    if (route->is_long || route->budget.blocks > 0) {
+        return leave_to_workers(request);
+    }
+    run_handler(request);
+    return give_answer(request);
 }
 
 enum MHD_Result request_step(struct http_request *request, const char *method, const char *data, size_t *len) {
@@ -298,7 +356,8 @@ enum MHD_Result request_step(struct http_request *request, const char *method, c
     case REQUEST_REFUSED:
         return send_answer(request);
     case REQUEST_HANDLED:
-        return request->deferred != NULL ? waiting_settle(request->deferred) : MHD_NO;
+        return give_answer(request);
+    case REQUEST_WORKING: /* suspended: nobody calls */
     case REQUEST_NEW:
     default:
         return MHD_NO;
@@ -363,6 +422,27 @@ struct bytes http_body(const struct http_request *request) {
     return buffer_bytes(&request->body);
 }
 
+struct http_budget http_left(const struct http_request *request) {
+    const struct http_budget *most = &request->match.route->budget, *spent = &request->spent;
+    return (struct http_budget){.bytes = spent->bytes < most->bytes ? most->bytes - spent->bytes : 0,
+                                .blocks = spent->blocks < most->blocks ? most->blocks - spent->blocks : 0,
+                                .signatures =
+                                    spent->signatures < most->signatures ? most->signatures - spent->signatures : 0};
+}
+
+static uint32_t added(uint32_t a, uint32_t b) {
+    return a <= UINT32_MAX - b ? a + b : UINT32_MAX;
+}
+
+bool http_spend(struct http_request *request, struct http_budget cost) {
+    struct http_budget *spent = &request->spent;
+    const struct http_budget *most = &request->match.route->budget;
+    spent->bytes = added(spent->bytes, cost.bytes);
+    spent->blocks = added(spent->blocks, cost.blocks);
+    spent->signatures = added(spent->signatures, cost.signatures);
+    return spent->bytes <= most->bytes && spent->blocks <= most->blocks && spent->signatures <= most->signatures;
+}
+
 void http_set_user(struct http_request *request, void *user) {
     request->user = user;
 }
@@ -373,6 +453,9 @@ void *http_user(const struct http_request *request) {
 
 void http_respond(struct http_request *request, struct http_response *consumed) {
     ASSERT(request->answer == NULL && request->deferred == NULL);
+    if (consumed != NULL && request->match.route != NULL) {
+        (void)http_spend(request, (struct http_budget){.bytes = consumed->size});
+    }
     if (consumed == NULL) {
         consumed = http_static(500, "application/json",
                                bytes_str("{\"error\":{\"code\":\"NO_MEMORY\",\"message\":\"out of memory\","
@@ -390,13 +473,17 @@ struct http_deferred *http_defer(struct http_request *request, uint64_t timeout_
     return request->deferred;
 }
 
-struct http_stream *http_stream_open(struct http_request *request) {
+struct http_stream *http_stream_open(struct http_request *request, void (*drained)(void *ctx), void *ctx) {
     ASSERT(request->answer == NULL && request->deferred == NULL);
     struct http_response *response = NULL;
-    struct http_stream *stream = waiting_stream(request->server->waiting, request->mhd, &response);
+    struct waiting_stream_config config = {.connection = request->mhd, .drained = drained, .ctx = ctx};
+    if (request->connection != NULL) {
+        config.address = request->connection->address;
+    }
+    struct http_stream *stream = waiting_stream(request->server->waiting, &config, &response);
     if (stream == NULL) {
-        refuse(request, 503, "TOO_MANY_STREAMS", "try another node, or this one later",
-               "this node serves no more event streams now");
+        refuse(request, 503, "TOO_MANY_STREAMS", "end some, try another node, or this one later",
+               "this node serves no more event streams now, or none to this address");
         return NULL;
     }
     http_respond(request, response);

@@ -20,11 +20,18 @@ static struct http_response *wrap(unsigned status, const char *content_type, str
         MHD_destroy_response(mhd);
         return NULL;
     }
-    *response = (struct http_response){mhd, status};
+    *response = (struct http_response){.mhd = mhd, .status = status};
     if (content_type != NULL) {
         http_response_header(response, "Content-Type", content_type);
     }
     http_response_header(response, "X-Content-Type-Options", "nosniff");
+    return response;
+}
+
+static struct http_response *sized(struct http_response *response, size_t size) {
+    if (response != NULL) {
+        response->size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+    }
     return response;
 }
 
@@ -39,7 +46,7 @@ struct http_response *http_json(unsigned status, json_t *consumed) {
     if (mhd == NULL) {
         free(text);
     }
-    return wrap(status, "application/json", mhd);
+    return sized(wrap(status, "application/json", mhd), len);
 }
 
 struct http_response *http_bytes(unsigned status, const char *content_type, struct bytes copied) {
@@ -54,7 +61,7 @@ struct http_response *http_bytes(unsigned status, const char *content_type, stru
     if (mhd == NULL) {
         free(copy);
     }
-    return wrap(status, content_type, mhd);
+    return sized(wrap(status, content_type, mhd), copied.len);
 }
 
 struct http_response *http_static(unsigned status, const char *content_type, struct bytes data) {

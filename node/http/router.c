@@ -53,7 +53,9 @@ static bool pattern_is_good(const char *path) {
 }
 
 enum err router_add(struct router *router, const struct http_route *route) {
-    if (router->count == ROUTER_ROUTES_MAX || !pattern_is_good(route->path) || route->handler == NULL) {
+    const struct http_budget *budget = &route->budget;
+    bool has_budget = route->summary == NULL || budget->bytes + budget->blocks + budget->signatures > 0;
+    if (router->count == ROUTER_ROUTES_MAX || !pattern_is_good(route->path) || route->handler == NULL || !has_budget) {
         return ERR_RANGE;
     }
     for (size_t i = 0; i < router->count; i++) {

@@ -11,6 +11,7 @@
 
 struct router {
     struct http_route routes[ROUTER_ROUTES_MAX];
+    struct http_budget most[ROUTER_ROUTES_MAX]; /* that one request of it has cost; atomic */
     size_t count;
 };
 

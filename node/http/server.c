@@ -35,7 +35,8 @@ void http_config_default(struct http_config *out) {
                                 .header_timeout_ms = 10000,
                                 .body_min_rate = 1024,
                                 .idle_timeout_ms = 30000,
-                                .max_streams = 64};
+                                .max_streams = 64,
+                                .max_streams_per_ip = 16};
 }
 
 static enum err copy_texts(const struct http_config *config, struct http_server *server) {
@@ -72,7 +73,7 @@ enum err http_server_new(const struct http_config *config, struct http_server **
         e = connections_new(&limits, &server->connections);
     }
     if (e == OK) {
-        e = waiting_new(config->max_streams, &server->waiting);
+        e = waiting_new(config->max_streams, config->max_streams_per_ip, &server->waiting);
     }
     if (e == OK && config->rate_per_second > 0) {
         e = ratelimit_new(config->rate_per_second, &server->ratelimit);
@@ -299,7 +300,10 @@ enum err http_server_start(struct http_server *server, struct why *out_why) {
     if (e != OK) {
         return e;
     }
-    e = open_listener(server, out_why);
+    e = workers_new(server->config.threads, request_work, request_drop, &server->workers);
+    if (e == OK) {
+        e = open_listener(server, out_why);
+    }
     if (e == OK) {
         server->daemon = start_daemon(server, has_tls ? &tls : NULL);
         if (server->daemon == NULL) {
@@ -340,6 +344,16 @@ void http_server_stats(struct http_server *server, struct http_stats *out) {
     waiting_stats(server->waiting, &out->streams, &out->deferred);
 }
 
+struct http_budget http_server_most(struct http_server *server, enum http_method method, const char *path) {
+    const struct router *router = &server->router;
+    for (size_t i = 0; i < router->count; i++) {
+        if (router->routes[i].method == method && strcmp(router->routes[i].path, path) == 0) {
+            return router->most[i];
+        }
+    }
+    return (struct http_budget){0};
+}
+
 /* ---- Stop ---- */
 
 void http_server_stop(struct http_server *server) {
@@ -350,6 +364,9 @@ void http_server_stop(struct http_server *server) {
         (void)MHD_quiesce_daemon(server->daemon);
     }
     waiting_stop(server->waiting);
+    if (server->workers != NULL) {
+        workers_stop(server->workers);
+    }
     if (server->daemon != NULL) {
         connections_drain(server->connections, DRAIN_MS);
         MHD_stop_daemon(server->daemon);
@@ -373,6 +390,7 @@ void http_server_free(struct http_server *server) {
         http_server_stop(server);
         waiting_release(server->waiting);
     }
+    workers_free(server->workers);
     connections_free(server->connections);
     ratelimit_free(server->ratelimit);
     free(server->tls_cert);

@@ -1,9 +1,10 @@
 /* The HTTP side of a node: a router, bounded requests, answers now or later, event streams.
  *
- * Requests are handled on the server's own threads (http.threads of them). A handler runs once the whole request is
+ * Requests are taken in and answers sent by the library's threads (http.threads of them), which also run the handlers
+ * of routes that cost little. Those that read blocks, or wait for a disk, run on as many threads of their own
+ * (workers.h), so that the short ones are answered whatever the long ones do. A handler runs once the whole request is
  * there; it must answer exactly once: with http_respond, or with http_defer (somebody else answers later), or with
- * http_stream_open (server-sent events). A handler that returns without any of these answers 500. A handler never
- * blocks for long: it holds one of few threads.
+ * http_stream_open (server-sent events). A handler that returns without any of these answers 500.
  *
  * What a stranger can do is bounded: connections in total and per address (the oldest connection that is not being
  * served gives way to a new one), the time to send a request's head, the pace of its body, sizes of head and body.
@@ -31,15 +32,16 @@ struct http_config {
     uint32_t max_connections;
     uint32_t max_connections_per_ip; /* IPv6: per /64 */
     uint32_t threads;
-    uint32_t header_max_bytes;  /* request line and headers together */
-    uint32_t header_timeout_ms; /* from the connection to the end of the first request's headers */
-    uint32_t body_min_rate;     /* bytes a second, on average after the first 10 s; slower bodies are cut off */
-    uint32_t idle_timeout_ms;   /* no byte moved either way; from one answer to the end of the next headers */
-    uint32_t max_streams;       /* event streams at once */
-    uint32_t rate_per_second;   /* requests a second per address, bursts of twice that; 0: no limit; loopback exempt */
+    uint32_t header_max_bytes;   /* request line and headers together */
+    uint32_t header_timeout_ms;  /* from the connection to the end of the first request's headers */
+    uint32_t body_min_rate;      /* bytes a second, on average after the first 10 s; slower bodies are cut off */
+    uint32_t idle_timeout_ms;    /* no byte moved either way; from one answer to the end of the next headers */
+    uint32_t max_streams;        /* event streams at once */
+    uint32_t max_streams_per_ip; /* of one address; IPv6: per /64 */
+    uint32_t rate_per_second;    /* requests a second per address, bursts of twice that; 0: no limit; loopback exempt */
 };
 
-/* 200 connections, 64 per address, 4 threads, 16 KiB heads within 10 s, 1 KiB/s, 30 s idle, 64 streams, no rate. */
+/* 200 connections, 64 per address, 4 threads, 16 KiB heads within 10 s, 1 KiB/s, 30 s idle, 64 streams, 16 of an address, no rate. */
 void http_config_default(struct http_config *out);
 
 struct http_server;
@@ -61,6 +63,15 @@ struct http_sink {
     void (*abandon)(void *ctx, struct http_request *request);
 };
 
+/* What one request of a route may cost at most. Beyond it the answer is a shorter page or a refusal. */
+struct http_budget {
+    uint32_t bytes;      /* read for it from logs and store, and answered from memory */
+    uint32_t blocks;     /* whose bodies are read */
+    uint32_t signatures; /* checked or made */
+};
+#define HTTP_BUDGET(bytes_most, blocks_most, signatures_most)                                                          \
+    .budget = {.bytes = (bytes_most), .blocks = (blocks_most), .signatures = (signatures_most)}
+
 /* A path is made of literal segments and {name} segments ("/v1/blocks/{height}"); a last segment {name*} takes the rest
  * of the path with its slashes, one segment at least. Literal segments win over {name}, which wins over {name*}. HEAD
  * is answered by GET's handler, the body is left out. Text fields and `sink` must outlive the server. */
@@ -75,6 +86,8 @@ struct http_route {
     /* What the route takes and answers, for its callers; /openapi.json is made of it. With a summary the server refuses
      * every argument that is not listed, and those that are not as they should be, before the handler runs. */
     const char *summary;                   /* NULL: not described, and takes any argument */
+    struct http_budget budget;             /* a route with a summary has one */
+    bool is_long;                          /* its handler waits for a disk; so does one that reads blocks */
     const struct http_argument *arguments; /* up to one without a name; NULL: none */
     const struct record *answers;          /* JSON of status 200; NULL: none */
     const struct record *answers_too;      /* another shape, by the arguments */
@@ -111,7 +124,8 @@ struct http_argument {
     bool may_be_empty; /* a text of no bytes is one, too */
 };
 
-/* Before start only. ERR_RANGE for more than 128 routes or a bad pattern, ERR_EXISTS for the same route twice. */
+/* Before start only. ERR_RANGE for more than 128 routes, a bad pattern or a described route without a budget,
+ * ERR_EXISTS for the same route twice. */
 NODISCARD enum err http_server_route(struct http_server *server, const struct http_route *route);
 /* ERR_CONFIG: bad address or TLS files; ERR_BUSY: address in use; `out_why` says it in words. */
 NODISCARD enum err http_server_start(struct http_server *server, struct why *out_why);
@@ -124,6 +138,8 @@ struct http_stats {
     uint64_t requests, evicted, refused, rate_limited, timed_out;
 };
 void http_server_stats(struct http_server *server, struct http_stats *out);
+/* The most that one request of a route has cost so far, for tests; zeros: there was none. */
+struct http_budget http_server_most(struct http_server *server, enum http_method method, const char *path);
 
 /* Refuses new connections, answers deferred requests 503, ends streams, waits shortly for answers under way, closes.
  * Safe with any number of suspended requests. Completing a deferred request afterwards is still allowed. NULL: nothing.
@@ -145,6 +161,10 @@ const char *http_peer(const struct http_request *request);
 bool http_peer_is_loopback(const struct http_request *request);
 /* The gathered body; empty for routes with a sink. */
 struct bytes http_body(const struct http_request *request);
+/* Books what was done for this request. False: its budget is used up, and the handler must come to an end. */
+bool http_spend(struct http_request *request, struct http_budget cost);
+/* How much of its budget is left. */
+struct http_budget http_left(const struct http_request *request);
 /* One pointer for the route's sink and handler. */
 void http_set_user(struct http_request *request, void *user);
 void *http_user(const struct http_request *request);
@@ -196,15 +216,22 @@ bool http_complete(struct http_deferred *deferred, struct http_response *consume
 
 /* ---- Server-sent events ---- */
 
+#define HTTP_STREAM_LOW (32u * 1024u)
+#define HTTP_STREAM_PIECE (192u * 1024u)
+
 struct http_stream;
 
 /* Answers 200 text/event-stream; the handler must return right after. NULL: the client was answered 503 (too many
- * streams, no memory, stopping). The caller owns the handle until http_stream_close. */
-struct http_stream *http_stream_open(struct http_request *request);
+ * streams, no memory, stopping). The caller owns the handle until http_stream_close. `drained` (may be NULL) is called
+ * on one of the library's threads when everything queued has been taken, or the stream is over; it must not call the
+ * stream. */
+struct http_stream *http_stream_open(struct http_request *request, void (*drained)(void *ctx), void *ctx);
 /* Queues one event: "id:", "event:", "data:" lines; `id` and `type` may be NULL; `data` may have several lines. From
- * any thread, never blocks. False when the stream is over: client gone, server stopping, or more than 256 KiB unread
- * (such a client reconnects with Last-Event-ID); the caller then closes it. */
+ * any thread, never blocks. False when the stream is over (client gone, server stopping, no memory), or when it has no
+ * room; a sender that looks for room first never meets that. */
 bool http_stream_send(struct http_stream *stream, const char *id, const char *type, const char *data);
+/* Has it room for more: is less than HTTP_STREAM_LOW queued? Then HTTP_STREAM_PIECE can be. */
+bool http_stream_has_room(struct http_stream *stream);
 bool http_stream_over(struct http_stream *stream);
 /* Ends the answer after what is queued. NULL is fine. */
 void http_stream_close(struct http_stream *stream);

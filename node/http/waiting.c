@@ -26,6 +26,9 @@ struct http_stream {
     struct waiting *owner;
     struct http_stream *prev, *next;
     struct MHD_Connection *connection;
+    struct connection_address address;
+    void (*drained)(void *ctx);
+    void *drained_ctx;
     struct buffer queue;
     size_t sent; /* of the queue */
     uint64_t quiet_since_ms;
@@ -40,13 +43,13 @@ struct waiting {
     pthread_cond_t changed;
     struct http_deferred *deferred;
     struct http_stream *streams;
-    uint32_t deferred_count, stream_count, max_streams;
+    uint32_t deferred_count, stream_count, max_streams, max_of_address;
     uint64_t wakes_ms; /* when whoever sleeps in waiting_sleep looks again by itself */
     bool stopping;
     int shares; /* the server's and one for each handle */
 };
 
-enum err waiting_new(uint32_t max_streams, struct waiting **out) {
+enum err waiting_new(uint32_t max_streams, uint32_t max_of_address, struct waiting **out) {
     struct waiting *w = calloc(1, sizeof *w);
     if (w == NULL) {
         return ERR_NOMEM;
@@ -58,6 +61,7 @@ enum err waiting_new(uint32_t max_streams, struct waiting **out) {
     (void)pthread_condattr_destroy(&attr);
     (void)pthread_mutex_init(&w->lock, NULL);
     w->max_streams = max_streams;
+    w->max_of_address = max_of_address;
     w->shares = 1;
     *out = w;
     return OK;
@@ -245,11 +249,17 @@ static ssize_t stream_read(void *ctx, uint64_t at, char *out, size_t max) {
         s->suspended = true;
         MHD_suspend_connection(s->connection);
     }
-    if (s->sent == s->queue.len) {
+    bool drained = s->sent == s->queue.len;
+    if (drained) {
         buffer_reset(&s->queue);
         s->sent = 0;
     }
+    void (*tell)(void *ctx) = given > 0 && drained ? s->drained : NULL;
+    void *tell_ctx = s->drained_ctx;
     unlock(s->owner);
+    if (tell != NULL) {
+        tell(tell_ctx);
+    }
     return given;
 }
 
@@ -276,7 +286,12 @@ static void stream_gone(void *ctx) {
     s->over = true;
     s->suspended = false;
     s->connection = NULL;
+    void (*tell)(void *ctx) = s->closed ? NULL : s->drained;
+    void *tell_ctx = s->drained_ctx;
     unlock_drop_stream(s);
+    if (tell != NULL) {
+        tell(tell_ctx);
+    }
 }
 
 static struct http_response *stream_response(struct http_stream *s) {
@@ -296,7 +311,16 @@ static struct http_response *stream_response(struct http_stream *s) {
     return response;
 }
 
-struct http_stream *waiting_stream(struct waiting *w, struct MHD_Connection *connection,
+/* The lock is held. */
+static uint32_t streams_of(const struct waiting *w, const struct connection_address *address) {
+    uint32_t count = 0;
+    for (const struct http_stream *s = w->streams; s != NULL; s = s->next) {
+        count += !s->over && memcmp(&s->address, address, sizeof *address) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
+struct http_stream *waiting_stream(struct waiting *w, const struct waiting_stream_config *config,
                                    struct http_response **out_response) {
     struct http_stream *s = calloc(1, sizeof *s);
     struct http_response *response = s != NULL ? stream_response(s) : NULL;
@@ -305,7 +329,8 @@ struct http_stream *waiting_stream(struct waiting *w, struct MHD_Connection *con
         return NULL;
     }
     s->owner = w;
-    s->connection = connection;
+    s->connection = config->connection;
+    s->address = config->address;
     s->quiet_since_ms = clock_mono_ms();
     s->shares = 2;
     lock(w);
@@ -316,7 +341,8 @@ struct http_stream *waiting_stream(struct waiting *w, struct MHD_Connection *con
         s->next->prev = s;
     }
     w->streams = s;
-    bool refused = w->stopping || w->stream_count > w->max_streams;
+    bool refused =
+        w->stopping || w->stream_count > w->max_streams || streams_of(w, &config->address) > w->max_of_address;
     unlock(w);
     if (refused) {
         http_response_free(response);
@@ -325,6 +351,10 @@ struct http_stream *waiting_stream(struct waiting *w, struct MHD_Connection *con
     }
     /* The comment makes proxies and clients see the head at once. */
     (void)http_stream_send(s, NULL, NULL, NULL);
+    lock(w);
+    s->drained = config->drained;
+    s->drained_ctx = config->ctx;
+    unlock(w);
     *out_response = response;
     return s;
 }
@@ -360,8 +390,6 @@ static bool enqueue(struct http_stream *s, struct bytes text) {
         return false;
     }
     if (s->queue.len - s->sent + text.len > WAITING_STREAM_BYTES) {
-        s->over = true;
-        wake_stream(s);
         return false;
     }
     if (s->sent > WAITING_STREAM_BYTES) {
@@ -387,6 +415,13 @@ bool http_stream_send(struct http_stream *stream, const char *id, const char *ty
     }
     buffer_free(&text);
     return sent;
+}
+
+bool http_stream_has_room(struct http_stream *stream) {
+    lock(stream->owner);
+    bool has_room = stream->queue.len - stream->sent < HTTP_STREAM_LOW;
+    unlock(stream->owner);
+    return has_room;
 }
 
 bool http_stream_over(struct http_stream *stream) {

@@ -7,16 +7,18 @@
 #ifndef ASSAY_NODE_HTTP_WAITING_H
 #define ASSAY_NODE_HTTP_WAITING_H
 
+#include "node/http/connections.h"
 #include "node/http/server.h"
 
 #include <microhttpd.h>
 
-#define WAITING_STREAM_BYTES (256 * 1024)
+#define WAITING_STREAM_BYTES (256u * 1024u)
+_Static_assert(HTTP_STREAM_LOW + HTTP_STREAM_PIECE <= WAITING_STREAM_BYTES, "a piece fits where there is room");
 #define WAITING_HEARTBEAT_MS 15000 /* of quiet streams, so that dead ones are noticed */
 
 struct waiting;
 
-NODISCARD enum err waiting_new(uint32_t max_streams, struct waiting **out);
+NODISCARD enum err waiting_new(uint32_t max_streams, uint32_t max_of_address, struct waiting **out);
 void waiting_release(struct waiting *w);
 
 /* The two halves of http_defer: the handle, then, after the handler has returned, the wait. `waiting_settle` queues the
@@ -35,8 +37,15 @@ bool waiting_sleep(struct waiting *w, uint64_t until_ms);
 void waiting_stop(struct waiting *w);
 void waiting_stats(struct waiting *w, uint32_t *out_streams, uint32_t *out_deferred);
 
-/* Opens a stream and makes the response that carries it; NULL: too many, no memory, stopping. */
-struct http_stream *waiting_stream(struct waiting *w, struct MHD_Connection *connection,
+/* Opens a stream and makes the response that carries it; NULL: too many, or too many of this address, no memory,
+ * stopping. */
+struct waiting_stream_config {
+    struct MHD_Connection *connection;
+    struct connection_address address;
+    void (*drained)(void *ctx);
+    void *ctx;
+};
+struct http_stream *waiting_stream(struct waiting *w, const struct waiting_stream_config *config,
                                    struct http_response **out_response);
 
 #endif

@@ -71,6 +71,40 @@ enum err block_decode(struct bytes encoded, struct block *out) {
     return OK;
 }
 
+enum err block_decode_part(struct bytes encoded, uint32_t from, uint32_t count, struct block *out,
+                           uint32_t *out_total) {
+    struct block block = {.encoded = encoded};
+    enum err e = block_peek(encoded, &block.header, block.hash);
+    if (e != OK) {
+        return e;
+    }
+    struct reader r = reader_of(bytes_of(encoded.data + BLOCK_HEADER_LEN, encoded.len - BLOCK_HEADER_LEN));
+    uint32_t total = read_u32(&r);
+    if (r.failed || total > LIMIT_BLOCK_TXS) {
+        return ERR_MALFORMED;
+    }
+    uint32_t wanted = from < total ? total - from : 0;
+    wanted = wanted < count ? wanted : count;
+    block.txs = calloc((size_t)wanted + 1, sizeof *block.txs);
+    if (block.txs == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < from + wanted && e == OK; i++) {
+        struct bytes envelope = read_span(&r, read_u32(&r));
+        e = r.failed ? ERR_MALFORMED : OK;
+        if (e == OK && i >= from) {
+            e = transaction_decode(envelope, &block.txs[block.tx_count++], NULL);
+        }
+    }
+    if (e != OK) {
+        free(block.txs);
+        return e;
+    }
+    *out = block;
+    *out_total = total;
+    return OK;
+}
+
 void block_free(struct block *block) {
     if (block != NULL) {
         free(block->txs);

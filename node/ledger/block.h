@@ -20,6 +20,11 @@ struct block {
  * ERR_MISMATCH (transactions root). */
 NODISCARD enum err block_decode(struct bytes encoded, struct block *out);
 void block_free(struct block *block);
+/* Of a block that was decoded once and found good: its header, and of its transactions `count` from number `from` on,
+ * fewer where it ends; `*out_total` is how many it has. Nothing is hashed but the header, and only what is asked for is
+ * decoded. */
+NODISCARD enum err block_decode_part(struct bytes encoded, uint32_t from, uint32_t count, struct block *out,
+                                     uint32_t *out_total);
 
 /* The time of a block on `parent` that is made when the clock says `wall_ms`. A clock behind the parent gives the least
  * time there is, parent + 1. */

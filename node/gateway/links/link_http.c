@@ -52,6 +52,7 @@ enum err link_http_routes(struct device_door *door, struct http_server *server) 
                                      .handler = post_request,
                                      .ctx = door,
                                      .body_max = PROTOCOL_REQUEST_MAX,
+                                     HTTP_BUDGET(1024 * 1024, 0, 1),
                                      .summary = "The device protocol: one message in, one out",
                                      .media = PROTOCOL_CONTENT_TYPE,
                                      .media_taken = PROTOCOL_CONTENT_TYPE};

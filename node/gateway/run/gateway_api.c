@@ -363,14 +363,16 @@ static void get_devices(void *ctx, struct http_request *request) {
 
 enum err gateway_api_routes(struct gateway_api *api, struct http_server *server) {
     static const struct http_route routes[] = {
-        {HTTP_GET, "/v1/status", get_status, .summary = "What this gateway is, what it has proven, whom it asks",
-         .answers = &gateway_status_shape},
-        {HTTP_GET, "/livez", get_livez, .summary = "200 while it answers", .media = "text/plain"},
-        {HTTP_GET, "/healthz", get_healthz, .summary = "200 while it may serve its devices, else 503 with the reason",
+        {HTTP_GET, "/v1/status", get_status, HTTP_BUDGET(256 * 1024, 0, 0),
+         .summary = "What this gateway is, what it has proven, whom it asks", .answers = &gateway_status_shape},
+        {HTTP_GET, "/livez", get_livez, HTTP_BUDGET(1024, 0, 0), .summary = "200 while it answers",
          .media = "text/plain"},
-        {HTTP_GET, "/metrics", get_metrics, .summary = "Figures for Prometheus", .media = "text/plain"},
-        {HTTP_GET, "/v1/gateway/devices", get_devices, .summary = "Devices it has heard of; from this machine alone",
-         .answers = &gateway_devices_shape},
+        {HTTP_GET, "/healthz", get_healthz, HTTP_BUDGET(4096, 0, 0),
+         .summary = "200 while it may serve its devices, else 503 with the reason", .media = "text/plain"},
+        {HTTP_GET, "/metrics", get_metrics, HTTP_BUDGET(1024 * 1024, 0, 0), .summary = "Figures for Prometheus",
+         .media = "text/plain"},
+        {HTTP_GET, "/v1/gateway/devices", get_devices, HTTP_BUDGET(4 * 1024 * 1024, 0, 0),
+         .summary = "Devices it has heard of; from this machine alone", .answers = &gateway_devices_shape},
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         struct http_route route = routes[i];

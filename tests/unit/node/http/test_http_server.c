@@ -37,6 +37,9 @@ struct fixture {
     struct http_deferred *deferred;
     struct http_stream *stream;
     uint64_t sink_bytes;
+    unsigned reading, spent; /* requests under way; blocks read for one */
+    bool may_end;
+    struct http_budget left;
     int abandoned;
 };
 
@@ -97,9 +100,33 @@ static void at_once(void *ctx, struct http_request *request) {
 static void events(void *ctx, struct http_request *request) {
     struct fixture *f = ctx;
     (void)pthread_mutex_lock(&f->lock);
-    f->stream = http_stream_open(request);
+    f->stream = http_stream_open(request, NULL, NULL);
     (void)pthread_cond_broadcast(&f->changed);
     (void)pthread_mutex_unlock(&f->lock);
+}
+
+/* One that reads much: it goes on until the test lets it. */
+static void read_long(void *ctx, struct http_request *request) {
+    struct fixture *f = ctx;
+    (void)pthread_mutex_lock(&f->lock);
+    f->reading++;
+    (void)pthread_cond_broadcast(&f->changed);
+    while (!f->may_end) {
+        (void)pthread_cond_wait(&f->changed, &f->lock);
+    }
+    f->reading--;
+    (void)pthread_mutex_unlock(&f->lock);
+    http_respond(request, http_bytes(200, "text/plain", bytes_str("read")));
+}
+
+static void spend(void *ctx, struct http_request *request) {
+    struct fixture *f = ctx;
+    f->spent = 0;
+    while (http_spend(request, (struct http_budget){.bytes = 10, .blocks = 1})) {
+        f->spent++;
+    }
+    f->left = http_left(request);
+    http_respond(request, http_bytes(200, "text/plain", bytes_str("as far as it went")));
 }
 
 static bool sink_begin(void *ctx, struct http_request *request) {
@@ -145,9 +172,12 @@ static void add_routes(struct fixture *f) {
         {HTTP_POST, "/echo", echo, .ctx = f, .body_max = BODY_MAX},
         {HTTP_GET, "/forget", forget, .ctx = f},
         {HTTP_GET, "/file", file, .ctx = f},
-        {HTTP_GET, "/defer", defer, f, .summary = "Answers late", .arguments = late, .media = "text/plain"},
+        {HTTP_GET, "/defer", defer, f, HTTP_BUDGET(1000, 0, 0), .summary = "Answers late", .arguments = late,
+         .media = "text/plain"},
         {HTTP_GET, "/at-once", at_once, .ctx = f},
         {HTTP_GET, "/events", events, .ctx = f},
+        {HTTP_GET, "/long", read_long, .ctx = f, .is_long = true},
+        {HTTP_GET, "/spend", spend, f, HTTP_BUDGET(1000, 2, 1), .summary = "Reads blocks", .media = "text/plain"},
         {HTTP_POST, "/upload", sink_done, .ctx = f, .body_max = 100 * 1000 * 1000, .sink = &sink},
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -156,6 +186,8 @@ static void add_routes(struct fixture *f) {
     assert_int_equal(http_server_route(f->server, &routes[0]), ERR_EXISTS);
     struct http_route bad = {HTTP_GET, "/a/{rest*}/b", show, .ctx = f};
     assert_int_equal(http_server_route(f->server, &bad), ERR_RANGE);
+    struct http_route boundless = {HTTP_GET, "/boundless", show, f, .summary = "May cost anything"};
+    assert_int_equal(http_server_route(f->server, &boundless), ERR_RANGE);
 }
 
 static void open_fixture(struct fixture *f, const struct http_config *config) {
@@ -461,7 +493,7 @@ static void events_reach_the_client_as_they_happen(void **state) {
     close_fixture(&f);
 }
 
-static void a_stream_nobody_reads_is_given_up(void **state) {
+static void a_stream_that_nobody_reads_gets_no_more_and_is_not_given_up(void **state) {
     (void)state;
     struct fixture f;
     open_default(&f);
@@ -472,16 +504,169 @@ static void a_stream_nobody_reads_is_given_up(void **state) {
     assert_non_null(text);
     memset(text, 'x', 64 * 1024 - 1);
     text[64 * 1024 - 1] = '\0';
-    bool sent = true;
-    for (int i = 0; i < 2000 && sent; i++) {
-        sent = http_stream_send(f.stream, NULL, NULL, text);
+    size_t sent = 0;
+    for (int i = 0; i < 2000 && http_stream_send(f.stream, NULL, NULL, text); i++) {
+        sent++;
     }
-    assert_false(sent);
-    assert_true(http_stream_over(f.stream));
+    assert_true(sent > 0 && sent < 2000);
+    assert_false(http_stream_has_room(f.stream));
+    assert_false(http_stream_over(f.stream));
+    size_t heard = 0;
+    while (heard < sent * (64 * 1024 + 6)) { /* nothing of it is lost, and once it has been read there is room again */
+        ssize_t n = recv(fd, text, 64 * 1024, 0);
+        assert_true(n > 0);
+        heard += (size_t)n;
+    }
+    assert_true(http_stream_has_room(f.stream));
     http_stream_close(f.stream);
     free(text);
     (void)close(fd);
     close_fixture(&f);
+}
+
+static void one_address_has_its_share_of_streams(void **state) {
+    (void)state;
+    struct fixture f;
+    char answer[8192];
+    struct http_config config;
+    struct http_stream *streams[3];
+    int fds[3];
+    http_config_default(&config);
+    config.max_streams_per_ip = 3;
+    open_fixture(&f, &config);
+    for (size_t i = 0; i < 3; i++) {
+        f.stream = NULL;
+        fds[i] = dial(&f);
+        say(fds[i], "GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
+        wait_for(&f, (void **)&f.stream);
+        streams[i] = f.stream;
+    }
+    assert_int_equal(ASK(&f, "GET /events HTTP/1.1", ""), 503);
+    for (size_t i = 0; i < 3; i++) {
+        http_stream_close(streams[i]);
+        (void)close(fds[i]);
+    }
+    close_fixture(&f);
+}
+
+/* Every thread for what reads much is taken, and more waits: what is short is answered as ever. */
+static void short_requests_do_not_wait_for_long_ones(void **state) {
+    (void)state;
+    struct fixture f;
+    char answer[8192];
+    int fds[24];
+    open_default(&f);
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        fds[i] = dial(&f);
+        say(fds[i], "GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    (void)pthread_mutex_lock(&f.lock);
+    while (f.reading < 4) { /* as many as there are threads for them */
+        (void)pthread_cond_wait(&f.changed, &f.lock);
+    }
+    (void)pthread_mutex_unlock(&f.lock);
+    for (int i = 0; i < 20; i++) { /* on each of the library's threads */
+        assert_int_equal(ASK(&f, "GET /things/latest HTTP/1.1", ""), 200);
+    }
+    (void)pthread_mutex_lock(&f.lock);
+    f.may_end = true;
+    (void)pthread_cond_broadcast(&f.changed);
+    (void)pthread_mutex_unlock(&f.lock);
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        hear_until(fds[i], "read");
+        (void)close(fds[i]);
+    }
+    close_fixture(&f);
+}
+
+/* One address may have 64 waiting beside those under way; what comes on top is told to come back. */
+static void long_requests_that_wait_are_bounded(void **state) {
+    (void)state;
+    struct fixture f;
+    struct http_config config;
+    int fds[80];
+    size_t refused = 0;
+    http_config_default(&config);
+    config.max_connections_per_ip = 100;
+    open_fixture(&f, &config);
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        fds[i] = dial(&f);
+        say(fds[i], "GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    while (refused < 80 - 64 - 4) { /* they are answered while the others wait */
+        refused = 0;
+        for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+            char text[64];
+            refused += recv(fds[i], text, sizeof text, MSG_PEEK | MSG_DONTWAIT) > 0;
+        }
+    }
+    (void)pthread_mutex_lock(&f.lock);
+    f.may_end = true;
+    (void)pthread_cond_broadcast(&f.changed);
+    (void)pthread_mutex_unlock(&f.lock);
+    size_t answered = 0;
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        char text[16] = "";
+        assert_true(recv(fds[i], text, 12, MSG_WAITALL) == 12);
+        answered += strcmp(text, "HTTP/1.1 200") == 0;
+        (void)close(fds[i]);
+    }
+    assert_in_range(answered, 64, 64 + 4);
+    close_fixture(&f);
+}
+
+static void a_budget_ends(void **state) {
+    (void)state;
+    struct fixture f;
+    char answer[8192];
+    open_default(&f);
+    assert_int_equal(ASK(&f, "GET /spend HTTP/1.1", ""), 200);
+    assert_int_equal(f.spent, 2);
+    assert_int_equal(f.left.blocks, 0);
+    assert_int_equal(f.left.bytes, 970);
+    const struct http_budget most = http_server_most(f.server, HTTP_GET, "/spend");
+    assert_int_equal(most.blocks, 3); /* the one that was too many was booked, and not read */
+    assert_int_equal(most.bytes, 30 + strlen("as far as it went"));
+    close_fixture(&f);
+}
+
+/* A client that takes a byte now and then holds a place, and is cut off. */
+static void who_takes_an_answer_too_slowly_is_cut_off(void **state) {
+    (void)state;
+    const struct connections_limits limits = {.total = 4, .per_address = 4, .body_min_rate = 1024};
+    struct connections *table;
+    struct connections_stats stats;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0), small = 4096;
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    int server = accept(listener, NULL, NULL);
+    assert_int_equal(connections_new(&limits, &table), OK);
+    struct connection *c = connections_add(table, server, (struct sockaddr *)&at, 1000);
+    connections_state(table, c, CONNECTION_SERVED, 1000);
+    for (uint64_t now = 2000; now < 100000; now += 1000) { /* nothing is sent: it may rest as long as it likes */
+        connections_sweep(table, now);
+    }
+    char block[65536] = {0};
+    while (send(server, block, sizeof block, MSG_DONTWAIT) > 0) { /* until the kernel takes no more */
+    }
+    for (uint64_t now = 100000; now <= 100000 + 3 * CONNECTIONS_PACE_MS; now += 1000) {
+        char some[4096];
+        (void)!recv(client, some, now < 100000 + CONNECTIONS_PACE_MS ? sizeof some : 30, MSG_DONTWAIT);
+        connections_sweep(table, now);
+        connections_stats(table, &stats);
+        assert_true(now > 100000 + CONNECTIONS_PACE_MS || stats.timed_out == 0); /* quick at first */
+    }
+    assert_int_equal(stats.timed_out, 1);
+    connections_remove(table, c);
+    connections_free(table);
+    (void)close(client);
+    (void)close(server);
+    (void)close(listener);
 }
 
 static void streams_are_counted_and_end_when_the_server_stops(void **state) {
@@ -755,7 +940,12 @@ int main(void) {
         cmocka_unit_test(stopping_answers_those_who_wait),
         cmocka_unit_test(a_client_that_left_while_waiting_does_no_harm),
         cmocka_unit_test(events_reach_the_client_as_they_happen),
-        cmocka_unit_test(a_stream_nobody_reads_is_given_up),
+        cmocka_unit_test(a_stream_that_nobody_reads_gets_no_more_and_is_not_given_up),
+        cmocka_unit_test(one_address_has_its_share_of_streams),
+        cmocka_unit_test(short_requests_do_not_wait_for_long_ones),
+        cmocka_unit_test(long_requests_that_wait_are_bounded),
+        cmocka_unit_test(a_budget_ends),
+        cmocka_unit_test(who_takes_an_answer_too_slowly_is_cut_off),
         cmocka_unit_test(streams_are_counted_and_end_when_the_server_stops),
         cmocka_unit_test(half_open_connections_do_not_stop_service),
         cmocka_unit_test(a_slow_head_is_cut_off),
