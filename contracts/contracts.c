@@ -10,19 +10,21 @@
 #include "contracts/kernel/method.h"
 #include "contracts/update/update.h"
 
-/* A node, an admin, an author, or a device. */
-static enum err somebody_known(const struct call *call, struct bytes method, bool *out_known) {
+/* A node, an admin, an author; a device of a method that devices send. */
+static enum err somebody_known(const struct call *call, const struct method *method, bool *out_known) {
     const uint8_t *key = call->signers[0];
-    struct record_key places[] = {author_record_key(key), device_key(key)};
+    struct record_key author = author_record_key(key), device = device_key(key);
     struct node_record node;
     bool known = false;
-    (void)method;
     enum err e = admin_known(&call->state, key, &known);
     if (e == OK && !known) {
         e = node_get(&call->state, key, &node, &known);
     }
-    for (size_t i = 0; i < sizeof places / sizeof places[0] && e == OK && !known; i++) {
-        e = state_has(&call->state, &places[i], &known);
+    if (e == OK && !known) {
+        e = state_has(&call->state, &author, &known);
+    }
+    if (e == OK && !known && method->for_devices) {
+        e = state_has(&call->state, &device, &known);
     }
     if (e == OK) {
         *out_known = known;

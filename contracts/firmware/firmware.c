@@ -349,11 +349,14 @@ static enum err set_minimum_sequence(const struct call *call, const ProtobufCMes
 }
 
 const struct method firmware_methods[] = {
-    {"define_class", &assay__define_class__descriptor, define_class, CONTRACT_EVENT_NONE},
-    {"register", &assay__register_release__descriptor, register_release, CONTRACT_EVENT_RELEASE},
-    {"approve", &assay__approve_release__descriptor, approve, CONTRACT_EVENT_RELEASE},
-    {"revoke", &assay__revoke_release__descriptor, revoke, CONTRACT_EVENT_REVOCATION},
-    {"set_minimum_sequence", &assay__set_minimum_sequence__descriptor, set_minimum_sequence, CONTRACT_EVENT_REVOCATION},
+    {"define_class", &assay__define_class__descriptor, define_class, .event = CONTRACT_EVENT_NONE,
+     .args_max = 4 * METHOD_ARGS_MAX},
+    {"register", &assay__register_release__descriptor, register_release, .event = CONTRACT_EVENT_RELEASE,
+     .args_max = LIMIT_TX_BYTES},
+    {"approve", &assay__approve_release__descriptor, approve, .event = CONTRACT_EVENT_RELEASE},
+    {"revoke", &assay__revoke_release__descriptor, revoke, .event = CONTRACT_EVENT_REVOCATION},
+    {"set_minimum_sequence", &assay__set_minimum_sequence__descriptor, set_minimum_sequence,
+     .event = CONTRACT_EVENT_REVOCATION},
     {.name = NULL},
 };
 

@@ -151,12 +151,12 @@ enum err admin_known(const struct state *state, const uint8_t key[ED25519_KEY_LE
     return governance_any(state, &prefix, out_known);
 }
 
-enum err governance_sender_known(const struct call *call, struct bytes method, bool *out_known) {
+enum err governance_sender_known(const struct call *call, const struct method *method, bool *out_known) {
     const uint8_t *key = call->signers[0];
     struct node_record node;
     bool known = false;
     enum err e = admin_known(&call->state, key, &known);
-    if (e == OK && !known && bytes_equal(method, bytes_str("submit_evidence"))) {
+    if (e == OK && !known && strcmp(method->name, "submit_evidence") == 0) {
         e = node_get(&call->state, key, &node, &known);
     }
     if (e == OK) {

@@ -89,7 +89,7 @@ NODISCARD enum err org_authorizes(const struct call *call, const char *id, struc
 NODISCARD enum err admin_known(const struct state *state, const uint8_t key[ED25519_KEY_LEN], bool *out_known);
 
 /* May the first signer send to this contract? Admins may; nodes may for submit_evidence alone. */
-NODISCARD enum err governance_sender_known(const struct call *call, struct bytes method, bool *out_known);
+NODISCARD enum err governance_sender_known(const struct call *call, const struct method *method, bool *out_known);
 
 /* One organisation that holds more than f of the validators could by itself stop the ledger, so it is an alarm
  * everywhere. Gives the one that holds the most and how many it holds;

@@ -7,13 +7,14 @@
 #include <string.h>
 
 const struct method governance_methods[] = {
-    {"register_node", &assay__register_node__descriptor, node_register, CONTRACT_EVENT_NONE},
-    {"update_node", &assay__update_node__descriptor, node_update, CONTRACT_EVENT_NONE},
-    {"remove_node", &assay__remove_node__descriptor, node_remove, CONTRACT_EVENT_NONE},
-    {"propose", &assay__propose__descriptor, proposal_propose, CONTRACT_EVENT_NONE},
-    {"vote", &assay__cast_vote__descriptor, proposal_vote, CONTRACT_EVENT_NONE},
-    {"withdraw", &assay__withdraw_proposal__descriptor, proposal_withdraw, CONTRACT_EVENT_NONE},
-    {"submit_evidence", &assay__submit_evidence__descriptor, evidence_submit, CONTRACT_EVENT_NONE},
+    {"register_node", &assay__register_node__descriptor, node_register, .event = CONTRACT_EVENT_NONE},
+    {"update_node", &assay__update_node__descriptor, node_update, .event = CONTRACT_EVENT_NONE},
+    {"remove_node", &assay__remove_node__descriptor, node_remove, .event = CONTRACT_EVENT_NONE},
+    {"propose", &assay__propose__descriptor, proposal_propose, .event = CONTRACT_EVENT_NONE,
+     .args_max = LIMIT_TX_BYTES},
+    {"vote", &assay__cast_vote__descriptor, proposal_vote, .event = CONTRACT_EVENT_NONE},
+    {"withdraw", &assay__withdraw_proposal__descriptor, proposal_withdraw, .event = CONTRACT_EVENT_NONE},
+    {"submit_evidence", &assay__submit_evidence__descriptor, evidence_submit, .event = CONTRACT_EVENT_NONE},
     {.name = NULL},
 };
 

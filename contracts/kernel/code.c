@@ -37,3 +37,36 @@ const char *code_text(uint32_t number) {
 const char *code_hint(uint32_t number) {
     return find(number)->hint;
 }
+
+bool code_is_sure(enum code code) {
+    switch (code) {
+    case CODE_UNKNOWN_METHOD:
+    case CODE_BAD_ARGUMENTS:
+    case CODE_TEXT_NOT_CLEAN:
+    case CODE_TEXT_TOO_LONG:
+    case CODE_AUTHOR_KEY_INVALID:
+    case CODE_AUTHOR_NO_POSSESSION:
+    case CODE_NODE_ADDRESS:
+    case CODE_NODE_NO_POSSESSION:
+    case CODE_EVIDENCE_NO_CONTRADICTION:
+    case CODE_EVIDENCE_SIGNATURE:
+    case CODE_CLASS_INVALID:
+    case CODE_RELEASE_ENVELOPE_INVALID:
+    case CODE_RELEASE_DIGEST_MISMATCH:
+    case CODE_RELEASE_SIZE_MISMATCH:
+    case CODE_RELEASE_CID_INVALID:
+    case CODE_DEVICE_KEY_INVALID:
+    case CODE_UPDATE_NO_TARGETS:
+    case CODE_UPDATE_TOO_MANY_TARGETS:
+    case CODE_UPDATE_TARGET_REPEATED:
+    case CODE_UPDATE_WINDOW_RANGE:
+    case CODE_UPDATE_MAX_FAILED_RANGE:
+    case CODE_STATEMENT_INVALID:
+    case CODE_STATEMENT_WRONG_CHAIN:
+    case CODE_STATEMENT_WRONG_KIND:
+    case CODE_STATEMENT_SIGNATURE:
+        return true;
+    default:
+        return false;
+    }
+}

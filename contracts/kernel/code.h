@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Number, name, text, hint. */
@@ -138,5 +139,7 @@ enum code {
 const char *code_name(uint32_t number);
 const char *code_text(uint32_t number);
 const char *code_hint(uint32_t number);
+/* Does it depend on nothing but the operation itself, so that it is the answer whatever stands in front of it? */
+bool code_is_sure(enum code code);
 
 #endif

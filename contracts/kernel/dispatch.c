@@ -121,9 +121,13 @@ static enum err dispatch(const struct call *call, struct bytes contract_name, st
                       (const char *)contract_name.data, (int)name.len, (const char *)name.data);
     }
     bool known = false;
-    enum err e = call->signer_count == 0 ? OK : contract->sender_known(call, name, &known);
+    enum err e = call->signer_count == 0 ? OK : contract->sender_known(call, method, &known);
     if (e != OK || !known) {
         return e != OK ? e : refuse(answer, CODE_UNKNOWN_SENDER, "the first signer is nobody who may send this");
+    }
+    uint32_t args_max = method->args_max != 0 ? method->args_max : METHOD_ARGS_MAX;
+    if (!run && args.len > args_max) {
+        return refuse(answer, CODE_BAD_ARGUMENTS, "%zu bytes, at most %u", args.len, args_max);
     }
     bool out_of_memory = false, canonical = false;
     ProtobufCAllocator allocator = {args_alloc, args_free, &out_of_memory};

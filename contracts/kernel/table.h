@@ -15,7 +15,10 @@ struct method {
     const struct ProtobufCMessageDescriptor *args;
     enum err (*run)(const struct call *call, const struct ProtobufCMessage *args, struct answer *answer);
     enum contract_event event; /* what subscribers hear of one that was carried out, beside the transaction itself */
+    uint32_t args_max;         /* longer arguments are not taken from clients and peers; 0: METHOD_ARGS_MAX */
+    bool for_devices;          /* a device's key may be the first signer */
 };
+#define METHOD_ARGS_MAX 4096u
 
 /* What is done about a kind of item that falls due (due_queue.h), and what is left to do when that was too much. The
  * subject has the length that `run` asked for by the time `refused` sees it. */
@@ -30,7 +33,7 @@ struct contract {
     const char *name;
     const struct method *methods; /* ends with a NULL name */
     /* Who may be the first signer of an operation; it pays the quota, so it must be somebody. */
-    enum err (*sender_known)(const struct call *call, struct bytes method, bool *out_known);
+    enum err (*sender_known)(const struct call *call, const struct method *method, bool *out_known);
     /* The rules of its part of a genesis, and laying that part. Called in the order of the table. */
     enum err (*genesis_check)(const struct genesis_checking *c);
     enum err (*genesis)(const struct call *call, const struct genesis *genesis);

@@ -412,11 +412,17 @@ static enum err report(const struct call *call, const ProtobufCMessage *message,
     return e == OK ? conclude(call, &heard, OUTCOME_NONE, answer) : e;
 }
 
+#define STATEMENT_ARGS_MAX 256u
+_Static_assert(STATEMENT_LEN + SIG_LEN + 8 <= STATEMENT_ARGS_MAX, "two spans with tags and lengths");
+
 const struct method update_methods[] = {
-    {"push", &assay__update_push__descriptor, update_push, CONTRACT_EVENT_UPDATE},
-    {"open", &assay__update_statement__descriptor, open_window, CONTRACT_EVENT_UPDATE},
-    {"verify", &assay__update_statement__descriptor, verify, CONTRACT_EVENT_UPDATE},
-    {"report", &assay__update_statement__descriptor, report, CONTRACT_EVENT_UPDATE},
+    {"push", &assay__update_push__descriptor, update_push, .event = CONTRACT_EVENT_UPDATE},
+    {"open", &assay__update_statement__descriptor, open_window, .event = CONTRACT_EVENT_UPDATE,
+     .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
+    {"verify", &assay__update_statement__descriptor, verify, .event = CONTRACT_EVENT_UPDATE,
+     .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
+    {"report", &assay__update_statement__descriptor, report, .event = CONTRACT_EVENT_UPDATE,
+     .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
     {.name = NULL},
 };
 

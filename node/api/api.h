@@ -13,6 +13,7 @@
 #include "node/ledger/chain.h"
 #include "node/ledger/submit.h"
 
+struct ratelimit;
 struct repo;
 struct auth;
 struct events;
@@ -30,8 +31,10 @@ struct api {
     const struct verify_crypto *crypto;
     uint8_t node_key[ED25519_KEY_LEN];
     const uint8_t (*node_secret)[ED25519_SECRET_LEN];
+    struct ratelimit *statements; /* that this node signs for a device; NULL: no limit */
     uint64_t started_mono_ms;
 };
+#define API_STATEMENTS_PER_SECOND 1u /* of one device, bursts of two */
 
 /* Puts every route on the server, before it starts. */
 NODISCARD enum err api_routes(struct api *api, struct http_server *server);

@@ -4,9 +4,11 @@
 
 #include "base/clock.h"
 #include "contracts/update/update.h"
+#include "node/http/ratelimit.h"
 #include "node/json/record_json.h"
 #include "node/ledger/execute.h"
 #include "node/ledger/ledger_time.h"
+#include "node/ledger/rehearse.h"
 #include "node/ledger/statement_tx.h"
 
 #include <stdlib.h>
@@ -238,6 +240,64 @@ static void list_updates(void *ctx, struct http_request *request) {
 
 /* ---- Statements -------------------------------------------------------------------------------------------------- */
 
+/* A repetition has its answer in the ledger, as of the view's head. */
+static void answer_repetition(struct http_request *request, const struct chain_view *view,
+                              const struct answer *answer) {
+    const struct submitted_answer said = {.is_final = true,
+                                          .height = view->head.header.height,
+                                          .result = {CODE_OK, code_name(CODE_OK), bytes_str(answer->detail)},
+                                          .result_bytes = buffer_bytes(&answer->result)};
+    api_answer(request, &submitted_shape, &said);
+}
+
+/* Update, target, signature and counter, before this node puts its own name to it: whoever sends it needs no key. If it
+ * does not go on, the answer has been given. */
+static bool judge_statement(struct api *api, struct http_request *request, struct chain_view *view, struct bytes body,
+                            enum statement_kind kind, uint64_t now_ms) {
+    struct buffer args = BUFFER_INIT;
+    struct answer answer = {.code = CODE_OK};
+    bool writes = false;
+    enum err e = statement_tx_args(body.data, &args);
+    const struct rehearsal what = {.chain_id = chain_id(api->chain),
+                                   .signers = (const uint8_t(*)[ED25519_KEY_LEN]) & api->node_key,
+                                   .signer_count = 1,
+                                   .contract = bytes_str("update"),
+                                   .method = bytes_str(statement_tx_method(kind)),
+                                   .args = buffer_bytes(&args),
+                                   .time_ms = now_ms};
+    (void)http_spend(request, (struct http_budget){.signatures = 1});
+    if (e == OK) {
+        e = rehearse(view, &what, &answer, &writes);
+    }
+    if (e != OK) {
+        api_fail(api, request, e, "the ledger");
+    } else if (answer.code != CODE_OK) {
+        http_respond(request, http_error(400, code_name(answer.code), code_hint(answer.code), "%s%s%s",
+                                         code_text(answer.code), answer.detail[0] != '\0' ? ": " : "", answer.detail));
+    } else if (!writes) {
+        answer_repetition(request, view, &answer);
+    }
+    bool goes_on = e == OK && answer.code == CODE_OK && writes;
+    buffer_free(&answer.result);
+    buffer_free(&args);
+    return goes_on;
+}
+
+/* Each costs this node its own signature and a place of its own share. */
+static bool may_sign_for(struct api *api, struct http_request *request, const uint8_t device_id[KEY_LEN]) {
+    uint8_t hash[SHA256_LEN];
+    sha256(device_id, KEY_LEN, hash);
+    if (api->statements == NULL || ratelimit_take(api->statements, hash, RATELIMIT_KEY_MAX, clock_mono_ms())) {
+        (void)http_spend(request, (struct http_budget){.signatures = 1});
+        return true;
+    }
+    struct http_response *response = http_error(429, "TOO_MANY_REQUESTS", "wait a second",
+                                                "more statements of this device than this node signs for one");
+    http_response_header(response, "Retry-After", "1");
+    http_respond(request, response);
+    return false;
+}
+
 /* POST /v1/updates/{id}/verify: 165 bytes of statement, 64 of signature; any kind of statement is taken to its method.
  */
 static void post_statement(void *ctx, struct http_request *request) {
@@ -260,7 +320,11 @@ static void post_statement(void *ctx, struct http_request *request) {
     struct genesis_params params;
     struct buffer envelope = BUFFER_INIT;
     enum err e = chain_view_params(&view, &params);
+    bool goes_on = e == OK && judge_statement(api, request, &view, body, statement.kind, now_ms);
     chain_view_close(&view);
+    if (e == OK && (!goes_on || !may_sign_for(api, request, statement.device_id))) {
+        return;
+    }
     if (e == OK) {
         e = statement_tx_build(chain_id(api->chain), api->node_secret, body.data, statement.kind, now_ms,
                                params.tx_max_lifetime_ms, &envelope);

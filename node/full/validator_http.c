@@ -8,6 +8,7 @@
 #include "node/host/host_crypto.h"
 #include "node/http/auth.h"
 #include "node/http/listen.h"
+#include "node/http/ratelimit.h"
 #include "node/ledger/execute.h"
 #include "node/ledger/ledger_time.h"
 
@@ -103,6 +104,9 @@ enum err validator_http_open(const struct validator_http_parts *parts, struct va
     if (e == OK) {
         e = auth_new(&auth, &out->auth);
     }
+    if (e == OK) {
+        e = ratelimit_new(API_STATEMENTS_PER_SECOND, &out->statements);
+    }
     out->api = (struct api){.chain = parts->chain,
                             .submit = parts->submit,
                             .status = parts->board,
@@ -113,6 +117,7 @@ enum err validator_http_open(const struct validator_http_parts *parts, struct va
                             .config = config,
                             .crypto = &host_crypto,
                             .node_secret = (const uint8_t(*)[ED25519_SECRET_LEN]) & parts->home->secret,
+                            .statements = out->statements,
                             .started_mono_ms = clock_mono_ms()};
     memcpy(out->api.node_key, parts->home->key, sizeof out->api.node_key);
     if (e == OK) {
@@ -141,5 +146,6 @@ void validator_http_stop(struct validator_http *http) {
 void validator_http_close(struct validator_http *http) {
     http_server_free(http->server);
     auth_free(http->auth);
+    ratelimit_free(http->statements);
     *http = (struct validator_http){0};
 }

@@ -67,6 +67,10 @@ bool operation_is_over(const struct operation *op) {
     return op->over;
 }
 
+bool operation_writes(const struct operation *op) {
+    return op->write_count > 0;
+}
+
 bool operation_has_room(const struct operation *op) {
     return op->noted + LIMIT_OPERATION_NOTES <= UINT16_MAX;
 }

@@ -21,6 +21,8 @@ void operation_free(struct operation *op); /* NULL is fine */
 void operation_begin(struct operation *op, uint32_t index, const struct transaction *tx);
 struct state operation_state(struct operation *op);
 bool operation_is_over(const struct operation *op);
+/* Would anything change? */
+bool operation_writes(const struct operation *op);
 /* Lets its writes count; it must not be over its budget. */
 NODISCARD enum err operation_keep(struct operation *op);
 /* May another operation of the same index still number its notes? */

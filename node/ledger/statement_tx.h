@@ -12,6 +12,10 @@
 
 #define STATEMENT_TX_BODY_LEN (STATEMENT_LEN + SIG_LEN)
 
+/* The method that takes statements of that kind; NULL: there is none. */
+const char *statement_tx_method(enum statement_kind kind);
+/* Appends the arguments of that method. */
+NODISCARD enum err statement_tx_args(const uint8_t body[STATEMENT_TX_BODY_LEN], struct buffer *out);
 /* Appends a signed transaction that carries the statement to its method of contract "update". `now_ms` is the later of
  * block time and wall clock; it expires as ledger_time_expiry says. `kind` is the statement's own. */
 NODISCARD enum err statement_tx_build(const uint8_t chain_id[CHAIN_ID_LEN], const uint8_t (*secret)[ED25519_SECRET_LEN],

@@ -43,29 +43,43 @@ def class_id(name=CLASS):
     return uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_DNS, domain), kind).bytes
 
 
+def private_key(path):
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text().split()[2]))
+
+
+def public_of(key):
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
 class Author:
     """Makes transactions of one key for one chain. `rng` makes the salts, so that a seed makes the same bytes."""
 
     def __init__(self, net, key="author-acme-1", rng=None):
         self.chain = bytes.fromhex(net.validators[0].get("/v1/status")["chain_id"])
-        self.key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(net.key(key).read_text().split()[2]))
-        self.public = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.key = private_key(net.key(key))
+        self.admin = private_key(net.key("admin-acme"))
         self.salt = rng.randbytes if rng else os.urandom
 
-    def envelope(self, contract, method, args, expiry_ms):
-        body = (b"\x01" + self.chain + b"\x01" + self.public + expiry_ms.to_bytes(8, "big") + self.salt(8) +
+    def envelope(self, contract, method, args, expiry_ms, key=None):
+        key = key or self.key
+        body = (b"\x01" + self.chain + b"\x01" + public_of(key) + expiry_ms.to_bytes(8, "big") + self.salt(8) +
                 bytes([len(contract)]) + contract.encode() + bytes([len(method)]) + method.encode() +
                 len(args).to_bytes(4, "big") + args)
-        whole = b"\x01" + len(body).to_bytes(4, "big") + body + self.key.sign(TAG + body)
+        whole = b"\x01" + len(body).to_bytes(4, "big") + body + key.sign(TAG + body)
         return Envelope(hashlib.sha256(body).hexdigest(), whole, expiry_ms)
 
     def push(self, release_id, expiry_ms):
         args = field(1, bytes.fromhex(release_id)) + field(3, class_id())
         return self.envelope("update", "push", args, expiry_ms)
 
+    def small(self, expiry_ms):
+        """One of few bytes. The contract refuses it for what the state holds, so it stands in a block with its receipt."""
+        return self.push(os.urandom(32).hex(), expiry_ms)
+
     def large(self, size, expiry_ms):
-        """One of `size` bytes of arguments. The contract refuses it, which is a receipt: it stands in a block like any other."""
-        return self.envelope("update", "verify", field(1, os.urandom(size)), expiry_ms)
+        """The same of `size` bytes of arguments: only proposals and releases may be so long."""
+        args = field(1, os.urandom(size // 2).hex().encode()) + field(11, field(1, b"nobody"))
+        return self.envelope("governance", "propose", args, expiry_ms, self.admin)
 
 
 class Client:

@@ -43,7 +43,7 @@ def finalize(network, count):
         node = network.validators[i % len(network.validators)]
         with namespaces.inside(node.namespace):
             client = Client(node)
-            envelope = author.large(100, int(time.time() * 1000) + LIFETIME_MS)
+            envelope = author.small(int(time.time() * 1000) + LIFETIME_MS)
             begun = time.monotonic()
             status, answer = client.post(envelope)
             took.append((time.monotonic() - begun) * 1000)

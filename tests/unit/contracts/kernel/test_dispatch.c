@@ -71,7 +71,7 @@ static void the_check_reads_only_and_knows_senders(void **state) {
     world_open(&w, 1);
     args.device_id = world_bytes(w.public_key[DEVICE_1], KEY_LEN);
     struct bytes bytes = bytes_of(packed, assay__device_endorse__pack(&args, packed));
-    const int known[] = {ACME_ADMIN_1, VALIDATOR, GATEWAY_1, AUTHOR_1, DEVICE_1};
+    const int known[] = {ACME_ADMIN_1, VALIDATOR, GATEWAY_1, AUTHOR_1};
     struct call call = world_call(&w, signers, 1);
     w.memory.read_only = true;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -84,10 +84,47 @@ static void the_check_reads_only_and_knows_senders(void **state) {
     memcpy(signers[0], w.public_key[STRANGER], ED25519_KEY_LEN);
     assert_int_equal(contracts_check(&call, bytes_str("device"), bytes_str("endorse"), bytes, &answer), OK);
     assert_int_equal(answer.code, CODE_UNKNOWN_SENDER);
+    answer.code = CODE_OK;
+    memcpy(signers[0], w.public_key[DEVICE_1],
+           ED25519_KEY_LEN); /* a device sends what devices send, and nothing else */
+    assert_int_equal(contracts_check(&call, bytes_str("device"), bytes_str("endorse"), bytes, &answer), OK);
+    assert_int_equal(answer.code, CODE_UNKNOWN_SENDER);
+    answer.code = CODE_OK;
+    assert_int_equal(contracts_check(&call, bytes_str("update"), bytes_str("push"), bytes_of("", 0), &answer), OK);
+    assert_int_equal(answer.code, CODE_UNKNOWN_SENDER);
+    answer.code = CODE_OK;
+    assert_int_equal(contracts_check(&call, bytes_str("update"), bytes_str("report"), bytes_of("", 0), &answer), OK);
+    assert_int_equal(answer.code, CODE_OK);
     bytes.len--;
-    memcpy(signers[0], w.public_key[DEVICE_1], ED25519_KEY_LEN);
+    memcpy(signers[0], w.public_key[GATEWAY_1], ED25519_KEY_LEN);
     assert_int_equal(contracts_check(&call, bytes_str("device"), bytes_str("endorse"), bytes, &answer), OK);
     assert_int_equal(answer.code, CODE_BAD_ARGUMENTS);
+    world_close(&w);
+}
+
+/* Longer arguments than a method can have any use for get no place in a block. */
+static void arguments_have_a_length_by_method(void **state) {
+    (void)state;
+    struct world w;
+    static uint8_t junk[LIMIT_TX_BYTES];
+    uint8_t signers[1][ED25519_KEY_LEN];
+    world_open(&w, 1);
+    struct call call = world_call(&w, signers, 1);
+    memcpy(signers[0], w.public_key[AUTHOR_1], ED25519_KEY_LEN);
+    for (const struct contract *c = contracts_table; c->name != NULL; c++) {
+        for (const struct method *m = c->methods; m->name != NULL; m++) {
+            uint32_t most = m->args_max != 0 ? m->args_max : METHOD_ARGS_MAX;
+            struct answer answer = {.code = CODE_OK};
+            assert_true(most <= LIMIT_TX_BYTES);
+            if (strcmp(c->name, "governance") != 0) {
+                assert_int_equal(contracts_check(&call, bytes_str(c->name), bytes_str(m->name),
+                                                 bytes_of(junk, most < sizeof junk ? most + 1 : most), &answer),
+                                 OK);
+                assert_int_equal(answer.code, CODE_BAD_ARGUMENTS);
+                assert_int_equal(most < sizeof junk, strstr(answer.detail, "bytes, at most") != NULL);
+            }
+        }
+    }
     world_close(&w);
 }
 
@@ -151,6 +188,7 @@ int main(void) {
         cmocka_unit_test(unknown_contracts_and_methods_are_refused),
         cmocka_unit_test(arguments_have_one_form),
         cmocka_unit_test(the_check_reads_only_and_knows_senders),
+        cmocka_unit_test(arguments_have_a_length_by_method),
         cmocka_unit_test(a_damaged_record_is_a_local_fault_and_no_answer),
         cmocka_unit_test(every_code_has_a_name_a_text_and_a_number_of_its_own),
         cmocka_unit_test(lists_stop_at_the_limit_and_at_an_error),

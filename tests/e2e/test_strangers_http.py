@@ -1,0 +1,166 @@
+"""What whoever reaches a node's HTTP can make it do: without a key, with a device's key, with a member's."""
+import os
+import struct
+import threading
+import time
+
+import pytest
+
+from envelopes import Author, Client, code_of, field, post_all, private_key, public_of
+from net import Net, wait_for
+
+STATEMENT_TAG = b"assay.statement".ljust(16, b"\0")
+VERIFY = 2
+
+
+@pytest.fixture(scope="module")
+def net():
+    network = Net()
+    try:
+        yield network.start(network.validators)
+    finally:
+        network.close()
+
+
+class Speaker:
+    """A device that makes statements about one update."""
+
+    def __init__(self, net, update_id, key="device-1"):
+        self.chain = bytes.fromhex(net.validators[0].get("/v1/status")["chain_id"])
+        self.key = private_key(net.key(key))
+        self.update = bytes.fromhex(update_id)
+        self.counter = 0
+
+    def verify(self, digest=bytes(32)):
+        self.counter += 1
+        text = (b"\x01" + self.chain + public_of(self.key) + self.update + struct.pack(">QBBH", self.counter, VERIFY, 0, 0) +
+                digest + bytes(8) + os.urandom(16))
+        return text + self.key.sign(STATEMENT_TAG + text)
+
+
+def say(net, update, body):
+    client = Client(net.validators[0])
+    status, answer = client.ask("POST", f"/v1/updates/{update}/verify", body, {"Content-Type": "application/octet-stream"})
+    client.close()
+    return status, answer
+
+
+def transactions(net):
+    blocks = net.validators[0].get("/v1/blocks?limit=200")["blocks"]
+    return sum(block["tx_count"] for block in blocks)
+
+
+def test_nobody_makes_a_node_sign_what_the_ledger_would_refuse(net):
+    release = net.publish(net.image("a.bin", b"a" * 5000), "1.0.0")["release_id"]
+    update = net.push(release, device=net.device_id())["update_id"]
+    speaker = Speaker(net, update)
+    before = transactions(net)
+    good = speaker.verify()
+    for body, code in ((good[:-1] + bytes([good[-1] ^ 1]), "STATEMENT_SIGNATURE"),
+                       (Speaker(net, update, "author-acme-1").verify(), "UPDATE_NOT_A_TARGET")):
+        for _ in range(20):
+            status, answer = say(net, update, body)
+            assert (status, code_of(answer)) == (400, code), answer
+    nowhere = os.urandom(32).hex()
+    status, answer = say(net, nowhere, Speaker(net, nowhere).verify())
+    assert (status, code_of(answer)) == (400, "UPDATE_UNKNOWN"), answer
+    assert transactions(net) == before, "something was signed and recorded"
+
+    status, first = say(net, update, good)
+    assert status == 200 and "UPDATE_HASH_MISMATCH" in first["result"]["detail"], first
+    for _ in range(20):  # a repetition has its answer, and costs nothing
+        status, again = say(net, update, good)
+        assert status == 200 and again["result"]["detail"] == first["result"]["detail"], again
+    assert transactions(net) == before + 1
+    bodies, answers = [speaker.verify() for _ in range(20)], []
+    for body in bodies:  # one device does not use up the node's own share
+        answers.append(say(net, update, body)[0])
+    assert answers.count(429) >= 10, answers
+
+
+def test_a_devices_key_records_nothing_but_statements(net):
+    device = Author(net, "device-1")
+    before = transactions(net)
+    soon = int(1000 * time.time()) + 60_000
+    junk = [device.envelope("update", "push", field(1, os.urandom(60_000)), soon) for _ in range(10)]
+    junk += [device.push(os.urandom(32).hex(), soon) for _ in range(10)]
+    junk += [device.envelope("update", "report", field(1, os.urandom(200)), soon) for _ in range(10)]
+    outcomes = post_all(net.validators[0], junk)
+    assert {(status, code) for _, status, code in outcomes} == {(400, "UNKNOWN_SENDER"), (400, "STATEMENT_INVALID")}, outcomes
+    assert transactions(net) == before
+
+
+def test_streams_that_take_nothing_and_replays_hold_nobody_up(net):
+    """Readers of everything since the beginning, of alarms alone, and of a contract that is none: /livez answers as ever."""
+    author = Author(net)
+    soon = int(1000 * time.time()) + 60_000
+    post_all(net.validators[0], [author.small(soon) for _ in range(1500)], workers=8)
+    wait_for("all are final", lambda: net.validators[0].status()["pending"] == 0, 60)
+    stop = threading.Event()
+    sender = public_of(author.key).hex()
+
+    def ask(path):
+        client = Client(net.validators[0])
+        while not stop.is_set():
+            client.get(path)
+        client.close()
+    paths = ["/v1/events?types=alarm&after=0", f"/v1/txs?sender={sender}&contract=nosuch", "/v1/blocks/1/txs?limit=1"]
+    crowd = [threading.Thread(target=ask, args=(f"/v1/txs?sender={sender}&contract=nosuch",), daemon=True) for _ in range(12)]
+    for thread in crowd:
+        thread.start()
+    streams = []
+    for i in range(14):
+        streams.append(open_stream(net.validators[0], paths[0] if i % 2 else "/v1/events?after=0"))
+    try:
+        slowest, client = 0, Client(net.validators[0])
+        for _ in range(50):
+            began = time.monotonic()
+            with_status = net.validators[0].get_bytes("/livez", timeout=60)
+            slowest = max(slowest, time.monotonic() - began)
+            assert with_status == b"alive\n"
+        client.close()
+    finally:
+        stop.set()
+        for stream in streams:
+            stream.close()
+        for thread in crowd:
+            thread.join()
+    assert slowest < 20, f"/livez took {slowest:.2f} s"
+
+
+def open_stream(node, path, last=None):
+    import http.client
+    import urllib.parse
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(node.url).netloc, timeout=60)
+    connection.request("GET", path, headers={"Last-Event-ID": str(last)} if last is not None else {})
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+    return answer
+
+
+def test_a_stream_is_resumed_past_a_full_block(net):
+    """Every event of blocks of many transactions comes, once, to a client that takes its time."""
+    author = Author(net)
+    first = net.validators[0].height()
+    soon = int(1000 * time.time()) + 60_000
+    for node in net.validators[2:]:  # what comes meanwhile becomes final in one block
+        node.pause()
+    sent = post_all(net.validators[0], [author.small(soon) for _ in range(1900)], workers=8)
+    for node in net.validators[2:]:
+        node.resume()
+    taken = {envelope.id for envelope, status, _ in sent if status == 202}
+    assert len(taken) > 1000
+    wait_for("all are final", lambda: net.validators[0].status()["pending"] == 0, 60)
+    last = net.validators[0].height()
+    stream, heard = open_stream(net.validators[0], "/v1/events", last=first), []
+    while True:
+        line = stream.readline()
+        assert line, f"the stream ended after {len(heard)} transactions"
+        if line == b"event: tx\n":
+            line = stream.readline()
+            heard.append(line.split(b'"tx_id":"')[1][:64].decode())
+        if line == f"id: {last}\n".encode():
+            break
+    stream.close()
+    assert taken <= set(heard) and len(heard) == len(set(heard))
+    assert max(block["tx_count"] for block in net.validators[0].get("/v1/blocks?limit=50")["blocks"]) > 1000
