@@ -35,6 +35,10 @@
 #define NODES_MAX 4096
 #define NODES_PER_ORG_MAX 256
 #define LINKED_NODES_MAX 256 /* validators and observers: these have links among each other */
+/* Of one organisation; and so many places in all are kept for organisations with fewer than two observers, so that
+ * nobody keeps others from bringing the validators they may be asked for. */
+#define OBSERVERS_PER_ORG_MAX 32
+#define LINKED_NODES_KEPT LIMIT_VALIDATORS
 
 enum org_kind { ORG_VENDOR = 1, ORG_BROKER = 2, ORG_OPERATOR = 3, ORG_OWNER = 4 };
 enum node_role { NODE_VALIDATOR = 1, NODE_OBSERVER = 2, NODE_GATEWAY = 3 };

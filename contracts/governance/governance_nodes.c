@@ -150,12 +150,25 @@ static enum err judge_room(const struct call *call, const struct genesis_node *n
     if (node->role != NODE_GATEWAY && linked >= LINKED_NODES_MAX) {
         return refuse(answer, CODE_NODE_LIMIT, "%d validators and observers in all", LINKED_NODES_MAX);
     }
-    uint32_t own = 0;
-    e = org_node_count(&call->state, node->org, &own);
-    if (e != OK || own < NODES_PER_ORG_MAX) {
+    uint32_t own = 0, observers = 0;
+    e = org_node_count(&call->state, node->org, &own, &observers);
+    if (e != OK) {
         return e;
     }
-    return refuse(answer, CODE_NODE_LIMIT, "%d nodes of one organisation", NODES_PER_ORG_MAX);
+    if (own >= NODES_PER_ORG_MAX) {
+        return refuse(answer, CODE_NODE_LIMIT, "%d nodes of one organisation", NODES_PER_ORG_MAX);
+    }
+    if (node->role != NODE_OBSERVER) {
+        return OK;
+    }
+    if (observers >= OBSERVERS_PER_ORG_MAX) {
+        return refuse(answer, CODE_NODE_LIMIT, "%d observers of one organisation", OBSERVERS_PER_ORG_MAX);
+    }
+    if (observers >= 2 && linked >= LINKED_NODES_MAX - LINKED_NODES_KEPT) {
+        return refuse(answer, CODE_NODE_LIMIT,
+                      "the last %d places are kept for organisations with fewer than 2 observers", LINKED_NODES_KEPT);
+    }
+    return OK;
 }
 
 /* The node and whether its organisation's admins speak for it. */

@@ -133,21 +133,28 @@ enum err node_have(const struct state *state, const uint8_t key[ED25519_KEY_LEN]
     return e == OK && !found ? ERR_CORRUPT : e;
 }
 
-enum err org_node_count(const struct state *state, const char *org, uint32_t *out_count) {
+enum err org_node_count(const struct state *state, const char *org, uint32_t *out_count, uint32_t *out_observers) {
     struct record_key prefix = org_node_key(org);
     struct state_walk walk;
     struct bytes rest, value;
-    uint32_t count = 0;
+    uint32_t count = 0, observers = 0;
     bool found = true;
     enum err e = OK;
     state_walk_init(&walk, state, &prefix, bytes_of(NULL, 0));
     while (e == OK && found && count < NODES_PER_ORG_MAX) {
         e = state_walk_next(&walk, &rest, &value, &found);
-        count += e == OK && found;
+        if (e == OK && found) {
+            struct node_record node;
+            bool is_there = false;
+            count++;
+            e = rest.len == KEY_LEN ? node_get(state, rest.data, &node, &is_there) : ERR_CORRUPT;
+            observers += e == OK && is_there && node.node.role == NODE_OBSERVER ? 1 : 0;
+        }
     }
     state_walk_close(&walk);
     if (e == OK) {
         *out_count = count;
+        *out_observers = observers;
     }
     return e;
 }

@@ -23,8 +23,9 @@ NODISCARD enum err admin_of_another(const struct state *state, const uint8_t key
                                     bool *out_taken);
 /* The node's record as it stands, also of an organisation that is gone; ERR_CORRUPT when there is none. */
 NODISCARD enum err node_have(const struct state *state, const uint8_t key[ED25519_KEY_LEN], struct node_record *out);
-/* Nodes of the organisation; stops counting at NODES_PER_ORG_MAX. */
-NODISCARD enum err org_node_count(const struct state *state, const char *org, uint32_t *out_count);
+/* Nodes of the organisation, and the observers among them; stops counting at NODES_PER_ORG_MAX. */
+NODISCARD enum err org_node_count(const struct state *state, const char *org, uint32_t *out_count,
+                                  uint32_t *out_observers);
 
 /* How many there are. Zero before genesis. */
 struct governance_totals {

@@ -36,6 +36,7 @@ struct link_peer {
     struct wire *calling;
     uint64_t called_ms, redial_at_ms;
     uint32_t redial_delay_ms;
+    uint64_t there_ms; /* when it was last heard while the link was up; 0: never */
     unsigned dials;
 
     uint64_t retry_at_ms;
@@ -100,6 +101,8 @@ void link_peer_say(struct link_peer *peer, struct wire *wire, struct bytes datag
 /* Sends what is due and can be sent now. */
 void link_peer_pump(struct link_peer *peer);
 /* Has dialing ended? */
+/* The longest time between two attempts to connect to a peer that was last there then. */
+uint32_t link_redial_most(uint64_t there_ms, bool no_name, uint64_t now_ms);
 void link_peer_look_at_dial(struct link_peer *peer, uint64_t now_ms);
 /* A session was made on this wire, which the peer owns from now on, whoever dialled it. */
 void link_peer_adopt(struct link_peer *peer, struct wire *wire);

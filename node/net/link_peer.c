@@ -41,10 +41,18 @@ static uint64_t with_jitter(uint32_t delay_ms) {
     return delay_ms - delay_ms / 4 + r % (delay_ms / 2);
 }
 
-/* The next attempt comes later and later, until one leads to a session. A name that nobody knows is asked for seldom.
- */
+uint32_t link_redial_most(uint64_t there_ms, bool no_name, uint64_t now_ms) {
+    if (no_name) {
+        return LINKS_REDIAL_NAME_MAX_MS;
+    }
+    bool was_there = there_ms != 0 && now_ms - there_ms < LINKS_REDIAL_LOST_MS;
+    return was_there ? LINKS_REDIAL_MAX_MS : LINKS_REDIAL_LOST_MAX_MS;
+}
+
+/* The next attempt comes later and later, until one leads to a session. Who has not been there for long, or never, and a
+ * name that nobody knows, are asked for seldom: whoever comes dials as well. */
 static void dial_later(struct link_peer *peer, bool no_name, uint64_t now_ms) {
-    uint32_t most = no_name ? LINKS_REDIAL_NAME_MAX_MS : LINKS_REDIAL_MAX_MS;
+    uint32_t most = link_redial_most(peer->there_ms, no_name, now_ms);
     uint32_t delay = peer->redial_delay_ms < most ? peer->redial_delay_ms : most;
     peer->redial_at_ms = now_ms + with_jitter(delay);
     peer->redial_delay_ms = delay * 2;
@@ -289,6 +297,7 @@ void link_peer_heard(struct link_peer *peer, uint64_t now_ms) {
         peer->redial_delay_ms = LINKS_RETRY_MIN_MS;
         peer->links->ops.on_up(peer->links->ops.ctx, peer->member);
     }
+    peer->there_ms = peer->up ? now_ms : peer->there_ms;
 }
 
 /* A new initiation when one is needed and the last had its time: on the session's own wire, or on the one we dialled.

@@ -31,8 +31,10 @@
 #define LINKS_SILENT_MS 8000u
 #define LINKS_RETRY_MIN_MS 250u
 #define LINKS_RETRY_MAX_MS 5000u
-/* Between attempts to connect; to a name that has no address. */
+/* Between attempts to connect to who was there within the last ten minutes; to others; to a name that has no address. */
 #define LINKS_REDIAL_MAX_MS 5000u
+#define LINKS_REDIAL_LOST_MS 600000u
+#define LINKS_REDIAL_LOST_MAX_MS 120000u
 #define LINKS_REDIAL_NAME_MAX_MS 120000u
 /* How long gossip waits for more to send with it when some went out just before, unless there are so many bytes or a
  * message of more value. After a quiet time it goes at once. */

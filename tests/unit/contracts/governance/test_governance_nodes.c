@@ -264,6 +264,35 @@ static void the_number_of_nodes_is_limited(void **state) {
     council_close(&c);
 }
 
+/* Each place has links with all others: no organisation takes them all, and there is always one for who has few. */
+static void no_organisation_takes_the_places_of_others(void **state) {
+    (void)state;
+    struct council c;
+    struct governance_totals totals;
+    council_open(&c, 2, 1, 0);
+    for (int i = 0; i < OBSERVERS_PER_ORG_MAX; i++) {
+        assert_int_equal(council_register(&c, 0, FRESH(i), NODE_OBSERVER), CODE_OK);
+    }
+    assert_int_equal(council_register(&c, 0, FRESH(100), NODE_OBSERVER), CODE_NODE_LIMIT);
+    assert_non_null(strstr(c.w.answer.detail, "observers of one organisation"));
+    assert_int_equal(council_register(&c, 0, FRESH(100), NODE_GATEWAY), CODE_OK);
+    assert_int_equal(governance_totals(&c.w.state, &totals), OK);
+    struct buffer value = BUFFER_INIT; /* as if others had registered them */
+    record_encode(&record_stamp_shape, &totals.stamp, &value);
+    buffer_u32(&value, totals.orgs);
+    buffer_u32(&value, totals.nodes[NODE_VALIDATOR]);
+    buffer_u32(&value, LINKED_NODES_MAX - LINKED_NODES_KEPT);
+    buffer_u32(&value, totals.nodes[NODE_GATEWAY]);
+    struct record_key key = record_key("governance", "totals", bytes_of(NULL, 0));
+    assert_int_equal(state_put_buffer(&c.w.state, &key, &value), OK);
+    buffer_free(&value);
+    assert_int_equal(council_register(&c, 1, FRESH(101), NODE_OBSERVER), CODE_OK);
+    assert_int_equal(council_register(&c, 1, FRESH(102), NODE_OBSERVER), CODE_OK);
+    assert_int_equal(council_register(&c, 1, FRESH(103), NODE_OBSERVER), CODE_NODE_LIMIT);
+    assert_non_null(strstr(c.w.answer.detail, "are kept for"));
+    council_close(&c);
+}
+
 static void totals_bound_what_one_organisation_may_not_reach(void **state) {
     (void)state;
     struct council c;
@@ -299,6 +328,7 @@ int main(void) {
         cmocka_unit_test(addresses_are_judged),
         cmocka_unit_test(observers_need_a_peer_address_and_gateways_have_none),
         cmocka_unit_test(the_number_of_nodes_is_limited),
+        cmocka_unit_test(no_organisation_takes_the_places_of_others),
         cmocka_unit_test(totals_bound_what_one_organisation_may_not_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

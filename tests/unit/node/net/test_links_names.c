@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/ed25519.h"
+#include "node/net/link_internal.h"
 #include "node/net/wire.h"
 #include "tests/lib/hand.h"
 #include "tests/unit/node/nng_threads.h"
@@ -196,6 +197,15 @@ static void an_address_to_listen_at_needs_a_port(void **state) {
     }
 }
 
+static void dead_addresses_are_dialled_seldom(void **state) {
+    (void)state;
+    const uint64_t now = 10000000;
+    assert_int_equal(link_redial_most(now - 1000, false, now), LINKS_REDIAL_MAX_MS);
+    assert_int_equal(link_redial_most(now - LINKS_REDIAL_LOST_MS, false, now), LINKS_REDIAL_LOST_MAX_MS);
+    assert_int_equal(link_redial_most(0, false, now), LINKS_REDIAL_LOST_MAX_MS);
+    assert_int_equal(link_redial_most(now, true, now), LINKS_REDIAL_NAME_MAX_MS);
+}
+
 int main(void) {
     if (crypto_start() != OK) {
         return 1;
@@ -205,6 +215,7 @@ int main(void) {
         cmocka_unit_test(an_address_is_the_same_however_its_socket_shows_it),
         cmocka_unit_test(names_and_ipv6_are_addresses_to_listen_at_and_to_dial),
         cmocka_unit_test(an_address_to_listen_at_needs_a_port),
+        cmocka_unit_test(dead_addresses_are_dialled_seldom),
     };
     int failed = cmocka_run_group_tests_name("links and names", tests, NULL, NULL);
     nng_fini(); /* waits until the library has let go of what was closed */
