@@ -30,6 +30,7 @@ struct client {
     CURL *curl;
     char url[URL_MAX]; /* without a trailing '/' */
     struct fetch_options http;
+    struct fetch_curl_head head;
     long timeout_ms;
     char token[AUTH_TOKEN_MAX]; /* of a login, borrowed by `http` */
     struct why why;
@@ -225,7 +226,8 @@ static struct curl_slist *make_headers(const struct client *client, const struct
 static bool prepare(struct client *client, struct http_call *call, const char *url, struct curl_slist *headers) {
     CURL *curl = client->curl;
     curl_easy_reset(curl);
-    if (!fetch_curl_set(&client->http, curl) || (call->stalls_only && !fetch_curl_set_stall(&client->http, curl)) ||
+    if (!fetch_curl_set(&client->http, curl, &client->head) ||
+        (call->stalls_only && !fetch_curl_set_stall(&client->http, curl)) ||
         curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK) {
         return false;
     }

@@ -11,10 +11,21 @@ static long or_default(uint32_t value, uint32_t otherwise) {
     return (long)(value != 0 ? value : otherwise);
 }
 
-bool fetch_curl_set(const struct fetch_options *options, CURL *curl) {
+/* A line of the head, or of the trailers. */
+static size_t take_head(char *data, size_t size, size_t count, void *arg) {
+    struct fetch_curl_head *head = arg;
+    (void)data;
+    head->bytes += size * count;
+    return head->bytes <= FETCH_HEAD_MAX ? size * count : 0; /* less than there is ends the transfer */
+}
+
+bool fetch_curl_set(const struct fetch_options *options, CURL *curl, struct fetch_curl_head *head) {
+    *head = (struct fetch_curl_head){0};
     long connect_ms = or_default(options->connect_timeout_ms, CONNECT_TIMEOUT_MS);
     return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_head) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERDATA, head) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK &&
            (options->ca_file == NULL || curl_easy_setopt(curl, CURLOPT_CAINFO, options->ca_file) == CURLE_OK) &&

@@ -9,9 +9,16 @@
 
 /* All fail for want of memory alone. The handle has been reset, which leaves nothing that an earlier call was given. */
 
-/* How the other node is reached: http and https alone, no redirects, no signals; certificates, proxy, patience with
- * connecting. */
-bool fetch_curl_set(const struct fetch_options *options, CURL *curl);
+/* Bytes of the head, and of trailers, that one answer may have: libcurl keeps them all. */
+#define FETCH_HEAD_MAX (64u * 1024u)
+struct fetch_curl_head {
+    size_t bytes; /* of the answer under way */
+};
+
+/* How the other node is reached: http and https alone, no redirects, no compression, no signals; certificates, proxy,
+ * patience with connecting. An answer whose head or trailers are over FETCH_HEAD_MAX is broken off; `head` lives as
+ * long as the transfer. */
+bool fetch_curl_set(const struct fetch_options *options, CURL *curl, struct fetch_curl_head *head);
 /* Ends a transfer that moves too little for too long. */
 bool fetch_curl_set_stall(const struct fetch_options *options, CURL *curl);
 

@@ -14,6 +14,7 @@
 struct transfer {
     CURL *easy; /* kept for its connection */
     struct curl_slist *headers;
+    struct fetch_curl_head head;
     bool active;
     bool too_long;
     struct transfer_request request; /* without its texts */
@@ -108,10 +109,14 @@ static bool set_headers(const struct fetch_options *options, struct transfer *t,
            curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK;
 }
 
-/* What ends a transfer by itself: a stream only when its peer is gone. */
+/* What ends a transfer by itself: a stream only when its peer is gone. A stream is read no faster than anybody has to
+ * tell in it: what is sent faster waits at its sender. */
+#define STREAM_RATE 65536 /* bytes a second */
+
 static bool set_patience(const struct fetch_options *o, CURL *easy, const struct transfer_request *request) {
     if (request->piece != NULL) {
         return curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L) == CURLE_OK &&
+               curl_easy_setopt(easy, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)STREAM_RATE) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S) == CURLE_OK;
@@ -123,7 +128,7 @@ static bool set_patience(const struct fetch_options *o, CURL *easy, const struct
 static bool set_options(const struct fetch_options *o, struct transfer *t, const struct transfer_request *request,
                         const char *url) {
     curl_easy_reset(t->easy);
-    return fetch_curl_set(o, t->easy) && curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
+    return fetch_curl_set(o, t->easy, &t->head) && curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
            curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
            curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK &&
            curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK && set_patience(o, t->easy, request) &&

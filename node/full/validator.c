@@ -341,7 +341,8 @@ static enum err open_storage(struct validator *v) {
     char folder[CONFIG_PATH_MAX];
     const struct mempool_config mempool = {.max_count = config->mempool.max_count,
                                            .max_bytes = config->mempool.max_bytes,
-                                           .max_per_sender = config->mempool.max_per_sender};
+                                           .max_per_sender = config->mempool.max_per_sender,
+                                           .max_bytes_per_sender = config->mempool.max_bytes_per_sender};
     enum err e = mempool_new(&mempool, &v->mempool);
     if (e == OK) {
         mempool_time(v->mempool, &v->vitals.times);

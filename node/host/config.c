@@ -89,6 +89,7 @@ static const struct key keys[] = {
     NUMBER(mempool, max_count, 1, 10000000, "20000", "transactions waiting for a block"),
     NUMBER(mempool, max_bytes, 64 * 1024, 16 * GIB, "67108864", "their bytes together"),
     NUMBER(mempool, max_per_sender, 1, 10000000, "2000", "of one sender"),
+    NUMBER(mempool, max_bytes_per_sender, 64 * 1024, 16 * GIB, "8388608", "their bytes"),
     {"gateway", "sources", KEY_SOURCES, AT(gateway, sources), 0, 0, NULL, "",
      "base URLs of the full nodes a gateway follows, separated by commas"},
     NUMBER(gateway, poll_ms, 10, 3600000, "1000", "how often a gateway asks for what is new when no event came"),

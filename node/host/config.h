@@ -76,6 +76,7 @@ struct config {
         uint64_t max_count;
         uint64_t max_bytes;
         uint64_t max_per_sender;
+        uint64_t max_bytes_per_sender;
     } mempool;
     struct {
         struct config_sources sources;

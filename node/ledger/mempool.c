@@ -21,6 +21,9 @@ enum err mempool_new(const struct mempool_config *config, struct mempool **out) 
         return ERR_NOMEM;
     }
     pool->config = *config;
+    if (config->max_bytes_per_sender == 0 || config->max_bytes_per_sender > config->max_bytes) {
+        pool->config.max_bytes_per_sender = config->max_bytes;
+    }
     pool->buckets = 64;
     while (pool->buckets < config->max_count) {
         pool->buckets *= 2;
@@ -64,8 +67,18 @@ static struct mempool_sender **sender_slot(struct mempool *pool, const uint8_t k
     return slot;
 }
 
-static enum err sender_count_up(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
+/* Has the sender (NULL: nothing of it waits) as much waiting as one may have? */
+static bool share_is_used(const struct mempool *pool, const struct mempool_sender *sender, size_t more) {
+    size_t count = sender != NULL ? sender->count : 0, bytes = sender != NULL ? sender->bytes : 0;
+    return count >= pool->config.max_per_sender || more > pool->config.max_bytes_per_sender - bytes;
+}
+
+static enum err sender_count_up(struct mempool *pool, const struct transaction *tx) {
+    const uint8_t *key = tx->signers[0];
     struct mempool_sender **slot = sender_slot(pool, key);
+    if (share_is_used(pool, *slot, tx->envelope.len)) {
+        return ERR_DENIED;
+    }
     if (*slot == NULL) {
         struct mempool_sender *fresh = calloc(1, sizeof *fresh);
         if (fresh == NULL) {
@@ -73,16 +86,16 @@ static enum err sender_count_up(struct mempool *pool, const uint8_t key[ED25519_
         }
         memcpy(fresh->key, key, ED25519_KEY_LEN);
         *slot = fresh;
-    } else if ((*slot)->count >= pool->config.max_per_sender) {
-        return ERR_DENIED;
     }
     (*slot)->count++;
+    (*slot)->bytes += tx->envelope.len;
     return OK;
 }
 
-static void sender_count_down(struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
-    struct mempool_sender **slot = sender_slot(pool, key);
-    ASSERT(*slot != NULL && (*slot)->count > 0);
+static void sender_count_down(struct mempool *pool, const struct transaction *tx) {
+    struct mempool_sender **slot = sender_slot(pool, tx->signers[0]);
+    ASSERT(*slot != NULL && (*slot)->count > 0 && (*slot)->bytes >= tx->envelope.len);
+    (*slot)->bytes -= tx->envelope.len;
     if (--(*slot)->count == 0) {
         struct mempool_sender *gone = *slot;
         *slot = gone->next_in_bucket;
@@ -105,7 +118,7 @@ enum err mempool_add(struct mempool *pool, const struct transaction *tx) {
     memcpy(entry->bytes, tx->envelope.data, tx->envelope.len);
     enum err e = transaction_decode(bytes_of(entry->bytes, tx->envelope.len), &entry->tx, NULL);
     ASSERT(e == OK);
-    e = sender_count_up(pool, tx->signers[0]);
+    e = sender_count_up(pool, tx);
     if (e != OK) {
         free(entry);
         return e;
@@ -184,7 +197,7 @@ void mempool_remove(struct mempool *pool, const uint8_t id[HASH_LEN]) {
     *(gone->older != NULL ? &gone->older->newer : &pool->oldest) = gone->newer;
     *(gone->newer != NULL ? &gone->newer->older : &pool->newest) = gone->older;
     ASSERT(pool->count > 0 && gone->tx.envelope.len <= pool->bytes);
-    sender_count_down(pool, gone->tx.signers[0]);
+    sender_count_down(pool, &gone->tx);
     pool->count--;
     pool->bytes -= gone->tx.envelope.len;
     free(gone);

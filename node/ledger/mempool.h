@@ -15,7 +15,8 @@ struct mempool;
 struct mempool_config {
     size_t max_count;
     size_t max_bytes;
-    size_t max_per_sender; /* transactions of one first signer */
+    size_t max_per_sender;       /* transactions of one first signer */
+    size_t max_bytes_per_sender; /* and their bytes; 0: max_bytes */
 };
 
 NODISCARD enum err mempool_new(const struct mempool_config *config, struct mempool **out);

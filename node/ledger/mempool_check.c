@@ -73,10 +73,13 @@ static bool check_ids(const struct mempool *pool, struct why *why) {
            why_not(why, "the table of ids holds %zu entries and the list %zu", count, pool->count);
 }
 
-static size_t waiting_of(const struct mempool *pool, const uint8_t key[ED25519_KEY_LEN]) {
+static size_t waiting_of(const struct mempool *pool, const uint8_t key[ED25519_KEY_LEN], size_t *out_bytes) {
     size_t count = 0;
+    *out_bytes = 0;
     for (const struct mempool_entry *entry = pool->oldest; entry != NULL; entry = entry->newer) {
-        count += memcmp(entry->tx.signers[0], key, ED25519_KEY_LEN) == 0;
+        bool is_of_key = memcmp(entry->tx.signers[0], key, ED25519_KEY_LEN) == 0;
+        count += is_of_key ? 1 : 0;
+        *out_bytes += is_of_key ? entry->tx.envelope.len : 0;
     }
     return count;
 }
@@ -85,7 +88,7 @@ static bool check_senders(const struct mempool *pool, struct why *why) {
     size_t sum = 0;
     for (size_t bucket = 0; bucket < pool->buckets; bucket++) {
         for (const struct mempool_sender *s = pool->by_sender[bucket]; s != NULL; s = s->next_in_bucket) {
-            size_t waiting = waiting_of(pool, s->key);
+            size_t bytes, waiting = waiting_of(pool, s->key, &bytes);
             if (mempool_bucket(pool, s->key) != bucket) {
                 return why_not(why, "a sender stands in bucket %zu, where nobody looks for it", bucket);
             }
@@ -95,6 +98,10 @@ static bool check_senders(const struct mempool *pool, struct why *why) {
             if (s->count != waiting || s->count > pool->config.max_per_sender) {
                 return why_not(why, "of a sender %zu transactions wait, %zu are counted, %zu allowed", waiting,
                                s->count, pool->config.max_per_sender);
+            }
+            if (s->bytes != bytes || bytes > pool->config.max_bytes_per_sender) {
+                return why_not(why, "of a sender %zu bytes wait, %zu are counted, %zu allowed", bytes, s->bytes,
+                               pool->config.max_bytes_per_sender);
             }
             sum += waiting;
         }

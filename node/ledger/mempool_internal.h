@@ -18,7 +18,7 @@ struct mempool_entry {
 struct mempool_sender {
     struct mempool_sender *next_in_bucket;
     uint8_t key[ED25519_KEY_LEN];
-    size_t count;
+    size_t count, bytes;
 };
 
 struct mempool {

@@ -24,6 +24,14 @@ static size_t receive(char *data, size_t size, size_t count, void *ctx) {
     return len;
 }
 
+/* Lines of the head and trailers, all of which libcurl keeps. */
+static size_t receive_head(char *data, size_t size, size_t count, void *ctx) {
+    struct host_link *link = ctx;
+    (void)data;
+    link->head_bytes += size * count;
+    return link->head_bytes <= HOST_LINK_HEAD_MAX ? size * count : 0; /* less than there is ends the exchange */
+}
+
 static const char *what_failed(CURLcode code, const struct receiver *to, const char *detail) {
     if (to->overflow) {
         return "answer longer than asked for";
@@ -38,6 +46,7 @@ static bool exchange(void *ctx, const uint8_t *request, size_t len, uint8_t *ans
     char *type = NULL;
     char error[CURL_ERROR_SIZE] = "";
     link->exchanges++;
+    link->head_bytes = 0;
     (void)curl_easy_setopt(link->curl, CURLOPT_POSTFIELDS, request);
     (void)curl_easy_setopt(link->curl, CURLOPT_POSTFIELDSIZE, (long)len);
     (void)curl_easy_setopt(link->curl, CURLOPT_WRITEDATA, &to);
@@ -82,6 +91,8 @@ bool host_link_open(struct host_link *link, const char *gateway) {
            curl_easy_setopt(link->curl, CURLOPT_TIMEOUT_MS, HOST_LINK_TIMEOUT_MS) == CURLE_OK &&
            curl_easy_setopt(link->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(link->curl, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&
+           curl_easy_setopt(link->curl, CURLOPT_HEADERFUNCTION, receive_head) == CURLE_OK &&
+           curl_easy_setopt(link->curl, CURLOPT_HEADERDATA, link) == CURLE_OK &&
            curl_easy_setopt(link->curl, CURLOPT_WRITEFUNCTION, receive) == CURLE_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 #define HOST_LINK_TIMEOUT_MS 10000L
+#define HOST_LINK_HEAD_MAX (64u * 1024u) /* bytes of head and trailers of one answer */
 
 struct host_link {
     struct device_transport seam;
@@ -16,6 +17,7 @@ struct host_link {
     char url[1024];
     struct why why; /* of the last exchange that failed */
     unsigned long exchanges;
+    size_t head_bytes; /* of the answer under way */
 };
 
 /* `gateway` is its base URL, http or https. False when it is not one or libcurl can't start; host_link_close anyway. */

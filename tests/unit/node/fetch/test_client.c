@@ -7,6 +7,7 @@
 
 #include "node/fetch/client.h"
 #include "node/http/server.h"
+#include "tests/lib/endless.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +123,26 @@ static void what_is_no_base_address_is_refused(void **state) {
     assert_null(client);
 }
 
+/* What is kept of one answer is bounded, and so is what is read of it: as much as sockets hold lies on its way. */
+#define ON_ITS_WAY (16u << 20)
+
+static void heads_and_trailers_without_end_are_broken_off(void **state) {
+    (void)state;
+    static const char *const heads[] = {"HTTP/1.1 200 OK\r\n",
+                                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        struct endless liar;
+        json_t *answer = NULL;
+        endless_begin(&liar, heads[i]);
+        const struct client_config config = {.url = liar.url, .timeout_ms = 600000};
+        struct client *client = client_of(&config);
+        assert_int_not_equal(client_get_json(client, "/", &answer), OK);
+        client_free(client);
+        endless_end(&liar);
+        assert_in_range(liar.sent, 1, ON_ITS_WAY);
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void) {
@@ -130,6 +151,7 @@ int main(void) {
         CASE(a_body_from_memory_waits_for_no_consent),
         CASE(a_proxy_is_asked_in_the_nodes_place),
         CASE(what_failed_is_said_in_words),
+        cmocka_unit_test(heads_and_trailers_without_end_are_broken_off),
         cmocka_unit_test(what_is_no_base_address_is_refused),
     };
     return client_start() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -139,6 +139,30 @@ static void expired_ones_go_and_give_back_their_sender_share(void **state) {
     buffer_free(&b);
 }
 
+static void one_sender_has_a_share_of_the_bytes(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT;
+    struct sender s = sender_of(1), other = sender_of(2);
+    struct transaction tx = make(&s, 1, 1000, &b);
+    struct mempool_config config = {
+        .max_count = 10, .max_bytes = 100000, .max_per_sender = 10, .max_bytes_per_sender = 2 * tx.envelope.len};
+    struct mempool *pool = NULL;
+    assert_int_equal(mempool_new(&config, &pool), OK);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    tx = make(&s, 2, 1000, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    tx = make(&s, 3, 2000, &b);
+    assert_int_equal(mempool_add(pool, &tx), ERR_DENIED);
+    tx = make(&other, 4, 1000, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    assert_sound(pool);
+    assert_int_equal(mempool_expire(pool, 1000), 3);
+    tx = make(&s, 3, 2000, &b);
+    assert_int_equal(mempool_add(pool, &tx), OK);
+    end(pool);
+    buffer_free(&b);
+}
+
 struct dropped {
     uint8_t ids[4][HASH_LEN];
     size_t count;
@@ -311,6 +335,7 @@ int main(void) {
         cmocka_unit_test(other_signatures_under_a_known_id_are_not_vouched_for),
         cmocka_unit_test(one_sender_cannot_crowd_out_another),
         cmocka_unit_test(count_and_bytes_are_bounded),
+        cmocka_unit_test(one_sender_has_a_share_of_the_bytes),
         cmocka_unit_test(expired_ones_go_and_give_back_their_sender_share),
         cmocka_unit_test(what_expires_too_late_for_a_shorter_lifetime_goes_and_is_named),
         cmocka_unit_test(what_is_not_sound_is_said),
