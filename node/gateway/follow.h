@@ -14,11 +14,11 @@
 #include "node/gateway/light.h"
 #include "node/gateway/site.h"
 
-#define FOLLOW_JOBS_MAX 8192u    /* more are dropped: devices ask again */
-#define FOLLOW_HINTS_MAX 1024u   /* update ids taken from one question to all sources */
-#define FOLLOW_REJECTED_MAX 512u /* ids that hints named and the ledger does not know, remembered */
-#define FOLLOW_GAP_MS 30u        /* between two rounds, however often it is poked */
-#define FOLLOW_SAVE_MS 1000u     /* between two writings of the fleet's file, at least */
+#define FOLLOW_JOBS_MAX 8192u        /* more are dropped: devices ask again */
+#define FOLLOW_HINTS_PER_SOURCE 128u /* update ids taken from each, of one question to all sources */
+#define FOLLOW_REJECTED_MAX 512u     /* ids that hints named and the ledger does not know, remembered */
+#define FOLLOW_GAP_MS 30u            /* between two rounds, however often it is poked */
+#define FOLLOW_SAVE_MS 1000u         /* between two writings of the fleet's file, at least */
 
 struct follow;
 

@@ -16,14 +16,16 @@
 #include <string.h>
 
 #define HINT_LIMIT (512u * 1024u)
-#define HINTS_PER_LIST 200
 
 struct follow_class {
     struct follow_class_config config;
     uint8_t rejected[FOLLOW_REJECTED_MAX][HASH_LEN]; /* ring */
     size_t rejected_count;
-    uint8_t hints[FOLLOW_HINTS_MAX][HASH_LEN];
-    size_t hint_count;
+    struct {
+        uint8_t ids[FOLLOW_HINTS_PER_SOURCE][HASH_LEN];
+        size_t count;
+        size_t unknown;          /* to the ledger, of those looked up */
+    } hints[CONFIG_SOURCES_MAX]; /* each source's own, so that none crowds out the others */
 };
 
 enum err follow_class_new(const struct follow_class_config *config, struct follow_class **out) {
@@ -232,7 +234,7 @@ struct hint_list {
 };
 
 /* Takes the ids of updates that a list says push the class's latest release. */
-static bool take_updates(void *arg, struct bytes body) {
+static bool take_updates(void *arg, size_t source, struct bytes body) {
     const struct hint_list *list = arg;
     struct follow_class *follow = list->follow;
     json_t *root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
@@ -247,9 +249,11 @@ static bool take_updates(void *arg, struct bytes body) {
             good = false;
             break;
         }
-        if (memcmp(release, list->class->record.release_id, HASH_LEN) == 0 && follow->hint_count < FOLLOW_HINTS_MAX &&
-            !is_rejected(follow, id) && !contains((const uint8_t(*)[HASH_LEN])follow->hints, follow->hint_count, id)) {
-            memcpy(follow->hints[follow->hint_count++], id, HASH_LEN);
+        size_t *count = &follow->hints[source].count;
+        uint8_t(*ids)[HASH_LEN] = follow->hints[source].ids;
+        if (memcmp(release, list->class->record.release_id, HASH_LEN) == 0 && *count < FOLLOW_HINTS_PER_SOURCE &&
+            !is_rejected(follow, id) && !contains((const uint8_t(*)[HASH_LEN])ids, *count, id)) {
+            memcpy(ids[(*count)++], id, HASH_LEN);
         }
     }
     json_decref(root);
@@ -262,8 +266,9 @@ struct target_list {
     size_t count;
 };
 
-static bool take_targets(void *arg, struct bytes body) {
+static bool take_targets(void *arg, size_t source, struct bytes body) {
     struct target_list *list = arg;
+    (void)source;
     json_t *root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
     const json_t *devices = record_member(&update_answer_shape, root, offsetof(struct update_answer_page, devices));
     bool good = json_is_array(devices) && json_array_size(devices) <= UPDATE_TARGETS_MAX;
@@ -322,7 +327,8 @@ static void learn_targets(struct follow_class *follow, struct catalog_update *up
     learn_those(follow, update, &list, false);
 }
 
-static enum err prove_update(struct follow_class *follow, struct catalog_class *class, const uint8_t id[HASH_LEN]) {
+static enum err prove_update(struct follow_class *follow, struct catalog_class *class, const uint8_t id[HASH_LEN],
+                             bool *out_known) {
     struct proven proven = PROVEN_INIT;
     struct update_record record;
     bool found = false;
@@ -336,6 +342,7 @@ static enum err prove_update(struct follow_class *follow, struct catalog_class *
     if (e != OK) {
         return e;
     }
+    *out_known = found;
     site_lock(follow->config.site);
     struct catalog_update *update = found ? catalog_update_add(class, &record) : NULL;
     site_unlock(follow->config.site);
@@ -348,12 +355,34 @@ static enum err prove_update(struct follow_class *follow, struct catalog_class *
     return OK;
 }
 
-/* Proves what the hints name; `class->updates` is written on this thread alone, so reading it needs no lock here. */
+/* An honest source may be ahead of the head by a little; who names so many unknown ones makes them up, and what else it
+ * named is left alone, unless others name it, too. */
+#define UNKNOWN_MAX 3u
+
+/* One hint of a source. False: no source answers. */
+static bool prove_hint(struct follow_class *follow, struct catalog_class *class, size_t source, const uint8_t *id) {
+    bool known = true;
+    if (catalog_update_find(class, id) != NULL || is_rejected(follow, id)) {
+        return true;
+    }
+    if (prove_update(follow, class, id, &known) != OK) {
+        return false;
+    }
+    if (!known && ++follow->hints[source].unknown == UNKNOWN_MAX) {
+        light_blame(follow->config.light, source, "names updates that the ledger does not know");
+    }
+    return true;
+}
+
+/* Proves what the hints name, one of each source after the other; `class->updates` is written on this thread alone, so
+ * reading it needs no lock here. */
 static void prove_hints(struct follow_class *follow, struct catalog_class *class) {
-    for (size_t i = 0; i < follow->hint_count; i++) {
-        if (catalog_update_find(class, follow->hints[i]) == NULL &&
-            prove_update(follow, class, follow->hints[i]) != OK) {
-            return;
+    for (size_t i = 0; i < FOLLOW_HINTS_PER_SOURCE; i++) {
+        for (size_t source = 0; source < CONFIG_SOURCES_MAX; source++) {
+            bool has_one = i < follow->hints[source].count && follow->hints[source].unknown < UNKNOWN_MAX;
+            if (has_one && !prove_hint(follow, class, source, follow->hints[source].ids[i])) {
+                return;
+            }
         }
     }
     for (size_t i = 0; i < class->update_count; i++) {
@@ -364,9 +393,15 @@ static void prove_hints(struct follow_class *follow, struct catalog_class *class
     }
 }
 
+static void forget_hints(struct follow_class *follow) {
+    for (size_t source = 0; source < CONFIG_SOURCES_MAX; source++) {
+        follow->hints[source].count = follow->hints[source].unknown = 0;
+    }
+}
+
 static void look_for_updates(struct follow_class *follow, struct catalog_class *class, const char *path) {
     struct hint_list list = {follow, class};
-    follow->hint_count = 0;
+    forget_hints(follow);
     if (light_hints(follow->config.light, path, HINT_LIMIT, take_updates, &list) == OK) {
         prove_hints(follow, class);
     }
@@ -394,7 +429,7 @@ bool follow_class_refresh(struct follow_class *follow, struct catalog_class *cla
     client_escape(class->name, &name);
     if (buffer_ok(&name) == OK) {
         (void)snprintf(path, sizeof path, "/v1/updates?class=%.*s&limit=%d", (int)name.len, (const char *)name.data,
-                       HINTS_PER_LIST);
+                       (int)FOLLOW_HINTS_PER_SOURCE);
         look_for_updates(follow, class, path);
     }
     buffer_free(&name);
@@ -412,11 +447,13 @@ void follow_class_new_device(struct follow_class *follow, struct catalog_class *
         return;
     }
     hex_encode(device_id, KEY_LEN, hex);
-    (void)snprintf(path, sizeof path, "/v1/updates?device=%s&limit=%d", hex, HINTS_PER_LIST);
+    (void)snprintf(path, sizeof path, "/v1/updates?device=%s&limit=%d", hex, (int)FOLLOW_HINTS_PER_SOURCE);
     look_for_updates(follow, class, path);
     /* The lists of targets may be full of false ones: what was named for this device is proven whatever they say. */
-    for (size_t i = 0; i < follow->hint_count; i++) {
-        const struct catalog_update *update = catalog_update_find(class, follow->hints[i]);
+    for (size_t i = 0; i < CONFIG_SOURCES_MAX * FOLLOW_HINTS_PER_SOURCE; i++) {
+        size_t source = i / FOLLOW_HINTS_PER_SOURCE, place = i % FOLLOW_HINTS_PER_SOURCE;
+        const struct catalog_update *update =
+            place < follow->hints[source].count ? catalog_update_find(class, follow->hints[source].ids[place]) : NULL;
         if (update != NULL && !update->whole_class) {
             follow->config.prove_later(follow->config.ctx, update->id, device_id);
         }

@@ -67,14 +67,30 @@ void image_sources_free(struct image_sources *sources) {
 
 /* ---- The ledger's nodes ------------------------------------------------------------------------------------------ */
 
+/* Each source's own, so that none crowds out the others. */
 struct key_list {
     uint8_t key[BLOB_FETCH_SOURCES_MAX][ED25519_KEY_LEN];
     size_t count;
+    size_t unknown; /* to the ledger, of those looked up */
 };
 
+struct key_lists {
+    struct key_list of[CONFIG_SOURCES_MAX];
+};
+
+static bool has_key(const struct key_list *list, size_t count, const uint8_t key[ED25519_KEY_LEN]) {
+    for (size_t i = 0; i < count && i < list->count; i++) {
+        if (memcmp(list->key[i], key, ED25519_KEY_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Keys of nodes that a list says serve somebody; gateways' images come from these themselves. */
-static bool take_nodes(void *arg, struct bytes body) {
-    struct key_list *list = arg;
+static bool take_nodes(void *arg, size_t source, struct bytes body) {
+    struct key_lists *lists = arg;
+    struct key_list *list = &lists->of[source];
     json_t *root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
     const json_t *nodes = record_member(&nodes_page, root, offsetof(struct page_answer, items));
     bool good = json_is_array(nodes);
@@ -83,11 +99,7 @@ static bool take_nodes(void *arg, struct bytes body) {
         struct why why;
         bool serves = record_of_json(&node_shape, json_array_get(nodes, i), &record, &why) == OK &&
                       record.node.role != NODE_GATEWAY && record.node.http[0] != '\0';
-        bool known = false;
-        for (size_t j = 0; j < list->count && !known; j++) {
-            known = memcmp(list->key[j], record.node.key, ED25519_KEY_LEN) == 0;
-        }
-        if (serves && !known) {
+        if (serves && !has_key(list, list->count, record.node.key)) {
             memcpy(list->key[list->count++], record.node.key, ED25519_KEY_LEN);
         }
     }
@@ -96,12 +108,13 @@ static bool take_nodes(void *arg, struct bytes body) {
 }
 
 /* False: it can't be proven now. */
-static bool prove_node(struct light *light, const uint8_t key[ED25519_KEY_LEN], struct url_list *out) {
+static bool prove_node(struct light *light, const uint8_t key[ED25519_KEY_LEN], struct url_list *out, bool *out_known) {
     struct proven proven = PROVEN_INIT;
     struct node_record record;
     struct record_key whole = node_key(key);
     enum err e = proven_get(light, &whole, &proven);
-    if (e == OK && proven.value.present) {
+    *out_known = e == OK && proven.value.present;
+    if (*out_known) {
         e = record_decode(&node_shape, buffer_bytes(&proven.value.value), &record);
         if (e == OK && record.node.role != NODE_GATEWAY) {
             add(out, record.node.http);
@@ -109,6 +122,40 @@ static bool prove_node(struct light *light, const uint8_t key[ED25519_KEY_LEN], 
     }
     proven_free(&proven);
     return e == OK;
+}
+
+/* Was this key looked up already, as another source's? */
+static bool is_done(const struct key_lists *lists, size_t source, size_t place) {
+    const uint8_t *key = lists->of[source].key[place];
+    for (size_t other = 0; other < CONFIG_SOURCES_MAX; other++) {
+        if (other != source && has_key(&lists->of[other], other < source ? place + 1 : place, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One of each source after the other. An honest one may be ahead of the head by a little; who names more that the ledger
+ * does not know makes them up, and is passed over. False: it can't be proven now. */
+#define UNKNOWN_MAX 3u
+
+static bool prove_nodes(struct light *light, struct key_lists *lists, struct url_list *out) {
+    for (size_t place = 0; place < BLOB_FETCH_SOURCES_MAX; place++) {
+        for (size_t source = 0; source < CONFIG_SOURCES_MAX; source++) {
+            struct key_list *list = &lists->of[source];
+            bool known = true;
+            if (place >= list->count || list->unknown >= UNKNOWN_MAX || is_done(lists, source, place)) {
+                continue;
+            }
+            if (!prove_node(light, list->key[place], out, &known)) {
+                return false;
+            }
+            if (!known && ++list->unknown == UNKNOWN_MAX) {
+                light_blame(light, source, "names nodes that the ledger does not know");
+            }
+        }
+    }
+    return true;
 }
 
 static void replace_nodes(struct image_sources *sources, const struct url_list *nodes) {
@@ -128,12 +175,11 @@ void image_sources_refresh(struct image_sources *sources, struct light *light, b
         return;
     }
     sources->looked_mono_ms = now_ms;
-    struct key_list keys = {.count = 0};
+    struct key_lists *lists = calloc(1, sizeof *lists);
     struct url_list nodes = {.count = 0};
-    bool good = light_hints(light, NODES_PATH, NODES_ANSWER_MAX, take_nodes, &keys) == OK;
-    for (size_t i = 0; i < keys.count && good; i++) {
-        good = prove_node(light, keys.key[i], &nodes);
-    }
+    bool good = lists != NULL && light_hints(light, NODES_PATH, NODES_ANSWER_MAX, take_nodes, lists) == OK &&
+                prove_nodes(light, lists, &nodes);
+    free(lists);
     if (good && nodes.count > 0) {
         replace_nodes(sources, &nodes);
     }

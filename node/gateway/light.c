@@ -219,7 +219,8 @@ static enum light_answer answer_of(enum verdict refused) {
     }
 }
 
-static enum light_answer judge_proof(void *arg, struct bytes body, const char **out_why) {
+static enum light_answer judge_proof(void *arg, size_t source, struct bytes body, const char **out_why) {
+    (void)source;
     struct proof_question *q = arg;
     struct bundle_result result;
     uint32_t heartbeat_ms = 0;
@@ -324,18 +325,22 @@ enum err light_get(struct light *light, const char *contract, struct bytes user_
 /* ---- Hints ----------------------------------------------------------------------------------------------- */
 
 struct hint_question {
-    bool (*take)(void *arg, struct bytes body);
+    bool (*take)(void *arg, size_t source, struct bytes body);
     void *arg;
 };
 
-static enum light_answer judge_hint(void *arg, struct bytes body, const char **out_why) {
+static enum light_answer judge_hint(void *arg, size_t source, struct bytes body, const char **out_why) {
     const struct hint_question *q = arg;
     *out_why = "not the list that was asked for";
-    return q->take(q->arg, body) ? ANSWER_GOOD : ANSWER_LIE;
+    return q->take(q->arg, source, body) ? ANSWER_GOOD : ANSWER_LIE;
 }
 
-enum err light_hints(struct light *light, const char *path, size_t limit, bool (*take)(void *arg, struct bytes body),
-                     void *arg) {
+void light_blame(struct light *light, size_t source, const char *why) {
+    light_ask_blame(light->ask, source, why);
+}
+
+enum err light_hints(struct light *light, const char *path, size_t limit,
+                     bool (*take)(void *arg, size_t source, struct bytes body), void *arg) {
     struct hint_question q = {take, arg};
     const struct light_judge judge = {judge_hint, &q};
     if (strlen(path) >= LIGHT_PATH_MAX) {

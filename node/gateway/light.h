@@ -58,10 +58,12 @@ NODISCARD enum err light_get(struct light *light, const char *contract, struct b
 /* Proves the chain's heartbeat, and with it the newest head, now. Errors of light_get. */
 NODISCARD enum err light_refresh(struct light *light);
 
+/* What this source named in a list has turned out not to exist. */
+void light_blame(struct light *light, size_t source, const char *why);
 /* Asks every source for something that carries no proof (lists that say where to look). `take` sees each answer, on the
- * caller's thread, and tells whether it was one; its URL is for logs. ERR_NETWORK when nobody gave one. */
+ * caller's thread, with the number of its source, and tells whether it was one. ERR_NETWORK when nobody gave one. */
 NODISCARD enum err light_hints(struct light *light, const char *path, size_t limit,
-                               bool (*take)(void *arg, struct bytes body), void *arg);
+                               bool (*take)(void *arg, size_t source, struct bytes body), void *arg);
 
 /* What is known of the head and the sources. */
 struct light_head {

@@ -160,6 +160,19 @@ static void note(struct light_source *source, const char *why) {
     }
 }
 
+/* Under the lock. */
+static void note_lie(struct light_source *source, const char *why) {
+    source->lies++;
+    source->lied_ms = clock_mono_ms();
+    note(source, why);
+}
+
+void light_ask_blame(struct light_ask *ask, size_t source, const char *why) {
+    (void)pthread_mutex_lock(&ask->lock);
+    note_lie(&ask->known[source], why);
+    (void)pthread_mutex_unlock(&ask->lock);
+}
+
 /* Under the lock, which is given up while the answer is judged. True when it was good. */
 static bool take_answer(struct light_ask *ask, size_t i, const struct light_judge *judge) {
     struct worker *worker = &ask->workers[i];
@@ -173,7 +186,7 @@ static bool take_answer(struct light_ask *ask, size_t i, const struct light_judg
     const char *why = "";
     worker->body = BUFFER_INIT;
     (void)pthread_mutex_unlock(&ask->lock);
-    enum light_answer kind = judge->judge(judge->arg, buffer_bytes(&body), &why);
+    enum light_answer kind = judge->judge(judge->arg, i, buffer_bytes(&body), &why);
     (void)pthread_mutex_lock(&ask->lock);
     buffer_free(&body);
     switch (kind) {
@@ -192,8 +205,7 @@ static bool take_answer(struct light_ask *ask, size_t i, const struct light_judg
         note(source, why);
         break;
     case ANSWER_LIE:
-        source->lies++;
-        note(source, why);
+        note_lie(source, why);
         break;
     }
     return kind == ANSWER_GOOD;
@@ -203,21 +215,24 @@ static struct timespec timespec_of_ms(uint64_t mono_ms) {
     return (struct timespec){.tv_sec = (time_t)(mono_ms / 1000), .tv_nsec = (long)(mono_ms % 1000) * NS_PER_MS};
 }
 
-/* Under the lock: once there is a good answer, is anybody left who is worth waiting for? */
+/* Under the lock: once there is a good answer, is anybody left who is worth waiting for? Those who are late again and
+ * again are waited for now and then: who is quick must not keep what slower ones know from being heard for good. */
 static bool is_awaited(const struct light_ask *ask, const bool taken[CONFIG_SOURCES_MAX], size_t good) {
+    bool patient = ask->question.number % LIGHT_PATIENT_EVERY == 0;
     for (size_t i = 0; i < ask->sources->count; i++) {
-        if (!taken[i] && (good == 0 || ask->workers[i].misses < MISSES_MAX)) {
+        if (!taken[i] && (good == 0 || patient || ask->workers[i].misses < MISSES_MAX)) {
             return true;
         }
     }
     return false;
 }
 
-/* Under the lock. */
-static void note_misses(struct light_ask *ask, const bool taken[CONFIG_SOURCES_MAX], size_t good) {
+/* Under the lock. Who answers just inside the grace holds everybody up as well. */
+static void note_misses(struct light_ask *ask, const bool taken[CONFIG_SOURCES_MAX],
+                        const bool late[CONFIG_SOURCES_MAX], size_t good) {
     for (size_t i = 0; i < ask->sources->count; i++) {
         struct worker *worker = &ask->workers[i];
-        worker->misses = taken[i] ? 0 : worker->misses + 1;
+        worker->misses = taken[i] && !late[i] ? 0 : worker->misses + 1;
         if (!taken[i]) {
             ask->known[i].failures++;
             if (good == 0) {
@@ -231,8 +246,9 @@ static void note_misses(struct light_ask *ask, const bool taken[CONFIG_SOURCES_M
  * one answer was good. */
 enum err light_ask_all(struct light_ask *ask, const char *path, const char *accept, size_t limit,
                        const struct light_judge *judge) {
-    bool taken[CONFIG_SOURCES_MAX] = {false};
+    bool taken[CONFIG_SOURCES_MAX] = {false}, late[CONFIG_SOURCES_MAX] = {false};
     size_t count = ask->sources->count, good = 0;
+    uint64_t first_ms = 0; /* when the first good answer came */
     uint64_t deadline_ms = clock_mono_ms() + LIGHT_CALL_TIMEOUT_MS;
     (void)pthread_mutex_lock(&ask->lock);
     (void)snprintf(ask->question.path, sizeof ask->question.path, "%s", path);
@@ -248,8 +264,10 @@ enum err light_ask_all(struct light_ask *ask, const char *path, const char *acce
                 continue;
             }
             taken[i] = any = true;
+            late[i] = good > 0 && clock_mono_ms() - first_ms > LIGHT_LATE_MS;
             if (take_answer(ask, i, judge) && good++ == 0) {
-                uint64_t grace_ms = clock_mono_ms() + LIGHT_GRACE_MS;
+                first_ms = clock_mono_ms();
+                uint64_t grace_ms = first_ms + LIGHT_GRACE_MS;
                 deadline_ms = grace_ms < deadline_ms ? grace_ms : deadline_ms;
             }
         }
@@ -259,7 +277,7 @@ enum err light_ask_all(struct light_ask *ask, const char *path, const char *acce
         }
     }
     if (!ask->stopping) {
-        note_misses(ask, taken, good);
+        note_misses(ask, taken, late, good);
     }
     bool stopping = ask->stopping;
     (void)pthread_mutex_unlock(&ask->lock);

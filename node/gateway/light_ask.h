@@ -11,6 +11,8 @@
 
 #define LIGHT_CALL_TIMEOUT_MS 3000 /* of one call to one source */
 #define LIGHT_GRACE_MS 250         /* for the others, once one answer is good */
+#define LIGHT_LATE_MS 60           /* behind the first good answer: three such in a row, and it is not waited for ... */
+#define LIGHT_PATIENT_EVERY 8      /* ... but for every so many questions */
 #define LIGHT_PATH_MAX 1024
 
 struct light_ask;
@@ -31,7 +33,7 @@ enum light_answer {
 
 /* Called on the asking thread, for one answer after the other. */
 struct light_judge {
-    enum light_answer (*judge)(void *arg, struct bytes body, const char **out_why);
+    enum light_answer (*judge)(void *arg, size_t source, struct bytes body, const char **out_why);
     void *arg;
 };
 
@@ -40,12 +42,16 @@ struct light_judge {
 NODISCARD enum err light_ask_all(struct light_ask *ask, const char *path, const char *accept, size_t limit,
                                  const struct light_judge *judge);
 
+/* What a source said has turned out to be false later. */
+void light_ask_blame(struct light_ask *ask, size_t source, const char *why);
+
 /* How each source did. */
 struct light_source {
     const char *url;
     uint64_t answers;
     uint64_t failures;   /* no answer, one older than what is known, or one older than the limit */
-    uint64_t lies;       /* answers that do not verify */
+    uint64_t lies;       /* answers that do not verify, or turned out to be false */
+    uint64_t lied_ms;    /* monotonic, the last one; 0: none */
     struct why last_why; /* of the last failure or lie, none after a good answer */
 };
 /* Any thread. Gives how many there are. */

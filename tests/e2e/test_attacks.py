@@ -632,6 +632,31 @@ def test_a_source_that_names_wrong_targets_hides_no_update(site, sources):
     second.until_runs(release["sequence"])
 
 
+def test_a_source_that_invents_updates_is_named_and_delays_nothing(site, sources):
+    """One of the sources fills every list with ids that nobody knows: it is told by name, and an update comes as fast."""
+    gateway = site.gateways[1]
+
+    def answer(request, said):
+        if request.path.startswith("/v1/updates?") and said.status == 200:
+            listed = json.loads(said.body)
+            sample = listed["updates"][0] if listed["updates"] else None
+            if sample:
+                listed["updates"] = [dict(sample, update_id=os.urandom(32).hex()) for _ in range(500)]
+            said.body = json.dumps(listed).encode()
+        return said
+    device = Device(site, gateway=1)
+    release, _ = pushed(site, device)
+    device.until_runs(release["sequence"])
+    sources[0].behave(answer=answer)
+    before = lies_of(site)
+    release = published(site)
+    update = site.push(release["release_id"], device=device.id, window="10m")
+    wait_for("the gateway to know the update", lambda: f"update.new update={update['update_id'][:8]}" in gateway.log())
+    device.until_runs(release["sequence"])
+    wait_for("the liar to be named", lambda: "alarm name=lying-source" in gateway.log())
+    assert lies_of(site) > before
+
+
 def test_freeze_is_noticed_and_nothing_is_offered(site, sources):
     device = Device(site, gateway=1)
     gateway = site.gateways[1]

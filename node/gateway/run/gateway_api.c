@@ -46,6 +46,7 @@ static struct facts *gather(struct gateway_api *api) {
 
 /* ---- /v1/status ------------------------------------------------------------------------------------------ */
 
+#define LIE_SHOWN_MS 60000u  /* after the last one */
 #define CLOCK_AHEAD_MS 2000u /* what validators take by default */
 
 static uint64_t ahead_ms(const struct facts *facts) {
@@ -64,6 +65,19 @@ static const char *unhealthy(const struct facts *facts) {
     return ahead_ms(facts) > LEDGER_TIME_FAR_MS ? "ALARM" : NULL;
 }
 
+/* A mild one: others tell the truth, or nothing would be believed. */
+static void tell_of_liars(const struct light_status *light, struct why *out) {
+    uint64_t now_ms = clock_mono_ms();
+    for (size_t i = 0; i < light->source_count; i++) {
+        const struct light_source *source = &light->sources[i];
+        if (source->lied_ms != 0 && now_ms - source->lied_ms < LIE_SHOWN_MS) {
+            why_set(out, "lying-source: %.100s has given %llu false answers", source->url,
+                    (unsigned long long)source->lies);
+            return;
+        }
+    }
+}
+
 /* What is wrong now; nothing is said when nothing is. Sources may let the chain's head through and keep a class's record
  * back. */
 static void alarm_text(const struct facts *facts, struct why *out) {
@@ -80,6 +94,8 @@ static void alarm_text(const struct facts *facts, struct why *out) {
                 facts->stale_classes);
     } else if (ahead != NULL) {
         why_set(out, "%s: %s", ahead, text);
+    } else {
+        tell_of_liars(&facts->light, out);
     }
 }
 
