@@ -14,6 +14,7 @@
 #include "node/ledger/submit.h"
 
 struct ratelimit;
+struct uploads;
 struct repo;
 struct auth;
 struct events;
@@ -31,6 +32,7 @@ struct api {
     const struct verify_crypto *crypto;
     uint8_t node_key[ED25519_KEY_LEN];
     const uint8_t (*node_secret)[ED25519_SECRET_LEN];
+    struct uploads *uploads;      /* NULL: no limit */
     struct ratelimit *statements; /* that this node signs for a device; NULL: no limit */
     uint64_t started_mono_ms;
 };

@@ -3,10 +3,14 @@
 #include "node/api/api_list.h"
 
 #include "base/assert.h"
+#include "contracts/class/class_definition.h"
 #include "ipfs-lite/repo.h"
+#include "node/api/uploads.h"
 #include "node/http/auth.h"
 #include "node/json/record_json.h"
+#include "node/ledger/state_view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static struct http_response *import_error(enum err e) {
@@ -21,10 +25,92 @@ static struct http_response *import_error(enum err e) {
     }
 }
 
+/* An image that is being sent, and whose. */
+struct upload {
+    struct repo_import *import;
+    uint64_t left; /* bytes that may still come: of the class's largest slot, if it was named */
+    uint8_t key[ED25519_KEY_LEN];
+};
+
+/* What is left of it when the image is in the store, or never will be. */
+static void forget_upload(struct api *api, struct http_request *request) {
+    struct upload *upload = http_user(request);
+    if (api->uploads != NULL) {
+        uploads_end(api->uploads, upload->key);
+    }
+    free(upload);
+    http_set_user(request, NULL);
+}
+
+static bool take_place(struct api *api, struct http_request *request, const uint8_t key[ED25519_KEY_LEN]) {
+    enum err e = api->uploads != NULL ? uploads_begin(api->uploads, key) : OK;
+    if (e == OK) {
+        return true;
+    }
+    bool own = e == ERR_DENIED;
+    struct http_response *response = http_error(
+        own ? 429 : 503, own ? "TOO_MANY_UPLOADS" : "BUSY", "wait until one of them has ended",
+        "%s is sending as many images as %s", own ? "this key" : "everybody", own ? "one may" : "there are places");
+    http_response_header(response, "Retry-After", "5");
+    http_respond(request, response);
+    return false;
+}
+
+/* What the file is written under. Takes over nothing when it fails. */
+static enum err open_upload(struct api *api, struct http_request *request, const struct unixfs_profile *profile,
+                            uint64_t most, const uint8_t key[ED25519_KEY_LEN]) {
+    struct upload *upload = calloc(1, sizeof *upload);
+    enum err e = upload != NULL ? repo_import_begin(api->repo, profile, &upload->import) : ERR_NOMEM;
+    if (e != OK) {
+        free(upload);
+        return e;
+    }
+    upload->left = most;
+    memcpy(upload->key, key, sizeof upload->key);
+    http_set_user(request, upload);
+    return OK;
+}
+
+static void refuse_for_slot(struct http_request *request) {
+    http_respond(request, http_error(413, "RELEASE_TOO_BIG_FOR_SLOT", "make the image smaller",
+                                     "the image does not fit any component slot of the class"));
+}
+
+/* How large an image may be: of the class that is named, as large as its largest slot. Refused: answered. */
+static bool find_limit(struct api *api, struct http_request *request, uint64_t *out_most) {
+    uint8_t class_id[UUID_BYTES];
+    struct chain_view view;
+    struct class_definition class;
+    bool found = false;
+    *out_most = UINT64_MAX;
+    if (!api_class_argument(request, class_id)) {
+        return true;
+    }
+    if (!api_view(api, request, &view)) {
+        return false;
+    }
+    struct state state = state_of_view(view.kv);
+    enum err e = class_definition_get(&state, class_id, &class, &found);
+    chain_view_close(&view);
+    if (e != OK || !found) {
+        api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this class");
+        return false;
+    }
+    *out_most = 0;
+    for (size_t i = 0; i < class.def.slot_count; i++) {
+        *out_most = class.def.slots[i].max_size > *out_most ? class.def.slots[i].max_size : *out_most;
+    }
+    const char *announced = http_header(request, "Content-Length");
+    if (announced != NULL && strtoull(announced, NULL, 10) > *out_most) {
+        refuse_for_slot(request);
+        return false;
+    }
+    return true;
+}
+
 static bool begin_upload(void *ctx, struct http_request *request) {
     struct api *api = ctx;
     struct auth_identity who;
-    struct repo_import *import;
     const struct unixfs_profile *profile = &unixfs_v1_2025;
     const char *name = http_text(request, "profile");
     if (!auth_require(api->auth, request, api->config->node.org, &who)) {
@@ -33,23 +119,37 @@ static bool begin_upload(void *ctx, struct http_request *request) {
     if (name != NULL) {
         profile = unixfs_profile_named(name);
     }
-    enum err e = repo_import_begin(api->repo, profile, &import);
-    if (e != OK) {
-        http_respond(request, import_error(e));
+    uint64_t most;
+    if (!find_limit(api, request, &most) || !take_place(api, request, who.key)) {
         return false;
     }
-    http_set_user(request, import);
-    return true;
+    enum err e = open_upload(api, request, profile, most, who.key);
+    if (e != OK) {
+        if (api->uploads != NULL) {
+            uploads_end(api->uploads, who.key);
+        }
+        http_respond(request, import_error(e));
+    }
+    return e == OK;
 }
 
 static void abandon_upload(void *ctx, struct http_request *request) {
-    (void)ctx;
-    repo_import_abort(http_user(request));
-    http_set_user(request, NULL);
+    struct upload *upload = http_user(request);
+    if (upload != NULL) {
+        repo_import_abort(upload->import);
+        forget_upload(ctx, request);
+    }
 }
 
 static bool take_piece(void *ctx, struct http_request *request, struct bytes piece) {
-    enum err e = repo_import_write(http_user(request), piece.data, piece.len);
+    struct upload *upload = http_user(request);
+    if (piece.len > upload->left) {
+        abandon_upload(ctx, request);
+        refuse_for_slot(request);
+        return false;
+    }
+    upload->left -= piece.len;
+    enum err e = repo_import_write(upload->import, piece.data, piece.len);
     if (e != OK) {
         abandon_upload(ctx, request);
         http_respond(request, import_error(e));
@@ -65,11 +165,11 @@ static void blob_answer_of(const struct repo_image *image, struct blob_answer *o
 }
 
 static void end_upload(void *ctx, struct http_request *request) {
-    (void)ctx;
+    struct upload *upload = http_user(request);
     struct repo_image image;
     struct blob_answer answer;
-    enum err e = repo_import_end(http_user(request), &image);
-    http_set_user(request, NULL);
+    enum err e = repo_import_end(upload->import, &image);
+    forget_upload(ctx, request);
     if (e != OK) {
         http_respond(request, import_error(e));
         return;
@@ -120,7 +220,7 @@ enum err api_blobs_routes(struct api *api, struct http_server *server) {
                                                 LIST_LIMIT(PAGE_MAX, LIST_DEFAULT),
                                                 {0}};
     static const struct http_argument upload[] = {
-        {"profile", "how the image becomes blocks", HTTP_CHOICE, .choices = profiles}, {0}};
+        {"profile", "how the image becomes blocks", HTTP_CHOICE, .choices = profiles}, LIST_CLASS, {0}};
     static const struct http_route get = {HTTP_GET,
                                           "/v1/blobs",
                                           list_blobs,

@@ -35,10 +35,19 @@ struct work {
     uint8_t draft[SUIT_ENVELOPE_MAX];
 };
 
-static int upload(struct work *w, const char *file, struct uploaded *out) {
+/* `of_class`: it must fit a component slot of the class, which the node looks at before it reads it. */
+static int upload(struct work *w, const char *file, bool of_class, struct uploaded *out) {
     json_t *answer = NULL;
     struct client *client = w->tx->client;
-    if (client_upload_file(client, "/v1/blobs", file, true, &answer) != OK) {
+    struct buffer path = BUFFER_INIT;
+    buffer_words(&path, "/v1/blobs");
+    if (of_class) {
+        names_class_query(w->request->class_text, &path);
+    }
+    enum err e =
+        buffer_text(&path) != NULL ? client_upload_file(client, buffer_text(&path), file, true, &answer) : ERR_NOMEM;
+    buffer_free(&path);
+    if (e != OK) {
         return args_fail("upload of %s: %s", file, client_why(client));
     }
     struct blob_answer blob;
@@ -230,10 +239,10 @@ int publish(struct txcmd *tx, const struct publish_request *request, json_t **ou
         status = args_fail("log in for the upload: %s", client_why(tx->client));
     }
     if (status == ARGS_GO_ON) {
-        status = upload(w, request->image, &w->image);
+        status = upload(w, request->image, true, &w->image);
     }
     if (status == ARGS_GO_ON && request->sbom != NULL) {
-        status = upload(w, request->sbom, &w->sbom);
+        status = upload(w, request->sbom, false, &w->sbom);
     }
     if (status == ARGS_GO_ON) {
         status = request->envelope != NULL ? read_envelope(w) : make_envelope(w);

@@ -398,7 +398,7 @@ enum err client_get_bytes(struct client *client, const char *path, const char *a
 
 enum err client_upload_file(struct client *client, const char *path, const char *file, bool progress, json_t **out) {
     struct stat st;
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         enum err e = fd < 0 ? err_from_errno(errno) : ERR_UNSUPPORTED;
         say(client, "%s: %s", file, fd < 0 ? err_text(e) : "not a regular file");

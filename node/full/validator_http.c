@@ -5,6 +5,7 @@
 #include "contracts/governance/governance.h"
 #include "node/api/events.h"
 #include "node/api/ipfs_routes.h"
+#include "node/api/uploads.h"
 #include "node/host/host_crypto.h"
 #include "node/http/auth.h"
 #include "node/http/listen.h"
@@ -105,6 +106,9 @@ enum err validator_http_open(const struct validator_http_parts *parts, struct va
         e = auth_new(&auth, &out->auth);
     }
     if (e == OK) {
+        e = uploads_new(&out->uploads);
+    }
+    if (e == OK) {
         e = ratelimit_new(API_STATEMENTS_PER_SECOND, &out->statements);
     }
     out->api = (struct api){.chain = parts->chain,
@@ -117,6 +121,7 @@ enum err validator_http_open(const struct validator_http_parts *parts, struct va
                             .config = config,
                             .crypto = &host_crypto,
                             .node_secret = (const uint8_t(*)[ED25519_SECRET_LEN]) & parts->home->secret,
+                            .uploads = out->uploads,
                             .statements = out->statements,
                             .started_mono_ms = clock_mono_ms()};
     memcpy(out->api.node_key, parts->home->key, sizeof out->api.node_key);
@@ -147,5 +152,6 @@ void validator_http_close(struct validator_http *http) {
     http_server_free(http->server);
     auth_free(http->auth);
     ratelimit_free(http->statements);
+    uploads_free(http->uploads);
     *http = (struct validator_http){0};
 }

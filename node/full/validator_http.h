@@ -19,6 +19,7 @@ struct validator_http_parts {
 
 struct validator_http {
     struct auth *auth;
+    struct uploads *uploads;
     struct ratelimit *statements; /* that this node signs for a device */
     struct http_server *server;
     struct api api;

@@ -10,6 +10,9 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
+/* The kernel's numbers; the header that has them can't be included beside the one with what was acknowledged. */
+enum { STATE_CLOSE = 7, STATE_CLOSE_WAIT = 8 };
+
 struct connections {
     struct connections_limits limits;
     pthread_mutex_t lock;
@@ -223,6 +226,17 @@ static bool takes_too_slowly(const struct connections_limits *limits, struct con
     return slow;
 }
 
+/* Has the client ended its half, with a request begun that will never be whole? The library, which is told of news alone,
+ * may have overlooked it when it came with the last bytes. */
+static bool has_left(const struct connection *c, uint64_t now_ms) {
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    memset(&info, 0, sizeof info);
+    return c->state != CONNECTION_SERVED && now_ms - c->progress_ms >= CONNECTIONS_STILL_MS && c->fd >= 0 &&
+           getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           (info.tcpi_state == STATE_CLOSE_WAIT || info.tcpi_state == STATE_CLOSE);
+}
+
 static bool is_too_slow(const struct connections_limits *limits, struct connection *c, uint64_t now_ms) {
     uint64_t age = now_ms - c->since_ms;
     switch (c->state) {
@@ -239,7 +253,9 @@ static bool is_too_slow(const struct connections_limits *limits, struct connecti
 void connections_sweep(struct connections *table, uint64_t now_ms) {
     (void)pthread_mutex_lock(&table->lock);
     for (struct connection *c = table->first; c != NULL; c = c->next) {
-        if (!c->leaving && is_too_slow(&table->limits, c, now_ms)) {
+        if (!c->leaving && has_left(c, now_ms)) {
+            send_away(table, c);
+        } else if (!c->leaving && is_too_slow(&table->limits, c, now_ms)) {
             send_away(table, c);
             table->stats.timed_out++;
         }

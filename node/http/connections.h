@@ -7,7 +7,8 @@
  * valid until connections_remove.
  *
  * Who takes an answer slower than `body_min_rate`, while bytes wait for it in the kernel, is cut off as well: how much
- * it has acknowledged says TCP itself.
+ * it has acknowledged says TCP itself. Who went away before its request was whole gives its place back within a second
+ * or two.
  *
  * Thread-safe.
  */

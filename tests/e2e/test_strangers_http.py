@@ -1,13 +1,18 @@
 """What whoever reaches a node's HTTP can make it do: without a key, with a device's key, with a member's."""
+import http.client
+import json
 import os
+import re
+import socket
 import struct
 import threading
 import time
+import urllib.parse
 
 import pytest
 
 from envelopes import Author, Client, code_of, field, post_all, private_key, public_of
-from net import Net, wait_for
+from net import CLASS, Net, Refused, wait_for
 
 STATEMENT_TAG = b"assay.statement".ljust(16, b"\0")
 VERIFY = 2
@@ -129,8 +134,6 @@ def test_streams_that_take_nothing_and_replays_hold_nobody_up(net):
 
 
 def open_stream(node, path, last=None):
-    import http.client
-    import urllib.parse
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(node.url).netloc, timeout=60)
     connection.request("GET", path, headers={"Last-Event-ID": str(last)} if last is not None else {})
     answer = connection.getresponse()
@@ -164,3 +167,67 @@ def test_a_stream_is_resumed_past_a_full_block(net):
     stream.close()
     assert taken <= set(heard) and len(heard) == len(set(heard))
     assert max(block["tx_count"] for block in net.validators[0].get("/v1/blocks?limit=50")["blocks"]) > 1000
+
+
+def token_of(net, key, node=None):
+    """A member's token, as `assay` gets one."""
+    node = node or net.validators[0]
+    client, secret = Client(node), private_key(net.key(key))
+    public = public_of(secret)
+    status, answer = client.ask("POST", "/v1/auth/challenge", json.dumps({"key": public.hex()}), {"Content-Type": "application/json"})
+    assert status == 200, answer
+    facts = node.get("/v1/status")
+    text = (b"assay.auth".ljust(16, b"\0") + bytes.fromhex(facts["chain_id"]) + bytes.fromhex(facts["node_id"]) +
+            bytes.fromhex(answer["challenge"]))
+    status, answer = client.ask("POST", "/v1/auth/token", json.dumps(
+        {"key": public.hex(), "challenge": answer["challenge"], "signature": secret.sign(text).hex()}),
+        {"Content-Type": "application/json"})
+    assert status == 200, answer
+    client.close()
+    return answer["token"]
+
+
+def begin_upload(net, token, size, path="/v1/blobs"):
+    """An upload that has begun and stands still."""
+    node = net.validators[0]
+    held = socket.create_connection(("127.0.0.1", int(node.url.rsplit(":", 1)[1])))
+    held.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {size}\r\n\r\n".encode())
+    held.sendall(bytes(1000))
+    return held
+
+
+def open_files(node):
+    return int(re.search(r"^process_open_fds (\d+)$", node.get_bytes("/metrics").decode(), re.M)[1])
+
+
+def test_uploads_that_are_cut_are_forgotten_and_each_author_has_a_share(net):
+    token = token_of(net, "author-acme-1")
+    before = open_files(net.validators[0])
+    held = [begin_upload(net, token, 1_000_000) for _ in range(4)]
+    wait_for("four have begun", lambda: open_files(net.validators[0]) >= before + 8)
+    client = Client(net.validators[0])
+    status, answer = client.ask("POST", "/v1/blobs", b"x", {"Authorization": f"Bearer {token}"})
+    assert (status, code_of(answer)) == (429, "TOO_MANY_UPLOADS"), answer
+    for one in held:
+        one.close()
+    status, _ = wait_for("a place", lambda: client.ask("POST", "/v1/blobs", b"x", {"Authorization": f"Bearer {token}"})[0] == 200
+                         and (200, None))
+    wait_for("the files are closed", lambda: open_files(net.validators[0]) <= before + 2)
+    parts = net.validators[0].home / "data" / "blobs" / "tmp"
+    wait_for("nothing is left", lambda: not any(parts.iterdir()))
+    client.close()
+
+
+def test_an_image_that_no_slot_takes_is_refused_before_it_is_read(net):
+    classes = net.validators[0].get("/v1/classes")["classes"]
+    most = max(int(slot["max_size"]) for slot in classes[0]["slots"])
+    token = token_of(net, "author-acme-1")
+    held = begin_upload(net, token, most + 1, f"/v1/blobs?class={CLASS}")
+    held.settimeout(60)
+    assert b"RELEASE_TOO_BIG_FOR_SLOT" in held.recv(4096)  # long before the rest could have come
+    held.close()
+    count = len(net.validators[0].get("/v1/blobs")["blobs"])
+    large = net.image("large.bin", bytes(most + 1))
+    with pytest.raises(Refused, match="does not fit any component slot"):
+        net.publish(large, "9.0.0")
+    assert len(net.validators[0].get("/v1/blobs")["blobs"]) == count

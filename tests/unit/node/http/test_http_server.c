@@ -630,6 +630,31 @@ static void a_budget_ends(void **state) {
     close_fixture(&f);
 }
 
+/* What a client began to send and will never end is given up as soon as the client is gone, not when it would be too
+ * slow. */
+static void a_cut_upload_is_noticed_at_once(void **state) {
+    (void)state;
+    struct fixture f;
+    static char piece[100000];
+    struct http_stats stats;
+    open_default(&f);
+    uint64_t began_ms = clock_mono_ms();
+    for (int i = 0; i < 40; i++) {
+        int fd = dial(&f);
+        say(fd, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+        assert_true(send(fd, piece, sizeof piece, MSG_NOSIGNAL) > 0);
+        if (i % 2 == 0) {
+            (void)shutdown(fd, SHUT_WR);
+        }
+        (void)close(fd);
+    }
+    do {
+        http_server_stats(f.server, &stats);
+    } while (stats.connections > 0 || __atomic_load_n(&f.abandoned, __ATOMIC_SEQ_CST) < 40);
+    assert_true(clock_mono_ms() - began_ms < 20000); /* they would be cut off as idle after 30 s */
+    close_fixture(&f);
+}
+
 /* A client that takes a byte now and then holds a place, and is cut off. */
 static void who_takes_an_answer_too_slowly_is_cut_off(void **state) {
     (void)state;
@@ -945,6 +970,7 @@ int main(void) {
         cmocka_unit_test(short_requests_do_not_wait_for_long_ones),
         cmocka_unit_test(long_requests_that_wait_are_bounded),
         cmocka_unit_test(a_budget_ends),
+        cmocka_unit_test(a_cut_upload_is_noticed_at_once),
         cmocka_unit_test(who_takes_an_answer_too_slowly_is_cut_off),
         cmocka_unit_test(streams_are_counted_and_end_when_the_server_stops),
         cmocka_unit_test(half_open_connections_do_not_stop_service),
