@@ -478,6 +478,10 @@ static void get_events(void *ctx, struct http_request *request) {
                                          (unsigned long long)after));
         return;
     }
+    if (http_is_head(request)) {
+        http_respond(request, http_static(200, "text/event-stream", bytes_of("", 0)));
+        return;
+    }
     struct subscriber *s = calloc(1, sizeof *s);
     if (s == NULL) {
         http_respond(request, NULL);

@@ -31,17 +31,35 @@ static void refuse(struct ipfs_response *r, unsigned status, const char *error, 
     r->why = why;
 }
 
-/* Cuts the next item of a comma-separated list out of `*at`, without spaces around it and without parameters. */
-static bool next_item(const char **at, struct bytes *out) {
-    *at += strspn(*at, " \t,");
-    if (**at == '\0') {
-        return false;
+/* Is there a parameter q=0 in what follows an item: not acceptable (RFC 9110 section 12.4.2)? */
+static bool is_refused(const char *at, size_t len) {
+    for (size_t i = 0; i + 2 < len; i++) {
+        bool begins = at[i] == ';' || at[i] == ' ' || at[i] == '\t';
+        if (begins && (at[i + 1] == 'q' || at[i + 1] == 'Q') && at[i + 2] == '=') {
+            size_t value = i + 3 + strspn(at + i + 3, "0.");
+            return value > i + 3 && (value >= len || strchr("; \t", at[value]) != NULL);
+        }
     }
-    size_t len = strcspn(*at, ",");
-    size_t item = strcspn(*at, ",; \t");
-    *out = bytes_of(*at, item);
-    *at += len;
-    return true;
+    return false;
+}
+
+/* Cuts the next item of a comma-separated list out of `*at`, without spaces around it and without parameters. Items that
+ * are refused by q=0 are passed over. */
+static bool next_item(const char **at, struct bytes *out) {
+    for (;;) {
+        *at += strspn(*at, " \t,");
+        if (**at == '\0') {
+            return false;
+        }
+        const char *start = *at;
+        size_t len = strcspn(start, ",");
+        size_t item = strcspn(start, ",; \t");
+        *at += len;
+        if (!is_refused(start + item, len - item)) {
+            *out = bytes_of(start, item);
+            return true;
+        }
+    }
 }
 
 static bool is_text(struct bytes item, const char *text) {
@@ -229,13 +247,11 @@ void ipfs_respond(struct repo *repo, const struct ipfs_request *request, struct 
     char etag[CID_TEXT_SIZE + 8];
     (void)snprintf(etag, sizeof etag, wanted == WANT_BLOCK ? "\"%s.raw\"" : "\"%s\"", request->cid);
     add_common_headers(request, wanted, etag, out);
-    if (request->if_none_match != NULL && etag_listed(request->if_none_match, etag)) {
-        repo_block_close(&block);
-        out->status = 304;
-        return;
-    }
+    bool has_it = request->if_none_match != NULL && etag_listed(request->if_none_match, etag);
     fill_body(&block, wanted, out);
-    if (wanted == WANT_FILE) {
+    if (has_it) {
+        out->status = 304;
+    } else if (wanted == WANT_FILE) {
         apply_range(request, etag, out);
     }
 }

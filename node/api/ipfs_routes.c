@@ -3,12 +3,12 @@
 #include "ipfs-lite/cid.h"
 #include "node/api/ipfs_response.h"
 
+#define LIST_MAX 2048u /* characters of a header that is a list */
+
 static struct http_response *to_http(struct ipfs_response *answer) {
     struct http_response *response;
     if (answer->status >= 400) {
         response = http_error(answer->status, answer->error, "see docs/operations.md, blobs", "%s", answer->why);
-    } else if (answer->status == 304) {
-        response = http_empty(304);
     } else if (answer->fd >= 0) {
         response = http_file_part(answer->status, answer->content_type, answer->fd, answer->offset, answer->size);
         answer->fd = -1; /* taken over */
@@ -24,14 +24,15 @@ static struct http_response *to_http(struct ipfs_response *answer) {
 static void get_ipfs(void *ctx, struct http_request *request) {
     struct repo *repo = ctx;
     struct ipfs_response answer;
+    char accept[LIST_MAX], none_match[LIST_MAX];
     const struct ipfs_request asked = {
         .cid = http_text(request, "cid"),
         .format = http_text(request, "format"),
         .filename = http_text(request, "filename"),
-        .accept = http_header(request, "Accept"),
+        .accept = http_header_list(request, "Accept", accept, sizeof accept),
         .range = http_header(request, "Range"),
         .if_range = http_header(request, "If-Range"),
-        .if_none_match = http_header(request, "If-None-Match"),
+        .if_none_match = http_header_list(request, "If-None-Match", none_match, sizeof none_match),
     };
     ipfs_respond(repo, &asked, &answer);
     http_respond(request, to_http(&answer));

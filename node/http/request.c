@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,6 +16,19 @@ static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "DELETE
 
 /* ---- Life ---- */
 
+/* Of "http://host/path", too, as a proxy may send it (RFC 9112 section 3.2.2). */
+static const char *path_of(const char *uri) {
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (strncasecmp(uri, schemes[i], strlen(schemes[i])) == 0) {
+            const char *at = uri + strlen(schemes[i]);
+            at += strcspn(at, "/?");
+            return *at == '/' ? at : "/";
+        }
+    }
+    return uri;
+}
+
 struct http_request *request_new(struct http_server *server, struct MHD_Connection *connection, const char *uri) {
     struct http_request *request = calloc(1, sizeof *request);
     if (request == NULL) {
@@ -22,6 +36,7 @@ struct http_request *request_new(struct http_server *server, struct MHD_Connecti
     }
     request->server = server;
     request->mhd = connection;
+    uri = path_of(uri);
     request->uri = strndup(uri, strcspn(uri, "?"));
     if (request->uri == NULL) {
         free(request);
@@ -154,6 +169,67 @@ static bool head_is_small(struct http_request *request) {
     return false;
 }
 
+/* ---- What two readers of a request could understand in two ways ---- */
+
+struct head_look {
+    unsigned hosts, lengths, encodings;
+    bool is_chunked;
+    bool is_garbled; /* a name that is no token, or a value with a zero byte */
+};
+
+static bool is_token(const char *name, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] <= ' ' || name[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", name[i]) != NULL) {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+static bool is_name(const char *name, size_t len, const char *wanted) {
+    return len == strlen(wanted) && strncasecmp(name, wanted, len) == 0;
+}
+
+static enum MHD_Result look_at_header(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                                      const char *value, size_t value_len) {
+    struct head_look *look = ctx;
+    (void)kind;
+    look->hosts += is_name(name, name_len, "Host") ? 1 : 0;
+    look->lengths += is_name(name, name_len, "Content-Length") ? 1 : 0;
+    if (is_name(name, name_len, "Transfer-Encoding")) {
+        look->encodings++;
+        look->is_chunked = is_name(value, value_len, "chunked");
+    }
+    look->is_garbled =
+        look->is_garbled || !is_token(name, name_len) || (value != NULL && memchr(value, 0, value_len) != NULL);
+    return MHD_YES;
+}
+
+/* After it the connection is closed: where one request ends is not sure. */
+static void refuse_and_close(struct http_request *request, unsigned status, const char *code, const char *hint,
+                             const char *message) {
+    struct http_response *response = http_error(status, code, hint, "%s", message);
+    http_response_header(response, "Connection", "close");
+    http_respond(request, response);
+}
+
+/* A proxy in front may read such a request another way, and hide a second one in it (RFC 9112 section 11.2). */
+static bool head_is_sound(struct http_request *request) {
+    struct head_look look = {0};
+    (void)MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, look_at_header, &look);
+    if (look.encodings > 1 || (look.encodings == 1 && !look.is_chunked)) {
+        refuse_and_close(request, 501, "BAD_ENCODING", "send the body as it is, or chunked",
+                         "no transfer encoding is known but chunked");
+        return false;
+    }
+    if (look.hosts > 1 || look.lengths > 1 || (look.lengths == 1 && look.encodings == 1) || look.is_garbled) {
+        refuse_and_close(request, 400, "BAD_HEAD", "send each of Host, Content-Length and Transfer-Encoding once",
+                         "the request's head can be read in two ways");
+        return false;
+    }
+    return true;
+}
+
 static bool rate_is_kept(struct http_request *request) {
     struct ratelimit *limit = request->server->ratelimit;
     if (limit == NULL || http_peer_is_loopback(request)) {
@@ -190,7 +266,7 @@ static bool body_is_expected(struct http_request *request, bool *out_has_body) {
 /* Everything that can be judged from the head. False when it has been answered. */
 static bool judge_head(struct http_request *request, const char *method, bool *out_has_body) {
     unsigned allowed = 0;
-    if (!head_is_small(request) || !rate_is_kept(request)) {
+    if (!head_is_small(request) || !head_is_sound(request) || !rate_is_kept(request)) {
         return false;
     }
     switch (find_route(request, method, &allowed)) {
@@ -386,6 +462,34 @@ const char *http_query(const struct http_request *request, const char *name) {
 
 const char *http_header(const struct http_request *request, const char *name) {
     return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
+}
+
+struct header_list {
+    const char *name;
+    char *out;
+    size_t len, room;
+};
+
+static enum MHD_Result join_header(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value) {
+    struct header_list *list = ctx;
+    (void)kind;
+    if (strcasecmp(name, list->name) == 0 && value != NULL) {
+        int n = snprintf(list->out + list->len, list->room - list->len, "%s%s", list->len > 0 ? ", " : "", value);
+        list->len += n > 0 && (size_t)n < list->room - list->len ? (size_t)n : 0;
+    }
+    return MHD_YES;
+}
+
+const char *http_header_list(const struct http_request *request, const char *name, char *out, size_t room) {
+    struct header_list list = {.name = name, .out = out, .room = room};
+    out[0] = '\0';
+    (void)MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, join_header, &list);
+    out[list.len] = '\0';
+    return list.len > 0 ? out : NULL;
+}
+
+bool http_is_head(const struct http_request *request) {
+    return request->method == HTTP_HEAD;
 }
 
 static const struct sockaddr *peer_address(const struct http_request *request) {

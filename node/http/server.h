@@ -156,6 +156,11 @@ const char *http_param(const struct http_request *request, const char *name);
 const char *http_query(const struct http_request *request, const char *name);
 /* Header by name, any case; NULL if absent. */
 const char *http_header(const struct http_request *request, const char *name);
+/* A header that may stand on several lines, as one list (RFC 9110 section 5.3); what doesn't fit into `out` is left out.
+ * NULL if absent. */
+const char *http_header_list(const struct http_request *request, const char *name, char *out, size_t room);
+/* Only the head of the answer is wanted. */
+bool http_is_head(const struct http_request *request);
 /* "192.0.2.1" or "2001:db8::1". */
 const char *http_peer(const struct http_request *request);
 bool http_peer_is_loopback(const struct http_request *request);
@@ -192,7 +197,8 @@ struct http_response *http_error(unsigned status, const char *code, const char *
 /* The file's bytes [0, size), or the part a single-range Range header of the request asks for (206, 416). Takes over
  * `fd`, also on failure. */
 struct http_response *http_file(const struct http_request *request, int fd, uint64_t size, const char *content_type);
-/* A part of a file as the whole answer. Takes over `fd`. */
+/* A part of a file as the whole answer. Takes over `fd`. With status 304 its bytes are not sent, and its length is told,
+ * as caches expect it. */
 struct http_response *http_file_part(unsigned status, const char *content_type, int fd, uint64_t offset, uint64_t len);
 
 /* NULL response is ignored. */

@@ -231,3 +231,47 @@ def test_an_image_that_no_slot_takes_is_refused_before_it_is_read(net):
     with pytest.raises(Refused, match="does not fit any component slot"):
         net.publish(large, "9.0.0")
     assert len(net.validators[0].get("/v1/blobs")["blobs"]) == count
+
+
+def raw(net, request):
+    """(status, head, body) of one request as it is sent; the connection is closed by then, or stands still."""
+    port = int(net.validators[0].url.rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
+        sock.sendall(request)
+        text = sock.recv(65536)
+        while b"\r\n\r\n" not in text:
+            text += sock.recv(65536)
+        head, _, body = text.partition(b"\r\n\r\n")
+        closes = b"connection: close" in head.lower()
+        while closes and (more := sock.recv(65536)):
+            body += more
+    return int(text.split()[1]), head.lower(), body
+
+
+POST = b"POST /v1/txs HTTP/1.1\r\nHost: x\r\n"
+TWO_WAYS = {
+    "a length beside an encoding": (POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "two lengths": (POST + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabcde", 400),
+    "two hosts": (b"GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+    "a blank before the colon": (POST + b"Content-Length : 3\r\n\r\nabc", 400),
+    "no known encoding": (POST + b"Transfer-Encoding: xchunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 501),
+    "an encoding twice": (POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 501),
+}
+
+
+@pytest.mark.parametrize("name", TWO_WAYS)
+def test_what_can_be_read_in_two_ways_is_refused_and_closed(net, name):
+    request, status = TWO_WAYS[name]
+    got, head, _ = raw(net, request + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert got == status and b"connection: close" in head, head
+
+
+def test_answers_are_what_clients_and_caches_expect(net):
+    status, _, body = raw(net, b"GET http://x.example/livez HTTP/1.1\r\nHost: x.example\r\n\r\n")
+    assert (status, body) == (200, b"alive\n")
+    status, head, body = raw(net, b"HEAD /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert status == 200 and b"text/event-stream" in head and body == b"", (head, body)
+    cid = net.publish(net.image("cached.bin", os.urandom(5000)), "2.0.0")["cid"].encode()
+    lines = b"If-None-Match: \"other\"\r\nIf-None-Match: \"" + cid + b"\"\r\n"
+    status, head, body = raw(net, b"GET /ipfs/" + cid + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + lines + b"\r\n")
+    assert status == 304 and body == b"" and re.findall(rb"content-length: (\d+)", head) == [b"5000"], head
