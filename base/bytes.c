@@ -102,19 +102,83 @@ static size_t utf8_sequence(const uint8_t *p, size_t left) {
     return len;
 }
 
+/* Characters that are not seen, or turn around what is. Never changed: what was accepted stays in records. */
+static const struct {
+    uint32_t first, last;
+} hidden[] = {
+    {0x80, 0x9f},     {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},     {0x115f, 0x1160},   {0x17b4, 0x17b5},
+    {0x180b, 0x180f}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},
+    {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
+static uint32_t code_point(const uint8_t *p, size_t len) {
+    static const uint8_t lead_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t code = p[0] & lead_bits[len];
+    for (size_t i = 1; i < len; i++) {
+        code = code << 6 | (p[i] & 0x3f);
+    }
+    return code;
+}
+
+static bool is_hidden(uint32_t code) {
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        if (code >= hidden[i].first && code <= hidden[i].last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Length of the character at p, 0 if it is none that may be shown. */
+static size_t clean_character(const uint8_t *p, size_t left) {
+    if ((p[0] < 0x20 && p[0] != '\t' && p[0] != '\n') || p[0] == 0x7f) {
+        return 0;
+    }
+    size_t len = utf8_sequence(p, left);
+    return len > 1 && is_hidden(code_point(p, len)) ? 0 : len;
+}
+
 bool text_is_clean(struct bytes text) {
     for (size_t i = 0; i < text.len;) {
-        uint8_t c = text.data[i];
-        if ((c < 0x20 && c != '\t' && c != '\n') || c == 0x7f) {
-            return false;
-        }
-        size_t len = utf8_sequence(text.data + i, text.len - i);
+        size_t len = clean_character(text.data + i, text.len - i);
         if (len == 0) {
             return false;
         }
         i += len;
     }
     return true;
+}
+
+bool text_is_line(struct bytes text) {
+    return text_is_clean(text) &&
+           (text.len == 0 || (memchr(text.data, '\n', text.len) == NULL && memchr(text.data, '\t', text.len) == NULL));
+}
+
+bool text_is_ascii(struct bytes text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < 0x20 || text.data[i] > 0x7e) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void text_make_clean(char *text) {
+    uint8_t *p = (uint8_t *)text;
+    for (size_t left = strlen(text); left > 0;) {
+        size_t len = clean_character(p, left);
+        bool cut = p[0] >= 0xc2 && p[0] <= 0xf4 && left < 2 + (size_t)(p[0] >= 0xe0) + (size_t)(p[0] >= 0xf0);
+        if (len == 0 && cut) {
+            *p = '\0';
+            return;
+        }
+        if (len == 0) {
+            *p = '?';
+            len = 1;
+        }
+        p += len;
+        left -= len;
+    }
 }
 
 bool text_take_number(const char **at, uint64_t *out) {

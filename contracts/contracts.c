@@ -64,7 +64,7 @@ enum err contracts_genesis_check(const struct genesis *genesis, const struct ver
                                  struct why *out_why) {
     const struct genesis_checking c = {genesis, crypto, out_why};
     *out_why = WHY_NONE;
-    if (genesis->name[0] == '\0' || text_judge(genesis->name, GENESIS_NAME_MAX) != CODE_OK) {
+    if (genesis->name[0] == '\0' || text_judge(genesis->name, GENESIS_NAME_MAX, TEXT_NAME) != CODE_OK) {
         return genesis_broken(&c, "name must be 1 to 64 bytes of clean text");
     }
     if (genesis->time_ms == 0) {

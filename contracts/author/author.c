@@ -252,7 +252,7 @@ static enum err author_register(const struct call *call, const ProtobufCMessage 
 static enum err author_revoke(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__AuthorRevoke *args = (const Assay__AuthorRevoke *)(const void *)message;
     if (refuse_length(answer, args->author_id, HASH_LEN, "author_id") ||
-        refuse_text(answer, args->reason, AUTHOR_REASON_MAX, "reason")) {
+        refuse_text(answer, args->reason, AUTHOR_REASON_MAX, TEXT_PROSE, "reason")) {
         return OK;
     }
     struct author_record record;

@@ -46,10 +46,10 @@ static const char *slots_flaw(const struct genesis_class *def) {
 }
 
 const char *class_definition_flaw(const struct genesis_class *def) {
-    if (def->vendor_domain[0] == '\0' || text_judge(def->vendor_domain, GENESIS_TEXT_MAX) != CODE_OK) {
+    if (def->vendor_domain[0] == '\0' || text_judge(def->vendor_domain, GENESIS_TEXT_MAX, TEXT_NAME) != CODE_OK) {
         return "vendor domain must be 1 to 128 bytes of clean text";
     }
-    if (def->class_name[0] == '\0' || text_judge(def->class_name, GENESIS_TEXT_MAX) != CODE_OK) {
+    if (def->class_name[0] == '\0' || text_judge(def->class_name, GENESIS_TEXT_MAX, TEXT_NAME) != CODE_OK) {
         return "class name must be 1 to 128 bytes of clean text";
     }
     if (bytes_is_zero(def->root_key, sizeof def->root_key)) {

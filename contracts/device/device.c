@@ -176,8 +176,8 @@ static enum err check_device(const struct genesis_checking *c, const struct gene
         return genesis_broken(c, "device %s: not a usable key of its type", name);
     }
     uint8_t vendor[UUID_BYTES], id[UUID_BYTES];
-    if (text_judge(device->vendor_domain, GENESIS_TEXT_MAX) != CODE_OK ||
-        text_judge(device->class_name, GENESIS_TEXT_MAX) != CODE_OK) {
+    if (text_judge(device->vendor_domain, GENESIS_TEXT_MAX, TEXT_NAME) != CODE_OK ||
+        text_judge(device->class_name, GENESIS_TEXT_MAX, TEXT_NAME) != CODE_OK) {
         return genesis_broken(c, "device %s: class is not clean text", name);
     }
     class_ids(device->vendor_domain, device->class_name, vendor, id);

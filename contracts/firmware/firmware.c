@@ -42,8 +42,8 @@ static bool class_lists_fit(const Assay__DefineClass *args, struct genesis_class
 static enum err define_class(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
     const Assay__DefineClass *args = (const Assay__DefineClass *)(const void *)message;
     struct genesis_class def = {.min_hardware_revision = args->min_hardware_revision};
-    if (refuse_text(answer, args->vendor_domain, GENESIS_TEXT_MAX, "vendor_domain") ||
-        refuse_text(answer, args->class_name, GENESIS_TEXT_MAX, "class_name") ||
+    if (refuse_text(answer, args->vendor_domain, GENESIS_TEXT_MAX, TEXT_NAME, "vendor_domain") ||
+        refuse_text(answer, args->class_name, GENESIS_TEXT_MAX, TEXT_NAME, "class_name") ||
         refuse_length(answer, args->root_key, KEY_LEN, "root_key") || !class_lists_fit(args, &def, answer)) {
         return OK;
     }
@@ -118,8 +118,8 @@ static bool refuse_claim(const Assay__RegisterRelease *args, struct answer *answ
            refuse_length(answer, args->image_digest, HASH_LEN, "image_digest") ||
            refuse_length(answer, args->image_tree_root, HASH_LEN, "image_tree_root") ||
            (args->sbom_cid.len != 0 && refuse_length(answer, args->sbom_cid, CID_BINARY_LEN, "sbom_cid")) ||
-           refuse_text(answer, args->version, RELEASE_VERSION_MAX, "version") ||
-           refuse_text(answer, args->notes, RELEASE_NOTES_MAX, "notes");
+           refuse_text(answer, args->version, RELEASE_VERSION_MAX, TEXT_VERSION, "version") ||
+           refuse_text(answer, args->notes, RELEASE_NOTES_MAX, TEXT_PROSE, "notes");
 }
 
 static enum err register_release(const struct call *call, const ProtobufCMessage *message, struct answer *answer) {
@@ -292,7 +292,7 @@ static enum err revoke(const struct call *call, const ProtobufCMessage *message,
     struct release_record release = {0};
     struct class_definition class;
     struct class_record latest;
-    if (refuse_text(answer, args->reason, RELEASE_REASON_MAX, "reason")) {
+    if (refuse_text(answer, args->reason, RELEASE_REASON_MAX, TEXT_PROSE, "reason")) {
         return OK;
     }
     if (args->reason[0] == '\0') {

@@ -196,7 +196,7 @@ static enum err check_manifest(const struct call *call, const struct class_defin
     if (e != OK || answer->code != CODE_OK) {
         return e;
     }
-    if (!text_is_clean(manifest->version) || !text_is_clean(manifest->description) || !text_is_clean(manifest->uri)) {
+    if (!text_is_ascii(manifest->version) || !text_is_clean(manifest->description) || !text_is_ascii(manifest->uri)) {
         return refuse(answer, CODE_TEXT_NOT_CLEAN, "a text of the manifest");
     }
     return OK;

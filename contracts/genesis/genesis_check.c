@@ -84,7 +84,7 @@ bool genesis_org_id_is_clean(const char *id) {
 }
 
 const char *genesis_org_flaw(const struct genesis_org *org) {
-    if (org->name[0] == '\0' || text_judge(org->name, GENESIS_TEXT_MAX) != CODE_OK) {
+    if (org->name[0] == '\0' || text_judge(org->name, GENESIS_TEXT_MAX, TEXT_NAME) != CODE_OK) {
         return "name must be 1 to 128 bytes of clean text";
     }
     if (org->kind < ORG_VENDOR || org->kind > ORG_OWNER) {

@@ -143,7 +143,7 @@ static bool refuse_flaw(const struct genesis_org *org, struct answer *answer) {
 }
 
 static bool take_admitted(const Assay__AdmitOrg *from, struct genesis_org *out, struct answer *answer) {
-    if (take_id(from->id, out, answer) || refuse_text(answer, from->name, GENESIS_TEXT_MAX, "name") ||
+    if (take_id(from->id, out, answer) || refuse_text(answer, from->name, GENESIS_TEXT_MAX, TEXT_NAME, "name") ||
         take_admins(from->admin_threshold, from->n_admins, from->admins, out, answer)) {
         return true;
     }

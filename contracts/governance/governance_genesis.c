@@ -69,7 +69,8 @@ static enum err check_node(const struct genesis_checking *c, const struct genesi
     if (node->role < NODE_VALIDATOR || node->role > NODE_GATEWAY) {
         return genesis_broken(c, "node %s: unknown role", hex);
     }
-    if (text_judge(node->peer, GENESIS_TEXT_MAX) != CODE_OK || text_judge(node->http, GENESIS_TEXT_MAX) != CODE_OK) {
+    if (text_judge(node->peer, GENESIS_TEXT_MAX, TEXT_NAME) != CODE_OK ||
+        text_judge(node->http, GENESIS_TEXT_MAX, TEXT_NAME) != CODE_OK) {
         return genesis_broken(c, "node %s: addresses must be at most 128 bytes of clean text", hex);
     }
     if (node->role != NODE_GATEWAY && node->peer[0] == '\0') {

@@ -162,7 +162,7 @@ enum err proposal_propose(const struct call *call, const ProtobufCMessage *messa
     const Assay__Propose *args = (const Assay__Propose *)(const void *)message;
     struct proposal_record p = {.stamp = record_stamp_new(call), .state = PROPOSAL_OPEN};
     uint64_t lifetime_ms = args->lifetime_ms == 0 ? PROPOSAL_LIFETIME_DEFAULT_MS : args->lifetime_ms;
-    if (refuse_text(answer, args->text, PROPOSAL_TEXT_MAX, "text") ||
+    if (refuse_text(answer, args->text, PROPOSAL_TEXT_MAX, TEXT_PROSE, "text") ||
         governance_change_parse(args, &p.change, answer)) {
         return OK;
     }

@@ -23,7 +23,7 @@
     X(2, BAD_ARGUMENTS, "the arguments can't be decoded or break a rule", "see the detail for the argument")           \
     X(3, NOT_AUTHORIZED, "the signers may not do this", "sign with a key the method asks for; see docs/contracts")     \
     X(4, UNKNOWN_SENDER, "no signer is known to this chain", "register the key first")                                 \
-    X(5, TEXT_NOT_CLEAN, "a text is not UTF-8 or holds control characters", "use plain UTF-8")                         \
+    X(5, TEXT_NOT_CLEAN, "a text is not UTF-8, or holds what is not seen on a screen", "see the detail")               \
     X(6, TEXT_TOO_LONG, "a text is over its limit", "shorten it")                                                      \
     X(7, TOO_MANY_WRITES, "it would write more than one operation may", "do it in smaller steps")                      \
     X(100, ORG_UNKNOWN, "no such organisation", "list organisations with `assay org list`")                            \

@@ -12,6 +12,7 @@ enum err refuse(struct answer *answer, enum code code, const char *format, ...) 
     if (len < 0) {
         answer->detail[0] = '\0';
     }
+    text_make_clean(answer->detail); /* it may quote what was sent, and be cut within a character */
     answer->code = code;
     return OK;
 }
@@ -35,12 +36,24 @@ bool call_signed_by(const struct call *call, const uint8_t key[ED25519_KEY_LEN])
     return false;
 }
 
-enum code text_judge(const char *text, size_t max) {
+static bool is_of_kind(struct bytes text, enum text_kind kind) {
+    switch (kind) {
+    case TEXT_NAME:
+        return text_is_line(text);
+    case TEXT_PROSE:
+        return text_is_clean(text);
+    case TEXT_VERSION:
+        return text_is_ascii(text);
+    }
+    return false;
+}
+
+enum code text_judge(const char *text, size_t max, enum text_kind kind) {
     size_t len = strlen(text);
     if (len > max) {
         return CODE_TEXT_TOO_LONG;
     }
-    return text_is_clean(bytes_of(text, len)) ? CODE_OK : CODE_TEXT_NOT_CLEAN;
+    return is_of_kind(bytes_of(text, len), kind) ? CODE_OK : CODE_TEXT_NOT_CLEAN;
 }
 
 bool refuse_length(struct answer *answer, ProtobufCBinaryData data, size_t len, const char *name) {
@@ -51,11 +64,14 @@ bool refuse_length(struct answer *answer, ProtobufCBinaryData data, size_t len, 
     return true;
 }
 
-bool refuse_text(struct answer *answer, const char *text, size_t max, const char *name) {
-    enum code code = text_judge(text, max);
+bool refuse_text(struct answer *answer, const char *text, size_t max, enum text_kind kind, const char *name) {
+    static const char *const kinds[] = {[TEXT_NAME] = "UTF-8 in one line, all of it to be seen",
+                                        [TEXT_PROSE] = "UTF-8, all of it to be seen",
+                                        [TEXT_VERSION] = "printable ASCII"};
+    enum code code = text_judge(text, max, kind);
     if (code == CODE_OK) {
         return false;
     }
-    (void)!refuse(answer, code, "%s: at most %zu bytes of clean UTF-8", name, max);
+    (void)!refuse(answer, code, "%s: at most %zu bytes of %s", name, max, kinds[kind]);
     return true;
 }

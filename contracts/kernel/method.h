@@ -28,9 +28,14 @@ static inline ProtobufCBinaryData pb_of(const void *data, size_t len) {
 }
 
 /* Text argument rules in one place: CODE_OK, CODE_TEXT_NOT_CLEAN, CODE_TEXT_TOO_LONG. */
-enum code text_judge(const char *text, size_t max);
+enum text_kind {
+    TEXT_NAME,    /* one line of what can be seen (text_is_line) */
+    TEXT_PROSE,   /* the same in several lines, with tabs (text_is_clean) */
+    TEXT_VERSION, /* printable ASCII */
+};
+enum code text_judge(const char *text, size_t max, enum text_kind kind);
 /* Refuses (true) an argument that is not `len` bytes, or a text that breaks text_judge. */
 bool refuse_length(struct answer *answer, ProtobufCBinaryData data, size_t len, const char *name);
-bool refuse_text(struct answer *answer, const char *text, size_t max, const char *name);
+bool refuse_text(struct answer *answer, const char *text, size_t max, enum text_kind kind, const char *name);
 
 #endif

@@ -20,10 +20,15 @@ static const char *program = "assay";
 
 static int explain(int status, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
+/* One line, whatever it quotes. */
 static int explain(int status, const char *format, va_list args) {
-    (void)fprintf(stderr, "%s: ", program);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    char text[2048];
+    (void)vsnprintf(text, sizeof text, format, args);
+    text_make_clean(text);
+    for (char *p = text; *p != '\0'; p++) {
+        *p = *p == '\n' || *p == '\t' ? ' ' : *p;
+    }
+    (void)fprintf(stderr, "%s: %s\n", program, text);
     return status;
 }
 
@@ -56,8 +61,12 @@ void args_print_clean(struct bytes text) {
     bool clean = text_is_clean(text);
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
-        bool shown = c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f) || (c >= 0x80 && clean);
-        (void)putchar(shown ? c : '?');
+        bool shown = c == '\t' || (c >= 0x20 && c < 0x7f) || (c >= 0x80 && clean);
+        if (c == '\n') {
+            (void)fputs("\n    ", stdout); /* what goes on looks like no line of ours */
+        } else {
+            (void)putchar(shown ? c : '?');
+        }
     }
 }
 

@@ -120,11 +120,10 @@ static void say(struct client *client, const char *format, ...) {
     va_start(args, format);
     why_vset(&client->why, format, args);
     va_end(args);
-    /* What a node sends never steers the terminal. */
+    /* What a node sends never steers the terminal, nor looks like another line. */
+    text_make_clean(client->why.text);
     for (char *p = client->why.text; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            *p = ' ';
-        }
+        *p = *p == '\n' || *p == '\t' ? ' ' : *p;
     }
 }
 

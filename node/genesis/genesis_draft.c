@@ -376,7 +376,7 @@ static enum err check_genesis(const struct genesis_draft *draft, const struct ve
 
 static enum err check(const struct genesis_draft *draft, const struct verify_crypto *crypto, bool whole,
                       struct why *why) {
-    if (draft->name[0] == '\0' || text_judge(draft->name, GENESIS_NAME_MAX) != CODE_OK) {
+    if (draft->name[0] == '\0' || text_judge(draft->name, GENESIS_NAME_MAX, TEXT_NAME) != CODE_OK) {
         return wrong(why, ERR_INVALID, "name must be 1 to %d bytes of clean text", GENESIS_NAME_MAX);
     }
     enum err e = OK;

@@ -68,6 +68,45 @@ static void only_well_formed_utf8_without_controls_is_clean(void **state) {
     assert_false(text_is_clean(bytes_of("a\0b", 3)));
 }
 
+static void what_is_not_seen_is_not_clean(void **state) {
+    (void)state;
+    const char *hidden[] = {"a\xc2\x85"
+                            "b",            /* C1: next line */
+                            "\xc2\x9b[2J",  /* C1: a terminal's command */
+                            "\xc2\xad",     /* soft hyphen */
+                            "\xe2\x80\x8b", /* zero width space */
+                            "\xe2\x80\xae", /* right-to-left override */
+                            "\xe2\x81\xa6", /* isolate */
+                            "\xe2\x80\xa8", /* line separator */
+                            "\xef\xbb\xbf", /* byte order mark */
+                            "\xf3\xa0\x81\x81" /* tag */};
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        assert_false(text_is_clean(bytes_str(hidden[i])));
+    }
+    assert_true(text_is_clean(bytes_str("\xc2\xa0\xe2\x80\x8a\xe2\x80\x90"))); /* beside them */
+    assert_true(text_is_line(bytes_str("M\xc3\xbcller & S\xc3\xb6hne")));
+    assert_false(text_is_line(bytes_str("one\ntwo")));
+    assert_false(text_is_line(bytes_str("one\ttwo")));
+    assert_true(text_is_ascii(bytes_str("1.2.3-rc1+build ~")));
+    assert_false(text_is_ascii(bytes_str("1.2.3\nstate: revoked")));
+    assert_false(text_is_ascii(bytes_str("1.2.\xc3\xbc")));
+}
+
+static void text_is_made_clean_and_cut_at_a_character(void **state) {
+    (void)state;
+    char cut[] = "gr\xc3\xbc\xc3", bad[] = "a\x1b[2J\xff\xe2\x80\xae-", whole[] = "\xe2\x82\xac";
+    text_make_clean(cut);
+    assert_string_equal(cut, "gr\xc3\xbc");
+    text_make_clean(bad);
+    assert_string_equal(bad, "a?[2J?"
+                             "?"
+                             "?"
+                             "?"
+                             "-");
+    text_make_clean(whole);
+    assert_string_equal(whole, "\xe2\x82\xac");
+}
+
 static void digits_are_taken_up_to_what_is_none(void **state) {
     (void)state;
     static const struct {
@@ -97,6 +136,8 @@ int main(void) {
         cmocka_unit_test(hex_round_trips_and_refuses_what_is_not_hex),
         cmocka_unit_test(integers_are_big_endian),
         cmocka_unit_test(spans_sort_bytewise_and_shorter_first),
+        cmocka_unit_test(what_is_not_seen_is_not_clean),
+        cmocka_unit_test(text_is_made_clean_and_cut_at_a_character),
         cmocka_unit_test(only_well_formed_utf8_without_controls_is_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,8 +277,15 @@ static void every_claim_must_agree_with_the_manifest(void **state) {
     d.args = good;
     d.args.version = (char *)(uintptr_t) "";
     assert_int_equal(world_register(&w, &d), CODE_BAD_ARGUMENTS);
-    d.args.version = (char *)(uintptr_t) "1.\xff";
-    assert_int_equal(world_register(&w, &d), CODE_TEXT_NOT_CLEAN);
+    const char *const forged[] = {"1.\xff", "1.0\nstate: revoked", "1.0\xc2\x85",
+                                  "1.\xe2\x80\xae"
+                                  "0",
+                                  "1.\xc3\xbc"};
+    for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
+        d.args.version = (char *)(uintptr_t)forged[i];
+        assert_int_equal(world_register(&w, &d), CODE_TEXT_NOT_CLEAN);
+        assert_string_equal(w.answer.detail, "version: at most 64 bytes of printable ASCII");
+    }
     d.args = good;
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
