@@ -216,7 +216,7 @@ static struct timespec timespec_of_ms(uint64_t mono_ms) {
 }
 
 /* Under the lock: once there is a good answer, is anybody left who is worth waiting for? Those who are late again and
- * again are waited for now and then: who is quick must not keep what slower ones know from being heard for good. */
+ * again are waited for at times: who is quick must not keep what slower ones know from being heard for good. */
 static bool is_awaited(const struct light_ask *ask, const bool taken[CONFIG_SOURCES_MAX], size_t good) {
     bool patient = ask->question.number % LIGHT_PATIENT_EVERY == 0;
     for (size_t i = 0; i < ask->sources->count; i++) {

@@ -70,10 +70,6 @@ struct http_response *http_static(unsigned status, const char *content_type, str
     return wrap(status, content_type, MHD_create_response_from_buffer(data.len, borrowed, MHD_RESPMEM_PERSISTENT));
 }
 
-struct http_response *http_empty(unsigned status) {
-    return http_static(status, NULL, bytes_of("", 0));
-}
-
 struct http_response *http_error(unsigned status, const char *code, const char *hint, const char *format, ...) {
     char message[512];
     va_list args;

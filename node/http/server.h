@@ -190,7 +190,6 @@ struct http_response *http_json(unsigned status, json_t *consumed);
 struct http_response *http_bytes(unsigned status, const char *content_type, struct bytes copied);
 /* `data` must outlive the server. */
 struct http_response *http_static(unsigned status, const char *content_type, struct bytes data);
-struct http_response *http_empty(unsigned status);
 /* {"error":{"code","message","hint"}}; `code` is a name in capitals, `hint` says what to do. */
 struct http_response *http_error(unsigned status, const char *code, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -68,7 +68,7 @@ static void get_proof(void *ctx, struct http_request *request) {
     enum mood mood = node->mood;
     if (mood == SILENT) {
         assert_true(node->silenced_count < 16);
-        node->silenced[node->silenced_count++] = http_defer(request, 60000, http_empty(503));
+        node->silenced[node->silenced_count++] = http_defer(request, 60000, http_static(503, NULL, bytes_of("", 0)));
         return;
     }
     if (mood == ERROR_500) {
@@ -164,7 +164,7 @@ static int teardown(void **state) {
         struct node *node = &w->nodes[i];
         http_server_stop(node->server);
         for (size_t k = 0; k < node->silenced_count; k++) {
-            (void)http_complete(node->silenced[k], http_empty(503));
+            (void)http_complete(node->silenced[k], http_static(503, NULL, bytes_of("", 0)));
         }
         http_server_free(node->server);
     }
