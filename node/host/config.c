@@ -326,6 +326,31 @@ static enum err check_whole(const struct config *config, struct why *why) {
     return OK;
 }
 
+/* Of any length, and as they stand: an indented key is a key. */
+static void set_reader(void) {
+    ini_use_stack = false;
+    ini_max_line = CONFIG_FILE_MAX + 2;
+    ini_initial_alloc = CONFIG_FILE_MAX + 2;
+    ini_allow_multiline = false;
+}
+
+/* The first line that is none, before any is carried out; 0: all are good. Only what a line can be is judged here, the
+ * rest is the reader's. */
+static int first_bad_line(const char *text) {
+    int number = 1;
+    for (const char *at = text; *at != '\0'; number++) {
+        size_t len = strcspn(at, "\n");
+        const char *start = at + strspn(at, " \t\r"), *end = at + len;
+        bool is_empty = start >= end || *start == ';' || *start == '#';
+        const char *needed = start < end && *start == '[' ? "]" : "=:";
+        if (!is_empty && strcspn(start, needed) >= (size_t)(end - start)) {
+            return number;
+        }
+        at = *end == '\n' ? end + 1 : end;
+    }
+    return 0;
+}
+
 enum err config_parse(struct bytes text, struct config *out, struct why *out_why) {
     if (text.len > CONFIG_FILE_MAX || (text.len > 0 && memchr(text.data, 0, text.len) != NULL)) {
         why_set(out_why, "the file is over %d bytes or not text", CONFIG_FILE_MAX);
@@ -341,7 +366,10 @@ enum err config_parse(struct bytes text, struct config *out, struct why *out_why
         copy[text.len] = '\0';
         config_default(&parse->config);
         parse->why = out_why;
-        int line = ini_parse_string(copy, take_value, parse);
+        set_reader();
+        const char *start = strncmp(copy, "\xef\xbb\xbf", 3) == 0 ? copy + 3 : copy; /* a mark that editors put there */
+        int line = first_bad_line(start);
+        line = line != 0 ? line : ini_parse_string(start, take_value, parse);
         e = parse->result;
         if (e == OK && line != 0) {
             why_set(out_why, "line %d is neither '[section]', 'key = value' nor a comment", line);

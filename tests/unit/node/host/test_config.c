@@ -44,6 +44,35 @@ static void every_default_is_a_good_value(void **state) {
     buffer_free(&text);
 }
 
+/* Nothing is cut, so that no end of a line, or of a comment, becomes a setting. */
+static void lines_may_be_long(void **state) {
+    (void)state;
+    struct config config;
+    char text[8 * 256 + 1000] = "[gateway]\n# ";
+    memset(text + strlen(text), 'c', 300);
+    strcat(text, " freshness_ms = 1\nsources = ");
+    for (int i = 0; i < CONFIG_SOURCES_MAX; i++) {
+        char url[CONFIG_URL_MAX];
+        (void)snprintf(url, sizeof url, "%shttp://%0200d.example:26601", i > 0 ? "," : "", i);
+        strcat(text, url);
+    }
+    strcat(text, "\n");
+    assert_int_equal(parse(text, &config), OK);
+    assert_int_equal(config.gateway.sources.count, CONFIG_SOURCES_MAX);
+    assert_int_equal(config.gateway.freshness_ms, 60000);
+}
+
+static void a_line_that_is_none_is_named_by_its_number(void **state) {
+    (void)state;
+    struct config config;
+    refuses("# one\n\n[log\nlevel = warn\n", "line 3 is neither");
+    refuses("[log]\nlevel = warn\nformat\n", "line 3 is neither");
+    refuses("[log]\n  level = warn\n\tlevel = info\n", "log.level is given twice");
+    assert_int_equal(parse("\xef\xbb\xbf[log]\r\n  level = warn\r\n  format = json\r\n", &config), OK);
+    assert_int_equal(config.log.level, LOG_WARN);
+    assert_int_equal(config.log.format, LOG_JSON);
+}
+
 static void every_key_has_a_comment(void **state) {
     (void)state;
     struct config standard;
@@ -133,6 +162,8 @@ static void a_home_resolves_its_paths(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_default_is_a_good_value),
+        cmocka_unit_test(lines_may_be_long),
+        cmocka_unit_test(a_line_that_is_none_is_named_by_its_number),
         cmocka_unit_test(every_key_has_a_comment),
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(an_unknown_key_names_the_nearest),
