@@ -18,7 +18,7 @@
     X(ERR_NOSPACE, "no space left on device")                                                                          \
     X(ERR_NOTFOUND, "not found")                                                                                       \
     X(ERR_EXISTS, "already exists")                                                                                    \
-    X(ERR_NOFILE, "is no file but a folder, socket or device")                                                         \
+    X(ERR_NOFILE, "is no file but a folder, link, socket or device")                                                   \
     X(ERR_BUSY, "in use by another process")                                                                           \
     X(ERR_MODE, "file mode too open")                                                                                  \
     X(ERR_MALFORMED, "malformed input")                                                                                \

@@ -41,6 +41,7 @@ int daemon_run(const char *path) {
     struct why why = WHY_NONE;
     struct lifecycle life = LIFECYCLE_INIT;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); /* until it runs, and can read its configuration anew */
     enum err e = crypto_start();
     if (e == OK) {
         e = client_start();
@@ -51,7 +52,12 @@ int daemon_run(const char *path) {
     if (e == OK) {
         lifecycle_move(&life, LIFECYCLE_OPENED);
         log_setup(home.config.log.format, home.config.log.level);
-        e = settle_descriptors(&home, &why);
+        e = log_open(home.config.log.file);
+        if (e != OK) {
+            why_set(&why, "log.file %s: %s", home.config.log.file, err_text(e));
+            e = ERR_CONFIG;
+        }
+        e = e == OK ? settle_descriptors(&home, &why) : e;
         if (e == OK) {
             bool is_gateway = home.config.node.role == NODE_GATEWAY;
             e = is_gateway ? gateway_run(&home, &life, &why) : validator_run(&home, &life, &why);

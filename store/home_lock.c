@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* An open-file-description lock (Linux): unlike a POSIX lock it survives another close of the file in this process and
@@ -37,10 +38,15 @@ enum err home_lock_take(const char *dir, struct home_lock **out) {
     if (lock == NULL) {
         return ERR_NOMEM;
     }
-    lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (lock->fd < 0) {
-        e = err_from_errno(errno);
+        e = errno == ELOOP ? ERR_NOFILE : err_from_errno(errno); /* a link: whose file would be written? */
         goto free_lock;
+    }
+    struct stat st;
+    if (fstat(lock->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        e = ERR_NOFILE;
+        goto close_file;
     }
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(lock->fd, F_OFD_SETLK, &whole) != 0) {

@@ -11,6 +11,7 @@ static enum alarm_weight weight_of(const char *name) {
     } known[] = {
         {"equivocation", ALARM_STAYS},    {"safety", ALARM_STAYS},     {"old-journal", ALARM_STAYS},
         {"journal-damaged", ALARM_STAYS}, {"chain-ahead", ALARM_MILD}, {"read-failed", ALARM_MILD},
+        {"certificate", ALARM_MILD},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(name, known[i].name) == 0) {

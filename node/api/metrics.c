@@ -1,6 +1,7 @@
 #include "node/api/metrics.h"
 
 #include "node/host/descriptors.h"
+#include "node/host/log.h"
 #include "node/ledger/peer_codec.h"
 
 #include <stdarg.h>
@@ -98,6 +99,7 @@ static void queues(struct buffer *out, const struct status_facts *f) {
         {"bodies_wanted", "gauge", "Blocks waited for.", f->wanted_bodies},
         {"disk_free_bytes", "gauge", "Free space where the data lies.", f->disk_free_bytes},
         {"disk_bytes", "gauge", "Size of the file system where the data lies.", f->disk_bytes},
+        {"log_dropped_lines_total", "counter", "Lines of the log that nobody took.", log_dropped()},
     };
     FIGURES(out, list);
 }

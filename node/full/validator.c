@@ -13,6 +13,7 @@
 #include "node/host/host_crypto.h"
 #include "node/host/log.h"
 #include "node/host/notify.h"
+#include "node/http/listen.h"
 #include "node/ledger/chain_prune.h"
 #include "node/ledger/gossip_check.h"
 #include "node/ledger/ledger_time.h"
@@ -40,7 +41,7 @@ struct validator {
     enum err failed; /* the first local fault: the node stops */
 
     uv_loop_t loop;
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
     uv_timer_t replica_timer;
     uv_timer_t status_timer;
     uv_prepare_t prepare;
@@ -126,6 +127,9 @@ static void on_signal(uv_signal_t *handle, int number) {
     if (number == SIGTERM || number == SIGINT) {
         lifecycle_move(v->life, LIFECYCLE_TOLD_TO_STOP);
         uv_stop(&v->loop);
+    }
+    if (number == SIGHUP && daemon_home_reload(v->home)) {
+        listen_reload(&v->home->config, v->http.server);
     }
 }
 
@@ -389,8 +393,8 @@ static enum err open_loop(struct validator *v) {
     v->status_timer.data = v;
     v->prepare.data = v;
     v->check.data = v;
-    static const int numbers[] = {SIGTERM, SIGINT};
-    for (size_t i = 0; i < 2; i++) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         (void)uv_signal_init(&v->loop, &v->signals[i]);
         v->signals[i].data = v;
         (void)uv_signal_start(&v->signals[i], on_signal, numbers[i]);
@@ -488,7 +492,11 @@ static enum err announce(struct validator *v) {
     log_event(LOG_INFO, "node.ready", log_text("role", node_role_names[role]),
               log_number("epoch", stats.consensus.epoch), log_text("peer", v->home->config.peer.listen),
               log_text("http", url), log_number("height", chain_head(v->chain)->header.height));
-    return notify_ready(v->home->config.peer.listen, url, chain_head(v->chain)->header.height);
+    enum err e = notify_ready(v->home->config.peer.listen, url, chain_head(v->chain)->header.height);
+    if (e != OK) { /* nobody who would hear it: it serves all the same */
+        log_event(LOG_WARN, "notify.failed", log_text("state", "READY"), log_err(e));
+    }
+    return OK;
 }
 
 static void run_loop(struct validator *v) {
@@ -581,6 +589,7 @@ enum err validator_run(struct daemon_home *home, struct lifecycle *life, struct 
                                                  .submit = v->submit,
                                                  .gossip = v->gossip,
                                                  .data_dir = v->data_dir,
+                                                 .http = v->http.server,
                                                  .key = home->key,
                                                  .role = home->config.node.role,
                                                  .clock_ahead_ms = home->config.ledger.clock_ahead_ms,
@@ -588,9 +597,7 @@ enum err validator_run(struct daemon_home *home, struct lifecycle *life, struct 
     }
     if (e == OK) {
         run_loop(v);
-        if (notify_send("STOPPING=1") != OK) {
-            log_event(LOG_WARN, "notify.failed", log_text("state", "STOPPING"));
-        }
+        (void)!notify_send("STOPPING=1"); /* whoever supervises may be gone already */
     } else {
         lifecycle_move(v->life, LIFECYCLE_FAULT);
     }

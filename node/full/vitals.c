@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define DESCRIPTORS_LOOK_MS 1000u
+#define HTTPS "https://"
 #define ALARM_AGAIN_MS 600000u /* what still holds is said again */
 
 void vitals_init(struct vitals *v) {
@@ -88,6 +89,18 @@ static void look_at_standing(struct vitals *v, struct status_facts *facts, uint6
     hold(v, "no-quorum", standing_is_apart(&v->standing, &now, now_ms, text), text, now_ms);
 }
 
+#define CERTIFICATE_LOOK_MS 10000u
+
+static void look_at_certificate(struct vitals *v, uint64_t now_ms) {
+    struct why why = WHY_NONE;
+    if (v->from.http == NULL || (v->certificate_ms != 0 && now_ms - v->certificate_ms < CERTIFICATE_LOOK_MS)) {
+        return;
+    }
+    v->certificate_ms = now_ms;
+    bool warns = http_server_tls_warning(v->from.http, v->host[0] != '\0' ? v->host : NULL, clock_wall_ms(), &why);
+    hold(v, "certificate", warns, why.text, now_ms);
+}
+
 static void look_at_descriptors(struct vitals *v, const struct status_facts *facts, uint64_t now_ms) {
     char text[LEDGER_TIME_TEXT_MAX];
     if (now_ms - v->counted_ms < DESCRIPTORS_LOOK_MS) {
@@ -111,6 +124,7 @@ static void look_at_alarms(struct vitals *v, const struct status_facts *facts, u
                    (unsigned long long)(facts->disk_free_bytes >> 20));
     hold(v, "disk-low", facts->disk_low, text, now_ms);
     look_at_descriptors(v, facts, now_ms);
+    look_at_certificate(v, now_ms);
     char fault[STATUS_FAULT_MAX];
     if (status_board_take_fault(&v->board, fault)) {
         keep_raised(v, "read-failed", fault, now_ms);
@@ -136,6 +150,13 @@ enum err vitals_look_at_governance(struct vitals *v) {
     v->dominating[0] = '\0';
     struct node_record own;
     e = node_get(&state, v->from.key, &own, &v->is_on_ledger);
+    v->host[0] = '\0';
+    if (e == OK && v->is_on_ledger && strncmp(own.node.http, HTTPS, strlen(HTTPS)) == 0) {
+        const char *host = own.node.http + strlen(HTTPS);
+        bool bracketed = host[0] == '[';
+        size_t len = bracketed ? strcspn(host + 1, "]") : strcspn(host, ":/");
+        (void)snprintf(v->host, sizeof v->host, "%.*s", (int)len, host + bracketed);
+    }
     if (e == OK) {
         e = governance_dominating_org(&state, v->dominating, &held, &found);
     }

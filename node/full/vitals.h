@@ -24,10 +24,11 @@ struct vitals_sources {
     struct submit *submit;
     struct gossip_check *gossip;
     const char *data_dir;
-    const uint8_t *key;      /* this node's */
-    enum node_role role;     /* as configured */
-    uint64_t clock_ahead_ms; /* how far a proposal's time may be ahead */
-    size_t http_connections; /* at most */
+    struct http_server *http; /* NULL until it is there */
+    const uint8_t *key;       /* this node's */
+    enum node_role role;      /* as configured */
+    uint64_t clock_ahead_ms;  /* how far a proposal's time may be ahead */
+    size_t http_connections;  /* at most */
 };
 
 struct vitals {
@@ -37,6 +38,8 @@ struct vitals {
     uint64_t waiting_since_ms;                                         /* mono; 0 while nothing waits */
     struct alarms alarms;
     struct standing standing;
+    char host[GENESIS_TEXT_MAX + 1];     /* where the ledger says this node is reached by https; "": nowhere */
+    uint64_t certificate_ms;             /* mono, when it was looked at */
     bool is_on_ledger;                   /* as of the last look at governance */
     uint64_t last_block_ms;              /* mono: a block became final, or the node began */
     struct stage_times times;            /* the mempool, submit and the replica write into it */

@@ -6,9 +6,12 @@
 #include "node/genesis/genesis_json.h"
 #include "node/host/host_crypto.h"
 #include "node/host/keyfile.h"
+#include "node/host/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static enum err load_keys(struct daemon_home *home, struct why *why) {
     struct keyfile key;
@@ -89,6 +92,20 @@ enum err daemon_home_look(const char *path, struct daemon_home *out, struct why 
     return e;
 }
 
+/* Who else may write there decides what this node is, or whom it votes for. */
+static void warn_of_modes(const struct daemon_home *home) {
+    static const char *const names[] = {"", "/assay.conf", "/data", "/data/journal"};
+    char path[CONFIG_PATH_MAX + 16];
+    struct stat st;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", home->path, names[i]);
+        if (stat(path, &st) == 0 && (st.st_mode & 022) != 0) {
+            log_event(LOG_WARN, "mode.wide", log_text("path", path),
+                      log_text("why", "its group or others may write there; chmod go-w it"));
+        }
+    }
+}
+
 enum err daemon_home_open(const char *path, struct daemon_home *out, struct why *out_why) {
     enum err e = daemon_home_look(path, out, out_why);
     if (e != OK) {
@@ -98,6 +115,7 @@ enum err daemon_home_open(const char *path, struct daemon_home *out, struct why 
     if (e != OK) {
         daemon_home_close(out);
     }
+    warn_of_modes(out);
     return e;
 }
 
@@ -105,4 +123,34 @@ void daemon_home_close(struct daemon_home *home) {
     secure_wipe(home->secret, sizeof home->secret);
     secure_wipe(home->link_secret, sizeof home->link_secret);
     genesis_free(&home->genesis);
+}
+
+/* ---- Anew -------------------------------------------------------------------------------------------------------- */
+
+static void tell_change(const char *section, const char *name, bool taken) {
+    char key[64];
+    (void)snprintf(key, sizeof key, "%s.%s", section, name);
+    log_event(taken ? LOG_INFO : LOG_WARN, taken ? "config.taken" : "config.waits", log_text("key", key),
+              log_text("for", taken ? "now" : "the next start"));
+}
+
+bool daemon_home_reload(struct daemon_home *home) {
+    struct why why = WHY_NONE;
+    struct config *next = malloc(sizeof *next);
+    enum err e = next != NULL ? config_load_home(home->path, next, &why) : ERR_NOMEM;
+    if (e == OK) {
+        config_adopt(&home->config, next, tell_change);
+        log_setup(home->config.log.format, home->config.log.level);
+        e = log_open(home->config.log.file);
+        if (e != OK) {
+            why_set(&why, "log.file %s: %s", home->config.log.file, err_text(e));
+        }
+    }
+    free(next);
+    if (e != OK) {
+        log_event(LOG_ERROR, "config.refused", log_text("why", why_said(&why) ? why.text : err_text(e)));
+    } else {
+        log_event(LOG_INFO, "config.read", log_text("home", home->path));
+    }
+    return e == OK;
 }

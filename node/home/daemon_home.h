@@ -29,4 +29,8 @@ NODISCARD enum err daemon_home_look(const char *path, struct daemon_home *out, s
 NODISCARD enum err daemon_home_open(const char *path, struct daemon_home *out, struct why *out_why);
 void daemon_home_close(struct daemon_home *home);
 
+/* Reads the configuration anew (SIGHUP) and takes over what a running node may; each key that changed is told in the log,
+ * taken or not. False: it can't be read or breaks a rule, which is told, and nothing has changed. */
+bool daemon_home_reload(struct daemon_home *home);
+
 #endif

@@ -25,7 +25,7 @@ enum err home_chain_lock(const struct daemon_home *home, struct home_lock **out,
     if (e == ERR_BUSY && home_lock_holder(dir, &holder) == OK) {
         why_set(why, "%s: another node runs on this home (process %ld); stop it first", dir, holder);
     } else if (e != OK) {
-        why_set(why, "%s: %s", home->path, err_text(e));
+        why_set(why, "%s/lock: %s", dir, err_text(e));
     }
     return e;
 }

@@ -98,10 +98,20 @@ static const struct key keys[] = {
     TEXT(gateway, checkpoint, "", "checkpoint file to trust from, for following a chain older than 90 days"),
     NUMBER(gateway, cache_bytes, MIB, 1024 * GIB, "2147483648",
            "image cache; the image used longest ago is dropped first"),
+    TEXT(log, file, "", "where lines are appended; empty: stderr. SIGHUP opens it anew"),
     CHOICE(log, format, log_format_names, "text", "text (key=value) or json, one line an event on stderr"),
     CHOICE(log, level, log_level_names, "info", "debug, info, warn or error"),
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
+
+/* Those that a running node takes over; the others wait for its next start. */
+static const char *const live_keys[] = {"log.file",
+                                        "log.format",
+                                        "log.level",
+                                        "http.max_connections_per_ip",
+                                        "http.header_timeout_ms",
+                                        "http.max_streams",
+                                        "http.max_streams_per_ip"};
 
 static void *value_of(const struct key *key, struct config *config) {
     return (char *)config + key->offset;
@@ -237,6 +247,7 @@ static enum err set_value(const struct key *key, const char *text, struct config
         why_set(why, "%s.%s must be at most %" PRIu64 " characters of plain text", key->section, key->name, key->max);
         return ERR_CONFIG;
     }
+    memset(out, 0, (size_t)key->max + 1); /* equal values are equal bytes (config_adopt) */
     memcpy(out, text, strlen(text) + 1);
     return OK;
 }
@@ -387,6 +398,46 @@ enum err config_parse(struct bytes text, struct config *out, struct why *out_why
     return e;
 }
 
+static bool is_live(const struct key *key) {
+    char full[WORD_MAX];
+    (void)snprintf(full, sizeof full, "%s.%s", key->section, key->name);
+    for (size_t i = 0; i < sizeof live_keys / sizeof live_keys[0]; i++) {
+        if (strcmp(live_keys[i], full) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t size_of(const struct key *key) {
+    switch (key->type) {
+    case KEY_NUMBER:
+        return sizeof(uint64_t);
+    case KEY_CHOICE:
+        return sizeof(int);
+    case KEY_SOURCES:
+        return sizeof(struct config_sources);
+    case KEY_TEXT:
+    default:
+        return (size_t)key->max + 1;
+    }
+}
+
+void config_adopt(struct config *now, const struct config *next,
+                  void (*told)(const char *section, const char *name, bool taken)) {
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const struct key *key = &keys[i];
+        if (memcmp(value_in(key, now), value_in(key, next), size_of(key)) == 0) {
+            continue;
+        }
+        bool taken = is_live(key);
+        if (taken) {
+            memcpy(value_of(key, now), value_in(key, next), size_of(key));
+        }
+        told(key->section, key->name, taken);
+    }
+}
+
 enum err config_resolve(const char *home, const char *path, char out[CONFIG_PATH_MAX]) {
     char whole[2 * CONFIG_PATH_MAX + 2];
     if (strlen(home) >= CONFIG_PATH_MAX || strlen(path) >= CONFIG_PATH_MAX) {
@@ -397,13 +448,14 @@ enum err config_resolve(const char *home, const char *path, char out[CONFIG_PATH
     if (n < 0 || n >= CONFIG_PATH_MAX) {
         return ERR_TOOLARGE;
     }
+    memset(out, 0, CONFIG_PATH_MAX);
     memcpy(out, whole, (size_t)n + 1);
     return OK;
 }
 
 static enum err resolve_all(const char *home, struct config *config) {
-    char *paths[] = {config->node.key_file, config->node.link_key_file, config->node.genesis,
-                     config->http.tls_cert, config->http.tls_key,       config->gateway.checkpoint};
+    char *paths[] = {config->node.key_file, config->node.link_key_file, config->node.genesis, config->http.tls_cert,
+                     config->http.tls_key,  config->gateway.checkpoint, config->log.file};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         enum err e = config_resolve(home, paths[i], paths[i]);
         if (e != OK) {

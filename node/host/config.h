@@ -86,6 +86,7 @@ struct config {
         uint64_t cache_bytes;
     } gateway;
     struct {
+        char file[CONFIG_PATH_MAX]; /* "": stderr */
         enum log_format format;
         enum log_level level;
     } log;
@@ -105,5 +106,10 @@ NODISCARD enum err config_write(const struct config *config, const char *path);
 /* The known word nearest to `word` by edit distance, NULL when none is near (distance at most a third of the word's
  * length, at least 2). For "did you mean". */
 const char *config_nearest(const char *word, const char *const *known, size_t count);
+
+/* Takes over what a running node may (log.file, log.format, log.level, http's limits of addresses and streams); tells of
+ * each key that differs whether it was taken, or waits for the next start. Both were loaded from the same home. */
+void config_adopt(struct config *now, const struct config *next,
+                  void (*told)(const char *section, const char *name, bool taken));
 
 #endif

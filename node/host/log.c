@@ -2,23 +2,59 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Set once before threads start, read by all. */
-static enum log_format line_format = LOG_TEXT;
-static enum log_level least_level = LOG_INFO;
+/* Read by all threads, written where a configuration is taken over. */
+static atomic_int line_format = LOG_TEXT;
+static atomic_int least_level = LOG_INFO;
+
+/* Where lines go, one at a time. */
+static pthread_mutex_t out_lock = PTHREAD_MUTEX_INITIALIZER;
+static int out_fd = STDERR_FILENO;
+static uint64_t lost, lost_told; /* lines */
 
 void log_setup(enum log_format format, enum log_level level) {
-    line_format = format;
-    least_level = level;
+    atomic_store(&line_format, (int)format);
+    atomic_store(&least_level, (int)level);
 }
 
 static bool wants(enum log_level level) {
-    return level >= least_level;
+    return (int)level >= atomic_load(&least_level);
+}
+
+enum err log_open(const char *path) {
+    int fd = STDERR_FILENO;
+    if (path[0] != '\0') {
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+    }
+    if (fd < 0) {
+        return err_from_errno(errno);
+    }
+    (void)pthread_mutex_lock(&out_lock);
+    int before = out_fd;
+    out_fd = fd;
+    (void)pthread_mutex_unlock(&out_lock);
+    if (before != STDERR_FILENO) {
+        (void)close(before);
+    }
+    return OK;
+}
+
+uint64_t log_dropped(void) {
+    (void)pthread_mutex_lock(&out_lock);
+    uint64_t dropped = lost;
+    (void)pthread_mutex_unlock(&out_lock);
+    return dropped;
 }
 
 static const char *level_name(enum log_level level) {
@@ -142,13 +178,36 @@ size_t log_format_line(enum log_format format, uint64_t time_ms, enum log_level 
     return line.len;
 }
 
+/* The lock is held. Only what can be written at once: a pipe that is ready takes a line of LOG_LINE_MAX, which is less
+ * than it takes as a whole (PIPE_BUF). */
+_Static_assert(LOG_LINE_MAX <= PIPE_BUF, "a line is written whole or not at all");
+
+static bool put_out(const char *line, size_t len) {
+    struct pollfd look = {.fd = out_fd, .events = POLLOUT};
+    return poll(&look, 1, 0) == 1 && (look.revents & POLLOUT) != 0 && write(out_fd, line, len) == (ssize_t)len;
+}
+
+/* The lock is held. Somebody reads again: how much is missing stands where it is missing. */
+static void tell_of_lost(enum log_format format) {
+    char line[LOG_LINE_MAX];
+    const struct log_field field = log_number("lines", lost - lost_told);
+    size_t len = log_format_line(format, clock_wall_ms(), LOG_WARN, "log.dropped", &field, 1, line);
+    if (put_out(line, len)) {
+        lost_told = lost;
+    }
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count) {
     if (!wants(level)) {
         return;
     }
     char line[LOG_LINE_MAX];
-    size_t len = log_format_line(line_format, clock_wall_ms(), level, event, fields, count, line);
-    /* A log that can't be written is nothing the node can do anything about. */
-    ssize_t written = write(STDERR_FILENO, line, len);
-    (void)written;
+    enum log_format format = (enum log_format)atomic_load(&line_format);
+    size_t len = log_format_line(format, clock_wall_ms(), level, event, fields, count, line);
+    (void)pthread_mutex_lock(&out_lock);
+    if (lost > lost_told) {
+        tell_of_lost(format);
+    }
+    lost += put_out(line, len) ? 0 : 1;
+    (void)pthread_mutex_unlock(&out_lock);
 }

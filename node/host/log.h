@@ -13,8 +13,13 @@
 
 #define LOG_LINE_MAX 2048 /* longer lines are cut */
 
-/* Before threads. Default: text, info. */
+/* What lines look like and which are written; default: text, info. Any thread. */
 void log_setup(enum log_format format, enum log_level level);
+/* Where they go from now on: the end of this file, or stderr with "". The same path again opens it anew, so that it can
+ * be renamed meanwhile. What can't be opened changes nothing. Any thread. */
+NODISCARD enum err log_open(const char *path);
+/* Lines that were lost because nobody took them: a reader stands still, a disk is full. Nothing waits for a log. */
+uint64_t log_dropped(void);
 
 /* A field: text values are quoted where they need it. */
 struct log_field {

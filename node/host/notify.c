@@ -1,7 +1,12 @@
 #include "node/host/notify.h"
 
+#include "base/assert.h"
+
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,10 +41,12 @@ enum err notify_send(const char *state) {
 }
 
 enum err notify_ready(const char *peer, const char *http, uint64_t height) {
-    int n = printf("%s%s%s%s%s height=%" PRIu64 "\n", NOTIFY_READY_WORD, peer[0] != '\0' ? " peer=" : "", peer,
-                   http[0] != '\0' ? " http=" : "", http, height);
-    if (n < 0 || fflush(stdout) != 0) {
-        return ERR_IO;
-    }
-    return notify_send("READY=1\nSTATUS=serving");
+    char line[PIPE_BUF];
+    int n = snprintf(line, sizeof line, "%s%s%s%s%s height=%" PRIu64 "\n", NOTIFY_READY_WORD,
+                     peer[0] != '\0' ? " peer=" : "", peer, http[0] != '\0' ? " http=" : "", http, height);
+    ASSERT(n > 0 && (size_t)n < sizeof line);
+    struct pollfd look = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    bool told = poll(&look, 1, 0) == 1 && (look.revents & POLLOUT) != 0 && write(STDOUT_FILENO, line, (size_t)n) == n;
+    enum err e = notify_send("READY=1\nSTATUS=serving");
+    return e == OK && !told ? ERR_IO : e;
 }

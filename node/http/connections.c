@@ -281,6 +281,13 @@ void connections_drain(struct connections *table, uint64_t timeout_ms) {
     (void)pthread_mutex_unlock(&table->lock);
 }
 
+void connections_limit(struct connections *table, uint32_t per_address, uint32_t header_timeout_ms) {
+    (void)pthread_mutex_lock(&table->lock);
+    table->limits.per_address = per_address;
+    table->limits.header_timeout_ms = header_timeout_ms;
+    (void)pthread_mutex_unlock(&table->lock);
+}
+
 void connections_stats(struct connections *table, struct connections_stats *out) {
     (void)pthread_mutex_lock(&table->lock);
     *out = table->stats;

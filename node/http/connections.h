@@ -68,6 +68,8 @@ void connections_progress(struct connections *table, struct connection *c, size_
 void connections_sweep(struct connections *table, uint64_t now_ms);
 /* Waits until no connection is being served, at most `timeout_ms`. */
 void connections_drain(struct connections *table, uint64_t timeout_ms);
+/* New limits; those who are there already stay. */
+void connections_limit(struct connections *table, uint32_t per_address, uint32_t header_timeout_ms);
 void connections_stats(struct connections *table, struct connections_stats *out);
 
 struct connection_address connections_address(const struct sockaddr *address);

@@ -11,6 +11,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
+#define TLS_GENERATIONS 4              /* older certificates with connections */
 #define HTTP_QUERY_MAX 32              /* arguments */
 #define HTTP_QUERY_BYTES 4096          /* decoded, together */
 #define HTTP_DISCARD_MAX (1024 * 1024) /* of a body that was refused while it came in; then the connection is cut */
@@ -64,11 +65,14 @@ struct http_server {
     const char *title; /* of the description; borrowed */
     struct connections *connections;
     struct waiting *waiting;
-    struct workers *workers;     /* NULL: not started */
-    struct ratelimit *ratelimit; /* NULL: no limit */
-    struct MHD_Daemon *daemon;
-    int listen_fd;    /* -1: none */
-    pthread_t keeper; /* beside the library's threads: deadlines and slow senders */
+    struct workers *workers;                    /* NULL: not started */
+    struct ratelimit *ratelimit;                /* NULL: no limit */
+    struct MHD_Daemon *daemon;                  /* takes connections */
+    struct MHD_Daemon *ending[TLS_GENERATIONS]; /* have connections under older certificates; NULL: a free place */
+    pthread_mutex_t tls_lock;
+    struct buffer tls_chain; /* PEM of the certificate chain in use; under the lock */
+    int listen_fd;           /* -1: none */
+    pthread_t keeper;        /* beside the library's threads: deadlines and slow senders */
     bool keeper_runs;
     uint64_t requests;     /* atomic */
     uint64_t rate_limited; /* atomic */

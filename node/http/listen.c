@@ -1,5 +1,7 @@
 #include "node/http/listen.h"
 
+#include "node/host/log.h"
+
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <string.h>
@@ -64,4 +66,22 @@ bool listen_settings(const struct config *config, struct http_config *out, struc
     out->max_streams_per_ip = (uint32_t)config->http.max_streams_per_ip;
     out->rate_per_second = (uint32_t)config->http.rate_per_second;
     return true;
+}
+
+void listen_reload(const struct config *config, struct http_server *server) {
+    struct http_config settings;
+    struct why why = WHY_NONE;
+    if (!listen_settings(config, &settings, &why)) {
+        return; /* it was so when it started, too */
+    }
+    http_server_limit(server, &settings);
+    if (!http_server_has_tls(server)) {
+        return;
+    }
+    enum err e = http_server_renew_tls(server, &why);
+    if (e == OK) {
+        log_event(LOG_INFO, "tls.renewed", log_text("certificate", config->http.tls_cert));
+    } else {
+        log_event(LOG_ERROR, "tls.refused", log_text("why", why_said(&why) ? why.text : err_text(e)));
+    }
 }

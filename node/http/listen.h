@@ -10,4 +10,7 @@
 /* False, explained in `why`, when http.listen can be reached from the network and there is no TLS. */
 bool listen_settings(const struct config *config, struct http_config *out, struct why *why);
 
+/* What a running server takes over of a configuration that was read anew, certificates included; told in the log. */
+void listen_reload(const struct config *config, struct http_server *server);
+
 #endif

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/ed25519.h"
 #include "base/file.h"
+#include "node/http/certificate.h"
 #include "node/http/http_internal.h"
 #include "node/http/ratelimit.h"
 
@@ -23,8 +24,10 @@
 #define DRAIN_MS 1000
 #define SPARE_CONNECTIONS 64 /* those sent away and not closed yet */
 
-/* The library's TLS: 1.2 and 1.3, no suite without forward secrecy. */
-#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA"
+/* The library's TLS: 1.2 and 1.3, no suite without forward secrecy, none that encrypts and authenticates apart. */
+#define TLS_PRIORITIES                                                                                                 \
+    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:"     \
+    "-MAC-ALL:+AEAD"
 
 void http_config_default(struct http_config *out) {
     *out = (struct http_config){.listen = "127.0.0.1:0",
@@ -62,6 +65,7 @@ enum err http_server_new(const struct http_config *config, struct http_server **
         return ERR_NOMEM;
     }
     server->listen_fd = -1;
+    (void)pthread_mutex_init(&server->tls_lock, NULL);
     server->config = *config;
     struct connections_limits limits = {.total = config->max_connections,
                                         .per_address = config->max_connections_per_ip,
@@ -232,6 +236,15 @@ struct tls_files {
     struct buffer cert, key;
 };
 
+/* The chain is kept, to be looked at; the key goes to the library alone. */
+static void keep_chain(struct http_server *server, struct tls_files *tls) {
+    (void)pthread_mutex_lock(&server->tls_lock);
+    struct buffer old = server->tls_chain;
+    server->tls_chain = tls->cert;
+    tls->cert = old;
+    (void)pthread_mutex_unlock(&server->tls_lock);
+}
+
 static void tls_files_free(struct tls_files *tls) {
     if (tls->key.data != NULL) {
         secure_wipe(tls->key.data, tls->key.cap);
@@ -312,6 +325,9 @@ enum err http_server_start(struct http_server *server, struct why *out_why) {
             e = has_tls ? ERR_CONFIG : ERR_IO;
         }
     }
+    if (e == OK && has_tls) {
+        keep_chain(server, &tls);
+    }
     tls_files_free(&tls);
     if (e == OK && pthread_create(&server->keeper, NULL, keep, server) != 0) {
         why_set(out_why, "no more threads");
@@ -322,6 +338,65 @@ enum err http_server_start(struct http_server *server, struct why *out_why) {
         http_server_stop(server);
     }
     return e;
+}
+
+/* ---- While it runs ---- */
+
+void http_server_limit(struct http_server *server, const struct http_config *config) {
+    connections_limit(server->connections, config->max_connections_per_ip, config->header_timeout_ms);
+    waiting_limit(server->waiting, config->max_streams, config->max_streams_per_ip);
+}
+
+/* Those whose last connection has gone end; a free place, or NULL. */
+static struct MHD_Daemon **end_idle(struct http_server *server) {
+    struct MHD_Daemon **place = NULL;
+    for (size_t i = 0; i < TLS_GENERATIONS; i++) {
+        struct MHD_Daemon **ending = &server->ending[i];
+        const union MHD_DaemonInfo *info =
+            *ending != NULL ? MHD_get_daemon_info(*ending, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
+        if (info != NULL && info->num_connections == 0) {
+            MHD_stop_daemon(*ending);
+            *ending = NULL;
+        }
+        place = *ending == NULL ? ending : place;
+    }
+    return place;
+}
+
+enum err http_server_renew_tls(struct http_server *server, struct why *out_why) {
+    struct tls_files tls = {BUFFER_INIT, BUFFER_INIT};
+    if (server->tls_cert == NULL) {
+        return OK;
+    }
+    struct MHD_Daemon **place = end_idle(server);
+    if (place == NULL) {
+        why_set(out_why, "connections under the last %d certificates are still open; try again later", TLS_GENERATIONS);
+        return ERR_BUSY;
+    }
+    enum err e = read_tls(server, &tls, out_why);
+    struct MHD_Daemon *fresh = e == OK ? start_daemon(server, &tls) : NULL;
+    if (e == OK && fresh == NULL) {
+        why_set(out_why, "the HTTP library takes no such certificate and key; check http.tls_cert and http.tls_key");
+        e = ERR_CONFIG;
+    }
+    if (e == OK) { /* both take connections for a moment: none is lost */
+        (void)MHD_quiesce_daemon(server->daemon);
+        *place = server->daemon;
+        server->daemon = fresh;
+        keep_chain(server, &tls);
+    }
+    tls_files_free(&tls);
+    return e;
+}
+
+bool http_server_tls_warning(struct http_server *server, const char *host, uint64_t now_ms, struct why *out) {
+    bool any = false;
+    (void)pthread_mutex_lock(&server->tls_lock);
+    if (server->tls_chain.len > 0) {
+        any = certificate_warning(buffer_bytes(&server->tls_chain), host, now_ms, out);
+    }
+    (void)pthread_mutex_unlock(&server->tls_lock);
+    return any;
 }
 
 const char *http_server_address(const struct http_server *server) {
@@ -372,6 +447,12 @@ void http_server_stop(struct http_server *server) {
         MHD_stop_daemon(server->daemon);
         server->daemon = NULL;
     }
+    for (size_t i = 0; i < TLS_GENERATIONS; i++) {
+        if (server->ending[i] != NULL) {
+            MHD_stop_daemon(server->ending[i]);
+            server->ending[i] = NULL;
+        }
+    }
     if (server->keeper_runs) {
         (void)pthread_join(server->keeper, NULL);
         server->keeper_runs = false;
@@ -393,6 +474,8 @@ void http_server_free(struct http_server *server) {
     workers_free(server->workers);
     connections_free(server->connections);
     ratelimit_free(server->ratelimit);
+    buffer_free(&server->tls_chain);
+    (void)pthread_mutex_destroy(&server->tls_lock);
     free(server->tls_cert);
     free(server->tls_key);
     free(server);

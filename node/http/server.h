@@ -133,6 +133,16 @@ NODISCARD enum err http_server_start(struct http_server *server, struct why *out
 const char *http_server_address(const struct http_server *server);
 bool http_server_has_tls(const struct http_server *server);
 
+/* While it runs: takes over the limits of addresses, of streams and of the time for a head. */
+void http_server_limit(struct http_server *server, const struct http_config *config);
+/* While it runs: reads certificate and key anew, for connections that come from now on; those that are there end by
+ * themselves under the old ones. ERR_CONFIG (the files; `out_why`), ERR_BUSY (too many old ones are still in use), ERR_IO;
+ * nothing has changed then. OK without TLS, too. */
+NODISCARD enum err http_server_renew_tls(struct http_server *server, struct why *out_why);
+/* What somebody should be warned of: a certificate that is not good yet, not any more, or not for long (30 days), one that
+ * is weak, or, with `host` not NULL, of another host. False: nothing, or no TLS. */
+bool http_server_tls_warning(struct http_server *server, const char *host, uint64_t now_ms, struct why *out);
+
 struct http_stats {
     uint32_t connections, streams, deferred;
     uint64_t requests, evicted, refused, rate_limited, timed_out;

@@ -75,6 +75,13 @@ static void unlock(struct waiting *w) {
     (void)pthread_mutex_unlock(&w->lock);
 }
 
+void waiting_limit(struct waiting *w, uint32_t max_streams, uint32_t max_of_address) {
+    lock(w);
+    w->max_streams = max_streams;
+    w->max_of_address = max_of_address;
+    unlock(w);
+}
+
 /* Gives up the lock and one share. */
 static void unlock_release(struct waiting *w) {
     bool last = --w->shares == 0;

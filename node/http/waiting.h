@@ -20,6 +20,8 @@ struct waiting;
 
 NODISCARD enum err waiting_new(uint32_t max_streams, uint32_t max_of_address, struct waiting **out);
 void waiting_release(struct waiting *w);
+/* New limits; streams that are open stay. */
+void waiting_limit(struct waiting *w, uint32_t max_streams, uint32_t max_of_address);
 
 /* The two halves of http_defer: the handle, then, after the handler has returned, the wait. `waiting_settle` queues the
  * answer if it is there already, else suspends the connection. */

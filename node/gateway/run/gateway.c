@@ -92,6 +92,7 @@ static enum err block_signals(struct gateway *g) {
     (void)sigemptyset(&g->signals);
     (void)sigaddset(&g->signals, SIGTERM);
     (void)sigaddset(&g->signals, SIGINT);
+    (void)sigaddset(&g->signals, SIGHUP);
     return pthread_sigmask(SIG_BLOCK, &g->signals, NULL) == 0 ? OK : say(g, ERR_UNSUPPORTED, "signals", NULL);
 }
 
@@ -299,6 +300,7 @@ static enum err open_http(struct gateway *g) {
     g->api.started_mono_ms = clock_mono_ms();
     memcpy(g->api.node_key, g->home->key, sizeof g->api.node_key);
     enum err e = http_server_new(&http, &g->server);
+    g->api.server = g->server;
     if (e == OK) {
         e = link_http_routes(g->devices, g->server);
     }
@@ -321,7 +323,11 @@ static enum err announce(struct gateway *g) {
     log_event(LOG_INFO, "node.ready", log_text("role", node_role_names[NODE_GATEWAY]), log_text("http", url),
               log_number("devices", fleet_count(g->site.fleet)), log_number("queued", statement_queue_count(g->queue)),
               log_number("height", head.height));
-    return notify_ready("", url, head.height);
+    enum err e = notify_ready("", url, head.height);
+    if (e != OK) { /* nobody who would hear it: it serves all the same */
+        log_event(LOG_WARN, "notify.failed", log_text("state", "READY"), log_err(e));
+    }
+    return OK;
 }
 
 /* ---- Running --------------------------------------------------------------------------------------------- */
@@ -329,7 +335,11 @@ static enum err announce(struct gateway *g) {
 /* Until a signal asks for the end. */
 static void wait_for_the_end(struct gateway *g) {
     const struct timespec pause = {.tv_sec = WATCH_S};
-    while (sigtimedwait(&g->signals, NULL, &pause) < 0) {
+    for (int number = 0; number != SIGTERM && number != SIGINT;) {
+        number = sigtimedwait(&g->signals, NULL, &pause);
+        if (number == SIGHUP && daemon_home_reload(g->home)) {
+            listen_reload(&g->home->config, g->server);
+        }
         gateway_api_tell_alarm(&g->api);
     }
 }

@@ -80,7 +80,8 @@ static void tell_of_liars(const struct light_status *light, struct why *out) {
 
 /* What is wrong now; nothing is said when nothing is. Sources may let the chain's head through and keep a class's record
  * back. */
-static void alarm_text(const struct facts *facts, struct why *out) {
+static void alarm_text(const struct facts *facts, struct http_server *server, struct why *out) {
+    struct why certificate = WHY_NONE;
     char text[LEDGER_TIME_TEXT_MAX];
     const char *ahead = ledger_time_alarm(ahead_ms(facts), CLOCK_AHEAD_MS, text);
     light_explain(&facts->light, out);
@@ -94,6 +95,8 @@ static void alarm_text(const struct facts *facts, struct why *out) {
                 facts->stale_classes);
     } else if (ahead != NULL) {
         why_set(out, "%s: %s", ahead, text);
+    } else if (server != NULL && http_server_tls_warning(server, NULL, clock_wall_ms(), &certificate)) {
+        why_set(out, "certificate: %s", certificate.text);
     } else {
         tell_of_liars(&facts->light, out);
     }
@@ -106,7 +109,7 @@ void gateway_api_tell_alarm(struct gateway_api *api) {
     if (facts == NULL) {
         return;
     }
-    alarm_text(facts, &alarm);
+    alarm_text(facts, api->server, &alarm);
     free(facts);
     size_t len = strcspn(alarm.text, ":");
     (void)snprintf(name, sizeof name, "%.*s", (int)len, alarm.text);
@@ -208,7 +211,7 @@ static void get_status(void *ctx, struct http_request *request) {
     }
     struct why alarm;
     struct gateway_status status = {.frozen = facts->light.head.frozen};
-    alarm_text(facts, &alarm);
+    alarm_text(facts, api->server, &alarm);
     describe_node(api, facts, alarm.text, &status.node);
     describe_trust(&facts->light, &status.trust);
     describe_work(facts, &status);
@@ -229,12 +232,13 @@ static void get_livez(void *ctx, struct http_request *request) {
 }
 
 static void get_healthz(void *ctx, struct http_request *request) {
-    struct facts *facts = gather(ctx);
+    struct gateway_api *api = ctx;
+    struct facts *facts = gather(api);
     struct why alarm = WHY_NONE;
     char text[WHY_MAX + 16];
     const char *code = NULL;
     if (facts != NULL) {
-        alarm_text(facts, &alarm);
+        alarm_text(facts, api->server, &alarm);
         code = unhealthy(facts);
     }
     free(facts);

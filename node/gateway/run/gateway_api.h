@@ -13,6 +13,7 @@ struct gateway_api {
     struct device_door_config parts; /* borrowed, as is the rest */
     struct device_door *devices;
     struct source_watch *watch;
+    struct http_server *server;
     const struct config *config;
     const char *chain; /* its name, which people know it by; borrowed */
     uint8_t node_key[ED25519_KEY_LEN];
