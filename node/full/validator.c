@@ -494,7 +494,7 @@ static enum err announce(struct validator *v) {
               log_text("http", url), log_number("height", chain_head(v->chain)->header.height));
     enum err e = notify_ready(v->home->config.peer.listen, url, chain_head(v->chain)->header.height);
     if (e != OK) { /* nobody who would hear it: it serves all the same */
-        log_event(LOG_WARN, "notify.failed", log_text("state", "READY"), log_err(e));
+        log_event(LOG_WARN, "notify.failed", log_text("state", "ready"), log_err(e));
     }
     return OK;
 }

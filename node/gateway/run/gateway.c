@@ -325,7 +325,7 @@ static enum err announce(struct gateway *g) {
               log_number("height", head.height));
     enum err e = notify_ready("", url, head.height);
     if (e != OK) { /* nobody who would hear it: it serves all the same */
-        log_event(LOG_WARN, "notify.failed", log_text("state", "READY"), log_err(e));
+        log_event(LOG_WARN, "notify.failed", log_text("state", "ready"), log_err(e));
     }
     return OK;
 }
