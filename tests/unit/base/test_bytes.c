@@ -70,8 +70,8 @@ static void only_well_formed_utf8_without_controls_is_clean(void **state) {
 
 static void what_is_not_seen_is_not_clean(void **state) {
     (void)state;
-    const char *hidden[] = {"a\xc2\x85"
-                            "b",            /* C1: next line */
+    const char *hidden[] = {("a\xc2\x85"
+                             "b"),          /* C1: next line */
                             "\xc2\x9b[2J",  /* C1: a terminal's command */
                             "\xc2\xad",     /* soft hyphen */
                             "\xe2\x80\x8b", /* zero width space */
