@@ -181,6 +181,15 @@ void text_make_clean(char *text) {
     }
 }
 
+void text_make_line(char *text) {
+    text_make_clean(text);
+    for (char *p = text; *p != '\0'; p++) {
+        if (*p == '\n' || *p == '\t') {
+            *p = ' ';
+        }
+    }
+}
+
 bool text_take_number(const char **at, uint64_t *out) {
     uint64_t value = 0;
     const char *p = *at;

@@ -32,6 +32,8 @@ bool text_is_line(struct bytes text);
 bool text_is_ascii(struct bytes text);
 /* Makes it clean: '?' for each byte that is not; a sequence that was cut at the end goes. */
 void text_make_clean(char *text);
+/* The same, and one line: a blank for each tab and newline. */
+void text_make_line(char *text);
 /* Decimal digits at `*at`, which is moved behind them. False: there are none (`*out` is 0), or they go beyond 2^64 - 1
  * (nothing is moved). */
 bool text_take_number(const char **at, uint64_t *out);

@@ -24,10 +24,7 @@ static int explain(int status, const char *format, va_list args) __attribute__((
 static int explain(int status, const char *format, va_list args) {
     char text[2048];
     (void)vsnprintf(text, sizeof text, format, args);
-    text_make_clean(text);
-    for (char *p = text; *p != '\0'; p++) {
-        *p = *p == '\n' || *p == '\t' ? ' ' : *p;
-    }
+    text_make_line(text);
     (void)fprintf(stderr, "%s: %s\n", program, text);
     return status;
 }

@@ -60,7 +60,7 @@ static int cmd_author_show(int argc, char **argv) {
 
 struct registration {
     char *org;
-    const char *root_file, *author_file;
+    const char *root_file, *author_file, *passphrase_file;
     struct args_list classes;
     uint64_t last_sequence, expires_ms;
 };
@@ -70,7 +70,6 @@ static int make_delegation(const struct registration *r, const struct txcmd *tx,
                            uint8_t out[DELEGATION_MAX], size_t *out_len) {
     struct delegation d = {.author.type = AUTHOR_ED25519, .last_sequence = r->last_sequence};
     struct keyfile root;
-    struct why why = WHY_NONE;
     uint8_t text[TAG_LEN + DELEGATION_MAX];
     memcpy(d.chain_id, tx->chain_id, CHAIN_ID_LEN);
     memcpy(d.author.key, author, ED25519_KEY_LEN);
@@ -87,8 +86,9 @@ static int make_delegation(const struct registration *r, const struct txcmd *tx,
         memcpy(d.vendor_id, name.vendor_id, UUID_BYTES);
         memcpy(d.classes[d.class_count++], name.class_id, UUID_BYTES);
     }
-    if (keyfile_load(r->root_file, KEYFILE_ED25519, bytes_of(NULL, 0), &root, &why) != OK) {
-        return args_fail("%s", why.text);
+    int loaded = names_load_key(r->root_file, KEYFILE_ED25519, r->passphrase_file, &root);
+    if (loaded != ARGS_GO_ON) {
+        return loaded;
     }
     size_t len = delegation_encode(&d, out);
     memcpy(text, TAG_DELEGATION, TAG_LEN);
@@ -103,15 +103,15 @@ static int send_registration(const struct registration *r, struct txcmd *tx, jso
     struct keyfile *author = &tx->keys[tx->key_count];
     uint8_t delegation[DELEGATION_MAX];
     size_t delegation_len = 0;
-    struct why why = WHY_NONE;
     if (tx->key_count == TXCMD_KEYS_MAX) {
         return args_wrong("one --key fewer: the author signs too");
     }
-    if (keyfile_load(r->author_file, KEYFILE_ED25519, bytes_of(NULL, 0), author, &why) != OK) {
-        return args_fail("%s", why.text);
+    int status = names_load_key(r->author_file, KEYFILE_ED25519, r->passphrase_file, author);
+    if (status != ARGS_GO_ON) {
+        return status;
     }
     tx->key_count++; /* the author proves possession by signing along */
-    int status = make_delegation(r, tx, author->public_key, delegation, &delegation_len);
+    status = make_delegation(r, tx, author->public_key, delegation, &delegation_len);
     if (status != ARGS_GO_ON) {
         return status;
     }
@@ -154,6 +154,7 @@ static int cmd_author_register(int argc, char **argv) {
     if (r.org == NULL || r.author_file == NULL || r.root_file == NULL || r.classes.count == 0) {
         return args_wrong("author register needs --org, --author, --root-key and at least one --class");
     }
+    r.passphrase_file = o.passphrase_file;
     status = txcmd_open(&o, &tx);
     if (status == ARGS_GO_ON) {
         status = send_registration(&r, &tx, &answer);

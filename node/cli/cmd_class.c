@@ -143,7 +143,7 @@ static int class_define(int argc, char **argv) {
     }
     status = names_class(operands.item[0], &d.name);
     if (status == ARGS_GO_ON) {
-        status = names_public_key("--root-key", root, d.root_key);
+        status = names_public_key_of("--root-key", root, KEYFILE_ED25519, o.passphrase_file, d.root_key);
     }
     if (status == ARGS_GO_ON) {
         status = take_lists(&authors, &slots, &d);

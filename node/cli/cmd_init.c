@@ -1,9 +1,11 @@
 /* assay init: a new node's home, with keys of its own. */
 #include "base/file.h"
 #include "contracts/contracts.h"
+#include "contracts/governance/genesis_inherit.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/genesis/genesis_json.h"
+#include "node/home/daemon_home.h"
 #include "node/host/config.h"
 #include "node/host/host_crypto.h"
 #include "node/host/keyfile.h"
@@ -81,6 +83,47 @@ static int copy_genesis(const struct wish *w) {
     return e == OK ? status : args_fail("%s: %s", path, err_text(e));
 }
 
+/* What the chain took over from another lies beside its genesis.json, and comes along: every node but a gateway needs it.
+ */
+static int copy_inherited(const struct wish *w, enum node_role role) {
+    char from[CONFIG_PATH_MAX], to[CONFIG_PATH_MAX];
+    struct genesis genesis;
+    struct why why = WHY_NONE;
+    if (w->genesis == NULL || genesis_json_load(w->genesis, &genesis, &why) != OK) {
+        return ARGS_GO_ON; /* copy_genesis has judged it */
+    }
+    bool needed = genesis.predecessor.named && role != NODE_GATEWAY;
+    const struct genesis_predecessor predecessor = genesis.predecessor;
+    genesis_free(&genesis);
+    if (!needed) {
+        return ARGS_GO_ON;
+    }
+    const char *slash = strrchr(w->genesis, '/');
+    int dir = slash != NULL ? (int)(slash - w->genesis) + 1 : 0;
+    int n = snprintf(from, sizeof from, "%.*s%s", dir, w->genesis, INHERITED_NAME);
+    int status = n > 0 && (size_t)n < sizeof from ? path_in(w->home, INHERITED_NAME, to)
+                                                  : args_fail("the path of %s is too long", INHERITED_NAME);
+    if (status != ARGS_GO_ON) {
+        return status;
+    }
+    struct buffer records = BUFFER_INIT;
+    enum err e = file_read(from, INHERITED_MAX, &records);
+    if (e == OK) {
+        e = genesis_inherit_check(&predecessor, buffer_bytes(&records));
+    }
+    if (e == OK) {
+        e = file_write_atomic(to, buffer_bytes(&records), 0644);
+    }
+    buffer_free(&records);
+    if (e == OK) {
+        return ARGS_GO_ON;
+    }
+    return args_fail(
+        "%s: %s; this genesis continues an earlier chain, and needs the file of that name that `assay node "
+        "export` wrote beside it",
+        from, e == ERR_MISMATCH ? "not the records that genesis.json names" : err_text(e));
+}
+
 static int write_config(const struct wish *w, enum node_role role) {
     struct config config;
     char path[CONFIG_PATH_MAX];
@@ -138,6 +181,9 @@ static int make_home(const struct wish *w, enum node_role role) {
     }
     if (status == ARGS_GO_ON) {
         status = copy_genesis(w);
+    }
+    if (status == ARGS_GO_ON) {
+        status = copy_inherited(w, role);
     }
     if (status == ARGS_GO_ON) {
         status = save_key(w->home, "node.key", KEYFILE_ED25519, &key);

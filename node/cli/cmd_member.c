@@ -31,7 +31,7 @@ static int send_node(const struct txcmd_options *o, const char *org, enum node_r
     uint8_t node_key[ED25519_KEY_LEN], link_key[ED25519_KEY_LEN];
     int status = names_public_key("the node's key", key, node_key);
     if (status == ARGS_GO_ON) {
-        status = names_public_key("--link-key", at->link_key, link_key);
+        status = names_public_key_of("--link-key", at->link_key, KEYFILE_X25519, o->passphrase_file, link_key);
     }
     if (status != ARGS_GO_ON) {
         return status;

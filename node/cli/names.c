@@ -30,7 +30,28 @@ int names_hex(const char *what, const char *text, uint8_t *out, size_t len) {
     return ARGS_GO_ON;
 }
 
-int names_public_key(const char *what, const char *text, uint8_t out[ED25519_KEY_LEN]) {
+static enum err load_key(const char *path, enum keyfile_type type, const char *passphrase_file, struct keyfile *out,
+                         struct why *why) {
+    struct buffer passphrase = BUFFER_INIT;
+    enum err e = passphrase_file != NULL ? keyfile_read_passphrase(passphrase_file, &passphrase, why) : OK;
+    if (e == OK) {
+        e = keyfile_load(path, type, buffer_bytes(&passphrase), out, why);
+    }
+    if (passphrase.data != NULL) {
+        secure_wipe(passphrase.data, passphrase.cap);
+    }
+    buffer_free(&passphrase);
+    return e;
+}
+
+int names_load_key(const char *path, enum keyfile_type type, const char *passphrase_file, struct keyfile *out) {
+    struct why why = WHY_NONE;
+    enum err e = load_key(path, type, passphrase_file, out, &why);
+    return e == OK ? ARGS_GO_ON : args_fail("%s", why.text);
+}
+
+int names_public_key_of(const char *what, const char *text, enum keyfile_type type, const char *passphrase_file,
+                        uint8_t out[ED25519_KEY_LEN]) {
     if (hex_decode(text, out, ED25519_KEY_LEN) == OK) {
         return ARGS_GO_ON;
     }
@@ -46,12 +67,24 @@ int names_public_key(const char *what, const char *text, uint8_t out[ED25519_KEY
     }
     struct keyfile key;
     struct why why = WHY_NONE;
-    if (keyfile_load(text, KEYFILE_ED25519, bytes_of(NULL, 0), &key, &why) == OK) {
+    e = load_key(text, type, passphrase_file, &key, &why);
+    if (e == OK) {
         memcpy(out, key.public_key, ED25519_KEY_LEN);
         keyfile_wipe(&key);
         return ARGS_GO_ON;
     }
-    return args_wrong("%s '%s' is neither a public key (64 hex digits) nor a key file", what, text);
+    if (e == ERR_MISMATCH) {
+        return args_wrong("%s '%s' holds a key of another type: %s is needed", what, text,
+                          type == KEYFILE_X25519 ? "the X25519 key of links (link.key)" : "an Ed25519 key");
+    }
+    if (e == ERR_MALFORMED || e == ERR_NOTFOUND || e == ERR_NOFILE || e == ERR_TOOLARGE) {
+        return args_wrong("%s '%s' is neither a public key (64 hex digits) nor a key file", what, text);
+    }
+    return args_wrong("%s: %s", what, why.text);
+}
+
+int names_public_key(const char *what, const char *text, uint8_t out[ED25519_KEY_LEN]) {
+    return names_public_key_of(what, text, KEYFILE_ED25519, NULL, out);
 }
 
 enum err names_pack(const ProtobufCMessage *message, struct buffer *out) {

@@ -7,6 +7,7 @@
 #include "base/uuid.h"
 #include "contracts/genesis/genesis.h"
 #include "node/fetch/client.h"
+#include "node/host/keyfile.h"
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -24,6 +25,11 @@ int names_hex(const char *what, const char *text, uint8_t *out, size_t len);
 /* A public key: 64 hex digits, or the name of a file as `assay key show` or `key new` print it (a line of hex, or a key
  * file of ours). */
 int names_public_key(const char *what, const char *text, uint8_t out[ED25519_KEY_LEN]);
+/* The same of a type of key, whose file may be encrypted: `passphrase_file` NULL: it is not. */
+int names_public_key_of(const char *what, const char *text, enum keyfile_type type, const char *passphrase_file,
+                        uint8_t out[ED25519_KEY_LEN]);
+/* A whole key file, which the caller wipes. */
+int names_load_key(const char *path, enum keyfile_type type, const char *passphrase_file, struct keyfile *out);
 
 /* Appends the message's bytes. */
 NODISCARD enum err names_pack(const ProtobufCMessage *message, struct buffer *out);

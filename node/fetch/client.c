@@ -121,10 +121,7 @@ static void say(struct client *client, const char *format, ...) {
     why_vset(&client->why, format, args);
     va_end(args);
     /* What a node sends never steers the terminal, nor looks like another line. */
-    text_make_clean(client->why.text);
-    for (char *p = client->why.text; *p != '\0'; p++) {
-        *p = *p == '\n' || *p == '\t' ? ' ' : *p;
-    }
+    text_make_line(client->why.text);
 }
 
 /* ---- libcurl's calls ---- */

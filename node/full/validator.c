@@ -340,6 +340,12 @@ static enum err say(struct validator *v, enum err e, const char *what, const cha
     return e;
 }
 
+/* Before the first byte is fetched or written. */
+static enum err check_settings(struct validator *v) {
+    struct http_config settings;
+    return listen_settings(&v->home->config, &settings, v->why) ? OK : ERR_CONFIG;
+}
+
 static enum err open_storage(struct validator *v) {
     const struct config *config = &v->home->config;
     char folder[CONFIG_PATH_MAX];
@@ -575,8 +581,8 @@ enum err validator_run(struct daemon_home *home, struct lifecycle *life, struct 
     v->life = life;
     v->why = why;
     vitals_init(&v->vitals);
-    enum err (*const steps[])(struct validator *) = {open_storage, open_loop, open_peers,
-                                                     open_replica, open_http, announce};
+    enum err (*const steps[])(struct validator *) = {check_settings, open_storage, open_loop, open_peers,
+                                                     open_replica,   open_http,    announce};
     enum err e = OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && e == OK; i++) {
         e = steps[i](v);

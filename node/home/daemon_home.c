@@ -64,7 +64,9 @@ static enum err load_inherited(struct daemon_home *home, struct why *why) {
     }
     if (e != OK) {
         why_set(why, "%s: %s", path,
-                e == ERR_MISMATCH ? "not the file that genesis.json names as its predecessor's records" : err_text(e));
+                e == ERR_MISMATCH ? "not the file that genesis.json names as its predecessor's records"
+                                  : "missing or unreadable; this chain continues an earlier one: copy the file that "
+                                    "`assay node export` wrote beside genesis.json");
     }
     return e;
 }

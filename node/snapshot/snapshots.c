@@ -69,6 +69,9 @@ static enum err read_entry(const struct snapshots *s, const char *name, struct s
     if (e == OK) {
         e = snapshot_epochs(&manifest, NULL, NULL, &header, &finalization);
     }
+    if (e == OK && memcmp(header.chain_id, chain_id(s->chain), CHAIN_ID_LEN) != 0) {
+        e = ERR_MISMATCH; /* of the chain that this one took over from */
+    }
     if (e == OK) {
         *out = (struct snapshots_entry){.height = manifest.height,
                                         .time_ms = header.time_ms,

@@ -1,6 +1,7 @@
 """The node as a program among others: signals, streams that are gone or full, files that are not what they seem."""
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -185,3 +186,79 @@ def test_what_is_named_for_output_is_written_into_and_never_replaced(net):
         assay("release", "latest", "--node", node.url, "--class", CLASS, "--proof", net.root)
     assert not [path for path in net.root.iterdir() if path.name.endswith(".tmp")]
 
+
+
+# ---- What is given by name ------------------------------------------------------------------------------------------------
+
+
+def test_a_name_to_listen_at_without_tls_is_refused_before_anything_is_fetched_or_made(net):
+    node = net.validators[0]
+    text = (node.home / "assay.conf").read_text().replace(f"127.0.0.1:{node.peer_port + 1}", f"0.0.0.0:{node.peer_port + 1}")
+    (node.home / "assay.conf").write_text(text)
+    before = sorted(node.home.rglob("*"))
+    status, err = node_ends(node)
+    assert status == 2 and "http.tls_cert" in err, err
+    assert sorted(node.home.rglob("*")) == before
+
+
+def node_ends(node):
+    status, _, err = run("assayd", "--home", node.home, check=False)
+    return status, err
+
+
+def test_a_chain_that_takes_over_brings_its_records_and_leaves_the_old_snapshots(net):
+    node = net.validators[0]
+    configure(node, interval_blocks=1)
+    node.start()
+    for i in range(3):
+        net.publish(net.image("a.bin", b"a%d" % i), f"1.0.{i}")
+    wait_for("a snapshot", lambda: node.get("/v1/snapshots")["snapshots"])
+    old = {entry["hash"] for entry in node.get("/v1/snapshots")["snapshots"]}
+    node.stop()
+    assay("node", "export", "--home", node.home, "--out", net.root / "new")
+    home = net.root / "joiner"
+    assay("init", "--home", home, "--org", "acme", "--genesis", net.root / "new" / "genesis.json")
+    assert (home / "predecessor.records").read_bytes() == (net.root / "new" / "predecessor.records").read_bytes()
+    lonely = net.root / "lonely"
+    lonely.mkdir()
+    (lonely / "genesis.json").write_bytes((net.root / "new" / "genesis.json").read_bytes())
+    with pytest.raises(Refused, match="predecessor.records.*continues an earlier chain"):
+        assay("init", "--home", net.root / "other", "--org", "acme", "--genesis", lonely / "genesis.json")
+
+    for name in ("genesis.json", "predecessor.records"):
+        (node.home / name).write_bytes((net.root / "new" / name).read_bytes())
+    for part in ("state", "blocks", "journal"):
+        shutil.rmtree(node.home / "data" / part)
+    node.start()
+    net.decide_params(heartbeat_ms=500)
+    wait_for("snapshots of the new chain", lambda: node.get("/v1/snapshots")["snapshots"])
+    assert not old & {entry["hash"] for entry in node.get("/v1/snapshots")["snapshots"]}
+
+
+def test_key_files_are_taken_where_keys_are_asked_for(net):
+    node = net.validators[0]
+    node.start()
+    secret = net.root / "passphrase"
+    secret.write_text("correct horse battery\n")
+    secret.chmod(0o600)
+    root, author = net.root / "root.key", net.root / "author.key"
+    for path in (root, author):
+        assay("key", "new", path, "--passphrase-file", secret)
+    admins = ["--key", net.key("admin-acme")]
+    with pytest.raises(Refused, match="encrypted"):
+        assay("class", "define", "acme.example/pump", "--org", "acme", "--root-key", root, "--author", net.key("author-acme-1"),
+              "--slot", "0:100000", *admins, "--node", node.url)
+    assay("class", "define", "acme.example/pump", "--org", "acme", "--root-key", root, "--author", net.key("author-acme-1"),
+          "--slot", "0:100000", *admins, "--passphrase-file", secret, "--node", node.url)
+    assay("author", "register", "--org", "acme", "--author", author, "--root-key", root, "--class", "acme.example/pump", *admins,
+          "--passphrase-file", secret, "--node", node.url)
+    home = net.root / "observer"
+    assay("init", "--home", home, "--org", "acme", "--genesis", node.home / "genesis.json")
+    add = ["member", "add", home / "node.key", "--org", "acme", *admins, "--key", home / "node.key", "--peer", "127.0.0.1:9999",
+           "--node", node.url]
+    with pytest.raises(Refused, match="X25519"):
+        assay(*add, "--link-key", home / "node.key")
+    assay(*add, "--link-key", home / "link.key")
+    author.chmod(0o644)
+    with pytest.raises(Refused, match="chmod 600"):
+        assay("author", "show", author, "--node", node.url)
