@@ -82,9 +82,9 @@ struct http_server {
 struct http_request *request_new(struct http_server *server, struct MHD_Connection *connection, const char *uri);
 enum MHD_Result request_step(struct http_request *request, const char *method, const char *data, size_t *len);
 void request_free(struct http_request *request);
-/* The two ways in which a request leaves the workers. */
-void request_work(void *request);
-void request_drop(void *request);
+/* The two ways in which a request (`arg`) leaves the workers. */
+void request_work(void *arg);
+void request_drop(void *arg);
 
 /* arguments.c: are the arguments those of the route? If not, the answer has been given. */
 bool arguments_are_good(struct http_request *request);
