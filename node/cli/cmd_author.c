@@ -13,11 +13,12 @@
 
 static int cmd_author_list(int argc, char **argv) {
     struct txcmd_options o = {0};
-    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
+    struct txcmd_list list = {0};
+    const struct args_option options[] = {CLIENT_OPTIONS(o), LIST_OPTIONS(list), {0}};
     const struct args_spec spec = {"author list [options]", "Authors.", options, 0, 0};
     struct args_operands operands;
     int status = args_parse(&spec, argc, argv, &operands);
-    return status == ARGS_GO_ON ? txcmd_show(&o, "/v1/authors") : status;
+    return status == ARGS_GO_ON ? txcmd_show_list(&o, &list, "/v1/authors", &authors_page) : status;
 }
 
 static int cmd_author_show(int argc, char **argv) {

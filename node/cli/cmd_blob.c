@@ -3,6 +3,7 @@
  * `get` believes no node: it fetches block by block, each checked against the CID before it is kept, and goes on where
  * an earlier try stopped.
  */
+#include "node/answers/page.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/cli/txcmd.h"
@@ -292,11 +293,12 @@ static int blob_stat(int argc, char **argv) {
 
 static int blob_ls(int argc, char **argv) {
     struct txcmd_options o = {0};
-    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
+    struct txcmd_list list = {0};
+    const struct args_option options[] = {CLIENT_OPTIONS(o), LIST_OPTIONS(list), {0}};
     const struct args_spec spec = {"blob ls [options]", "Lists the images in a node's store.", options, 0, 0};
     struct args_operands operands;
     int status = args_parse(&spec, argc, argv, &operands);
-    return status == ARGS_GO_ON ? txcmd_show(&o, "/v1/blobs") : status;
+    return status == ARGS_GO_ON ? txcmd_show_list(&o, &list, "/v1/blobs", &blobs_page) : status;
 }
 
 int cmd_blob(int argc, char **argv) {

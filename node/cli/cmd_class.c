@@ -1,4 +1,5 @@
 /* assay class list|show|define. */
+#include "node/answers/page.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/cli/names.h"
@@ -12,11 +13,12 @@
 
 static int class_list(int argc, char **argv) {
     struct txcmd_options o = {0};
-    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
+    struct txcmd_list list = {0};
+    const struct args_option options[] = {CLIENT_OPTIONS(o), LIST_OPTIONS(list), {0}};
     const struct args_spec spec = {"class list [options]", "Device classes.", options, 0, 0};
     struct args_operands operands;
     int status = args_parse(&spec, argc, argv, &operands);
-    return status == ARGS_GO_ON ? txcmd_show(&o, "/v1/classes") : status;
+    return status == ARGS_GO_ON ? txcmd_show_list(&o, &list, "/v1/classes", &classes_page) : status;
 }
 
 static int class_show(int argc, char **argv) {

@@ -33,12 +33,13 @@ static int show_devices(const struct txcmd_options *o, const char *path, const c
 
 static int cmd_device_list(int argc, char **argv) {
     struct txcmd_options o = {0};
-    const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
+    struct txcmd_list list = {0};
+    const struct args_option options[] = {TXCMD_OPTIONS(o), LIST_OPTIONS(list), {0}};
     const struct args_spec spec = {"device list --key FILE [options]", "Devices; for members, so --key logs in.",
                                    options, 0, 0};
     struct args_operands operands;
     int status = args_parse(&spec, argc, argv, &operands);
-    return status == ARGS_GO_ON ? show_devices(&o, "/v1/devices", NULL) : status;
+    return status == ARGS_GO_ON ? txcmd_show_list_to_member(&o, &list, "/v1/devices", &devices_page) : status;
 }
 
 static int cmd_device_show(int argc, char **argv) {

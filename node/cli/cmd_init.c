@@ -168,6 +168,41 @@ static int describe(const struct wish *w, const struct keyfile *key, const struc
     return 0;
 }
 
+static bool is_host_port(const char *text) {
+    const char *colon = strrchr(text, ':');
+    const char *at = colon != NULL ? colon + 1 : "";
+    uint64_t port = 0;
+    return colon != NULL && colon > text && strlen(text) < CONFIG_URL_MAX && text_take_number(&at, &port) &&
+           *at == '\0' && port <= UINT16_MAX;
+}
+
+/* What a node would refuse when it starts is refused here, where it is given. */
+static int check_wish(const struct wish *w, enum node_role role) {
+    const char *const addresses[][2] = {{"--peer", w->peer}, {"--http", w->http}};
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        if (addresses[i][1] != NULL && !is_host_port(addresses[i][1])) {
+            return args_wrong("%s '%s' is not HOST:PORT, such as 0.0.0.0:26600", addresses[i][0], addresses[i][1]);
+        }
+    }
+    if (!genesis_org_id_is_clean(w->org)) {
+        return args_wrong("--org '%s' is no organisation's id: 1 to %d of a-z, 0-9 and '-'", w->org, GENESIS_ID_MAX);
+    }
+    if (role == NODE_GATEWAY && w->sources.count == 0) {
+        return args_wrong(
+            "a gateway needs --source URL, a full node that it asks; several make it independent of each");
+    }
+    if (w->sources.count > CONFIG_SOURCES_MAX) {
+        return args_wrong("--source may be given at most %d times", CONFIG_SOURCES_MAX);
+    }
+    for (size_t i = 0; i < w->sources.count; i++) {
+        const char *url = w->sources.item[i];
+        if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) || strlen(url) >= CONFIG_URL_MAX) {
+            return args_wrong("--source '%s' is not a base URL, such as https://node.example:26601", url);
+        }
+    }
+    return ARGS_GO_ON;
+}
+
 static int make_home(const struct wish *w, enum node_role role) {
     char data[CONFIG_PATH_MAX];
     struct keyfile key = {0}, link = {0};
@@ -230,5 +265,6 @@ int cmd_init(int argc, char **argv) {
     if (w.home == NULL || w.org == NULL) {
         return args_wrong("init needs --home and --org");
     }
-    return make_home(&w, role);
+    status = check_wish(&w, role);
+    return status == ARGS_GO_ON ? make_home(&w, role) : status;
 }

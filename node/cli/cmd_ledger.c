@@ -115,7 +115,13 @@ int cmd_tx(int argc, char **argv) {
 /* ---- Organisations ---- */
 
 static int cmd_org_list(int argc, char **argv) {
-    return show_path("org list [options]", "The organisations of the consortium.", "/v1/orgs", argc, argv);
+    struct txcmd_options o = {0};
+    struct txcmd_list list = {0};
+    const struct args_option options[] = {CLIENT_OPTIONS(o), LIST_OPTIONS(list), {0}};
+    const struct args_spec spec = {"org list [options]", "The organisations of the consortium.", options, 0, 0};
+    struct args_operands operands;
+    int status = args_parse(&spec, argc, argv, &operands);
+    return status == ARGS_GO_ON ? txcmd_show_list(&o, &list, "/v1/orgs", &orgs_page) : status;
 }
 
 static int cmd_org_show(int argc, char **argv) {

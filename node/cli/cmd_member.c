@@ -1,4 +1,5 @@
 /* assay member list|add|update|remove: the nodes of an organisation on the ledger. */
+#include "node/answers/page.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/cli/names.h"
@@ -11,12 +12,13 @@
 
 static int member_list(int argc, char **argv) {
     struct txcmd_options o = {0};
-    const struct args_option options[] = {CLIENT_OPTIONS(o), {0}};
+    struct txcmd_list list = {0};
+    const struct args_option options[] = {CLIENT_OPTIONS(o), LIST_OPTIONS(list), {0}};
     const struct args_spec spec = {"member list [options]", "Validators, observers and gateways on the ledger.",
                                    options, 0, 0};
     struct args_operands operands;
     int status = args_parse(&spec, argc, argv, &operands);
-    return status == ARGS_GO_ON ? txcmd_show(&o, "/v1/nodes") : status;
+    return status == ARGS_GO_ON ? txcmd_show_list(&o, &list, "/v1/nodes", &nodes_page) : status;
 }
 
 /* What add and update have in common. */

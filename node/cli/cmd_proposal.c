@@ -1,4 +1,5 @@
 /* assay proposal list|show|new|vote|withdraw: what organisations decide together. */
+#include "node/answers/page.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/cli/names.h"
@@ -18,13 +19,14 @@
 
 static int cmd_proposal_list(int argc, char **argv) {
     struct txcmd_options o = {0};
-    const struct args_option options[] = {TXCMD_OPTIONS(o), {0}};
+    struct txcmd_list list = {0};
+    const struct args_option options[] = {TXCMD_OPTIONS(o), LIST_OPTIONS(list), {0}};
     const struct args_spec spec = {
         "proposal list --key KEY [options]",
         "Proposals, newest first; for members, who log in with an author's or an admin's key.", options, 0, 0};
     struct args_operands operands;
     int status = args_parse(&spec, argc, argv, &operands);
-    return status == ARGS_GO_ON ? txcmd_show_to_member(&o, "/v1/proposals") : status;
+    return status == ARGS_GO_ON ? txcmd_show_list_to_member(&o, &list, "/v1/proposals", &proposals_page) : status;
 }
 
 static int cmd_proposal_show(int argc, char **argv) {

@@ -1,4 +1,5 @@
 /* assay release publish|latest|show|list|approve|revoke|floor. */
+#include "node/answers/page.h"
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/cli/names.h"
@@ -147,9 +148,10 @@ static int release_show(int argc, char **argv) {
 
 static int release_list(int argc, char **argv) {
     struct txcmd_options o = {0};
+    struct txcmd_list list = {0};
     const char *class = NULL;
     const struct args_option options[] = {
-        CLIENT_OPTIONS(o), {"class", ARGS_TEXT, &class, "CLASS", "only of this class", 0, 0}, {0}};
+        CLIENT_OPTIONS(o), LIST_OPTIONS(list), {"class", ARGS_TEXT, &class, "CLASS", "only of this class", 0, 0}, {0}};
     const struct args_spec spec = {"release list [--class CLASS] [options]", "Releases.", options, 0, 0};
     struct args_operands operands;
     struct buffer path = BUFFER_INIT;
@@ -161,7 +163,7 @@ static int release_list(int argc, char **argv) {
     if (class != NULL) {
         names_class_query(class, &path);
     }
-    status = txcmd_show(&o, buffer_text(&path));
+    status = txcmd_show_list(&o, &list, buffer_text(&path), &releases_page);
     buffer_free(&path);
     return status;
 }

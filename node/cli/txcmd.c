@@ -338,3 +338,100 @@ int txcmd_show_to_member(const struct txcmd_options *options, const char *path) 
     txcmd_close(&tx);
     return status;
 }
+
+/* ---- Lists ------------------------------------------------------------------------------------------------------- */
+
+/* One page; `after` NULL: the first. ARGS_GO_ON, or explained. */
+static int get_page(struct client *client, const struct txcmd_list *list, const char *path, const char *after,
+                    json_t **out) {
+    struct buffer whole = BUFFER_INIT;
+    char limit[40];
+    uint64_t most = list->limit == 0 && list->all ? TXCMD_LIST_MAX : list->limit;
+    const char *mark = strchr(path, '?') != NULL ? "&" : "?";
+    buffer_words(&whole, path);
+    if (most != 0) {
+        (void)snprintf(limit, sizeof limit, "%slimit=%" PRIu64, mark, most);
+        buffer_words(&whole, limit);
+        mark = "&";
+    }
+    if (after != NULL) {
+        buffer_words(&whole, mark);
+        buffer_words(&whole, "after=");
+        client_escape(after, &whole);
+    }
+    const char *text = buffer_text(&whole);
+    enum err e = text != NULL ? client_get_json(client, text, out) : ERR_NOMEM;
+    buffer_free(&whole);
+    return e == OK ? ARGS_GO_ON : args_fail("%s", client_why(client));
+}
+
+/* Where the next page begins; NULL: there is none. */
+static const char *next_of(const json_t *answer, const struct record *page) {
+    return json_string_value(record_member(page, answer, offsetof(struct page_answer, next)));
+}
+
+/* The pages behind the first are put to its items, and its cursor is that of the last. */
+static int add_pages(struct client *client, const struct txcmd_list *list, const char *path, const struct record *page,
+                     json_t *first) {
+    json_t *items = record_member(page, first, offsetof(struct page_answer, items));
+    char after[1024];
+    int status = ARGS_GO_ON;
+    while (status == ARGS_GO_ON && next_of(first, page) != NULL) {
+        json_t *more = NULL;
+        (void)snprintf(after, sizeof after, "%s", next_of(first, page));
+        status = get_page(client, list, path, after, &more);
+        if (status == ARGS_GO_ON) {
+            const char *next = next_of(more, page);
+            bool goes_on = next == NULL || strcmp(next, after) != 0;
+            json_t *cursor = next != NULL ? json_string(next) : json_null();
+            bool good =
+                goes_on &&
+                json_array_extend(items, record_member(page, more, offsetof(struct page_answer, items))) == 0 &&
+                json_object_set_new(first, record_name_at(page, offsetof(struct page_answer, next)), cursor) == 0;
+            status =
+                good ? ARGS_GO_ON : args_fail("%s: the list does not go on; is it an assay node?", client_url(client));
+        }
+        json_decref(more);
+    }
+    return status;
+}
+
+static int show_list(const struct txcmd_options *options, struct client *client, const struct txcmd_list *list,
+                     const char *path, const struct record *page) {
+    json_t *answer = NULL;
+    int status = get_page(client, list, path, list->after, &answer);
+    if (status == ARGS_GO_ON && list->all) {
+        status = add_pages(client, list, path, page, answer);
+    }
+    if (status == ARGS_GO_ON) {
+        status = txcmd_print(options, json_incref(answer));
+    }
+    json_decref(answer);
+    return status;
+}
+
+int txcmd_show_list(const struct txcmd_options *options, const struct txcmd_list *list, const char *path,
+                    const struct record *page) {
+    struct client *client = NULL;
+    int status = path != NULL ? txcmd_client(options, &client) : args_fail("out of memory");
+    if (status == ARGS_GO_ON) {
+        status = show_list(options, client, list, path, page);
+        client_free(client);
+    }
+    return status;
+}
+
+int txcmd_show_list_to_member(const struct txcmd_options *options, const struct txcmd_list *list, const char *path,
+                              const struct record *page) {
+    struct txcmd tx;
+    memset(&tx, 0, sizeof tx);
+    int status = txcmd_open(options, &tx);
+    if (status == ARGS_GO_ON && client_login(tx.client, tx.keys[0].secret) != OK) {
+        status = args_fail("%s", client_why(tx.client));
+    }
+    if (status == ARGS_GO_ON) {
+        status = show_list(options, tx.client, list, path, page);
+    }
+    txcmd_close(&tx);
+    return status;
+}

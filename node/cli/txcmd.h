@@ -49,6 +49,19 @@ struct txcmd_options {
         "out", ARGS_TEXT, &(o).out, "FILE", "write the signed transaction there instead of sending it", 0, 0           \
     }
 
+/* How much of a list is wanted; zeroed by the caller, then filled by args_parse through LIST_OPTIONS. */
+struct txcmd_list {
+    uint64_t limit; /* 0: what the node gives */
+    const char *after;
+    bool all;
+};
+#define TXCMD_LIST_MAX 200u /* of one page, as nodes have it */
+#define LIST_OPTIONS(l)                                                                                                \
+    {"limit", ARGS_NUMBER, &(l).limit, "N", "how many at most (default 50)", 1, TXCMD_LIST_MAX},                       \
+        {"after", ARGS_TEXT, &(l).after, "CURSOR", "go on behind this: next_after of the page before", 0, 0}, {        \
+        "all", ARGS_FLAG, &(l).all, NULL, "every page of it", 0, 0                                                     \
+    }
+
 /* An opened connection and loaded keys. */
 struct txcmd {
     const struct txcmd_options *options;
@@ -98,6 +111,12 @@ int txcmd_print_item(const struct txcmd_options *options, const json_t *page, co
 
 /* GET `path` and print it: all of a command that only reads. NULL: the path could not be built for want of memory. */
 int txcmd_show(const struct txcmd_options *options, const char *path);
+/* The same of a list: one page, or with --all every one as one list. `page` is its shape (node/answers/page.h). */
+int txcmd_show_list(const struct txcmd_options *options, const struct txcmd_list *list, const char *path,
+                    const struct record *page);
+/* And of one for members alone. */
+int txcmd_show_list_to_member(const struct txcmd_options *options, const struct txcmd_list *list, const char *path,
+                              const struct record *page);
 /* The same for what members alone may see: logs in with the first --key, an author's or an admin's. */
 int txcmd_show_to_member(const struct txcmd_options *options, const char *path);
 

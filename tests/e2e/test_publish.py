@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from net import CLASS, Refused, assay, assay_json, refused, wait_for
+from net import CLASS, Refused, assay, assay_json, refused, run, wait_for
 
 
 def image_of(size, seed=1):
@@ -93,3 +93,28 @@ def test_an_unregistered_author_is_refused(net):
     line = refused("release", "publish", "--node", net.validators[0].url, "--key", key, "--class", CLASS, "--version", "9.9.9",
                    net.image("x.bin", b"x" * 100))
     assert "author" in line.lower() or "register" in line.lower() or "known" in line.lower()
+
+
+def test_lists_go_on_behind_their_first_page(net):
+    url = net.validators[0].url
+    made = [net.publish(net.image("paged.bin", b"p%d" % i), f"7.0.{i}")["release_id"] for i in range(5)]
+
+    def listed(*options):
+        page = assay_json("release", "list", "--node", url, *options)
+        return [item["release_id"] for item in page["releases"]], page["next_after"]
+    everything, end = listed("--all")
+    assert set(made) <= set(everything) and len(set(everything)) == len(everything) and end is None
+    assert listed("--all", "--limit", "2")[0] == everything
+    first, after = listed("--limit", "2")
+    second, _ = listed("--limit", "2", "--after", after)
+    assert first + second == everything[:4]
+    for noun, verb in (("author", "list"), ("class", "list"), ("member", "list"), ("org", "list"), ("blob", "ls")):
+        whole = assay_json(noun, verb, "--node", url, "--all", "--limit", "1")
+        [items] = [value for name, value in whole.items() if name != "next_after"]
+        [plain] = [value for name, value in assay_json(noun, verb, "--node", url).items() if name != "next_after"]
+        assert items == plain and whole["next_after"] is None, noun
+    keys = ["--key", net.key("author-acme-1")]
+    assert "devices" in assay_json("device", "list", "--node", url, *keys, "--all")
+    assert "proposals" in assay_json("proposal", "list", "--node", url, *keys, "--all")
+    status, _, err = run("assay", "release", "list", "--node", url, "--limit", "0", check=False)
+    assert status == 2 and "--limit" in err

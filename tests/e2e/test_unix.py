@@ -262,3 +262,23 @@ def test_key_files_are_taken_where_keys_are_asked_for(net):
     author.chmod(0o644)
     with pytest.raises(Refused, match="chmod 600"):
         assay("author", "show", author, "--node", node.url)
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--peer", "foo"], "--peer 'foo' is not HOST:PORT"),
+    (["--peer", ":26600"], "is not HOST:PORT"),
+    (["--http", "127.0.0.1:99999"], "--http '127.0.0.1:99999' is not HOST:PORT"),
+    (["--org", "No Such"], "--org 'No Such' is no organisation's id"),
+    (["--role", "gateway"], "a gateway needs --source URL"),
+    (["--role", "gateway", "--source", "node.example"], "--source 'node.example' is not a base URL"),
+    (["--role", "king"], "--role 'king' is none of"),
+    (["--genesis", "/nowhere"], "/nowhere"),
+    (["--genesis", "/tmp"], "/tmp"),
+])
+def test_a_home_is_not_made_of_nonsense(net, options, says):
+    home = net.root / "made"
+    org = [] if "--org" in options else ["--org", "acme"]
+    status, _, err = run("assay", "init", "--home", home, *org, *options, check=False)
+    assert status != 0 and says in err, err
+    assert len(err.strip().splitlines()) == 1
+    assert not (home / "assay.conf").exists()
