@@ -104,6 +104,51 @@ static void every_route_answers(void **state) {
     }
 }
 
+/* A ledger that holds ten times what a page of a signer's transactions may read, asked for all of it by every route that
+ * takes a limit: none costs more than its row says, and what is cut says where it goes on. */
+#define SENDER_BLOCKS 16u
+static void no_route_costs_more_than_its_budget(void **state) {
+    (void)state;
+    const struct router *router = &f.server->router;
+    char header[AUTH_TOKEN_MAX + 64], sender[2 * ED25519_KEY_LEN + 1], path[400];
+    f.member_org = "ops";
+    token_of(OPS_ADMIN, header);
+    api_blocks(&f, 10 * SENDER_BLOCKS, 10);
+    hex_encode(f.ledger.world.public_key[GATEWAY_1], ED25519_KEY_LEN, sender);
+    for (size_t i = 0; i < router->count; i++) {
+        const struct http_route *route = &router->routes[i];
+        if (route->method != HTTP_GET || route->summary == NULL || strcmp(route->path, "/v1/events") == 0) {
+            continue;
+        }
+        const char *hole = strchr(route->path, '{');
+        int head = hole != NULL ? (int)(hole - route->path) : (int)strlen(route->path);
+        const char *rest = hole != NULL ? strchr(hole, '}') + 1 : "";
+        bool of_sender = strcmp(route->path, "/v1/txs") == 0;
+        bool by_height = hole != NULL && strncmp(hole, "{height}", 8) == 0;
+        const char *value = hole == NULL ? "" : by_height ? "1" : ZEROS;
+        (void)snprintf(path, sizeof path, "%.*s%s%s?limit=200%s%s%s", head, route->path, value, rest,
+                       of_sender ? "&sender=" : "", of_sender ? sender : "", of_sender ? "&contract=nosuch" : "");
+        int status = api_ask(&f, "GET", path, header, bytes_of(NULL, 0), &answer);
+        if (status == 400) { /* it takes no limit */
+            (void)snprintf(path, sizeof path, "%.*s%s%s", head, route->path, value, rest);
+            (void)api_ask(&f, "GET", path, header, bytes_of(NULL, 0), &answer);
+        }
+        const struct http_budget most = http_server_most(f.server, HTTP_GET, route->path);
+        if (most.bytes > route->budget.bytes || most.blocks > route->budget.blocks ||
+            most.signatures > route->budget.signatures) {
+            fail_msg("%s: %u bytes of %u, %u blocks of %u, %u signatures of %u", path, most.bytes, route->budget.bytes,
+                     most.blocks, route->budget.blocks, most.signatures, route->budget.signatures);
+        }
+    }
+    (void)snprintf(path, sizeof path, "/v1/txs?sender=%s&contract=nosuch&limit=200", sender);
+    assert_int_equal(api_get(&f, path, &answer), 200);
+    json_t *json = api_json(&answer);
+    assert_int_equal(json_array_size(json_object_get(json, "txs")), 0);
+    assert_true(json_is_string(json_object_get(json, "next_cursor")));
+    json_decref(json);
+    assert_int_equal(http_server_most(f.server, HTTP_GET, "/v1/txs").blocks, SENDER_BLOCKS);
+}
+
 /* What every GET route says about an argument that it does not know. */
 static void unknown_arguments_are_refused_by_name(void **state) {
     (void)state;
@@ -583,6 +628,7 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(every_route_answers),
+        CASE(no_route_costs_more_than_its_budget),
         CASE(unknown_arguments_are_refused_by_name),
         CASE(hostile_parameters_are_refused),
         CASE(cursors_page_through_everything_exactly_once),
