@@ -276,8 +276,9 @@ static enum err author_revoke(const struct call *call, const ProtobufCMessage *m
 }
 
 const struct method author_methods[] = {
-    {"register", &assay__author_register__descriptor, author_register, .event = CONTRACT_EVENT_NONE},
-    {"revoke", &assay__author_revoke__descriptor, author_revoke, .event = CONTRACT_EVENT_NONE},
+    {"register", "admit an author key, or renew it", &assay__author_register__descriptor, author_register,
+     .event = CONTRACT_EVENT_NONE},
+    {"revoke", "revoke an author key", &assay__author_revoke__descriptor, author_revoke, .event = CONTRACT_EVENT_NONE},
     {.name = NULL},
 };
 

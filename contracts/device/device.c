@@ -166,8 +166,10 @@ static enum err device_endorse(const struct call *call, const ProtobufCMessage *
 }
 
 const struct method device_methods[] = {
-    {"register", &assay__device_register__descriptor, device_register, .event = CONTRACT_EVENT_DEVICE},
-    {"endorse", &assay__device_endorse__descriptor, device_endorse, .event = CONTRACT_EVENT_DEVICE},
+    {"register", "register a device", &assay__device_register__descriptor, device_register,
+     .event = CONTRACT_EVENT_DEVICE},
+    {"endorse", "endorse the key of a device", &assay__device_endorse__descriptor, device_endorse,
+     .event = CONTRACT_EVENT_DEVICE},
     {.name = NULL},
 };
 

@@ -349,14 +349,14 @@ static enum err set_minimum_sequence(const struct call *call, const ProtobufCMes
 }
 
 const struct method firmware_methods[] = {
-    {"define_class", &assay__define_class__descriptor, define_class, .event = CONTRACT_EVENT_NONE,
-     .args_max = 4 * METHOD_ARGS_MAX},
-    {"register", &assay__register_release__descriptor, register_release, .event = CONTRACT_EVENT_RELEASE,
-     .args_max = LIMIT_TX_BYTES},
-    {"approve", &assay__approve_release__descriptor, approve, .event = CONTRACT_EVENT_RELEASE},
-    {"revoke", &assay__revoke_release__descriptor, revoke, .event = CONTRACT_EVENT_REVOCATION},
-    {"set_minimum_sequence", &assay__set_minimum_sequence__descriptor, set_minimum_sequence,
-     .event = CONTRACT_EVENT_REVOCATION},
+    {"define_class", "define a device class, or delegate it anew", &assay__define_class__descriptor, define_class,
+     .event = CONTRACT_EVENT_NONE, .args_max = 4 * METHOD_ARGS_MAX},
+    {"register", "register a release", &assay__register_release__descriptor, register_release,
+     .event = CONTRACT_EVENT_RELEASE, .args_max = LIMIT_TX_BYTES},
+    {"approve", "approve a release", &assay__approve_release__descriptor, approve, .event = CONTRACT_EVENT_RELEASE},
+    {"revoke", "revoke a release", &assay__revoke_release__descriptor, revoke, .event = CONTRACT_EVENT_REVOCATION},
+    {"set_minimum_sequence", "raise the floor below which nothing is installed",
+     &assay__set_minimum_sequence__descriptor, set_minimum_sequence, .event = CONTRACT_EVENT_REVOCATION},
     {.name = NULL},
 };
 

@@ -7,14 +7,18 @@
 #include <string.h>
 
 const struct method governance_methods[] = {
-    {"register_node", &assay__register_node__descriptor, node_register, .event = CONTRACT_EVENT_NONE},
-    {"update_node", &assay__update_node__descriptor, node_update, .event = CONTRACT_EVENT_NONE},
-    {"remove_node", &assay__remove_node__descriptor, node_remove, .event = CONTRACT_EVENT_NONE},
-    {"propose", &assay__propose__descriptor, proposal_propose, .event = CONTRACT_EVENT_NONE,
-     .args_max = LIMIT_TX_BYTES},
-    {"vote", &assay__cast_vote__descriptor, proposal_vote, .event = CONTRACT_EVENT_NONE},
-    {"withdraw", &assay__withdraw_proposal__descriptor, proposal_withdraw, .event = CONTRACT_EVENT_NONE},
-    {"submit_evidence", &assay__submit_evidence__descriptor, evidence_submit, .event = CONTRACT_EVENT_NONE},
+    {"register_node", "register a node", &assay__register_node__descriptor, node_register,
+     .event = CONTRACT_EVENT_NONE},
+    {"update_node", "change a node's link key and addresses", &assay__update_node__descriptor, node_update,
+     .event = CONTRACT_EVENT_NONE},
+    {"remove_node", "remove a node", &assay__remove_node__descriptor, node_remove, .event = CONTRACT_EVENT_NONE},
+    {"propose", "propose a change to all organisations", &assay__propose__descriptor, proposal_propose,
+     .event = CONTRACT_EVENT_NONE, .args_max = LIMIT_TX_BYTES},
+    {"vote", "vote on a proposal", &assay__cast_vote__descriptor, proposal_vote, .event = CONTRACT_EVENT_NONE},
+    {"withdraw", "withdraw a proposal", &assay__withdraw_proposal__descriptor, proposal_withdraw,
+     .event = CONTRACT_EVENT_NONE},
+    {"submit_evidence", "submit evidence against a validator", &assay__submit_evidence__descriptor, evidence_submit,
+     .event = CONTRACT_EVENT_NONE},
     {.name = NULL},
 };
 

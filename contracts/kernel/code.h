@@ -28,7 +28,8 @@
     X(7, TOO_MANY_WRITES, "it would write more than one operation may", "do it in smaller steps")                      \
     X(100, ORG_UNKNOWN, "no such organisation", "list organisations with `assay org list`")                            \
     X(101, ORG_WRONG_KIND, "the organisation is not of the kind this needs", "use an organisation of the right kind")  \
-    X(102, ADMIN_THRESHOLD, "too few admins of the organisation signed", "collect more admins' signatures")            \
+    X(102, ADMIN_THRESHOLD, "too few admins of the organisation signed",                                               \
+      "collect more admins' signatures: --cosigner with --out, then 'assay tx sign'")                                  \
     X(103, ORG_EXISTS, "an organisation has this id already", "choose another id")                                     \
     X(104, ORG_LIMIT, "there are as many organisations as there may be", "remove one first")                           \
     X(105, ORG_LAST, "the last organisation can't be removed", "admit another first")                                  \

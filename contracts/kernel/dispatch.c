@@ -166,9 +166,13 @@ enum err contracts_begin_block(const struct call *call) {
     return e;
 }
 
-enum contract_event contracts_event(struct bytes contract, struct bytes method) {
+const struct method *contracts_method(struct bytes contract, struct bytes method) {
     const struct contract *c = find_contract(contract);
-    const struct method *m = c == NULL ? NULL : find_method(c, method);
+    return c == NULL ? NULL : find_method(c, method);
+}
+
+enum contract_event contracts_event(struct bytes contract, struct bytes method) {
+    const struct method *m = contracts_method(contract, method);
     return m == NULL ? CONTRACT_EVENT_NONE : m->event;
 }
 

@@ -12,6 +12,7 @@ struct genesis_checking;
 
 struct method {
     const char *name;
+    const char *about; /* what a signer does with it, for people */
     const struct ProtobufCMessageDescriptor *args;
     enum err (*run)(const struct call *call, const struct ProtobufCMessage *args, struct answer *answer);
     enum contract_event event; /* what subscribers hear of one that was carried out, beside the transaction itself */
@@ -19,6 +20,9 @@ struct method {
     bool for_devices;          /* a device's key may be the first signer */
 };
 #define METHOD_ARGS_MAX 4096u
+
+/* NULL: there is no such method. */
+const struct method *contracts_method(struct bytes contract, struct bytes method);
 
 /* What is done about a kind of item that falls due (due_queue.h), and what is left to do when that was too much. The
  * subject has the length that `run` asked for by the time `refused` sees it. */

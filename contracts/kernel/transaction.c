@@ -127,6 +127,13 @@ enum err transaction_check_signatures(const struct transaction *tx) {
     return OK;
 }
 
+bool transaction_is_signed_by(const struct transaction *tx, size_t i) {
+    struct signed_text text;
+    ASSERT(i < tx->signer_count);
+    signed_text_of(tx->body, &text);
+    return ed25519_verify(tx->signers[i], text.bytes, text.len, tx->signatures[i]);
+}
+
 static void put_name(struct buffer *out, const char *name) {
     size_t len = strlen(name);
     buffer_u8(out, (uint8_t)(len > UINT8_MAX ? 0 : len));
@@ -135,7 +142,9 @@ static void put_name(struct buffer *out, const char *name) {
 
 enum err transaction_build(const struct transaction_draft *draft, const uint8_t (*const *secrets)[ED25519_SECRET_LEN],
                            size_t count, struct buffer *out) {
-    if (count == 0 || count > LIMIT_TX_SIGNERS || draft->args.len > LIMIT_TX_BYTES) {
+    const size_t signer_count = count + draft->cosigner_count;
+    if (count == 0 || count > LIMIT_TX_SIGNERS || draft->cosigner_count > LIMIT_TX_SIGNERS - count ||
+        draft->args.len > LIMIT_TX_BYTES) {
         return draft->args.len > LIMIT_TX_BYTES ? ERR_TOOLARGE : ERR_RANGE;
     }
     size_t start = out->len;
@@ -144,11 +153,12 @@ enum err transaction_build(const struct transaction_draft *draft, const uint8_t 
     size_t body_at = out->len;
     buffer_u8(out, TX_VERSION);
     buffer_put(out, draft->chain_id, CHAIN_ID_LEN);
-    buffer_u8(out, (uint8_t)count);
+    buffer_u8(out, (uint8_t)signer_count);
     for (size_t i = 0; i < count; i++) {
         /* libsodium's secret is seed || public key */
         buffer_put(out, *secrets[i] + ED25519_SEED_LEN, ED25519_KEY_LEN);
     }
+    buffer_put(out, draft->cosigners, draft->cosigner_count * ED25519_KEY_LEN);
     buffer_u64(out, draft->expiry_ms);
     buffer_put(out, draft->salt, sizeof draft->salt);
     put_name(out, draft->contract);
@@ -157,7 +167,7 @@ enum err transaction_build(const struct transaction_draft *draft, const uint8_t 
     buffer_put(out, draft->args.data, draft->args.len);
     enum err e = buffer_ok(out);
     size_t body_len = out->len - body_at;
-    if (e == OK && body_len + ENVELOPE_HEAD + count * ED25519_SIG_LEN > LIMIT_TX_BYTES) {
+    if (e == OK && body_len + ENVELOPE_HEAD + signer_count * ED25519_SIG_LEN > LIMIT_TX_BYTES) {
         e = ERR_TOOLARGE;
     }
     if (e != OK) {
@@ -172,6 +182,10 @@ enum err transaction_build(const struct transaction_draft *draft, const uint8_t 
         ed25519_sign(*secrets[i], text.bytes, text.len, signature);
         buffer_put(out, signature, sizeof signature);
     }
+    for (size_t i = 0; i < draft->cosigner_count; i++) {
+        static const uint8_t unsigned_yet[ED25519_SIG_LEN];
+        buffer_put(out, unsigned_yet, sizeof unsigned_yet);
+    }
     struct transaction check;
     e = buffer_ok(out);
     if (e == OK) {
@@ -180,6 +194,24 @@ enum err transaction_build(const struct transaction_draft *draft, const uint8_t 
     if (e != OK) {
         out->len = start;
     }
-    ASSERT(e != OK || (check.signer_count == count && check.expiry_ms == draft->expiry_ms));
+    ASSERT(e != OK || (check.signer_count == signer_count && check.expiry_ms == draft->expiry_ms));
     return e;
+}
+
+enum err transaction_sign(struct buffer *envelope, const uint8_t secret[ED25519_SECRET_LEN]) {
+    struct transaction tx;
+    enum err e = transaction_decode(buffer_bytes(envelope), &tx, NULL);
+    if (e != OK) {
+        return e;
+    }
+    for (size_t i = 0; i < tx.signer_count; i++) {
+        if (memcmp(tx.signers[i], secret + ED25519_SEED_LEN, ED25519_KEY_LEN) == 0) {
+            struct signed_text text;
+            size_t at = envelope->len - (tx.signer_count - i) * ED25519_SIG_LEN;
+            signed_text_of(tx.body, &text);
+            ed25519_sign(secret, text.bytes, text.len, envelope->data + at);
+            return OK;
+        }
+    }
+    return ERR_NOTFOUND;
 }

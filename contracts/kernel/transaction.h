@@ -35,6 +35,8 @@ struct transaction {
 NODISCARD enum err transaction_decode(struct bytes envelope, struct transaction *out, const char **out_why);
 /* ERR_SIGNATURE when any signature is bad. The one costly check: done once per node. */
 NODISCARD enum err transaction_check_signatures(const struct transaction *tx);
+/* Of signer `i` alone: is its signature there and good? */
+bool transaction_is_signed_by(const struct transaction *tx, size_t i);
 
 struct transaction_draft {
     const uint8_t *chain_id;
@@ -43,11 +45,17 @@ struct transaction_draft {
     const char *contract;
     const char *method;
     struct bytes args;
+    /* Signers whose keys are elsewhere: listed behind the others, their signatures zeros until transaction_sign. */
+    const uint8_t (*cosigners)[ED25519_KEY_LEN];
+    size_t cosigner_count;
 };
 
 /* Builds and signs an envelope (appended to `out`). Keys are given as libsodium secrets; signer order is theirs. */
 NODISCARD enum err transaction_build(const struct transaction_draft *draft,
                                      const uint8_t (*const *secrets)[ED25519_SECRET_LEN], size_t count,
                                      struct buffer *out);
+/* Puts the signature of one of its listed signers into an envelope. ERR_NOTFOUND: the key is not one of them; else as
+ * transaction_decode. */
+NODISCARD enum err transaction_sign(struct buffer *envelope, const uint8_t secret[ED25519_SECRET_LEN]);
 
 #endif

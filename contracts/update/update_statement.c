@@ -416,13 +416,13 @@ static enum err report(const struct call *call, const ProtobufCMessage *message,
 _Static_assert(STATEMENT_LEN + SIG_LEN + 8 <= STATEMENT_ARGS_MAX, "two spans with tags and lengths");
 
 const struct method update_methods[] = {
-    {"push", &assay__update_push__descriptor, update_push, .event = CONTRACT_EVENT_UPDATE},
-    {"open", &assay__update_statement__descriptor, open_window, .event = CONTRACT_EVENT_UPDATE,
-     .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
-    {"verify", &assay__update_statement__descriptor, verify, .event = CONTRACT_EVENT_UPDATE,
-     .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
-    {"report", &assay__update_statement__descriptor, report, .event = CONTRACT_EVENT_UPDATE,
-     .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
+    {"push", "push a release to devices", &assay__update_push__descriptor, update_push, .event = CONTRACT_EVENT_UPDATE},
+    {"open", "open the window of an update", &assay__update_statement__descriptor, open_window,
+     .event = CONTRACT_EVENT_UPDATE, .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
+    {"verify", "report an image as verified", &assay__update_statement__descriptor, verify,
+     .event = CONTRACT_EVENT_UPDATE, .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
+    {"report", "report the outcome of an update", &assay__update_statement__descriptor, report,
+     .event = CONTRACT_EVENT_UPDATE, .args_max = STATEMENT_ARGS_MAX, .for_devices = true},
     {.name = NULL},
 };
 

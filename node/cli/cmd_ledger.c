@@ -1,10 +1,9 @@
-/* Looking at the ledger: status, block, tx, org. */
+/* Looking at the ledger: status, block, org. */
 #include "node/cli/args.h"
 #include "node/cli/commands.h"
 #include "node/cli/names.h"
 #include "node/cli/txcmd.h"
 
-#include "base/file.h"
 #include "contracts/governance/governance.h"
 #include "node/answers/page.h"
 
@@ -51,65 +50,6 @@ int cmd_block(int argc, char **argv) {
     static const struct args_verb verbs[] = {
         {"show", "a final block's header", block_show}, {"list", "the last ones", block_list}, {NULL, NULL, NULL}};
     return args_dispatch("block", verbs, argc, argv);
-}
-
-/* ---- Transactions ---- */
-
-static int send_file(const struct txcmd_options *o, struct client *client, const char *path, json_t *answers) {
-    struct buffer envelope = BUFFER_INIT;
-    json_t *answer = NULL;
-    enum err e = file_read(path, LIMIT_TX_BYTES, &envelope);
-    int status;
-    if (e != OK) {
-        status = args_fail("%s: %s", path, e == ERR_TOOLARGE ? "over 64 KiB, so not a transaction" : err_text(e));
-    } else {
-        status = txcmd_send_envelope(o, client, buffer_bytes(&envelope), &answer);
-    }
-    if (status == ARGS_GO_ON) {
-        (void)json_array_append_new(answers, answer);
-    }
-    buffer_free(&envelope);
-    return status;
-}
-
-static int tx_send(int argc, char **argv) {
-    struct txcmd_options o = {0};
-    const struct args_option options[] = {
-        CLIENT_OPTIONS(o),
-        {"wait", ARGS_TEXT, &o.wait, "WHAT", "finalized (default) or accepted", 0, 0},
-        {"timeout", ARGS_DURATION, &o.timeout_ms, "T", "how long to wait (default 30s)", 1, 600000},
-        {0},
-    };
-    const struct args_spec spec = {"tx send FILE... [options]", "Sends signed transactions that --out has written.",
-                                   options, 1, -1};
-    struct args_operands operands;
-    struct client *client = NULL;
-    int status = txcmd_start(&spec, argc, argv, &o, &operands, &client);
-    if (status != ARGS_GO_ON) {
-        return status;
-    }
-    json_t *answers = json_array();
-    for (int i = 0; i < operands.count && status == ARGS_GO_ON; i++) {
-        status = send_file(&o, client, operands.item[i], answers);
-    }
-    client_free(client);
-    if (status == ARGS_GO_ON) {
-        json_t *shown =
-            operands.count == 1 ? json_incref(json_array_get(answers, 0)) : json_pack("{s:O}", "transactions", answers);
-        status = txcmd_print(&o, shown);
-    }
-    json_decref(answers);
-    return status;
-}
-
-static int tx_show(int argc, char **argv) {
-    return show_path("tx show ID [options]", "A final transaction and its result.", "/v1/txs/%s", argc, argv);
-}
-
-int cmd_tx(int argc, char **argv) {
-    static const struct args_verb verbs[] = {
-        {"send", "send signed files", tx_send}, {"show", "a final transaction", tx_show}, {NULL, NULL, NULL}};
-    return args_dispatch("tx", verbs, argc, argv);
 }
 
 /* ---- Organisations ---- */

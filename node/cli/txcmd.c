@@ -105,6 +105,12 @@ static int check_options(const struct txcmd_options *options) {
     if (options->wait != NULL && strcmp(options->wait, "finalized") != 0 && strcmp(options->wait, "accepted") != 0) {
         return args_wrong("--wait is finalized or accepted, not '%s'", options->wait);
     }
+    if (options->cosigners.count > 0 && options->out == NULL) {
+        return args_wrong("--cosigner needs --out FILE: that file goes to who else signs ('assay tx sign')");
+    }
+    if (options->keys.count + options->cosigners.count > TXCMD_KEYS_MAX) {
+        return args_wrong("at most %d keys sign one transaction", TXCMD_KEYS_MAX);
+    }
     return ARGS_GO_ON;
 }
 
@@ -114,6 +120,9 @@ int txcmd_open(const struct txcmd_options *options, struct txcmd *out) {
     int status = check_options(options);
     if (status == ARGS_GO_ON) {
         status = load_keys(options, out);
+    }
+    for (size_t i = 0; i < options->cosigners.count && status == ARGS_GO_ON; i++) {
+        status = names_public_key("--cosigner", options->cosigners.item[i], out->cosigners[i]);
     }
     if (status == ARGS_GO_ON) {
         status = txcmd_client(options, &out->client);
@@ -193,8 +202,11 @@ static int write_out(const struct txcmd_options *options, struct bytes envelope,
 /* A clock here that is behind, or theirs that are ahead, must not make a transaction that has expired by its block. */
 uint64_t txcmd_expiry(const struct txcmd *tx) {
     uint64_t now_ms = ledger_time_now(clock_wall_ms(), tx->ledger_ms);
-    bool given = tx->options != NULL && tx->options->expires_ms != 0;
-    return given ? now_ms + tx->options->expires_ms : ledger_time_expiry(now_ms, tx->max_lifetime_ms);
+    if (tx->options != NULL && tx->options->expires_ms != 0) {
+        return now_ms + tx->options->expires_ms;
+    }
+    bool others_sign = tx->options != NULL && tx->options->cosigners.count > 0;
+    return others_sign ? now_ms + tx->max_lifetime_ms : ledger_time_expiry(now_ms, tx->max_lifetime_ms);
 }
 
 int txcmd_send(struct txcmd *tx, const char *contract, const char *method, const ProtobufCMessage *args, json_t **out) {
@@ -203,7 +215,13 @@ int txcmd_send(struct txcmd *tx, const char *contract, const char *method, const
         secrets[i] = (const uint8_t(*)[ED25519_SECRET_LEN])(uintptr_t)tx->keys[i].secret;
     }
     struct transaction_draft draft = {
-        .chain_id = tx->chain_id, .expiry_ms = txcmd_expiry(tx), .contract = contract, .method = method};
+        .chain_id = tx->chain_id,
+        .expiry_ms = txcmd_expiry(tx),
+        .contract = contract,
+        .method = method,
+        .cosigners = (const uint8_t(*)[ED25519_KEY_LEN])(uintptr_t)tx->cosigners,
+        .cosigner_count = tx->options->cosigners.count,
+    };
     struct buffer packed = BUFFER_INIT, envelope = BUFFER_INIT;
     random_fill(draft.salt, sizeof draft.salt);
     enum err e = names_pack(args, &packed);

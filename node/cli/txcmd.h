@@ -1,7 +1,7 @@
 /* What every command that makes a transaction shares: its options, building, signing, sending, showing the answer.
  *
  *   --node URL  --ca-file FILE  --key FILE (repeatable, the first pays)  --passphrase-file FILE
- *   --wait finalized|accepted  --timeout T  --expires T  --out FILE  --json
+ *   --wait finalized|accepted  --timeout T  --expires T  --out FILE  --cosigner KEY (repeatable)  --json
  */
 #ifndef ASSAY_NODE_CLI_TXCMD_H
 #define ASSAY_NODE_CLI_TXCMD_H
@@ -28,6 +28,7 @@ struct txcmd_options {
     uint64_t timeout_ms;
     uint64_t expires_ms; /* 0: the default lifetime */
     const char *out;
+    struct args_list cosigners; /* public keys: who signs the file of `out` later (assay tx sign) */
     bool json;
 };
 
@@ -45,8 +46,9 @@ struct txcmd_options {
         {"timeout", ARGS_DURATION, &(o).timeout_ms, "T", "how long to wait (default 30s)", 1, 600000},                 \
         {"expires", ARGS_DURATION,       &(o).expires_ms, "T", "how long it stays valid (default 10m)",                \
          1,         LIMIT_TX_LIFETIME_MS},                                                                             \
-    {                                                                                                                  \
-        "out", ARGS_TEXT, &(o).out, "FILE", "write the signed transaction there instead of sending it", 0, 0           \
+        {"out", ARGS_TEXT, &(o).out, "FILE", "write the signed transaction there instead of sending it", 0, 0}, {      \
+        "cosigner", ARGS_REPEAT, &(o).cosigners, "KEY",                                                                \
+            "with --out: this public key signs too, elsewhere ('tx sign'); may be repeated", 0, 0                      \
     }
 
 /* How much of a list is wanted; zeroed by the caller, then filled by args_parse through LIST_OPTIONS. */
@@ -68,6 +70,7 @@ struct txcmd {
     struct client *client;
     struct keyfile keys[TXCMD_KEYS_MAX];
     size_t key_count;
+    uint8_t cosigners[TXCMD_KEYS_MAX][ED25519_KEY_LEN];
     uint8_t chain_id[CHAIN_ID_LEN];
     uint64_t ledger_ms;       /* the later of the last block and the node's clock: the next block is not before */
     uint64_t max_lifetime_ms; /* of a transaction, as the organisations have it now */
@@ -83,7 +86,7 @@ int txcmd_open(const struct txcmd_options *options, struct txcmd *out);
 /* Wipes the keys. Fine on a zeroed one. */
 void txcmd_close(struct txcmd *tx);
 
-/* When a transaction made now expires, block time in ms. */
+/* When a transaction made now expires, block time in ms: one that others still have to sign as late as is allowed. */
 uint64_t txcmd_expiry(const struct txcmd *tx);
 
 /* Builds, signs and sends (or writes to --out) one operation. The answer: {"tx_id", "height", "result": {code, name,

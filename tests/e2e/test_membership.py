@@ -6,7 +6,7 @@ import urllib.error
 
 import pytest
 
-from net import Net, Node, assay, assay_json, refused, wait_for
+from net import Net, Node, assay, assay_json, refused, run, wait_for
 from test_faults import Load
 
 VOTERS = ("acme", "globex", "mirror", "ops")
@@ -152,6 +152,41 @@ def test_a_vote_needs_its_organisation_and_more_than_two_thirds(consortium):
     net.epoch(1)
     listed = assay_json("proposal", "list", "--key", net.key("admin-acme"), "--node", url)["proposals"]
     assert [p["state"] for p in listed] == ["passed"]
+
+
+def test_two_admins_on_two_machines_sign_one_transaction(consortium):
+    net = consortium
+    first, second, paper = (net.root / name for name in ("first.key", "second.key", "vote.tx"))
+    secret = net.root / "passphrase"
+    secret.write_text("correct horse battery staple\n")
+    secret.chmod(0o600)
+    keys = [assay_json("key", "new", first)["public_key"],
+            assay_json("key", "new", second, "--passphrase-file", secret)["public_key"]]
+    net.decide("rotate-admins", "acme", "--admin", ",".join(keys), "--threshold", "2")
+    url = net.validators[0].url
+    propose = ("proposal", "new", "set-params", "--set", "heartbeat_ms=300", "--org", "acme", "--key", first, "--node", url)
+    assert "ADMIN_THRESHOLD" in refused(*propose)
+    status, _, words = run("assay", *propose, "--cosigner", keys[1], check=False)
+    assert status == 2 and "needs --out" in words
+    made = assay_json(*propose, "--cosigner", keys[1], "--out", paper)
+    assert f"key {keys[1]} has not signed" in refused("tx", "send", paper, "--node", url)
+
+    shown = assay_json("tx", "show", paper)
+    assert shown["does"] == "propose a change to all organisations" and shown["tx_id"] == made["tx_id"]
+    assert shown["arguments"]["set_params"]["settings"] == [{"param": "heartbeat_ms", "value": 300}]
+    assert shown["signers"] == [{"key": keys[0], "signed": True}, {"key": keys[1], "signed": False}]
+
+    stranger = net.key("admin-globex")
+    before = paper.read_bytes()
+    status, _, words = run("assay", "tx", "sign", paper, "--key", stranger, check=False)
+    assert status == 1 and "is not one of its signers" in words
+    _, _, words = run("assay", "tx", "sign", paper, "--key", second, check=False)
+    assert words.index("set_params") < words.index("passphrase")  # told before the passphrase is missed
+    assert paper.read_bytes() == before
+    signed = assay_json("tx", "sign", paper, "--key", second, "--passphrase-file", secret)
+    assert signed == {"tx_id": made["tx_id"], "out": str(paper), "complete": True}
+    sent = assay_json("tx", "send", paper, "--node", url)
+    assert sent["tx_id"] == made["tx_id"] and sent["result"]["code"] == 0
 
 
 def test_parameters_change_by_vote(consortium):

@@ -172,6 +172,47 @@ static void a_transaction_is_at_most_64_kib(void **state) {
     buffer_free(&b);
 }
 
+static void who_is_elsewhere_signs_later(void **state) {
+    (void)state;
+    struct buffer b = BUFFER_INIT, whole = BUFFER_INIT;
+    struct transaction tx;
+    struct transaction_draft d = draft();
+    assert_int_equal(build(&d, 3, &whole), OK);
+    d.cosigners = (const uint8_t(*)[ED25519_KEY_LEN])(uintptr_t)publics[1];
+    d.cosigner_count = 2;
+    assert_int_equal(build(&d, 1, &b), OK);
+    assert_int_equal(transaction_decode(buffer_bytes(&b), &tx, NULL), OK);
+    assert_int_equal(tx.signer_count, 3);
+    assert_true(transaction_is_signed_by(&tx, 0));
+    assert_false(transaction_is_signed_by(&tx, 1) || transaction_is_signed_by(&tx, 2));
+    assert_int_equal(transaction_check_signatures(&tx), ERR_SIGNATURE);
+
+    /* In any order, and twice is once. */
+    assert_int_equal(transaction_sign(&b, secrets[2]), OK);
+    assert_int_equal(transaction_sign(&b, secrets[2]), OK);
+    assert_true(transaction_is_signed_by(&tx, 2));
+    assert_int_equal(transaction_check_signatures(&tx), ERR_SIGNATURE);
+    assert_int_equal(transaction_sign(&b, secrets[1]), OK);
+    assert_int_equal(transaction_check_signatures(&tx), OK);
+    assert_true(bytes_equal(buffer_bytes(&b), buffer_bytes(&whole))); /* as if all had sat at one machine */
+
+    uint8_t stranger_seed[ED25519_SEED_LEN] = {77}, stranger[ED25519_KEY_LEN], secret[ED25519_SECRET_LEN];
+    ed25519_from_seed(stranger_seed, stranger, secret);
+    assert_int_equal(transaction_sign(&b, secret), ERR_NOTFOUND);
+    b.len--;
+    assert_int_equal(transaction_sign(&b, secrets[1]), ERR_MALFORMED);
+
+    buffer_reset(&b);
+    d.cosigner_count = LIMIT_TX_SIGNERS; /* one too many */
+    assert_int_equal(build(&d, 1, &b), ERR_RANGE);
+    d.cosigners = (const uint8_t(*)[ED25519_KEY_LEN])(uintptr_t)publics[0];
+    d.cosigner_count = 1; /* the same key again */
+    assert_int_equal(build(&d, 1, &b), ERR_MALFORMED);
+    assert_int_equal(b.len, 0);
+    buffer_free(&whole);
+    buffer_free(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_built_decodes_and_verifies),
@@ -181,6 +222,7 @@ int main(void) {
         cmocka_unit_test(a_signer_is_listed_once_and_there_are_1_to_16),
         cmocka_unit_test(names_are_clean_and_short),
         cmocka_unit_test(a_transaction_is_at_most_64_kib),
+        cmocka_unit_test(who_is_elsewhere_signs_later),
     };
     return cmocka_run_group_tests(tests, make_keys, NULL);
 }
