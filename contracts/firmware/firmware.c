@@ -356,7 +356,7 @@ const struct method firmware_methods[] = {
     {"approve", "approve a release", &assay__approve_release__descriptor, approve, .event = CONTRACT_EVENT_RELEASE},
     {"revoke", "revoke a release", &assay__revoke_release__descriptor, revoke, .event = CONTRACT_EVENT_REVOCATION},
     {"set_minimum_sequence", "raise the floor below which nothing is installed",
-     &assay__set_minimum_sequence__descriptor, set_minimum_sequence, .event = CONTRACT_EVENT_REVOCATION},
+     &assay__set_minimum_sequence__descriptor, set_minimum_sequence, .event = CONTRACT_EVENT_FLOOR},
     {.name = NULL},
 };
 

@@ -62,6 +62,8 @@ struct call {
 #define CONTRACT_EVENTS(X)                                                                                             \
     X(RELEASE, "release")                                                                                              \
     X(REVOCATION, "revocation")                                                                                        \
+    X(FLOOR, "floor")                                                                                                  \
+    X(PROPOSAL, "proposal")                                                                                            \
     X(UPDATE, "update")                                                                                                \
     X(DEVICE, "device")
 

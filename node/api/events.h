@@ -1,7 +1,7 @@
 /* GET /v1/events: what becomes final, as server-sent events.
  *
- * Types: tx (every transaction), then by what it did: release, revocation, update, device; last of a block: block,
- * whose id is the height. A client that comes back with Last-Event-ID gets every block after that one, read from the
+ * Types: tx (every transaction), then by what it did: release, revocation, floor (raised), proposal (proposed, voted,
+ * withdrawn), update, device; last of a block: block, whose id is the height. A client that comes back with Last-Event-ID gets every block after that one, read from the
  * block log, so nothing is lost while it was away. Query types=block,release picks;
  * without block, an id alone ends each block, so that such a client can resume too.
  */

@@ -56,12 +56,20 @@ static void what_subscribers_hear_goes_by_the_method(void **state) {
     static const struct {
         const char *contract, *method, *event;
     } cases[] = {
-        {"firmware", "register", "release"},  {"firmware", "approve", "release"},
-        {"firmware", "revoke", "revocation"}, {"firmware", "set_minimum_sequence", "revocation"},
-        {"firmware", "define_class", ""},     {"update", "push", "update"},
-        {"update", "report", "update"},       {"device", "endorse", "device"},
-        {"author", "register", ""},           {"governance", "vote", ""},
-        {"update", "no such method", ""},     {"no such contract", "push", ""},
+        {"firmware", "register", "release"},
+        {"firmware", "approve", "release"},
+        {"firmware", "revoke", "revocation"},
+        {"firmware", "set_minimum_sequence", "floor"},
+        {"firmware", "define_class", ""},
+        {"update", "push", "update"},
+        {"update", "report", "update"},
+        {"device", "endorse", "device"},
+        {"author", "register", ""},
+        {"governance", "vote", "proposal"},
+        {"governance", "propose", "proposal"},
+        {"governance", "register_node", ""},
+        {"update", "no such method", ""},
+        {"no such contract", "push", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         enum contract_event event = contracts_event(bytes_str(cases[i].contract), bytes_str(cases[i].method));

@@ -15,6 +15,8 @@
 static uint8_t secret[ED25519_SECRET_LEN], public_key[ED25519_KEY_LEN];
 static const uint8_t chain[CHAIN_ID_LEN] = {1}, absent[1][ED25519_KEY_LEN] = {{7}};
 
+static char acme[] = "acme", initech[] = "initech", no_text[] = "\xff"; /* the library takes no constants */
+
 static int make_key(void **state) {
     (void)state;
     static const uint8_t seed[ED25519_SEED_LEN] = {5};
@@ -60,8 +62,9 @@ static const char *text_of(const json_t *json, const char *name) {
 static void a_vote_is_told_in_words(void **state) {
     (void)state;
     uint8_t proposal[HASH_LEN] = {0xab};
-    Assay__CastVote vote = ASSAY__CAST_VOTE__INIT;
-    vote.org = names_text("acme");
+    Assay__CastVote vote;
+    assay__cast_vote__init(&vote);
+    vote.org = acme;
     vote.proposal_id = names_binary(proposal, sizeof proposal);
     vote.choice = 2;
     json_t *json = shown_message("vote", &vote.base);
@@ -82,14 +85,17 @@ static void a_vote_is_told_in_words(void **state) {
 
 static void of_a_proposal_the_change_that_is_given_is_shown(void **state) {
     (void)state;
-    Assay__ParamSetting setting = ASSAY__PARAM_SETTING__INIT, *settings[1] = {&setting};
-    Assay__SetParams params = ASSAY__SET_PARAMS__INIT;
-    Assay__Propose propose = ASSAY__PROPOSE__INIT;
+    Assay__ParamSetting setting, *settings[1] = {&setting};
+    assay__param_setting__init(&setting);
+    Assay__SetParams params;
+    assay__set_params__init(&params);
+    Assay__Propose propose;
+    assay__propose__init(&propose);
     setting.param = 1;
     setting.value = 250;
     params.n_settings = 1;
     params.settings = settings;
-    propose.org = names_text("acme");
+    propose.org = acme;
     propose.change_case = ASSAY__PROPOSE__CHANGE_SET_PARAMS;
     propose.set_params = &params;
     json_t *json = shown_message("propose", &propose.base);
@@ -103,9 +109,10 @@ static void of_a_proposal_the_change_that_is_given_is_shown(void **state) {
 
     uint8_t admins[2][ED25519_KEY_LEN] = {{1}, {2}};
     ProtobufCBinaryData list[2] = {names_binary(admins[0], ED25519_KEY_LEN), names_binary(admins[1], ED25519_KEY_LEN)};
-    Assay__AdmitOrg admit = ASSAY__ADMIT_ORG__INIT;
-    admit.id = names_text("initech");
-    admit.name = names_text("Initech");
+    Assay__AdmitOrg admit;
+    assay__admit_org__init(&admit);
+    admit.id = initech;
+    admit.name = initech;
     admit.kind = 2;
     admit.n_admins = 2;
     admit.admins = list;
@@ -129,9 +136,10 @@ static void what_cannot_be_read_is_shown_as_it_is(void **state) {
     assert_string_equal(text_of(json_object_get(json, "arguments"), "not_readable"), "61");
     json_decref(json);
     /* Numbers that have no word stay numbers, a text that is none is still shown. */
-    Assay__CastVote vote = ASSAY__CAST_VOTE__INIT;
+    Assay__CastVote vote;
+    assay__cast_vote__init(&vote);
     vote.choice = 9;
-    vote.org = names_text("\xff");
+    vote.org = no_text;
     json = shown_message("vote", &vote.base);
     assert_string_equal(text_of(json_object_get(json_object_get(json, "arguments"), "org"), "not_text"), "ff");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "arguments"), "choice")), 9);
