@@ -431,7 +431,10 @@ static int show_list(const struct txcmd_options *options, struct client *client,
 int txcmd_show_list(const struct txcmd_options *options, const struct txcmd_list *list, const char *path,
                     const struct record *page) {
     struct client *client = NULL;
-    int status = path != NULL ? txcmd_client(options, &client) : args_fail("out of memory");
+    if (path == NULL) {
+        return args_fail("out of memory");
+    }
+    int status = txcmd_client(options, &client);
     if (status == ARGS_GO_ON) {
         status = show_list(options, client, list, path, page);
         client_free(client);
