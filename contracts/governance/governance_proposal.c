@@ -5,8 +5,12 @@
 
 #include <string.h>
 
+uint32_t vote_tally_needed(const struct vote_tally *tally, uint32_t threshold_percent) {
+    return (uint32_t)(((uint64_t)threshold_percent * tally->organisations + 99) / 100);
+}
+
 bool vote_tally_passes(const struct vote_tally *tally, uint32_t threshold_percent) {
-    return tally->organisations > 0 && (uint64_t)tally->yes * 100 >= (uint64_t)threshold_percent * tally->organisations;
+    return tally->organisations > 0 && tally->yes >= vote_tally_needed(tally, threshold_percent);
 }
 
 bool vote_tally_lost(const struct vote_tally *tally, uint32_t threshold_percent) {

@@ -88,7 +88,8 @@ NODISCARD enum err proposal_list(const struct state *state, const uint8_t *after
 NODISCARD enum err proposal_votes(const struct state *state, const uint8_t id[HASH_LEN], const char *after,
                                   size_t limit, enum err (*each)(void *arg, const struct vote_record *vote), void *arg);
 
-/* The arithmetic of the threshold. */
+/* The arithmetic of the threshold; `needed` is the yes votes with which a proposal passes. */
+uint32_t vote_tally_needed(const struct vote_tally *tally, uint32_t threshold_percent);
 bool vote_tally_passes(const struct vote_tally *tally, uint32_t threshold_percent);
 bool vote_tally_lost(const struct vote_tally *tally, uint32_t threshold_percent);
 

@@ -81,6 +81,8 @@ const struct record update_history_shape = {"UpdateHistory", "What happened to a
 
 static const struct field proposal_fields[] = {
     {"proposal", "The record.", FIELD_PART, MEMBER(struct proposal_answer, proposal), .of = &proposal_shape},
+    {"needed", "The yes votes with which it passes, by the present parameters.", FIELD_NUMBER,
+     MEMBER(struct proposal_answer, needed)},
     {"votes", "By organisation.", FIELD_ITEMS, MEMBER(struct proposal_answer, votes), .of = &vote_shape},
 };
 const struct record proposal_answer_shape = {"ProposalAnswer", "A proposal and its votes.",

@@ -73,6 +73,7 @@ extern const struct record update_history_shape;
 
 struct proposal_answer {
     struct proposal_record proposal;
+    uint32_t needed;
     void *votes;
 };
 extern const struct record proposal_answer_shape;

@@ -54,7 +54,8 @@ static void get_proposal(void *ctx, struct http_request *request) {
     uint8_t id[HASH_LEN];
     struct chain_view view;
     struct proposal_answer answer = {.votes = NULL};
-    bool found = false;
+    struct params_record params;
+    bool found = false, has_params = false;
     (void)http_hex(request, "id", id);
     if (!api_member(api, request) || !api_view(api, request, &view)) {
         return;
@@ -65,9 +66,14 @@ static void get_proposal(void *ctx, struct http_request *request) {
     if (e == OK && found) {
         e = proposal_votes(&state, id, NULL, STATE_PAGE_MAX, each_vote, votes);
     }
+    if (e == OK && found) {
+        e = params_get(&state, &params, &has_params);
+        e = e == OK && !has_params ? ERR_CORRUPT : e;
+    }
     chain_view_close(&view);
     if (e == OK && found) {
         answer.votes = votes;
+        answer.needed = vote_tally_needed(&answer.proposal.tally, params.params.vote_threshold_percent);
         api_answer(request, &proposal_answer_shape, &answer);
     } else {
         api_fail(api, request, e != OK ? e : ERR_NOTFOUND, "this proposal");

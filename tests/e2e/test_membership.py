@@ -145,7 +145,7 @@ def test_a_vote_needs_its_organisation_and_more_than_two_thirds(consortium):
     assert net.validators[0].status()["epoch"] == 0
     shown = assay_json("proposal", "show", proposal, "--key", net.key("admin-globex"), "--node", url)
     assert (shown["state"], shown["yes"], shown["no"], shown["organisations"]) == ("open", 2, 0, 4)
-    assert shown["change"] == {"kind": "add_validator", "key": node.key}
+    assert shown["needed"] == 3 and shown["change"] == {"kind": "add_validator", "key": node.key}
     assert [vote["organisation"] for vote in shown["votes"]] == ["acme", "globex"]
     assert "NOT_LOGGED_IN" in str(pytest.raises(urllib.error.HTTPError, net.validators[0].get, "/v1/proposals").value.read())
     assay("proposal", "vote", proposal, "yes", "--org", "ops", "--key", net.key("admin-ops"), "--node", url)
