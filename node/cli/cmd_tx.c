@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- send -------------------------------------------------------------------------------------------------------- */
 
@@ -100,11 +101,15 @@ static int tx_show(int argc, char **argv) {
     if (status != ARGS_GO_ON) {
         return status;
     }
-    if (strlen(operands.item[0]) != 2 * HASH_LEN || hex_decode(operands.item[0], id, sizeof id) != OK) {
-        return show_file(&o, operands.item[0]);
+    const char *given = operands.item[0];
+    if (strlen(given) == 2 * HASH_LEN && hex_decode(given, id, sizeof id) == OK) {
+        (void)snprintf(path, sizeof path, "/v1/txs/%s", given);
+        return txcmd_show(&o, path);
     }
-    (void)snprintf(path, sizeof path, "/v1/txs/%s", operands.item[0]);
-    return txcmd_show(&o, path);
+    if (access(given, F_OK) != 0) {
+        return args_fail("%s is neither a transaction's id (64 hex digits) nor a file that is here", given);
+    }
+    return show_file(&o, given);
 }
 
 /* ---- sign -------------------------------------------------------------------------------------------------------- */

@@ -171,6 +171,7 @@ def test_two_admins_on_two_machines_sign_one_transaction(consortium):
     made = assay_json(*propose, "--cosigner", keys[1], "--out", paper)
     assert f"key {keys[1]} has not signed" in refused("tx", "send", paper, "--node", url)
 
+    assert "neither a transaction's id" in refused("tx", "show", net.root / "nosuch.tx")
     shown = assay_json("tx", "show", paper)
     assert shown["does"] == "propose a change to all organisations" and shown["tx_id"] == made["tx_id"]
     assert shown["arguments"]["set_params"]["settings"] == [{"param": "heartbeat_ms", "value": 300}]
