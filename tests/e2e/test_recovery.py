@@ -289,6 +289,7 @@ def old_net(monkeypatch):
 def test_pruning_gives_the_disk_back_and_never_goes_into_the_expiry_window(old_net):
     net, node = old_net, old_net.validators[3]
     top = assay_json("node", "verify", "--home", node.home)["log_height"]
+    old = du(node.home / "data" / "blocks")
     shutil.rmtree(node.home / "data" / "state")  # the checkpoint to come is as of the present
     net.start()
     work(net, net.validators[0], 1500)
@@ -300,7 +301,8 @@ def test_pruning_gives_the_disk_back_and_never_goes_into_the_expiry_window(old_n
     pruned = assay_json("node", "prune", "--home", node.home, "--keep", "1")
     assert pruned["limited"] and 1 < pruned["bodies_from"] == top  # the last that is too old to matter; today's are all within the window
     after = du(node.home / "data" / "blocks")
-    assert after < before * 0.7, (before, after)
+    segment = 1 << 18  # whole files go, so a part of one old file may stay
+    assert old > segment and before - after >= old - segment, (old, before, after)
     report = assay_json("node", "verify", "--home", node.home)
     assert report["wrong"] == "" and 1 < report["bodies_from"] <= top + 1 and report["blocks"] >= top
     node.start()
